@@ -1,0 +1,30 @@
+"""singleshot takes a single-shot object detector from labelled photos to a live camera."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from singleshot.runtime.card import Card as Card
+    from singleshot.runtime.detections import Detections as Detections
+    from singleshot.runtime.detector import detect as detect
+    from singleshot.runtime.session import open_session as open_session
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Card": "runtime.card",
+    "Detections": "runtime.detections",
+    "detect": "runtime.detector",
+    "open_session": "runtime.session",
+}
+
+__all__ = ["Card", "Detections", "__version__", "detect", "open_session"]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use, so that `import singleshot` stays light."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'singleshot' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"singleshot.{_PUBLIC[name]}"), name)

@@ -1,0 +1,1 @@
+"""Labelled samples, splits and average precision. Torch-free."""

@@ -1,0 +1,143 @@
+"""The card: what an artefact is, how it was made and what was measured on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import InputError
+
+CARD_KEY = "singleshot.card"
+"""Name of the card among an ONNX graph's metadata, and in a checkpoint's dictionary."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSpec(_Part):
+    """What the network takes: uint8 BGR frames of one height and width."""
+
+    height: Annotated[int, Field(gt=0)]
+    width: Annotated[int, Field(gt=0)]
+    resize: Literal["stretch", "letterbox"] = "stretch"
+    """How the host fits a frame to the input: `stretch` ignores the aspect ratio, `letterbox` pads."""
+    colour: Literal["rgb", "bgr"] = "rgb"
+    """Channel order the network was trained with. Frames always arrive as BGR; the graph reorders."""
+    mean: tuple[float, float, float]
+    """Per channel in `colour` order, on the 0..255 scale: the graph computes (x - mean) / std."""
+    std: tuple[float, float, float]
+
+
+class Postprocess(_Part):
+    """How class logits and box offsets become detections."""
+
+    tail: Literal["onnx", "cluster"] = "onnx"
+    candidates: Annotated[int, Field(gt=0)] = 1000
+    """K, the (box, class) pairs that enter non-maximum suppression."""
+    max_detections: Annotated[int, Field(gt=0)] = 100
+    """M, the rows that leave it."""
+    score_floor: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    iou_threshold: Annotated[float, Field(gt=0, le=1)] = 0.45
+    variances: tuple[float, float] = (0.1, 0.2)
+
+
+class Measurement(_Part):
+    """One figure with what is needed to read and repeat it."""
+
+    metric: str
+    """For example `AP50 (VOC all-point), mean over cat, cow, dog, horse, sheep`."""
+    value: float
+    data: str
+    """Data and split, for a latency the machine."""
+    note: str = ""
+
+
+class Origin(_Part):
+    """What an artefact was made from."""
+
+    parent_sha256: str | None = None
+    """Of the file this one was made from; none for a trained checkpoint."""
+    data: str | None = None
+    """Layout and split trained on, for example `voc VOC2012 train, 1697 images`."""
+    data_sha256: str | None = None
+    """Of the sorted list of image ids and boxes trained on."""
+    split_seed: int | None = None
+    """Of a `seeded-…` split; none where the data's own lists were used."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The resolved settings of the step that made the artefact."""
+    packages: dict[str, str] = Field(default_factory=dict)
+    """Versions of the packages that made it."""
+
+
+class Card(_Part):
+    """Everything that one needs to know to use an artefact and to trust it."""
+
+    format: Literal[1] = 1
+    kind: Literal["checkpoint", "graph"]
+    task: Literal["detector"] = "detector"
+    network: str
+    """Name of the network, as `singleshot train` takes it."""
+    class_names: Annotated[tuple[str, ...], Field(min_length=1)]
+    """In the order of class ids; background is not counted."""
+    input: InputSpec
+    postprocess: Postprocess = Postprocess()
+    origin: Origin = Origin()
+    measurements: tuple[Measurement, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Card:
+        if len(set(self.class_names)) != len(self.class_names):
+            raise ValueError("class_names: expected unique names")
+        return self
+
+    def to_json(self) -> str:
+        """Serialise; `card_from_json` restores an equal card."""
+        return self.model_dump_json(indent=1)
+
+    def class_id(self, name: str) -> int:
+        """Find a class by name.
+
+        Raises:
+            InputError: there is no such class.
+        """
+        try:
+            return self.class_names.index(name)
+        except ValueError:
+            raise InputError(f"{name}: expected one of the classes {', '.join(self.class_names)}.") from None
+
+
+def card_from_json(text: str, *, source: str) -> Card:
+    """Read a card.
+
+    Args:
+        text: JSON.
+        source: the artefact's name, for the error.
+
+    Raises:
+        InputError: the text is not a valid card.
+    """
+    try:
+        return Card.model_validate(json.loads(text))
+    except (json.JSONDecodeError, ValidationError) as error:
+        first = str(error) if isinstance(error, json.JSONDecodeError) else _first_problem(error)
+        raise InputError(f"{source}: expected a valid singleshot card, got {first}. Export the graph again.") from error
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file's bytes, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "card"
+    return f"{place}: {first['msg']}"

@@ -1,0 +1,1 @@
+"""Models, losses, augmentation and training: the only home of torch.nn."""
