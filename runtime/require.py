@@ -22,9 +22,9 @@ def require(module: str, *, extra: str, why: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and module.split(".")[0] != error.name.split(".")[0]:
+        if error.name is not None and module.split(".", maxsplit=1)[0] != error.name.split(".")[0]:
             raise
         raise MissingDependencyError(
-            f"{why} needs the package {module.split('.')[0]!r}, which is not installed. "
+            f"{why} needs the package {module.split('.', maxsplit=1)[0]!r}, which is not installed. "
             f"pip install 'singleshot[{extra}]' brings it."
         ) from error

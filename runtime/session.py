@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from .card import Card
+from .card import Card, InputSpec
 from .detections import Detections
+from .errors import InputError
 
 
 class Session(Protocol):
@@ -46,3 +47,41 @@ class Session(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def open_session(path: Path, *, threads: int | None = None) -> Session:
+    """Open a detector for running; the backend follows from the file's suffix.
+
+    Args:
+        path: a graph (.onnx).
+        threads: threads that compute one frame; none leaves the choice to the backend.
+
+    Raises:
+        InputError: the file is missing, is of another kind, or does not follow the graph contract.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".onnx":
+        from .session_onnxruntime import OnnxRuntimeSession
+
+        return OnnxRuntimeSession(path, threads=threads)
+    if suffix == ".ckpt":
+        raise InputError(
+            f"{path}: expected a graph (.onnx), got a checkpoint. "
+            f"`singleshot export {path} -o {path.with_suffix('.onnx').name}` makes the graph; "
+            f"`singleshot evaluate` runs checkpoints as they are."
+        )
+    raise InputError(f"{path}: expected a graph (.onnx), got the suffix {suffix or 'none'!r}.")
+
+
+def check_frames(frames: NDArray[np.uint8], spec: InputSpec) -> None:
+    """Refuse frames that are not what the card says.
+
+    Raises:
+        InputError: dtype or shape is another than [N, H, W, 3] uint8 of the card's height and width.
+    """
+    expected = (spec.height, spec.width, 3)
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != expected or not len(frames):
+        raise InputError(
+            f"frames: expected uint8 [N, {spec.height}, {spec.width}, 3], got {frames.dtype} {list(frames.shape)}. "
+            f"Fit frames with singleshot.runtime.detector.fit_frame."
+        )

@@ -1,0 +1,72 @@
+# `make help` says what there is. PYTHON chooses the interpreter: make PYTHON=python3.12 test
+comma := ,
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PY_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+
+RUN := .venv
+DEV := .venv-dev
+# A stamp bears the interpreter's version: another PYTHON makes the environment anew.
+RUN_READY := $(RUN)/.ready-$(PY_VERSION)
+RUN_TESTS_READY := $(RUN)/.tests-ready-$(PY_VERSION)
+DEV_READY := $(DEV)/.ready-$(PY_VERSION)
+# Tests of what a deployed machine has; they run where neither torch nor onnx is.
+RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/test_rt_*.py tests/tools/test_demo*.py \
+  tests/tools/test_check_opencv.py tests/tools/test_exits.py tests/tools/test_bench.py)
+
+.PHONY: help demo test check bench clean
+
+help:
+	@echo 'make demo   run the shipped detector on the shipped clip; writes demo_out/ (installs the runtime alone in $(RUN))'
+	@echo 'make test   all tests (installs what they need, torch included, in $(DEV))'
+	@echo 'make check  format, lint and types, as CI runs them'
+	@echo 'make bench  latency of the shipped detector, stage by stage'
+	@echo 'make clean  remove what the commands above made'
+
+demo: $(RUN_READY)
+	@$(RUN)/bin/python -m singleshot demo
+
+test: $(RUN_TESTS_READY) $(DEV_READY)
+	$(RUN)/bin/python -m pytest -q $(RUN_TESTS)
+	$(DEV)/bin/python -m pytest -q
+
+check: $(DEV_READY) .view/singleshot
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/mypy
+
+bench: $(RUN_READY)
+	@$(RUN)/bin/python -m singleshot bench
+
+clean:
+	rm -rf $(RUN) $(DEV) .view demo_out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# Type checkers see the root as `singleshot` through this link.
+.view/singleshot:
+	mkdir -p .view
+	ln -sfn .. .view/singleshot
+
+define make_environment
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo '$(PYTHON): expected Python 3.11 or newer, got $(or $(PY_VERSION),none). make PYTHON=python3.12 $(MAKECMDGOALS) uses another.' >&2; \
+	  exit 2; }
+	@if [ "$$($(1)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" != '$(PY_VERSION)' ]; then \
+	  echo 'Creating $(1) with Python $(PY_VERSION).'; $(PYTHON) -m venv --clear $(1); fi
+	@echo 'Installing $(2) in $(1).'
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2)
+	@touch $@
+endef
+
+$(RUN_READY): pyproject.toml
+	$(call make_environment,$(RUN),-e .)
+
+$(RUN_TESTS_READY): $(RUN_READY)
+	$(call make_environment,$(RUN),'pytest>=8' 'hypothesis>=6.100')
+
+$(DEV_READY): pyproject.toml
+	$(call make_environment,$(DEV),-e '.[train$(comma)dev]')

@@ -1,0 +1,70 @@
+"""One labelled image, whatever layout it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A labelled image.
+
+    Args:
+        image_id: unique within a data set, as its lists write it: `2008_000008`, `n01770393/n01770393_0`.
+        image_path: the image file.
+        boxes_xyxy_px: [n, 4] float32, in continuous pixel edges of the image as stored: 0 is the left edge of the
+            first pixel, `xmax - xmin` is the width, boxes lie within [0, width] x [0, height].
+        class_ids: [n] int64, index into the data set's class names; background is not counted.
+        difficult: [n] bool, objects that evaluation ignores.
+        height_px: of the image, as annotated; where not annotated, as its file says.
+        width_px: likewise.
+    """
+
+    image_id: str
+    image_path: Path
+    boxes_xyxy_px: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+    difficult: NDArray[np.bool_]
+    height_px: int
+    width_px: int
+
+    def __post_init__(self) -> None:
+        count = len(self.class_ids)
+        if self.boxes_xyxy_px.shape != (count, 4) or self.difficult.shape != (count,):
+            raise ValueError(
+                f"expected boxes [n, 4], class_ids [n], difficult [n], got "
+                f"{self.boxes_xyxy_px.shape}, {self.class_ids.shape}, {self.difficult.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.class_ids)
+
+
+def data_sha256(samples: Iterable[Sample]) -> str:
+    """Fingerprint labelled data for the card: sha256 over image ids, boxes, classes and difficult flags.
+
+    The order of the samples does not matter; pixels are not read. Streams: 32 bytes a sample are kept.
+    """
+    digests = sorted(_sample_digest(sample) for sample in samples)
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _sample_digest(sample: Sample) -> bytes:
+    # Fixed little-endian types, so that the fingerprint is the same on every machine.
+    parts = (
+        sample.image_id.encode(),
+        np.asarray([sample.height_px, sample.width_px], "<i8").tobytes(),
+        np.asarray(sample.boxes_xyxy_px, "<f4").tobytes(),
+        np.asarray(sample.class_ids, "<i8").tobytes(),
+        np.asarray(sample.difficult, "u1").tobytes(),
+    )
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.digest()

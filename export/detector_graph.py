@@ -1,0 +1,199 @@
+"""From a checkpoint to one graph that is proved equal to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import helper
+
+from ..runtime.boxes import decode_boxes
+from ..runtime.card import CARD_KEY, Card, Measurement, Origin, Postprocess, sha256_of_file
+from ..runtime.detections import Detections
+from ..runtime.detector import fit_frame
+from ..runtime.errors import InputError
+from ..runtime.images import IMAGE_SUFFIXES, read_image_bgr
+from ..runtime.postprocess import detections_from_heads, scores_from_logits
+from ..runtime.session import open_session
+from ..runtime.whole_files import whole_file
+from ..train.checkpoint import Checkpoint, load_checkpoint
+from ..train.session_torch import TorchSession
+from .network_graph import FRAMES as FRAMES_INPUT
+from .network_graph import network_graph
+from .parity import FramePair, Parity, compare_detections
+from .tail import HEADS, append_onnx_tail
+
+_PACKAGES = ("torch", "onnx", "onnxruntime")
+FRAMES = 16
+"""Images of a folder that the proof runs on, spread evenly over the sorted names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """A written graph and the proof that came before it."""
+
+    path: Path
+    card: Card
+    parity: Parity
+
+
+def export_detector(
+    checkpoint_path: Path, out: Path, *, postprocess: Postprocess | None = None, images: Path | None = None
+) -> Export:
+    """Write a checkpoint as one ONNX graph, from uint8 BGR frames to detections, if it is proved equal.
+
+    Args:
+        checkpoint_path: of `singleshot train`.
+        out: the graph, `.onnx`; written whole, after the proof, or not at all.
+        postprocess: K, M, floor, IoU threshold; the checkpoint's where not given.
+        images: folder of real images for the proof; the checkpoint's own validation frames where not given.
+
+    Raises:
+        InputError: the checkpoint or the images cannot be used, or `out` is not an .onnx file.
+        CheckError: PyTorch and ONNX Runtime differ by more than the tolerances.
+    """
+    if out.suffix != ".onnx":
+        raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
+    checkpoint = load_checkpoint(checkpoint_path)
+    frames = checkpoint.frames if images is None else frames_of_folder(images, checkpoint.card)
+    if not len(frames):
+        raise InputError(f"{checkpoint_path}: expected frames to prove the export with, got none. Name a folder by --images.")
+    card = _graph_card(checkpoint, checkpoint_path, postprocess or checkpoint.card.postprocess)
+    graph = append_onnx_tail(
+        network_graph(checkpoint.network, card.input),
+        default_cxcywh=checkpoint.network.default_cxcywh.numpy(),
+        postprocess=card.postprocess,
+    )
+    parity = prove(checkpoint, graph, card, frames)
+    parity.check(str(out))
+    card = card.model_copy(update={"measurements": (*card.measurements, *_measured(parity))})
+    with whole_file(out) as temporary:
+        save_graph(graph, card, temporary)
+        open_session(temporary).close()  # reads the card and holds the graph against the contract
+    return Export(path=out, card=card, parity=parity)
+
+
+def prove(checkpoint: Checkpoint, graph: onnx.ModelProto, card: Card, frames: NDArray[np.uint8]) -> Parity:
+    """Run the network in PyTorch and the graph in ONNX Runtime over the same frames and compare.
+
+    Args:
+        checkpoint: the parent.
+        graph: follows the contract and still names its heads.
+        card: of the graph.
+        frames: [n, H, W, 3] uint8, BGR.
+    """
+    torch_session = TorchSession(checkpoint.network, card)
+    default_cxcywh = checkpoint.network.default_cxcywh.numpy()
+    run = _with_heads(graph)
+    pairs, heads_difference = [], 0.0
+    for frame in frames[:, None]:  # [1, H, W, 3]
+        heads = torch_session.heads(frame)
+        logits, offsets = heads.class_logits.numpy(), heads.box_offsets.numpy()
+        answer = run(frame)
+        for ours, theirs in zip((logits, offsets), answer.heads, strict=True):
+            heads_difference = max(heads_difference, float(np.abs(ours - theirs).max()))
+        boxes = np.clip(decode_boxes(offsets[0], default_cxcywh, card.postprocess.variances), 0, 1)
+        pairs.append(
+            FramePair(
+                expected=detections_from_heads(logits, offsets, default_cxcywh, card.postprocess)[0],
+                found=answer.detections,
+                scores=scores_from_logits(logits[0]),
+                boxes_xyxy=boxes,
+            )
+        )
+    return compare_detections(pairs, card.postprocess, heads_difference=heads_difference)
+
+
+def frames_of_folder(folder: Path, card: Card) -> NDArray[np.uint8]:
+    """Read images spread evenly over a folder's sorted names, fitted to the input: [n, H, W, 3] uint8 BGR.
+
+    Raises:
+        InputError: there is no such folder, or no image in it; or an image cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder of images, got {'a file' if folder.exists() else 'nothing'}.")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise InputError(f"{folder}: expected images ({', '.join(IMAGE_SUFFIXES)}), got none.")
+    chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, min(FRAMES, len(paths)), dtype=int)]
+    return np.stack([fit_frame(read_image_bgr(path), card.input) for path in chosen])
+
+
+def save_graph(graph: onnx.ModelProto, card: Card, path: Path) -> None:
+    """Write a graph with its card in the metadata."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graph)
+    helper.set_model_props(model, {CARD_KEY: card.to_json()})
+    onnx.save(model, str(path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """What the graph says of one frame, and the heads that it came from."""
+
+    heads: tuple[NDArray[np.float32], NDArray[np.float32]]
+    detections: Detections
+
+
+def _with_heads(graph: onnx.ModelProto) -> Callable[[NDArray[np.uint8]], _Answer]:
+    """Open the graph in ONNX Runtime with its raw heads as further outputs."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graph)
+    model.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in HEADS)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; ONNX Runtime remarks on unused initializers
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def run(frame: NDArray[np.uint8]) -> _Answer:
+        names = ("num_dets", "det_boxes", "det_scores", "det_classes", *HEADS)
+        count, boxes, scores, classes, logits, offsets = session.run(names, {FRAMES_INPUT: frame})
+        valid = slice(int(count[0, 0]))
+        return _Answer(
+            heads=(logits, offsets),
+            detections=Detections(
+                boxes_xyxy=boxes[0, valid], scores=scores[0, valid], class_ids=classes[0, valid]
+            ),
+        )
+
+    return run
+
+
+def _graph_card(checkpoint: Checkpoint, path: Path, postprocess: Postprocess) -> Card:
+    parent = checkpoint.card
+    return parent.model_copy(
+        update={
+            "kind": "graph",
+            "postprocess": postprocess,
+            "origin": Origin(
+                parent_sha256=sha256_of_file(path),
+                data=parent.origin.data,
+                data_sha256=parent.origin.data_sha256,
+                split_seed=parent.origin.split_seed,
+                settings=parent.origin.settings,
+                packages={**parent.origin.packages, **{name: version(name) for name in _PACKAGES}},
+            ),
+            "measurements": tuple(
+                item.model_copy(update={"note": f"{item.note}, of the checkpoint".removeprefix(", ")})
+                for item in parent.measurements
+            ),
+        }
+    )
+
+
+def _measured(parity: Parity) -> tuple[Measurement, ...]:
+    data = f"{parity.frames} real frames, PyTorch against ONNX Runtime"
+    return (
+        Measurement(metric="parity: raw heads, largest absolute difference", value=parity.heads_difference, data=data),
+        Measurement(
+            metric="parity: detections matched one to one",
+            value=parity.matched,
+            data=data,
+            note=f"{parity.exempt} exempt by a threshold or a tie",
+        ),
+    )

@@ -1,0 +1,109 @@
+"""A trained network as an ONNX graph that takes camera frames and ends in its raw heads."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from ..runtime.card import InputSpec
+from ..runtime.require import require
+from ..train.layers import ConvNorm
+from ..train.session_torch import normalised_images
+from ..train.ssd import SSD
+from .tail import HEADS, OPSET
+
+FRAMES = "frames"
+"""Name of the graph's input."""
+
+MAX_IR_VERSION = 10
+"""Newer files are refused by readers that are still in use."""
+
+
+class _FromFrames(nn.Module):
+    """Puts the preprocessing in front: what arrives is what a camera delivers."""
+
+    def __init__(self, network: SSD, spec: InputSpec) -> None:
+        super().__init__()
+        self.network = network
+        self.spec = spec
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Map [N, H, W, 3] uint8 BGR to class_logits [N, D, C] and box_offsets [N, D, 4]."""
+        # Cast before the transpose: NVIDIA's parser refuses uint8 there.
+        images_rgb = frames.float().permute(0, 3, 1, 2).index_select(1, torch.tensor([2, 1, 0]))
+        heads = self.network(normalised_images(images_rgb, self.spec))
+        return heads.class_logits, heads.box_offsets
+
+
+def network_graph(network: SSD, spec: InputSpec) -> onnx.ModelProto:
+    """Trace a network to ONNX; its batch norms are folded into the convolutions.
+
+    Args:
+        network: in evaluation mode; it is not changed.
+        spec: the card's input.
+
+    Returns:
+        A model of opset 20 with input `frames` uint8 [N, H, W, 3] BGR and outputs `class_logits` [N, D, C] and
+        `box_offsets` [N, D, 4], N symbolic.
+
+    Raises:
+        MissingDependencyError: onnxscript is not installed.
+    """
+    require("onnxscript", extra="train", why="an export from PyTorch")
+    network = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
+    for part in network.modules():
+        if isinstance(part, ConvNorm):
+            part.fold()
+    # Two frames: PyTorch takes a batch of one for a constant.
+    example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            _FromFrames(network, spec),
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[FRAMES],
+            output_names=list(HEADS),
+            dynamic_shapes={"frames": {0: torch.export.Dim("N", min=1, max=1024)}},
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    return _tidied(program.model_proto)
+
+
+def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Leave out PyTorch's notes on its own source lines, which hold the paths of this machine."""
+    model.ir_version = min(model.ir_version, MAX_IR_VERSION)
+    model.producer_name, model.producer_version = "singleshot", ""
+    del model.metadata_props[:]
+    model.graph.doc_string = ""
+    del model.graph.metadata_props[:]
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's chatter off the terminal; its errors still come as exceptions."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

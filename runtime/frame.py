@@ -1,0 +1,68 @@
+"""What a source delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+SourceKind = Literal["video", "camera", "images"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """One picture with its place and time.
+
+    Args:
+        image: [h, w, 3] uint8, BGR.
+        index: number within the source, from 0. What a source skips (a broken image, a camera frame that came while
+            the last one was still being worked on) leaves a gap.
+        time_s: seconds since the source's first frame; 0 for images.
+        source: what it came from: the video's path, `cam0`, the image's own path.
+    """
+
+    image: NDArray[np.uint8]
+    index: int
+    time_s: float
+    source: str
+
+
+class Source(Protocol):
+    """Frames in order, once; a context manager."""
+
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+
+    @property
+    def kind(self) -> SourceKind:
+        """Video, camera or images."""
+
+    @property
+    def length(self) -> int | None:
+        """Announced number of frames, for progress; it may be wrong. None where nothing is announced."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong without ending the run, one line each; complete after the last frame."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Deliver the frames.
+
+        Raises:
+            InputError: nothing can be decoded.
+        """
+
+    def close(self) -> None:
+        """Stop threads and free the device or file."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

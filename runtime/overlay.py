@@ -1,0 +1,196 @@
+"""Draws detections readably on a frame of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .detections import Detections
+
+Colour = tuple[int, int, int]
+"""BGR, 0 to 255."""
+
+_PALETTE: tuple[Colour, ...] = (
+    (0, 130, 255),  # orange
+    (255, 191, 0),  # sky blue
+    (96, 220, 60),  # green
+    (200, 60, 255),  # pink
+    (40, 240, 255),  # yellow
+    (255, 90, 80),  # blue
+    (60, 60, 240),  # red
+    (210, 210, 40),  # turquoise
+    (250, 150, 210),  # lilac
+    (70, 140, 150),  # olive
+)
+"""Told apart at a glance, also on grass, sky and skin."""
+
+_GOLDEN_RATIO = 0.618034
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_PX_AT_SCALE_1 = 22.0
+"""Height of a capital letter at font scale 1."""
+
+_EQUAL_CONTRAST_LUMINANCE = 0.179
+"""Where black and white have the same contrast ratio by WCAG: (L + 0.05)^2 = 1.05 x 0.05."""
+
+_BLACK: Colour = (0, 0, 0)
+_WHITE: Colour = (255, 255, 255)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Style:
+    """Sizes in pixels that suit a frame."""
+
+    line_px: int
+    font_scale: float
+    font_line_px: int
+    margin_px: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Label:
+    """Text on a filled rectangle."""
+
+    text: str
+    left: int
+    top: int
+    width: int
+    height: int
+    baseline: int
+    style: _Style
+
+    def overlaps(self, other: _Label) -> bool:
+        """Whether two rectangles share a pixel."""
+        return (
+            self.left < other.left + other.width
+            and other.left < self.left + self.width
+            and self.top < other.top + other.height
+            and other.top < self.top + self.height
+        )
+
+
+def draw_detections(image: NDArray[np.uint8], detections: Detections, class_names: Sequence[str]) -> NDArray[np.uint8]:
+    """Draw boxes with names and scores; lines and letters grow with the frame.
+
+    Args:
+        image: [h, w, 3] uint8, BGR; it is left as it is.
+        detections: boxes normalised to that image.
+        class_names: in the order of class ids.
+
+    Returns:
+        [h, w, 3] uint8, BGR, a new array.
+    """
+    drawn = image.copy()
+    height, width = image.shape[:2]
+    style = _style(height, width)
+    boxes_px = np.rint(detections.boxes_xyxy_px(height=height, width=width)).astype(int)
+    colours = [class_colour(class_id) for class_id in detections.class_ids.tolist()]
+    rows = range(len(detections))
+    for row in reversed(rows):  # the surest ends on top
+        _draw_box(drawn, boxes_px[row], colours[row], style)
+    labels: list[_Label] = []
+    for row in rows:
+        text = (class_names[detections.class_ids[row]], f"{detections.scores[row]:.2f}")
+        labels.append(_place_label(text, boxes_px[row], style, labels, height=height, width=width))
+    for row in reversed(rows):
+        _draw_label(drawn, labels[row], colours[row])
+    return drawn
+
+
+def class_colour(class_id: int) -> Colour:
+    """Return the class's own colour, the same in every run."""
+    if class_id < len(_PALETTE):
+        return _PALETTE[class_id]
+    # Steps of the golden ratio never meet again and stay far apart; brightness alternates to help.
+    hue = round(180 * (class_id * _GOLDEN_RATIO % 1)) % 180
+    value = (255, 170)[class_id % 2]
+    blue, green, red = cv2.cvtColor(np.array([[[hue, 200, value]]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0].tolist()
+    return blue, green, red
+
+
+def text_colour_on(colour: Colour) -> Colour:
+    """Return black or white, whichever is easier to read on that colour."""
+    blue, green, red = (float(value / 255) ** 2.2 for value in colour)  # to linear light, nearly
+    luminance = 0.0722 * blue + 0.7152 * green + 0.2126 * red
+    return _BLACK if luminance > _EQUAL_CONTRAST_LUMINANCE else _WHITE
+
+
+def _style(height: int, width: int) -> _Style:
+    """Grow slower than the frame: large frames are looked at larger, and hold more."""
+    relative = float(np.hypot(height, width)) / 734  # 640 x 360 is 1
+    font_px = max(7.0, 12 * relative**0.65)
+    return _Style(
+        line_px=max(1, round(2 * relative**0.65)),
+        font_scale=font_px / _FONT_PX_AT_SCALE_1,
+        font_line_px=max(1, round(font_px / 9)),
+        margin_px=max(1, round(font_px / 4)),
+    )
+
+
+def _draw_box(drawn: NDArray[np.uint8], box: NDArray[np.int_], colour: Colour, style: _Style) -> None:
+    height, width = drawn.shape[:2]
+    # Half a line inside the frame, so that a box at the edge stays visible.
+    inset = style.line_px // 2
+    left, right = np.clip([box[0], box[2]], inset, max(inset, width - 1 - inset)).tolist()
+    top, bottom = np.clip([box[1], box[3]], inset, max(inset, height - 1 - inset)).tolist()
+    if style.line_px > 1:  # a dark rim keeps the line visible on its own colour
+        cv2.rectangle(drawn, (left, top), (right, bottom), _BLACK, style.line_px + 2)
+    cv2.rectangle(drawn, (left, top), (right, bottom), colour, style.line_px)
+
+
+def _place_label(
+    text: tuple[str, str], box: NDArray[np.int_], style: _Style, placed: list[_Label], *, height: int, width: int
+) -> _Label:
+    """Try above the box, inside its top, below it, inside its bottom; take the first place that is free."""
+    label = _measured(text, style, width)
+    left, top, _, bottom = box.tolist()
+    rim = style.line_px // 2 + 1
+    tops = (top - label.height - rim, top + rim, bottom + rim, bottom - label.height - rim)
+    choices = []
+    for choice_top in tops:
+        inside_left = int(np.clip(left - rim, 0, max(0, width - label.width)))
+        inside_top = int(np.clip(choice_top, 0, max(0, height - label.height)))
+        choice = replace(label, left=inside_left, top=inside_top)
+        choices.append(choice)
+        if inside_top == choice_top and not any(choice.overlaps(other) for other in placed):
+            return choice
+    free = [choice for choice in choices if not any(choice.overlaps(other) for other in placed)]
+    return free[0] if free else choices[0]
+
+
+def _measured(text: tuple[str, str], style: _Style, width: int) -> _Label:
+    """Measure a label; on a frame too narrow for it the score goes first, then the letters shrink."""
+    name, score = text
+    label = _measure(f"{name} {score}", style)
+    if label.width > width:
+        label = _measure(name, style)
+    if label.width > width:
+        smaller = max(0.5, width / label.width)
+        label = _measure(name, replace(style, font_scale=style.font_scale * smaller, font_line_px=1, margin_px=1))
+    return label
+
+
+def _measure(text: str, style: _Style) -> _Label:
+    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, style.font_scale, style.font_line_px)
+    return _Label(
+        text=text,
+        left=0,
+        top=0,
+        width=text_width + 2 * style.margin_px,
+        height=text_height + baseline + 2 * style.margin_px,
+        baseline=baseline,
+        style=style,
+    )
+
+
+def _draw_label(drawn: NDArray[np.uint8], label: _Label, colour: Colour) -> None:
+    style = label.style
+    right, bottom = label.left + label.width - 1, label.top + label.height - 1
+    cv2.rectangle(drawn, (label.left, label.top), (right, bottom), colour, cv2.FILLED)
+    origin = (label.left + style.margin_px, bottom - style.margin_px - label.baseline + 1)
+    cv2.putText(
+        drawn, label.text, origin, _FONT, style.font_scale, text_colour_on(colour), style.font_line_px, cv2.LINE_AA
+    )

@@ -1,0 +1,74 @@
+"""Post-processing written the slow, obvious way: what every tail and backend is held against."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .boxes import decode_boxes, intersections_and_unions
+from .card import Postprocess
+from .detections import Detections
+
+Array = NDArray[np.float32]
+
+
+def detections_from_heads(
+    class_logits: Array, box_offsets: Array, default_cxcywh: Array, postprocess: Postprocess
+) -> list[Detections]:
+    """Turn a batch of raw heads into detections by greedy non-maximum suppression, image by image.
+
+    The rule: softmax, background dropped; boxes decoded and clipped to [0, 1]. The K best (box, class) pairs of an
+    image, in descending order of score, a tie going to the lower default box and then to the lower class. Each is
+    kept unless its score is below the floor, or a kept one of its class overlaps it with
+    intersection > threshold * union. The first M that are kept leave.
+
+    Args:
+        class_logits: [N, D, C] float32, class 0 is the background.
+        box_offsets: [N, D, 4] float32.
+        default_cxcywh: [D, 4] float32, normalised.
+        postprocess: K, M, score floor, IoU threshold and variances; `tail` plays no part.
+
+    Returns:
+        N values of at most M rows, boxes normalised to the network's input.
+    """
+    return [
+        _detections_of_image(
+            scores_from_logits(logits), _clipped_boxes(offsets, default_cxcywh, postprocess), postprocess
+        )
+        for logits, offsets in zip(class_logits, box_offsets, strict=True)
+    ]
+
+
+def scores_from_logits(class_logits: Array) -> Array:
+    """Return the softmax of [D, C] float32 over C, without the background: [D, C - 1] float32."""
+    exponentials = np.exp(class_logits - class_logits.max(axis=-1, keepdims=True))
+    scores = np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
+    return scores[:, 1:]
+
+
+def _clipped_boxes(box_offsets: Array, default_cxcywh: Array, postprocess: Postprocess) -> Array:
+    return np.clip(decode_boxes(box_offsets, default_cxcywh, postprocess.variances), 0, 1)
+
+
+def _detections_of_image(scores: Array, boxes_xyxy: Array, postprocess: Postprocess) -> Detections:
+    """Run greedy suppression on one image: scores [D, C - 1], boxes [D, 4]."""
+    class_count = scores.shape[1]
+    # Stable on negated scores: a tie keeps the order of the flattened [D, C - 1].
+    candidates = np.argsort(-scores.reshape(-1), kind="stable")[: postprocess.candidates]
+    kept: list[tuple[int, int]] = []
+    for candidate in candidates:
+        box, class_id = divmod(int(candidate), class_count)
+        if scores[box, class_id] < np.float32(postprocess.score_floor) or len(kept) == postprocess.max_detections:
+            break
+        rivals = [kept_box for kept_box, kept_class in kept if kept_class == class_id]
+        if not _is_suppressed(boxes_xyxy[box], boxes_xyxy[rivals], postprocess.iou_threshold):
+            kept.append((box, class_id))
+    if not kept:
+        return Detections.none()
+    box_ids, class_ids = np.array(kept, np.int32).T
+    return Detections(boxes_xyxy=boxes_xyxy[box_ids], scores=scores[box_ids, class_ids], class_ids=class_ids)
+
+
+def _is_suppressed(box_xyxy: Array, rivals_xyxy: Array, iou_threshold: float) -> bool:
+    intersections, unions = intersections_and_unions(box_xyxy[None], rivals_xyxy)
+    return bool((intersections > np.float32(iou_threshold) * unions).any())

@@ -1,0 +1,81 @@
+"""An iterator worked off in a thread of its own, so that decoding overlaps with the network."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_POLL_S = 0.1
+"""How often a full queue's producer looks whether it should stop."""
+
+
+class _End:
+    """Follows the last item."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    error: BaseException
+
+
+class Prefetch(Generic[T]):
+    """Run a generator in a thread, a few items ahead of whoever iterates.
+
+    An exception in the generator is raised at the place in the order where it happened.
+
+    Args:
+        items: run in the thread alone, and closed there.
+        depth: items that may wait; more than a few only cost memory.
+        name: of the thread, for debuggers.
+    """
+
+    def __init__(self, items: Generator[T, None, None], *, depth: int, name: str) -> None:
+        self._items = items
+        self._queue: queue.Queue[T | _End | _Failure] = queue.Queue(depth)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._produce, name=name, daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        if self._stop.is_set():
+            raise StopIteration
+        item = self._queue.get()
+        if isinstance(item, _End):
+            self._stop.set()
+            raise StopIteration
+        if isinstance(item, _Failure):
+            self._stop.set()
+            raise item.error
+        return item
+
+    def close(self) -> None:
+        """Stop the thread and wait for it; items that were waiting are lost."""
+        self._stop.set()
+        self._thread.join()
+
+    def _produce(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    return
+            self._put(_End())
+        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the thread that iterates
+            self._put(_Failure(error))
+        finally:
+            self._items.close()
+
+    def _put(self, item: T | _End | _Failure) -> bool:
+        while not self._stop.is_set():
+            with suppress(queue.Full):
+                self._queue.put(item, timeout=_POLL_S)
+                return True
+        return False

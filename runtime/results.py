@@ -1,0 +1,26 @@
+"""What the loop hands to the sinks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .detections import Detections
+from .frame import Frame
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FrameResult:
+    """What was found in one frame.
+
+    Args:
+        frame: as the source delivered it.
+        detections: above the thresholds, boxes normalised to the frame.
+        drawn: [h, w, 3] uint8, BGR, with the detections drawn; none if no sink asked for it.
+    """
+
+    frame: Frame
+    detections: Detections
+    drawn: NDArray[np.uint8] | None

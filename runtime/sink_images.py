@@ -1,0 +1,60 @@
+"""Writes annotated images into a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+
+from .errors import InputError
+from .results import FrameResult
+from .whole_files import whole_file
+
+
+class ImagesSink:
+    """A folder of annotated images under their own names.
+
+    Where two images of a run bear the same name (a glob over several folders), the second becomes `NAME_2.jpg`.
+
+    Args:
+        folder: made if missing. Files of the same name that are there are replaced.
+
+    Raises:
+        InputError: the folder cannot be made; while writing: a file cannot be written, or it is the input itself.
+    """
+
+    needs_drawing = True
+
+    def __init__(self, folder: Path) -> None:
+        self.name = str(folder)
+        self._folder = folder
+        self._taken: set[str] = set()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: expected a folder that can be written to, got {error.strerror}.") from error
+
+    def write(self, result: FrameResult) -> None:
+        """Write one image, whole or not at all."""
+        if result.drawn is None:
+            raise ValueError("an annotated image needs a drawn frame")
+        source = Path(result.frame.source)
+        target = self._folder / self._free_name(source)
+        if target.exists() and source.exists() and target.samefile(source):
+            raise InputError(f"{self._folder}: expected another folder than the input's, got the one of {source}.")
+        encoded, data = cv2.imencode(target.suffix.lower(), result.drawn)
+        if not encoded:
+            raise InputError(f"{target}: expected a format that OpenCV writes, got {target.suffix}.")
+        with whole_file(target) as path:
+            path.write_bytes(data.tobytes())
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _free_name(self, source: Path) -> str:
+        name, number = source.name, 1
+        while name.lower() in self._taken:  # lower case: some file systems do not tell x.jpg from X.jpg
+            number += 1
+            name = f"{source.stem}_{number}{source.suffix}"
+        self._taken.add(name.lower())
+        return name

@@ -1,0 +1,41 @@
+"""Finds out what the user means by a source, and opens it."""
+
+from __future__ import annotations
+
+import glob
+import re
+from pathlib import Path
+
+from .errors import InputError
+from .frame import Source
+from .source_camera import open_camera
+from .source_images import ImagesSource, images_by_glob, images_in_folder, is_image_name
+from .source_video import VideoSource
+
+_CAMERA = re.compile(r"(?:cam)?(\d{1,3})")
+
+
+def open_source(spec: str) -> Source:
+    """Open a source of frames.
+
+    Args:
+        spec: a video file, a camera (`cam0` or `0`), an image, a folder of images, or a glob of images. A file whose
+            name is a number is written `./0`.
+
+    Returns:
+        A source; use it as a context manager.
+
+    Raises:
+        InputError: nothing like that can be opened.
+    """
+    camera = _CAMERA.fullmatch(spec)
+    if camera:
+        return open_camera(int(camera[1]))
+    path = Path(spec)
+    if path.is_dir():
+        return images_in_folder(path)
+    if path.exists():
+        return ImagesSource(spec, [path]) if is_image_name(path) else VideoSource(path)
+    if glob.has_magic(spec):
+        return images_by_glob(spec)
+    raise InputError(f"{spec}: expected a video, an image, a folder, a glob or a camera like cam0, got no such file.")

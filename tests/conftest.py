@@ -1,0 +1,56 @@
+"""What tests of several parts share: the tiny graphs, and videos made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# How long an example takes says something of the machine, nothing of the code.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
+
+WriteVideo = Callable[..., Path]
+
+
+@pytest.fixture
+def graphs() -> Path:
+    """Folder of the graphs that `make_graphs.py` describes."""
+    return Path(__file__).parent / "data" / "graphs"
+
+
+@pytest.fixture
+def dog_clip() -> Path:
+    """282 frames of 640x360, 25 a second."""
+    return Path(__file__).parent.parent / "demo" / "dog.mp4"
+
+
+@pytest.fixture
+def write_video(tmp_path: Path) -> WriteVideo:
+    """Give a function that writes a video whose frames grow brighter."""
+
+    def write(
+        name: str = "clip.mp4", *, times_s: Sequence[float], height: int = 48, width: int = 64, rotation: int = 0
+    ) -> Path:
+        path = tmp_path / name
+        with av.open(str(path), mode="w") as container:
+            stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "4"})
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+            if rotation:
+                stream.set_display_rotation(rotation)
+            for number, time_s in enumerate(times_s):
+                image = np.full((height, width, 3), min(255, 20 + 10 * number), np.uint8)
+                image[: height // 2, : width // 2] = 255 - image[0, 0, 0]
+                frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+                frame.pts, frame.time_base = round(1000 * time_s), Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+    return write

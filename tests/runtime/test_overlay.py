@@ -1,0 +1,123 @@
+"""Boxes and labels stay readable and inside the frame, whatever its size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from singleshot.runtime.detections import Detections
+from singleshot.runtime.overlay import class_colour, draw_detections, text_colour_on
+
+NAMES = ("cat", "cow", "dog", "horse", "sheep", "person")
+SIZES_HW = [(64, 64), (75, 100), (1, 1), (9, 400), (360, 640), (720, 1280), (2160, 3840)]
+READABLE_CONTRAST = 3.0
+"""WCAG's least contrast ratio for graphical objects and large text."""
+
+
+def detections(*rows: tuple[list[float], float, int]) -> Detections:
+    return Detections(
+        boxes_xyxy=np.array([row[0] for row in rows], np.float32).reshape(-1, 4),
+        scores=np.array([row[1] for row in rows], np.float32),
+        class_ids=np.array([row[2] for row in rows], np.int32),
+    )
+
+
+def is_colour(image: np.ndarray, class_id: int) -> np.ndarray:
+    return np.asarray((image == np.array(class_colour(class_id), np.uint8)).all(axis=2))
+
+
+@pytest.mark.parametrize("hw", [pytest.param(hw, id=f"{hw[1]}x{hw[0]}") for hw in SIZES_HW])
+def test_every_size_shows_box_and_label(hw: tuple[int, int]) -> None:
+    image = np.full((*hw, 3), 90, np.uint8)
+    drawn = draw_detections(image, detections(([0.25, 0.25, 0.75, 0.75], 0.9, 2)), NAMES)
+    assert drawn.shape == image.shape
+    assert is_colour(drawn, 2).any()
+    assert (image == 90).all()  # the caller's frame is left as it is
+
+
+@pytest.mark.parametrize("hw", [pytest.param(hw, id=f"{hw[1]}x{hw[0]}") for hw in SIZES_HW if min(hw) > 9])
+def test_lines_and_letters_grow_with_the_frame(hw: tuple[int, int]) -> None:
+    height, width = hw
+    drawn = draw_detections(np.zeros((*hw, 3), np.uint8), detections(([0.4, 0.5, 0.9, 0.9], 0.9, 2)), NAMES)
+    coloured = is_colour(drawn, 2)
+    line_px = int(coloured[height * 7 // 10, : width * 6 // 10].sum())  # across the box's left side
+    label_px = int(coloured[: height // 2 - 1].any(axis=1).sum())  # rows above the box
+    assert 1 <= line_px <= max(2, 0.01 * np.hypot(*hw))
+    assert 9 <= label_px <= max(16, 0.08 * height)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        pytest.param([0.0, 0.0, 1.0, 1.0], id="the whole frame"),
+        pytest.param([0.9, 0.0, 1.0, 0.1], id="upper right corner"),
+        pytest.param([0.0, 0.9, 0.1, 1.0], id="lower left corner"),
+        pytest.param([0.5, 0.5, 0.5, 0.5], id="a point"),
+    ],
+)
+def test_label_at_an_edge_is_whole(box: list[float]) -> None:
+    """As many rows as in the middle of the frame hold the label's whole width without a gap."""
+    image = np.zeros((360, 640, 3), np.uint8)
+    middle = longest_runs(draw_detections(image, detections(([0.5, 0.5, 0.501, 0.501], 0.88, 3)), NAMES))
+    at_edge = longest_runs(draw_detections(image, detections((box, 0.88, 3)), NAMES))
+    assert (at_edge >= middle.max()).sum() >= (middle == middle.max()).sum() >= 4
+
+
+def longest_runs(drawn: np.ndarray) -> np.ndarray:
+    """Give per row the longest run of class 3's colour."""
+    edges = np.diff(np.pad(is_colour(drawn, 3).astype(int), ((0, 0), (1, 1))), axis=1)
+    runs = [np.flatnonzero(row == -1) - np.flatnonzero(row == 1) for row in edges]
+    return np.array([run.max(initial=0) for run in runs])
+
+
+def test_labels_of_overlapping_boxes_do_not_cover_each_other() -> None:
+    image = np.zeros((360, 640, 3), np.uint8)
+    alone = [
+        is_colour(draw_detections(image, detections(([0.3, 0.3, 0.7, 0.7], 0.9, class_id)), NAMES), class_id).sum()
+        for class_id in (0, 1)
+    ]
+    both = draw_detections(image, detections(([0.3, 0.3, 0.7, 0.7], 0.9, 0), ([0.3, 0.3, 0.7, 0.7], 0.8, 1)), NAMES)
+    assert is_colour(both, 0).sum() >= 0.9 * alone[0]
+    # The second box lies under the first; its label, which has most of the colour, is all there.
+    assert is_colour(both, 1).sum() >= 0.3 * alone[1]
+
+
+def test_nothing_found_changes_nothing() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    np.testing.assert_array_equal(draw_detections(image, Detections.none(), NAMES), image)
+
+
+def test_class_colours_are_distinct_and_steady() -> None:
+    colours = [class_colour(class_id) for class_id in range(80)]
+    assert len(set(colours)) == 80
+    assert colours == [class_colour(class_id) for class_id in range(80)]
+    apart = [np.abs(np.subtract(a, b)).sum() for n, a in enumerate(colours[:10]) for b in colours[:n]]
+    assert min(apart) >= 100
+
+
+def relative_luminance(colour: tuple[int, int, int]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
+    return 0.0722 * linear[0] + 0.7152 * linear[1] + 0.2126 * linear[2]
+
+
+@pytest.mark.parametrize("class_id", range(40))
+def test_text_stands_out_from_its_background(class_id: int) -> None:
+    colour = class_colour(class_id)
+    dark, light = sorted((relative_luminance(colour), relative_luminance(text_colour_on(colour))))
+    assert (light + 0.05) / (dark + 0.05) >= READABLE_CONTRAST
+
+
+@settings(max_examples=50)
+@given(
+    height=st.integers(1, 300),
+    width=st.integers(1, 300),
+    rows=st.lists(
+        st.tuples(st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4), st.floats(0, 1), st.integers(0, 5)),
+        max_size=12,
+    ),
+)
+def test_anything_can_be_drawn(height: int, width: int, rows: list[tuple[list[float], float, int]]) -> None:
+    image = np.zeros((height, width, 3), np.uint8)
+    assert draw_detections(image, detections(*rows), NAMES).shape == image.shape

@@ -1,0 +1,45 @@
+"""A generator worked off in a thread gives the same as without one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+
+import pytest
+
+from singleshot.runtime.prefetch import Prefetch
+
+
+def numbers(count: int, *, closed: list[str], fail: bool = False) -> Generator[int, None, None]:
+    try:
+        yield from range(count)
+        if fail:
+            raise ValueError("after the last")
+    finally:
+        closed.append(threading.current_thread().name)
+
+
+def test_items_come_in_order_and_the_generator_is_closed_in_its_thread() -> None:
+    closed: list[str] = []
+    items = Prefetch(numbers(50, closed=closed), depth=2, name="numbers")
+    assert list(items) == list(range(50))
+    assert list(items) == []  # the end stays the end
+    items.close()
+    assert closed == ["numbers"]
+
+
+def test_error_comes_after_the_items_before_it() -> None:
+    items = Prefetch(numbers(3, closed=[], fail=True), depth=1, name="numbers")
+    assert [next(items) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="after the last"):
+        next(items)
+    assert next(items, None) is None
+
+
+def test_closing_early_stops_a_thread_that_waits() -> None:
+    closed: list[str] = []
+    items = Prefetch(numbers(1_000_000, closed=closed), depth=1, name="numbers")
+    assert next(items) == 0
+    items.close()
+    assert closed == ["numbers"]
+    assert "numbers" not in {thread.name for thread in threading.enumerate()}

@@ -1,0 +1,262 @@
+"""What is written can be read again, also after a failure."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from singleshot.runtime.detections import Detections
+from singleshot.runtime.errors import InputError
+from singleshot.runtime.frame import Frame
+from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.results import FrameResult
+from singleshot.runtime.sink_images import ImagesSink
+from singleshot.runtime.sink_jsonl import JsonLinesSink, json_line
+from singleshot.runtime.sink_thread import SinkThread
+from singleshot.runtime.sink_video import VideoSink
+from singleshot.runtime.sinks import open_json_lines, open_recording
+from singleshot.runtime.sources import open_source
+from singleshot.runtime.stage_times import StageTimes
+
+NAMES = ("cat", "cow", "dog")
+UNSTEADY_S = [0.0, 0.04, 0.05, 0.3, 0.31, 1.5, 1.51, 1.55, 2.0, 2.25]
+
+
+def result(
+    *, index: int = 0, time_s: float = 0.0, source: str = "clip.mp4", height: int = 48, width: int = 64, value: int = 50
+) -> FrameResult:
+    image = np.full((height, width, 3), value, np.uint8)
+    frame = Frame(image=image, index=index, time_s=time_s, source=source)
+    return FrameResult(frame=frame, detections=Detections.none(), drawn=image)
+
+
+def times_s(path: Path) -> list[float]:
+    with open_source(str(path)) as source:
+        return [frame.time_s for frame in source]
+
+
+def test_json_line_is_exactly_this() -> None:
+    image = np.zeros((100, 300, 3), np.uint8)
+    found = Detections(
+        boxes_xyxy=np.array([[0.1, 0.25, 1 / 3, 0.5], [0, 0, 1, 1]], np.float32),
+        scores=np.array([0.97126, 0.5], np.float32),
+        class_ids=np.array([2, 0], np.int32),
+    )
+    frame = Frame(image=image, index=7, time_s=0.28, source="größe/clip.mp4")
+    assert json_line(FrameResult(frame=frame, detections=found, drawn=None), NAMES) == (
+        '{"source": "größe/clip.mp4", "frame": 7, "time_s": 0.28, "detections": ['
+        '{"label": "dog", "class_id": 2, "score": 0.9713, "box_xyxy_px": [30.0, 25.0, 100.0, 50.0]}, '
+        '{"label": "cat", "class_id": 0, "score": 0.5, "box_xyxy_px": [0.0, 0.0, 300.0, 100.0]}]}'
+    )
+
+
+def test_json_line_of_nothing() -> None:
+    assert json_line(result(time_s=1 / 3), NAMES) == (
+        '{"source": "clip.mp4", "frame": 0, "time_s": 0.333333, "detections": []}'
+    )
+
+
+def test_each_json_line_is_on_the_disk_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "out.jsonl"
+    sink = JsonLinesSink(path, NAMES)
+    for index in range(3):
+        sink.write(result(index=index))
+        lines = path.read_text().splitlines(keepends=True)
+        assert [json.loads(line)["frame"] for line in lines] == list(range(index + 1))
+        assert lines[-1].endswith("\n")
+    sink.close()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(("height", "width"), [(48, 64), (47, 63), (1, 1), (75, 100)])
+def test_video_keeps_times_and_any_size(tmp_path: Path, suffix: str, height: int, width: int) -> None:
+    path = tmp_path / "new" / f"out{suffix}"
+    sink = VideoSink(path)
+    for index, time_s in enumerate(UNSTEADY_S):
+        sink.write(result(index=index, time_s=time_s, height=height, width=width, value=20 * index))
+    sink.close()
+    with open_source(str(path)) as source:
+        frames = list(source)
+        assert source.warnings == ()
+    assert [frame.time_s for frame in frames] == pytest.approx(UNSTEADY_S, abs=1e-3)
+    assert frames[0].image.shape == (height + height % 2, width + width % 2, 3)
+    assert [frame.image.mean() for frame in frames] == pytest.approx([20 * n for n in range(10)], abs=6)
+    capture = cv2.VideoCapture(str(path))  # another reader than the one it was written with
+    assert capture.isOpened()
+    assert capture.read()[0]
+    capture.release()
+
+
+def test_video_whose_times_do_not_rise_is_still_written(tmp_path: Path) -> None:
+    sink = VideoSink(tmp_path / "out.mp4")
+    for time_s in (0.0, 0.0, 0.04, 0.03):
+        sink.write(result(time_s=time_s))
+    sink.close()
+    assert times_s(tmp_path / "out.mp4") == pytest.approx([0, 0, 0.04, 0.04], abs=1e-3)
+
+
+def test_video_cannot_change_its_size(tmp_path: Path) -> None:
+    sink = VideoSink(tmp_path / "out.mp4")
+    sink.write(result())
+    with pytest.raises(InputError, match="expected frames of 64x48, got 30x20"):
+        sink.write(result(height=20, width=30))
+    sink.close()
+    assert len(times_s(tmp_path / "out.mp4")) == 1
+
+
+def test_video_without_a_frame_leaves_no_file(tmp_path: Path) -> None:
+    VideoSink(tmp_path / "out.mp4").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from singleshot.runtime.detections import Detections
+from singleshot.runtime.errors import InputError
+from singleshot.runtime.frame import Frame
+from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.results import FrameResult
+from singleshot.runtime.sink_jsonl import JsonLinesSink
+from singleshot.runtime.sink_video import VideoSink
+sink = VideoSink(Path(sys.argv[1])) if sys.argv[1].endswith(".mp4") else JsonLinesSink(Path(sys.argv[1]), ("cat",))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+noise = np.random.default_rng(0)
+try:
+    for index in range(3000):
+        image = noise.integers(0, 256, (96, 128, 3), np.uint8)
+        frame = Frame(image=image, index=index, time_s=index / 25, source="x" * 200)
+        sink.write(FrameResult(frame=frame, detections=Detections.none(), drawn=image))
+except InputError as error:
+    print(error)
+try:
+    sink.close()
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a limit on file sizes stands for the full disk")
+@pytest.mark.parametrize("name", ["out.mp4", "out.jsonl"])
+def test_full_disk_is_said_and_leaves_what_was_written_usable(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    run = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith(f"{path}: could not be written (File too large)")
+    if name.endswith(".mp4"):
+        assert len(times_s(path)) > 5
+    else:
+        data = path.read_bytes()
+        assert data.endswith(b"\n")
+        assert [json.loads(line)["frame"] for line in data.splitlines()] == list(range(data.count(b"\n")))
+
+
+def test_images_keep_their_names_and_twins_get_a_number(tmp_path: Path) -> None:
+    sink = ImagesSink(tmp_path / "new" / "out")
+    for value, source in enumerate(("a/x.png", "b/x.png", "b/X.PNG", "b/y.bmp", "c/x.png")):
+        sink.write(result(source=source, value=50 * value))
+    sink.close()
+    written = {path.name: int(read_image_bgr(path)[0, 0, 0]) for path in (tmp_path / "new" / "out").iterdir()}
+    assert written == {"x.png": 0, "x_2.png": 50, "X_3.PNG": 100, "y.bmp": 150, "x_4.png": 200}
+
+
+def test_annotated_image_never_replaces_its_input(tmp_path: Path) -> None:
+    photo = tmp_path / "x.png"
+    cv2.imwrite(str(photo), np.full((8, 8, 3), 77, np.uint8))
+    before = photo.read_bytes()
+    with pytest.raises(InputError, match="expected another folder than the input's"):
+        ImagesSink(tmp_path).write(result(source=str(photo)))
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("save", "video", "message"),
+    [
+        pytest.param("out.avi", "clip.mp4", "expected a video's name ending in .mp4 or .mkv, got '.avi'", id="suffix"),
+        pytest.param("out", "clip.mp4", "expected a video's name ending in .mp4 or .mkv, got 'no suffix'", id="folder"),
+        pytest.param("taken.mp4", "clip.mp4", "expected a video's name, got a folder", id="a folder is there"),
+        pytest.param("clip.mp4", "clip.mp4", "expected another place than the input, got the input", id="input"),
+        pytest.param("clip.mp4/x.mp4", "clip.mp4", "expected a place that can be written to, got", id="no folder"),
+        pytest.param("out.mp4", "photos", "expected a folder for annotated images, got a file's name", id="images"),
+        pytest.param("clip.mp4/x", "photos", "expected a folder that can be written to, got", id="images, no folder"),
+    ],
+)
+def test_recording_that_cannot_be(tmp_path: Path, dog_clip: Path, save: str, video: str, message: str) -> None:
+    (tmp_path / "clip.mp4").write_bytes(dog_clip.read_bytes())
+    (tmp_path / "taken.mp4").mkdir()
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "x.png"), np.zeros((8, 8, 3), np.uint8))
+    with open_source(str(tmp_path / video)) as source, pytest.raises(InputError) as caught:
+        open_recording(tmp_path / save, source)
+    assert str(caught.value).startswith(f"{tmp_path / save}: {message}")
+    assert (tmp_path / "clip.mp4").read_bytes() == dog_clip.read_bytes()
+
+
+def test_json_lines_that_cannot_be(tmp_path: Path, dog_clip: Path) -> None:
+    with open_source(str(dog_clip)) as source:
+        with pytest.raises(InputError, match="expected another place than the input"):
+            open_json_lines(dog_clip, source, NAMES)
+        with pytest.raises(InputError, match="expected a file that can be written to, got Is a directory"):
+            open_json_lines(tmp_path, source, NAMES)
+
+
+class FailingSink:
+    """Fails from the third result on."""
+
+    name = "failing"
+    needs_drawing = False
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.closed = False
+
+    def write(self, _result: FrameResult) -> None:
+        if self.taken == 2:
+            raise InputError("failing: could not be written")
+        self.taken += 1
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def put_all(writer: SinkThread, count: int, *, then: type[BaseException] | None = None) -> None:
+    with writer:
+        for index in range(count):
+            writer.put(result(index=index, time_s=index / 25))
+        if then is not None:
+            raise then
+
+
+def test_failure_in_the_writing_thread_surfaces_and_files_are_closed() -> None:
+    sink = FailingSink()
+    with pytest.raises(InputError, match="failing: could not be written"):
+        put_all(SinkThread([sink], StageTimes()), 1000)
+    assert (sink.taken, sink.closed) == (2, True)
+
+
+def test_interruption_finishes_what_was_handed_over(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        put_all(SinkThread([VideoSink(path)], StageTimes()), 7, then=KeyboardInterrupt)
+    assert len(times_s(path)) == 7
+
+
+def test_finished_mp4_is_an_ordinary_one(tmp_path: Path) -> None:
+    """Fragments are for accidents; a clean end leaves an index with the number of frames, which players seek by."""
+    sink = VideoSink(tmp_path / "out.mp4")
+    for index in range(40):
+        sink.write(result(time_s=index / 25))
+    sink.close()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        stream = container.streams.video[0]
+        assert stream.frames == 40
+        assert stream.average_rate == Fraction(25)
+        assert stream.codec_context.name == "h264"

@@ -1,0 +1,121 @@
+"""Video files: true times, upright frames, and warnings only where something is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from singleshot.runtime.errors import InputError
+from singleshot.runtime.frame import Frame, Source
+from singleshot.runtime.sources import open_source
+
+WriteVideo = Callable[..., Path]
+STEADY_S = [number / 25 for number in range(20)]
+UNSTEADY_S = [0.0, 0.04, 0.05, 0.3, 0.31, 1.5, 1.51, 1.55, 2.0, 2.25]
+
+
+def read(path: Path) -> tuple[list[Frame], Source]:
+    with open_source(str(path)) as source:
+        return list(source), source
+
+
+def test_clip_is_read_whole(dog_clip: Path) -> None:
+    frames, source = read(dog_clip)
+    assert (len(frames), source.length, source.warnings, source.kind) == (282, 282, (), "video")
+    assert [frame.index for frame in frames] == list(range(282))
+    assert frames[-1].time_s == pytest.approx(281 / 25)
+    assert {frame.image.shape for frame in frames} == {(360, 640, 3)}
+    assert frames[0].source == str(dog_clip)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_variable_frame_rate_keeps_its_times_and_raises_no_alarm(write_video: WriteVideo, suffix: str) -> None:
+    frames, source = read(write_video(f"unsteady{suffix}", times_s=UNSTEADY_S))
+    assert [frame.time_s for frame in frames] == pytest.approx(UNSTEADY_S, abs=1e-3)
+    assert source.warnings == ()
+
+
+def test_time_counts_from_the_first_frame(write_video: WriteVideo) -> None:
+    frames, source = read(write_video("late.mkv", times_s=[5 + time_s for time_s in STEADY_S]))
+    assert [frame.time_s for frame in frames] == pytest.approx(STEADY_S, abs=1e-3)
+    assert source.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("rotation", "corner"),
+    [
+        pytest.param(0, (0, 0), id="upright"),
+        pytest.param(90, (1, 0), id="a quarter counter-clockwise: the upper left is now the lower left"),
+        pytest.param(180, (1, 1), id="upside down"),
+        pytest.param(-90, (0, 1), id="a quarter clockwise"),
+    ],
+)
+def test_phone_video_stands_upright(write_video: WriteVideo, rotation: int, corner: tuple[int, int]) -> None:
+    frames, _ = read(write_video(times_s=STEADY_S[:3], height=48, width=64, rotation=rotation))
+    image = frames[0].image
+    assert image.shape == ((48, 64, 3) if rotation in (0, 180) else (64, 48, 3))
+    height, width = image.shape[:2]
+    quarters = image.reshape(2, height // 2, 2, width // 2, 3).mean(axis=(1, 3, 4))  # [2, 2]
+    assert np.unravel_index(quarters.argmax(), (2, 2)) == corner
+
+
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.9])
+def test_truncated_clip_warns_with_both_counts(dog_clip: Path, tmp_path: Path, part: float) -> None:
+    path = tmp_path / "cut.mp4"
+    data = dog_clip.read_bytes()
+    path.write_bytes(data[: int(part * len(data))])
+    frames, source = read(path)
+    assert 0 < len(frames) < 282
+    (warning,) = source.warnings
+    assert warning.startswith(f"{path}: expected 282 frames as announced, got {len(frames)}.")
+
+
+def test_clip_damaged_in_the_middle_goes_on_and_warns(dog_clip: Path, tmp_path: Path) -> None:
+    data = bytearray(dog_clip.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 20_000] = bytes(20_000)
+    (tmp_path / "damaged.mp4").write_bytes(data)
+    frames, source = read(tmp_path / "damaged.mp4")
+    assert frames[-1].time_s > 10
+    assert len(source.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"", "got a file that cannot be decoded", id="empty"),
+        pytest.param(b"no video at all\n" * 100, "got a file that cannot be decoded", id="text"),
+    ],
+)
+def test_file_that_is_no_video(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        open_source(str(path))
+    assert str(caught.value).startswith(f"{path}: expected a video, {message}")
+
+
+def test_video_cut_before_its_first_picture_decodes_to_nothing(dog_clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(dog_clip.read_bytes()[:5000])  # the index is whole, the pictures are not
+    with pytest.raises(InputError, match=r"expected a video, got a file that decodes to no frame\."):
+        read(path)
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    header = b"RIFF" + (36 + 800).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
+    path.write_bytes(
+        header + bytes.fromhex("01000100401f0000803e000002001000") + b"data" + (800).to_bytes(4, "little") + bytes(800)
+    )
+    with pytest.raises(InputError, match="expected a video, got a file without a video stream"):
+        open_source(str(path))
+
+
+def test_leaving_early_stops_the_decoder(dog_clip: Path) -> None:
+    with open_source(str(dog_clip)) as source:
+        assert next(iter(source)).index == 0
+    assert source.warnings == ()  # nobody saw the end, so nothing is said of it

@@ -1,0 +1,92 @@
+"""Imports run down only, between parts they are relative, and what is deployed never needs torch or onnx."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FLOORS = ("runtime", "calib", "train", "export", "tools")
+TRAINING = {"torch", "torchvision", "lightning", "onnxscript", "onnx"}
+NEVER = {"runtime": TRAINING, "calib": TRAINING}
+
+
+def imports_of(source: str, part: str) -> Iterator[str]:
+    """Give the dotted name of each import of a module in `part`, relative ones as `singleshot.…`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = {0: [], 1: ["singleshot", part], 2: ["singleshot"]}[node.level]
+            dotted = ".".join([*base, *([node.module] if node.module else [])])
+            # `from .. import runtime` names a part among the names, not in the module.
+            yield from (f"{dotted}.{alias.name}" for alias in node.names)
+
+
+def absolute_imports_of(source: str) -> Iterator[str]:
+    """Give the dotted module of each import that is not relative."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+
+
+def wrong_imports(source: str, part: str) -> list[str]:
+    """Say what is wrong with the imports of one module of a part, a line each."""
+    wrong = [
+        f"{name} is absolute: import it relatively"
+        for name in absolute_imports_of(source)
+        if name.split(".")[0] in {"singleshot", *FLOORS}
+    ]
+    for name in imports_of(source, part):
+        first, *rest = name.split(".")
+        if first in NEVER.get(part, set()):
+            wrong.append(f"{part} never imports {first}")
+        if first == "singleshot" and rest and rest[0] in FLOORS and FLOORS.index(rest[0]) > FLOORS.index(part):
+            wrong.append(f"{part} is below {rest[0]}")
+    return wrong
+
+
+def modules() -> list[tuple[str, Path]]:
+    return [(part, path) for part in FLOORS for path in sorted((ROOT / part).rglob("*.py"))]
+
+
+@pytest.mark.parametrize(("part", "path"), [pytest.param(*m, id=str(m[1].relative_to(ROOT))) for m in modules()])
+def test_module_keeps_to_its_floor(part: str, path: Path) -> None:
+    assert wrong_imports(path.read_text(encoding="utf-8"), part) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "part", "wrong"),
+    [
+        pytest.param("from ..runtime.card import Card", "calib", [], id="down"),
+        pytest.param("from .card import Card", "runtime", [], id="within a part"),
+        pytest.param("from .. import __version__", "runtime", [], id="the version"),
+        pytest.param("from ..train.ssd import SSD", "calib", ["calib is below train"], id="up"),
+        pytest.param("from .. import export", "train", ["train is below export"], id="up by name"),
+        pytest.param("def f():\n    from ..tools import cli", "export", ["export is below tools"], id="up, late"),
+        pytest.param("import torch.nn", "runtime", ["runtime never imports torch"], id="torch"),
+        pytest.param("from onnx import helper", "calib", ["calib never imports onnx"], id="onnx"),
+        pytest.param("import onnxruntime", "runtime", [], id="onnxruntime is not onnx"),
+        pytest.param(
+            "from singleshot.runtime import card",
+            "tools",
+            ["singleshot.runtime is absolute: import it relatively"],
+            id="absolute",
+        ),
+        pytest.param("import train.ssd", "tools", ["train.ssd is absolute: import it relatively"], id="a stray copy"),
+    ],
+)
+def test_rule_by_hand(source: str, part: str, wrong: list[str]) -> None:
+    assert wrong_imports(source, part) == wrong
+
+
+def test_no_file_bears_the_name_of_a_dependency_or_a_standard_module() -> None:
+    dependencies = {"av", "cv2", "lightning", "numpy", "pydantic", "rich", "typer", "onnxruntime", *TRAINING}
+    names = {path.stem for _, path in modules()} - {"__init__"}
+    assert names & (dependencies | set(sys.stdlib_module_names)) == set()

@@ -1,0 +1,105 @@
+"""What the documents tell a reader to type exists: verbs, flags, make targets, files linked to."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.core
+import typer.main
+
+from singleshot.tools.cli import VERBS, app
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ALIASES = {"rt-detect": "rt-detect", "export-engine": "export"}
+"""Console scripts and the verb that each is."""
+
+
+def commands_in(markdown: str) -> list[str]:
+    """Give each line of the fenced shell blocks, continued lines joined, prompts and comments taken off."""
+    blocks = re.findall(r"^```(?:sh|bash|console|shell)\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in map(str.strip, lines) if line and not line.startswith("#")]
+
+
+def flags_by_verb() -> dict[str, set[str]]:
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    context = group.make_context("singleshot", ["--help"], resilient_parsing=True)
+    verbs = {name: group.get_command(context, name) for name in VERBS}
+    return {
+        name: {"--help"}.union(*([*option.opts, *option.secondary_opts] for option in verb.params))
+        for name, verb in verbs.items()
+        if verb is not None
+    }
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def problems_of(command: str) -> list[str]:
+    """Say what of one command does not exist; a command of another program has no problems."""
+    words = shlex.split(command, comments=True)
+    program = Path(words[0]).name
+    if program == "make":
+        targets = [word for word in words[1:] if "=" not in word]
+        return [f"make has no target {target}" for target in targets if target not in make_targets()]
+    if program == "singleshot":
+        if len(words) < 2 or words[1].startswith("--"):
+            return [f"singleshot has no option {word}" for word in words[1:] if word not in {"--help", "--version"}]
+        verb, arguments = words[1], words[2:]
+    elif program in ALIASES:
+        verb, arguments = ALIASES[program], words[1:]
+    else:
+        return []
+    if verb not in flags_by_verb():
+        return [f"singleshot has no verb {verb}"]
+    flags = [word.split("=")[0] for word in arguments if re.match(r"--?[a-z]", word)]
+    return [f"{verb} has no option {flag}" for flag in flags if flag not in flags_by_verb()[verb]]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_exist(document: Path) -> None:
+    commands = commands_in(document.read_text(encoding="utf-8"))
+    assert [problem for command in commands for problem in problems_of(command)] == []
+
+
+def test_readme_shows_the_first_commands() -> None:
+    programs = {command.split()[0] for command in commands_in((ROOT / "README.md").read_text(encoding="utf-8"))}
+    assert {"make", "singleshot", "rt-detect"} <= programs
+
+
+def test_readme_names_every_verb() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [verb for verb in flags_by_verb() if f"`singleshot {verb}" not in readme and f"`{verb}" not in readme] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_linked_files_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text) + re.findall(r'(?:src|href)="([^":#]+)"', text)
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "problems"),
+    [
+        pytest.param("singleshot --help", [], id="help"),
+        pytest.param("singleshot fly --to moon", ["singleshot has no verb fly"], id="no such verb"),
+        pytest.param("rt-detect --video 0 --speed 3", ["rt-detect has no option --speed"], id="no such option"),
+        pytest.param("rt-detect --video dog.mp4 --score dog=0.4", [], id="an option with a value"),
+        pytest.param("make PYTHON=python3.12 tests", ["make has no target tests"], id="no such target"),
+        pytest.param("pip install 'singleshot[train]'", [], id="another program"),
+    ],
+)
+def test_check_by_hand(command: str, problems: list[str]) -> None:
+    assert problems_of(command) == problems
+
+
+def test_commands_are_found() -> None:
+    markdown = "```sh\n# a comment\n$ singleshot train \\\n  --data x\n```\ntext\n```python\nsingleshot = 1\n```\n"
+    assert [" ".join(line.split()) for line in commands_in(markdown)] == ["singleshot train --data x"]

@@ -1,0 +1,52 @@
+"""What no tool checks: nothing of one developer's machine, nothing left to do, proportions."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".sh", ".json", ""}
+BANNED = {
+    "a machine's path": re.compile(r"(?<![\w.])/(?:home|root|Users|work)/\w"),
+    "a package index": re.compile(r"(?:extra-)?index-url"),
+    "something left to do": re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XXX)\b"),
+}
+
+
+def project_files() -> list[Path]:
+    """Give what git tracks or would track."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [path for name in sorted(set(listed.split("\0")) - {""}) if (path := ROOT / name).is_file()]
+
+
+def modules() -> list[Path]:
+    return [path for path in project_files() if path.suffix == ".py"]
+
+
+def test_text_has_nothing_that_is_banned() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {what}"
+        for path in project_files()
+        if path.suffix in TEXT_SUFFIXES and path.name != "LICENSE"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for what, pattern in BANNED.items()
+        if pattern.search(line) and path != Path(__file__)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_proportions(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= LONGEST_FILE
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    too_long = {f.name: length for f in functions if (length := (f.end_lineno or 0) - f.lineno + 1) > LONGEST_FUNCTION}
+    assert too_long == {}

@@ -1,0 +1,163 @@
+"""`rt-detect` as a user meets it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from singleshot.runtime.sources import open_source
+
+WriteVideo = Callable[..., Path]
+COMMAND = (sys.executable, "-m", "singleshot.tools.rt_detect")
+STARTED_WITHIN_S = 30.0
+
+
+def rt_detect(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "200", **(env or {})}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+
+
+def frames_of(path: Path) -> int:
+    with open_source(str(path)) as source:
+        return len(list(source))
+
+
+def test_video_lines_and_summary(graphs: Path, dog_clip: Path, tmp_path: Path) -> None:
+    video, lines = tmp_path / "dog.mp4", tmp_path / "dog.jsonl"
+    run = rt_detect("--video", dog_clip, "--model", graphs / "quarters.onnx", "--save", video, "--json", lines)
+    assert (run.returncode, run.stderr) == (0, "")
+    out = run.stdout.splitlines()
+    assert out[:2] == [str(video), str(lines)]
+    assert out[2].startswith("cat: in 282 of 282 frames, 282 boxes")
+    assert out[-2].startswith("282 frames in ")
+    assert out[-2].endswith(" frames/s, onnxruntime (CPU)")
+    assert out[-1].startswith("median ms a frame: wait ")
+    assert frames_of(video) == 282
+    records = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [list(record) for record in records] == [["source", "frame", "time_s", "detections"]] * 282
+    assert list(records[0]["detections"][0]) == ["label", "class_id", "score", "box_xyxy_px"]
+    assert records[-1]["time_s"] == 11.24
+
+
+def test_json_on_stdout_is_nothing_but_json(graphs: Path, write_video: WriteVideo) -> None:
+    video = write_video(times_s=[0.0, 0.1, 0.2])
+    run = rt_detect("--video", video, "--model", graphs / "quarters.onnx", "--json", "-", "--max-frames", 2)
+    assert [json.loads(line)["frame"] for line in run.stdout.splitlines()] == [0, 1]
+    assert "2 frames in" in run.stderr
+
+
+def test_without_outputs_it_says_what_it_found(graphs: Path, write_video: WriteVideo) -> None:
+    video = write_video(times_s=[0.0, 0.1])
+    run = rt_detect("--video", video, "--model", graphs / "quarters.onnx")
+    assert run.stdout.startswith("cat: in 2 of 2 frames, 2 boxes\n2 frames in ")
+    run = rt_detect("--video", video, "--model", graphs / "quarters.onnx", "--score", "0.99")
+    assert run.stdout.startswith("nothing found in 2 frames\n")
+
+
+def test_truncated_video_is_a_warning(graphs: Path, dog_clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.mp4").write_bytes(dog_clip.read_bytes()[:300_000])
+    run = rt_detect("--video", tmp_path / "cut.mp4", "--model", graphs / "quarters.onnx")
+    assert run.returncode == 0
+    (warning,) = run.stderr.splitlines()
+    assert warning.startswith(f"warning: {tmp_path / 'cut.mp4'}: expected 282 frames as announced, got ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--video", "no.mp4"], "no.mp4: expected a video, an image, a folder", id="missing video"),
+        pytest.param(["--video", "cam99"], "cam99: expected a camera, got none", id="missing camera"),
+        pytest.param(["--video", "{clip}", "--model", "no.onnx"], "no.onnx: expected an ONNX graph", id="no model"),
+        pytest.param(
+            ["--video", "{clip}", "--model", "{graphs}/bad_no_card.onnx"], "{graphs}/bad_no_card", id="no card"
+        ),
+        pytest.param(["--video", "{clip}", "--score", "0.01"], "--score 0.01: expected at least 0.05", id="floor"),
+        pytest.param(["--video", "{clip}", "--score", "bird=0.4"], "bird: expected one of the classes cat", id="class"),
+        pytest.param(["--video", "{clip}", "--show"], "--show: expected a display, got none", id="no display"),
+        pytest.param(["--video", "{clip}", "--save", "out.gif"], "out.gif: expected a video's name", id="suffix"),
+        pytest.param(["--video", "{clip}", "--save", "{clip}"], "{clip}: expected another place", id="the input"),
+    ],
+)
+def test_mistake_is_one_line_and_exit_code_2(graphs: Path, dog_clip: Path, arguments: list[str], message: str) -> None:
+    places = {"clip": dog_clip, "graphs": graphs}
+    given = [argument.format(**places) for argument in arguments]
+    if "--model" not in given:
+        given += ["--model", str(graphs / "quarters.onnx")]
+    run = rt_detect(*given, env={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    assert run.returncode == 2
+    assert run.stdout == ""
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("error: " + message.format(**places))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="DISPLAY is Linux's")
+def test_display_that_is_not_there(graphs: Path, dog_clip: Path) -> None:
+    """Qt would abort the process; the line comes instead."""
+    run = rt_detect(
+        *("--video", dog_clip, "--model", graphs / "quarters.onnx", "--show"),
+        env={"DISPLAY": ":987", "WAYLAND_DISPLAY": ""},
+    )
+    assert run.returncode == 2
+    assert run.stderr == (
+        "error: --show: expected a display, got one that cannot be opened. Use --save FILE instead.\n"
+    )
+
+
+def start_long_run(graphs: Path, write_video: WriteVideo, tmp_path: Path) -> subprocess.Popen[str]:
+    """Start a run that takes long, and wait until it has written some lines."""
+    video = write_video("long.mp4", times_s=[number / 25 for number in range(250)], height=480, width=640)
+    lines = tmp_path / "out.jsonl"
+    arguments = ("--video", video, "--model", graphs / "quarters.onnx", "--save", tmp_path / "out.mp4", "--json", lines)
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline_s = time.monotonic() + STARTED_WITHIN_S
+    while not (lines.exists() and lines.read_bytes().count(b"\n") >= 40):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline_s
+        time.sleep(0.002)
+    return process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, id="Ctrl-C"), pytest.param(signal.SIGTERM, 143, id="SIGTERM")]
+)
+def test_interrupted_run_leaves_whole_files(
+    graphs: Path, write_video: WriteVideo, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = start_long_run(graphs, write_video, tmp_path)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert stderr == f"interrupted; {tmp_path / 'out.mp4'} and {tmp_path / 'out.jsonl'} hold what was done until then\n"
+    data = (tmp_path / "out.jsonl").read_bytes()
+    assert data.endswith(b"\n")
+    lines = [json.loads(line) for line in data.splitlines()]
+    assert 40 <= len(lines) < 250
+    assert frames_of(tmp_path / "out.mp4") == len(lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_killed_run_leaves_a_playable_video(graphs: Path, write_video: WriteVideo, tmp_path: Path) -> None:
+    process = start_long_run(graphs, write_video, tmp_path)
+    process.kill()
+    process.communicate(timeout=60)
+    data = (tmp_path / "out.jsonl").read_bytes()
+    assert data.endswith(b"\n")
+    assert frames_of(tmp_path / "out.mp4") >= 20  # half a second may be lost
+
+
+def test_help_has_examples() -> None:
+    run = rt_detect("--help")
+    assert run.returncode == 0
+    assert "rt-detect --video cam0 --show --score 0.4 --score person=0.7" in run.stdout

@@ -1,0 +1,124 @@
+"""Runs a detector over a source for the command line: opens everything, shows progress, prints the summary."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from ..runtime.frame import Source
+    from ..runtime.pipeline import RunSummary
+    from ..runtime.results import FrameResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionOptions:
+    """What `rt-detect` takes."""
+
+    video: str
+    model: Path | None = None
+    """None means the shipped detector."""
+    save: Path | None = None
+    json: Path | None = None
+    scores: Sequence[str] = ()
+    show: bool = False
+    max_frames: int | None = None
+
+
+def run_detection(options: DetectionOptions) -> None:
+    """Run to the end of the source; results go where the options say, the summary to stdout, talk to stderr.
+
+    Where the JSON lines go to stdout, the summary goes to stderr.
+
+    Raises:
+        InputError: something that was named cannot be used.
+        KeyboardInterrupt: the run was interrupted; the files are finished.
+    """
+    from ..runtime.pipeline import run_pipeline
+    from ..runtime.session import open_session
+    from ..runtime.shipped import shipped_detector
+    from ..runtime.sinks import open_json_lines, open_recording
+    from ..runtime.sources import open_source
+    from ..runtime.thresholds import thresholds_from_options
+    from ..runtime.window import Window
+
+    out = sys.stderr if str(options.json) == "-" else sys.stdout
+    with open_session(options.model or shipped_detector()) as session:
+        thresholds = thresholds_from_options(options.scores, session.card)
+        with open_source(options.video) as source:
+            window = Window() if options.show else None
+            sinks = []
+            if options.json is not None:  # before the video, which takes longer
+                sinks.append(open_json_lines(options.json, source, session.card.class_names))
+            if options.save is not None:
+                sinks.append(open_recording(options.save, source))
+            paths = [sink.name for sink in reversed(sinks) if sink.name != "-"]
+            with _told_of_interruption(paths), _progress(source, options.max_frames) as on_frame:
+                summary = run_pipeline(
+                    source,
+                    session,
+                    sinks,
+                    thresholds=thresholds,
+                    window=window,
+                    max_frames=options.max_frames,
+                    on_frame=on_frame,
+                )
+        for warning in summary.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        print_summary(summary, paths=paths, backend=session.backend, out=out)
+
+
+def print_summary(summary: RunSummary, *, paths: Sequence[str], backend: str, out: TextIO) -> None:
+    """Print what was written, what was found, the frame rate and the stage times."""
+    for path in paths:
+        print(path, file=out)
+    for found in summary.found:
+        print(f"{found.name}: in {found.frames} of {summary.frames} frames, {found.detections} boxes", file=out)
+    if not summary.found:
+        print(f"nothing found in {summary.frames} frames", file=out)
+    print(
+        f"{summary.frames} frames in {summary.wall_s:.2f} s = {summary.frames_per_s:.1f} frames/s, {backend}", file=out
+    )
+    stages = ", ".join(f"{stage.stage} {stage.median_ms:.2f}" for stage in summary.stages)
+    print(f"median ms a frame: {stages}", file=out)
+
+
+@contextmanager
+def _told_of_interruption(paths: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f"; {' and '.join(paths)} hold what was done until then" if paths else ""
+        print(f"interrupted{kept}", file=sys.stderr)
+        raise
+
+
+@contextmanager
+def _progress(source: Source, max_frames: int | None) -> Iterator[Callable[[FrameResult], None]]:
+    """Show a bar on stderr if that is a terminal, with the announced length if there is one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    talk = Console(stderr=True)
+    total = source.length
+    if max_frames is not None:
+        total = min(max_frames, total or max_frames)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=talk, disable=not talk.is_terminal) as progress:
+        task = progress.add_task(source.name, total=total, rate="")
+
+        def on_frame(_result: FrameResult) -> None:
+            speed = progress.tasks[0].speed
+            progress.update(task, advance=1, rate=f"{speed:.0f} frames/s" if speed else "")
+
+        yield on_frame

@@ -1,0 +1,155 @@
+"""`singleshot evaluate`: average precision of a checkpoint or a graph on labelled images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..runtime.errors import InputError
+from .exits import exit_codes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..calib.average_precision import ClassResult, EvaluationResult
+    from ..calib.datasets import Dataset
+    from ..runtime.session import Session
+
+_CHECKPOINT_SUFFIX = ".ckpt"
+
+
+def evaluate(
+    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A checkpoint (.ckpt) or a graph (.onnx).")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds ILSVRC or VOCdevkit.")],
+    split: Annotated[
+        str, typer.Option(help="One of the data's own lists (train, val, …), or seeded-train, seeded-val.")
+    ] = "val",
+    seed: Annotated[int | None, typer.Option(help="Of a seeded split; 0 if not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
+    ] = False,
+) -> None:
+    """Measure average precision per class on labelled images.
+
+    AP50 (VOC) follows PASCAL VOC: area under the whole curve at IoU 0.5. AP50 and AP50:95 follow COCO: 101 points.
+    Difficult objects are ignored. Classes with too few objects are shown, but not averaged in.
+
+    Example: singleshot evaluate runs/animals/best.ckpt --data VOC --split val
+    """
+    from rich.console import Console
+
+    from ..calib import evaluation
+
+    talk = Console(stderr=True)
+    with exit_codes(), _open_artefact(artefact) as session:
+        dataset = evaluation.open_dataset_for(session.card, data, strict=strict)
+        used_seed = _seed_of(dataset, split, seed)
+        of_seed = "" if used_seed is None else f" (seed {used_seed})"
+        found = f"{dataset.layout} layout: {dataset.name}, split {split}{of_seed}"
+        talk.print(found, highlight=False, markup=False, soft_wrap=True)
+        result = _evaluate_with_progress(session, dataset, split, seed=used_seed or 0, talk=talk)
+        for line in dataset.report.lines():
+            talk.print(line, highlight=False, markup=False, soft_wrap=True)
+        if as_json:
+            print(json.dumps(_to_dict(artefact, session, dataset, split, used_seed, result), indent=1))
+        else:
+            _print_table(result, title=f"{artefact.name} on {dataset.name} {split}{of_seed}")
+
+
+def _open_artefact(path: Path) -> Session:
+    if path.suffix == _CHECKPOINT_SUFFIX:
+        from ..train.checkpoint import open_checkpoint_session
+
+        return open_checkpoint_session(path)
+    from ..runtime.session import open_session
+
+    return open_session(path)
+
+
+def _seed_of(dataset: Dataset, split: str, seed: int | None) -> int | None:
+    """Return the seed that the split depends on, None for an official list."""
+    from ..calib.splits import SEEDED_SPLITS
+
+    if split in SEEDED_SPLITS:
+        return seed or 0
+    if seed is not None:
+        raise InputError(
+            f"--seed: expected none with the official list {split} of {dataset.name}, got {seed}. "
+            f"Leave it out, or choose {' or '.join(SEEDED_SPLITS)}."
+        )
+    return None
+
+
+def _evaluate_with_progress(
+    session: Session, dataset: Dataset, split: str, *, seed: int, talk: Console
+) -> EvaluationResult:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ..calib import evaluation
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=talk, transient=True) as progress:
+        task = progress.add_task(f"images, {session.backend}", total=None)
+        return evaluation.evaluate(
+            session,
+            dataset,
+            split,
+            seed=seed,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _to_dict(
+    artefact: Path, session: Session, dataset: Dataset, split: str, seed: int | None, result: EvaluationResult
+) -> dict[str, Any]:
+    return {
+        "artefact": str(artefact),
+        "network": session.card.network,
+        "backend": session.backend,
+        "data": {"layout": dataset.layout, "name": dataset.name, "split": split, "seed": seed},
+        "result": result.to_dict(),
+        "report": dataset.report.to_dict(),
+    }
+
+
+def _print_table(result: EvaluationResult, *, title: str) -> None:
+    from rich.console import Console
+
+    from ..calib.average_precision import MIN_OBJECTS
+
+    table = _table(result, title=title)
+    out = Console()
+    out.print(table)
+    names = ", ".join(item.name for item in result.supported) or "no class: none has enough objects"
+    out.print(f"{result.images} images. Means over {names}.", highlight=False, markup=False)
+    if len(result.supported) < len(result.classes):
+        note = f"(…) fewer than {MIN_OBJECTS} objects, - none: not averaged in."
+        out.print(note, highlight=False, markup=False)
+
+
+def _table(result: EvaluationResult, *, title: str) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("class")
+    for heading in ("AP50 (VOC)", "AP50", "AP50:95", "objects", "difficult, ignored"):
+        table.add_column(heading, justify="right")
+    for item in result.classes:
+        figures = (_figure(value, item) for value in (item.ap50_voc, item.ap50, item.ap50_95))
+        table.add_row(escape(item.name), *figures, str(item.objects), str(item.difficult_objects))
+    table.add_section()
+    means = (result.mean_ap50_voc, result.mean_ap50, result.mean_ap50_95)
+    table.add_row("mean", *("-" if value is None else f"{value:.3f}" for value in means), "", "")
+    return table
+
+
+def _figure(value: float | None, item: ClassResult) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if item.supported else f"({value:.3f})"

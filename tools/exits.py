@@ -1,0 +1,65 @@
+"""How a verb ends: errors in one line, exit codes, signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from ..runtime.errors import SingleshotError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
+TERMINATED = 143
+"""Exit code after SIGTERM: 128 + 15."""
+PIPE_CLOSED = 141
+"""Exit code when whoever reads our output left, as `| head` does: 128 + SIGPIPE."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came; everything that tidies up after Ctrl-C does so after this too."""
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Run a verb's body: what the user can mend becomes one line on stderr and an exit code, our bugs keep their trace.
+
+    SIGTERM is raised as `Terminated` inside the block, so that files are finished before the process ends.
+
+    Raises:
+        SystemExit: 2 or 1 for a SingleshotError, 130 after Ctrl-C, 143 after SIGTERM, 141 when stdout was closed.
+    """
+    try:
+        with _sigterm_raises():
+            yield
+    except SingleshotError as error:
+        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
+    except Terminated:
+        raise SystemExit(TERMINATED) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # Python flushes stdout once more at its end and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(PIPE_CLOSED) from None
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+        yield
+        return
+
+    def raise_terminated(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    previous = signal.signal(signal.SIGTERM, raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,91 @@
+"""Checkpoints: Lightning's files, with the card inside, read without running anything they contain."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..runtime.card import CARD_KEY, Card, card_from_json
+from ..runtime.errors import InputError
+from .networks import network_named
+from .session_torch import TorchSession
+from .ssd import SSD
+
+NETWORK_PREFIX = "network."
+"""Of the network's tensors in a checkpoint's state_dict."""
+
+
+FRAMES_KEY = "singleshot.frames"
+"""A few validation frames in the checkpoint's dictionary, for the proof that an export lost nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A trained network in evaluation mode, its card, and a few frames to prove an export with.
+
+    Args:
+        frames: [n, H, W, 3] uint8, BGR, real images of the validation split fitted to the input; n may be 0.
+    """
+
+    network: SSD
+    card: Card
+    frames: NDArray[np.uint8]
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Restore the network that a checkpoint holds: the averaged weights, on the CPU.
+
+    Raises:
+        InputError: the file is missing, is no checkpoint of singleshot, or does not fit its network.
+    """
+    content = _content(path)
+    text = content.get(CARD_KEY)
+    if not isinstance(text, str):
+        raise InputError(f"{path}: expected a checkpoint of singleshot, got one without a card. Train it again.")
+    card = card_from_json(text, source=str(path))
+    network = network_named(card.network).build(
+        (card.input.height, card.input.width), len(card.class_names) + 1, False
+    )
+    tensors = {
+        key.removeprefix(NETWORK_PREFIX): value
+        for key, value in content["state_dict"].items()
+        if key.startswith(NETWORK_PREFIX)
+    }
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        problem = str(error).splitlines()[-1].strip()
+        raise InputError(f"{path}: expected the tensors of {card.network}, got others: {problem}") from error
+    frames = content.get(FRAMES_KEY, torch.zeros(0, card.input.height, card.input.width, 3, dtype=torch.uint8))
+    return Checkpoint(network=network.eval(), card=card, frames=frames.numpy())
+
+
+def open_checkpoint_session(path: Path) -> TorchSession:
+    """Open a checkpoint for running it in PyTorch.
+
+    Raises:
+        InputError: as `load_checkpoint`.
+    """
+    checkpoint = load_checkpoint(path)
+    return TorchSession(checkpoint.network, checkpoint.card)
+
+
+def _content(path: Path) -> dict[str, Any]:  # a pickle's dictionary, checked by the caller key by key
+    if not path.is_file():
+        raise InputError(f"{path}: expected a checkpoint, got no such file.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        raise InputError(
+            f"{path}: expected a whole checkpoint, got a file that PyTorch cannot read. "
+            f"Take an earlier checkpoint of the run, or train again."
+        ) from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise InputError(f"{path}: expected a checkpoint of singleshot, got another kind of file.")
+    return content

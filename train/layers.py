@@ -1,0 +1,99 @@
+"""Layers that the networks share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch norm and an optional ReLU6.
+
+    While its batch norm is in evaluation mode (frozen), the norm's affine map is folded into the convolution's
+    weights on the fly: the same function and gradients in one pass over memory instead of two.
+
+    Args:
+        padding: `half` pads by half the kernel on every side; `same` pads as TensorFlow does, so that the output
+            side is ceil(input side / stride), with the odd pixel at the bottom and right.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activation: bool = True,
+        padding: Literal["half", "same"] = "half",
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.same = padding == "same" and stride > 1
+        self.conv = nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel,
+            stride=stride,
+            padding=0 if self.same else kernel // 2,
+            groups=groups,
+            bias=False,
+        )
+        self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(out_channels, eps=eps, momentum=momentum)
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, in, h, w] to [N, out, h / stride, w / stride]."""
+        if self.same:
+            x = _pad_same(x, self.conv.kernel_size[0], self.conv.stride[0])
+        if self.norm is not None and self.norm.training:
+            x = self.norm(self._convolve(x, self.conv.weight, None))
+        else:
+            x = self._convolve(x, *self._folded())
+        return functional.relu6(x) if self.activation else x
+
+    def fold(self) -> None:
+        """Fold the batch norm into the convolution for good: the same function, no longer to be trained."""
+        weight, bias = self._folded()
+        self.conv.weight = nn.Parameter(weight.detach())
+        self.conv.bias = None if bias is None else nn.Parameter(bias.detach())
+        self.norm = None
+
+    def _folded(self) -> tuple[Tensor, Tensor | None]:
+        """Return the weight and bias that make the convolution and its frozen norm one."""
+        norm = self.norm
+        if norm is None:
+            return self.conv.weight, self.conv.bias
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        return self.conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        conv = self.conv
+        # On CPUs the bfloat16 backward pass of depthwise convolutions takes several times that of float32.
+        if conv.groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled():
+            with torch.autocast("cpu", enabled=False):
+                bias = None if bias is None else bias.float()
+                return functional.conv2d(
+                    x.float(), weight.float(), bias, conv.stride, conv.padding, groups=conv.groups
+                )
+        return functional.conv2d(x, weight, bias, conv.stride, conv.padding, groups=conv.groups)
+
+
+def separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
+    """Make a depthwise 3x3 and a pointwise convolution, each with batch norm and ReLU6."""
+    return nn.Sequential(
+        ConvNorm(in_channels, in_channels, 3, stride=stride, groups=in_channels),
+        ConvNorm(in_channels, out_channels),
+    )
+
+
+def _pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
+    missing = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[-2:]]
+    top, left = missing[0] // 2, missing[1] // 2
+    return functional.pad(x, [left, missing[1] - left, top, missing[0] - top])

@@ -1,0 +1,307 @@
+"""A training run: from labelled images to checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ..calib.datasets import Dataset
+from ..calib.evaluation import evaluate
+from ..calib.sample_check import check_samples
+from ..calib.samples import data_sha256
+from ..calib.splits import SEEDED_TRAIN, SEEDED_VAL
+from ..runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin
+from ..runtime.detector import fit_frame
+from ..runtime.errors import InputError
+from ..runtime.images import read_image_bgr
+from .batches import Batch, training_batches
+from .checkpoint import FRAMES_KEY
+from .losses import multibox_loss
+from .matching import match_targets
+from .metrics_table import MetricsTable
+from .networks import network_named
+from .session_torch import TorchSession, normalised_images
+from .settings import TrainSettings
+
+BEST = "best.ckpt"
+LAST = "last.ckpt"
+METRICS = "metrics.csv"
+AP_METRIC = "val_ap50_voc"
+FRAMES = 8
+"""Validation frames that go into a checkpoint; a few MiB."""
+
+
+class DetectorTraining(lightning.LightningModule):
+    """What Lightning needs to know of a detector: its step, its validation, its optimizer."""
+
+    def __init__(
+        self,
+        card: Card,
+        data: Dataset,
+        settings: TrainSettings,
+        *,
+        steps_per_epoch: int,
+        frames: NDArray[np.uint8],
+    ) -> None:
+        """Build the network that the card names.
+
+        Args:
+            card: goes into every checkpoint, with what validation measured.
+            data: labelled images; the validation split is read from it.
+            settings: resolved, both splits named.
+            steps_per_epoch: for the schedule.
+            frames: [n, H, W, 3] uint8, BGR; go into every checkpoint for the proof of an export.
+        """
+        super().__init__()
+        hw = (card.input.height, card.input.width)
+        build = network_named(card.network).build
+        self.network = build(hw, len(card.class_names) + 1, settings.pretrained)
+        self.network.trunk.freeze(settings.frozen_stages)
+        self.card = card
+        self._data = data
+        self._settings = settings
+        self._steps_per_epoch = steps_per_epoch
+        self._frames = torch.from_numpy(frames)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Compute the loss of one batch."""
+        images = normalised_images(batch.images, self.card.input).contiguous(memory_format=torch.channels_last)
+        heads = self.network(images)
+        targets = match_targets(
+            batch.objects, self.network.default_cxcywh, variances=self.card.postprocess.variances
+        )
+        loss = multibox_loss(heads, targets)
+        count = len(batch.images)
+        self.log("loss", loss.total, on_step=False, on_epoch=True, batch_size=count, prog_bar=True)
+        self.log("class_loss", loss.classification, on_step=False, on_epoch=True, batch_size=count)
+        self.log("box_loss", loss.localization, on_step=False, on_epoch=True, batch_size=count)
+        return loss.total
+
+    def on_train_epoch_start(self) -> None:
+        """Keep a pretrained trunk's batch norm frozen (batches are too small to estimate it anew); never skip the
+        last validation.
+        """
+        if self._settings.pretrained:
+            self.network.trunk.eval()
+        if self.current_epoch + 1 == self._settings.epochs:
+            self.trainer.check_val_every_n_epoch = 1
+
+    def validation_step(self, batch: object, batch_idx: int) -> None:
+        """Measure average precision on the whole validation split; Lightning calls it once a validation."""
+        card, settings = self.card, self._settings
+        assert settings.val_split is not None
+        session = TorchSession(self.network, card)
+        result = evaluate(session, self._data, settings.val_split, seed=settings.split_seed)
+        for name, value in (
+            (AP_METRIC, result.mean_ap50_voc),
+            ("val_ap50", result.mean_ap50),
+            ("val_ap50_95", result.mean_ap50_95),
+        ):
+            self.log(name, 0.0 if value is None else value, prog_bar=name == AP_METRIC, batch_size=1)
+        over = ", ".join(item.name for item in result.supported)
+        measured = Measurement(
+            metric=f"AP50 (VOC all-point), mean over {over}",
+            value=result.mean_ap50_voc or 0.0,
+            data=f"{self._data.name} {settings.val_split}, {result.images} images",
+            note=f"epoch {self.current_epoch}",
+        )
+        self.card = card.model_copy(update={"measurements": (measured,)})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the card and a few frames into the file."""
+        checkpoint[CARD_KEY] = self.card.to_json()
+        checkpoint[FRAMES_KEY] = self._frames
+
+    def configure_optimizers(self) -> Any:  # Lightning's own union of a dozen shapes
+        """AdamW; the trunk learns slower, norms and biases do not decay; linear warm-up, then a cosine."""
+        settings = self._settings
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                key = (name.startswith("trunk."), parameter.ndim > 1)
+                groups.setdefault(key, []).append(parameter)
+        optimizer = torch.optim.AdamW(
+            [
+                {
+                    "params": parameters,
+                    "lr": settings.learning_rate * (settings.trunk_learning_rate_factor if in_trunk else 1.0),
+                    "weight_decay": settings.weight_decay if decays else 0.0,
+                }
+                for (in_trunk, decays), parameters in groups.items()
+            ]
+        )
+        warmup = max(1, round(settings.warmup_epochs * self._steps_per_epoch))
+        total = max(settings.epochs * self._steps_per_epoch, warmup + 1)
+        schedule = torch.optim.lr_scheduler.SequentialLR(
+            optimizer,
+            [
+                torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup),
+                torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - warmup),
+            ],
+            milestones=[warmup],
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """What a run leaves behind."""
+
+    best: Path
+    """The checkpoint of greatest validation AP50."""
+    best_ap50_voc: float
+    epochs: int
+    """Epochs trained in all, those before a resume counted."""
+
+
+def train(
+    network: str,
+    data: Dataset,
+    out: Path,
+    settings: TrainSettings,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    on_report: Callable[[Dataset, TrainSettings], None] | None = None,
+) -> TrainingResult:
+    """Train a detector; the run's folder gets `best.ckpt`, `last.ckpt` (each epoch) and `metrics.csv`.
+
+    Args:
+        network: a name of `NETWORKS`.
+        data: labelled images; their classes are the detector's.
+        out: the run's folder.
+        settings: see `TrainSettings`.
+        resume: go on from `last.ckpt` in the folder instead of starting.
+        progress: show a progress bar on the terminal.
+        on_report: called with the data and the resolved settings once the images of both splits were looked at,
+            before training starts.
+
+    Raises:
+        InputError: unknown network or split, nothing to resume, or a folder that already holds a run.
+    """
+    last = out / LAST
+    _check_folder(last, resume=resume)
+    settings = with_splits(settings, data)
+    assert settings.train_split is not None and settings.val_split is not None
+    for split in (settings.train_split, settings.val_split):
+        check_samples(data, split, seed=settings.split_seed)
+    if on_report is not None:
+        on_report(data, settings)
+    card = _card(network, data, settings)
+    image_ids = [sample.image_id for sample in data.samples(settings.train_split, seed=settings.split_seed)]
+    lightning.seed_everything(settings.seed, verbose=False)
+    batches = training_batches(data, image_ids, input_hw=(card.input.height, card.input.width), settings=settings)
+    module = DetectorTraining(
+        card, data, settings, steps_per_epoch=len(batches), frames=_frames(data, settings, card.input)
+    )
+    module.network.to(memory_format=torch.channels_last)
+    keep_best, keep_last = _checkpoints(out)
+    trainer = _trainer(out, settings, progress=progress, callbacks=[keep_best, keep_last])
+    trainer.fit(
+        module,
+        batches,
+        DataLoader([0]),  # type: ignore[arg-type]  # one item: the step reads the split itself, image by image
+        ckpt_path=str(last) if resume else None,
+        weights_only=True,
+    )
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    score = keep_best.best_model_score
+    return TrainingResult(
+        best=out / BEST, best_ap50_voc=0.0 if score is None else float(score), epochs=trainer.current_epoch
+    )
+
+
+def with_splits(settings: TrainSettings, data: Dataset) -> TrainSettings:
+    """Name the splits that were left open: the data's own where they have both, else the seeded ones."""
+    official = {"train", "val"} <= set(data.split_names())
+    return settings.model_copy(
+        update={
+            "train_split": settings.train_split or ("train" if official else SEEDED_TRAIN),
+            "val_split": settings.val_split or ("val" if official else SEEDED_VAL),
+        }
+    )
+
+
+def _check_folder(last: Path, *, resume: bool) -> None:
+    if resume and not last.is_file():
+        raise InputError(f"{last}: expected a checkpoint to resume from, got no such file. Leave out --resume.")
+    if not resume and last.exists():
+        raise InputError(
+            f"{last.parent}: expected a folder without a run, got one with {last.name}. "
+            f"Go on with it by --resume, or name another folder."
+        )
+
+
+def _card(network: str, data: Dataset, settings: TrainSettings) -> Card:
+    spec = network_named(network).input
+    size = {"height": settings.height or spec.height, "width": settings.width or spec.width}
+    split, seed = settings.train_split, settings.split_seed
+    assert split is not None
+    samples = list(data.samples(split, seed=seed))
+    return Card(
+        kind="checkpoint",
+        network=network,
+        class_names=data.class_names,
+        input=spec.model_copy(update=size),
+        origin=Origin(
+            data=f"{data.layout} {data.name} {split}, {len(samples)} images",
+            data_sha256=data_sha256(samples),
+            split_seed=seed if split.startswith("seeded-") else None,
+            settings=settings.model_dump(),
+            packages={name: version(name) for name in ("torch", "torchvision", "lightning")},
+        ),
+    )
+
+
+def _frames(data: Dataset, settings: TrainSettings, spec: InputSpec) -> NDArray[np.uint8]:
+    """Take frames evenly from the validation split, fitted to the input."""
+    assert settings.val_split is not None
+    samples = list(data.samples(settings.val_split, seed=settings.split_seed))
+    chosen = [samples[index] for index in np.linspace(0, len(samples) - 1, min(FRAMES, len(samples)), dtype=int)]
+    return np.stack([fit_frame(read_image_bgr(sample.image_path, upright=False), spec) for sample in chosen])
+
+
+def _checkpoints(out: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+    best = ModelCheckpoint(
+        dirpath=out, filename=Path(BEST).stem, monitor=AP_METRIC, mode="max", enable_version_counter=False
+    )
+    last = ModelCheckpoint(
+        dirpath=out,
+        filename=Path(LAST).stem,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    return best, last
+
+
+def _trainer(
+    out: Path, settings: TrainSettings, *, progress: bool, callbacks: list[Callback]
+) -> lightning.Trainer:
+    average = EMAWeightAveraging(decay=settings.ema_decay)
+    bars = [RichProgressBar(console_kwargs={"stderr": True})] if progress else []
+    return lightning.Trainer(
+        accelerator="auto",
+        devices=1,
+        precision="bf16-mixed" if settings.precision == "bfloat16" else "32-true",
+        max_epochs=settings.epochs,
+        check_val_every_n_epoch=settings.validate_every,
+        num_sanity_val_steps=0,
+        gradient_clip_val=settings.gradient_clip,
+        logger=False,
+        callbacks=[average, MetricsTable(out / METRICS), *callbacks, *bars],
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+    )
