@@ -63,7 +63,9 @@ def export_detector(
     checkpoint = load_checkpoint(checkpoint_path)
     frames = checkpoint.frames if images is None else frames_of_folder(images, checkpoint.card)
     if not len(frames):
-        raise InputError(f"{checkpoint_path}: expected frames to prove the export with, got none. Name a folder by --images.")
+        raise InputError(
+            f"{checkpoint_path}: expected frames to prove the export with, got none. Name a folder by --images."
+        )
     card = _graph_card(checkpoint, checkpoint_path, postprocess or checkpoint.card.postprocess)
     graph = append_onnx_tail(
         network_graph(checkpoint.network, card.input),
@@ -156,9 +158,7 @@ def _with_heads(graph: onnx.ModelProto) -> Callable[[NDArray[np.uint8]], _Answer
         valid = slice(int(count[0, 0]))
         return _Answer(
             heads=(logits, offsets),
-            detections=Detections(
-                boxes_xyxy=boxes[0, valid], scores=scores[0, valid], class_ids=classes[0, valid]
-            ),
+            detections=Detections(boxes_xyxy=boxes[0, valid], scores=scores[0, valid], class_ids=classes[0, valid]),
         )
 
     return run

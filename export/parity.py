@@ -47,11 +47,12 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether all is within tolerance."""
+        """Whether all is within tolerance, and at least one detection was there to compare."""
         return (
             self.heads_difference <= HEADS_TOLERANCE
             and self.score_difference <= SCORE_TOLERANCE
             and self.box_difference <= BOX_TOLERANCE
+            and self.matched > 0
             and not self.unmatched
         )
 
@@ -83,7 +84,10 @@ class Parity:
         """
         if not self.holds:
             figures = "; ".join(" ".join(line.split()) for line in self.lines())
-            raise CheckError(f"{name}: expected the same detections as its parent, got: {figures}. Nothing was written.")
+            empty = "" if self.matched else " Train longer, or name a folder with its objects by --images."
+            raise CheckError(
+                f"{name}: expected the same detections as its parent, got: {figures}. Nothing was written.{empty}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +169,7 @@ def _exempt(alone: Detections, pair: FramePair, postprocess: Postprocess) -> NDA
     flat = np.sort(pair.scores, axis=None)
     if len(flat) > postprocess.candidates:
         limits.append(float(flat[-postprocess.candidates]))
-    exempt = (np.abs(alone.scores[:, None] - np.array(limits, np.float32)) <= TIE).any(axis=1)
+    exempt: NDArray[np.bool_] = (np.abs(alone.scores[:, None] - np.array(limits, np.float32)) <= TIE).any(axis=1)
     iou = iou_matrix(alone.boxes_xyxy, pair.boxes_xyxy)  # [n, D]
     scores = pair.scores[:, alone.class_ids].T  # [n, D]
     at_threshold = (np.abs(iou - postprocess.iou_threshold) <= TIE) & (scores >= alone.scores[:, None] - TIE)

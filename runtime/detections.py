@@ -54,9 +54,7 @@ class Detections:
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
         """Select rows by mask [n] bool or by index."""
-        return Detections(
-            boxes_xyxy=self.boxes_xyxy[keep], scores=self.scores[keep], class_ids=self.class_ids[keep]
-        )
+        return Detections(boxes_xyxy=self.boxes_xyxy[keep], scores=self.scores[keep], class_ids=self.class_ids[keep])
 
     def boxes_xyxy_px(self, *, height: int, width: int) -> NDArray[np.float32]:
         """Return [n, 4] float32 boxes in pixels of a frame of that height and width."""

@@ -73,15 +73,22 @@ def open_session(path: Path, *, threads: int | None = None) -> Session:
     raise InputError(f"{path}: expected a graph (.onnx), got the suffix {suffix or 'none'!r}.")
 
 
-def check_frames(frames: NDArray[np.uint8], spec: InputSpec) -> None:
+def check_frames(frames: NDArray[np.uint8], spec: InputSpec, *, batch: int | None = None) -> None:
     """Refuse frames that are not what the card says.
 
+    Args:
+        frames: what a session was given.
+        spec: the card's input.
+        batch: N where it is fixed.
+
     Raises:
-        InputError: dtype or shape is another than [N, H, W, 3] uint8 of the card's height and width.
+        InputError: dtype or shape is another than [N, H, W, 3] uint8 of the card's height and width, or N is 0.
     """
-    expected = (spec.height, spec.width, 3)
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != expected or not len(frames):
+    fits = (
+        frames.ndim == 4 and frames.shape[1:] == (spec.height, spec.width, 3) and len(frames) == (batch or len(frames))
+    )
+    if frames.dtype != np.uint8 or not fits or not len(frames):
         raise InputError(
-            f"frames: expected uint8 [N, {spec.height}, {spec.width}, 3], got {frames.dtype} {list(frames.shape)}. "
-            f"Fit frames with singleshot.runtime.detector.fit_frame."
+            f"frames: expected uint8 [{batch or 'N'}, {spec.height}, {spec.width}, 3], "
+            f"got {frames.dtype} {list(frames.shape)}. `singleshot.detect` fits a frame of any size."
         )

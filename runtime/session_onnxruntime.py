@@ -14,6 +14,7 @@ from typing_extensions import Self
 from .card import CARD_KEY, Card, card_from_json
 from .detections import Detections
 from .errors import InputError
+from .session import check_frames
 
 _OUTPUT_NAMES = ("num_dets", "det_boxes", "det_scores", "det_classes")
 _PROVIDERS = {"CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
@@ -72,7 +73,7 @@ class OnnxRuntimeSession:
         """Detect on a batch; see `Session.run`."""
         if self._session is None:
             raise RuntimeError(f"{self._path}: the session is closed")
-        self._check_frames(frames)
+        check_frames(frames, self._card.input, batch=self._fixed_batch)
         num_dets, boxes, scores, classes = self._session.run(_OUTPUT_NAMES, {"frames": frames})
         found = []
         for row, count in enumerate(num_dets[:, 0].tolist()):
@@ -93,19 +94,6 @@ class OnnxRuntimeSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _check_frames(self, frames: NDArray[np.uint8]) -> None:
-        spec = self._card.input
-        batch = "N" if self._fixed_batch is None else str(self._fixed_batch)
-        wanted = f"uint8 [{batch}, {spec.height}, {spec.width}, 3]"
-        fits = frames.ndim == 4 and frames.shape[1:] == (spec.height, spec.width, 3) and len(frames) > 0
-        if self._fixed_batch is not None:
-            fits = fits and len(frames) == self._fixed_batch
-        if frames.dtype != np.uint8 or not fits:
-            raise InputError(
-                f"frames: expected {wanted}, got {frames.dtype} {list(frames.shape)}. "
-                f"`singleshot.detect` fits a frame of any size."
-            )
 
     def _check_found(self, found: Detections, count: int) -> None:
         """Refuse what would otherwise surface as an index error or as boxes that silently vanish."""

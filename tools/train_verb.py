@@ -19,7 +19,8 @@ def train(
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds ILSVRC or VOCdevkit.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.")],
     classes: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Classes to learn, in this order; all of the data's if not given.")
+        str | None,
+        typer.Option(metavar="A,B,…", help="Classes to learn, in this order; all of the data's if not given."),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 60,
     batch_size: Annotated[int, typer.Option(min=1)] = 16,
@@ -31,8 +32,8 @@ def train(
     precision: Annotated[
         str, typer.Option(help="float32, or bfloat16: mixed, about twice as fast where the processor has it.")
     ] = "float32",
-    train_split: Annotated[str | None, typer.Option(help="`train` where the data have it, else seeded-train.")] = None,
-    val_split: Annotated[str | None, typer.Option(help="`val` where the data have it, else seeded-val.")] = None,
+    train_split: Annotated[str, typer.Option(help="A split; auto: train where the data have train and val.")] = "auto",
+    val_split: Annotated[str, typer.Option(help="A split; auto: val, or seeded-val beside seeded-train.")] = "auto",
     split_seed: Annotated[int, typer.Option(help="Of the seeded splits.")] = 0,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     validate_every: Annotated[int, typer.Option(min=1, help="Epochs between two validations.")] = 5,

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..calib.datasets import Dataset as LabelledDataset
 from ..runtime.images import read_image_bgr
-from .augmentation import AugmentedImage, Augmentation
+from .augmentation import Augmentation, AugmentedImage
 from .settings import TrainSettings
 
 

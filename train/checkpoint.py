@@ -49,9 +49,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(text, str):
         raise InputError(f"{path}: expected a checkpoint of singleshot, got one without a card. Train it again.")
     card = card_from_json(text, source=str(path))
-    network = network_named(card.network).build(
-        (card.input.height, card.input.width), len(card.class_names) + 1, False
-    )
+    network = network_named(card.network).build((card.input.height, card.input.width), len(card.class_names) + 1, False)
     tensors = {
         key.removeprefix(NETWORK_PREFIX): value
         for key, value in content["state_dict"].items()

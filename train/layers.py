@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -69,9 +69,9 @@ class ConvNorm(nn.Module):
         norm = self.norm
         if norm is None:
             return self.conv.weight, self.conv.bias
-        assert norm.running_mean is not None and norm.running_var is not None
-        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        return self.conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+        mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+        scale = norm.weight * torch.rsqrt(variance + norm.eps)
+        return self.conv.weight * scale[:, None, None, None], norm.bias - mean * scale
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         conv = self.conv
@@ -79,9 +79,7 @@ class ConvNorm(nn.Module):
         if conv.groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled():
             with torch.autocast("cpu", enabled=False):
                 bias = None if bias is None else bias.float()
-                return functional.conv2d(
-                    x.float(), weight.float(), bias, conv.stride, conv.padding, groups=conv.groups
-                )
+                return functional.conv2d(x.float(), weight.float(), bias, conv.stride, conv.padding, groups=conv.groups)
         return functional.conv2d(x, weight, bias, conv.stride, conv.padding, groups=conv.groups)
 
 

@@ -59,9 +59,7 @@ class Lite0Trunk(nn.Module):
             for index in range(count):
                 first = index == 0
                 blocks.append(
-                    InvertedResidual(
-                        channels, out, kernel=kernel, stride=stride if first else 1, expansion=expansion
-                    )
+                    InvertedResidual(channels, out, kernel=kernel, stride=stride if first else 1, expansion=expansion)
                 )
                 channels = out
             stages.append(nn.Sequential(*blocks))

@@ -49,7 +49,8 @@ class TorchSession:
         images = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).permute(0, 3, 1, 2)
         device = self._network.default_cxcywh.device
         with torch.inference_mode():
-            return self._network(normalised_images(images.to(device), self._card.input))
+            heads: Heads = self._network(normalised_images(images.to(device), self._card.input))
+            return heads
 
     def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
         """Detect on a batch; see `Session.run`."""

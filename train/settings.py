@@ -40,10 +40,10 @@ class TrainSettings(BaseModel):
     height: Positive | None = None
     """Of the network's input; the network's own where not given."""
     width: Positive | None = None
-    train_split: str | None = None
-    """`train` where the data have the lists `train` and `val`, else `seeded-train`."""
-    val_split: str | None = None
-    """`val` where the data have both lists, else `seeded-val`."""
+    train_split: str = "auto"
+    """A split of the data; `auto` is `train` where the data have the lists `train` and `val`, else `seeded-train`."""
+    val_split: str = "auto"
+    """Likewise `val`, else `seeded-val`."""
     split_seed: int = 0
     """Of the splits `seeded-train` and `seeded-val`."""
     seed: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ class Branch(nn.Module):
         self.depthwise = ConvNorm(width, width, 3, groups=width)
         self.predictor = nn.Conv2d(width, outputs, 1)
         nn.init.normal_(self.predictor.weight, std=0.01)
-        nn.init.zeros_(self.predictor.bias)
+        nn.init.zeros_(cast(Tensor, self.predictor.bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, width, h, w] to [N, outputs, h, w]."""
@@ -110,10 +111,9 @@ class SSD(nn.Module):
         further = len(boxes.aspect_ratios) - len(trunk.out_channels)
         self.extras = nn.ModuleList(separable(width, width, stride=2) for _ in range(further))
         self.class_branches = nn.ModuleList(
-            Branch(width, branch_depth, count * classes) for count in boxes.boxes_per_cell
+            _class_branch(width, branch_depth, boxes=count, classes=classes) for count in boxes.boxes_per_cell
         )
         self.box_branches = nn.ModuleList(Branch(width, branch_depth, count * 4) for count in boxes.boxes_per_cell)
-        self._start_at_background()
         cxcywh = default_boxes(self._map_hws(input_hw), boxes)
         self.register_buffer("default_cxcywh", torch.from_numpy(cxcywh), persistent=False)
 
@@ -145,9 +145,11 @@ class SSD(nn.Module):
             self.train(was_training)
         return [(x.shape[-2], x.shape[-1]) for x in maps]
 
-    def _start_at_background(self) -> None:
-        prior = math.log(_BACKGROUND_PRIOR * (self.classes - 1) / (1 - _BACKGROUND_PRIOR))
-        for branch in self.class_branches:
-            assert isinstance(branch, Branch) and branch.predictor.bias is not None
-            with torch.no_grad():
-                branch.predictor.bias.view(-1, self.classes)[:, 0] = prior
+
+def _class_branch(width: int, depth: int, *, boxes: int, classes: int) -> Branch:
+    """Make a branch whose untrained scores say background, so that training starts without false alarms."""
+    branch = Branch(width, depth, boxes * classes)
+    prior = math.log(_BACKGROUND_PRIOR * (classes - 1) / (1 - _BACKGROUND_PRIOR))
+    with torch.no_grad():
+        cast(Tensor, branch.predictor.bias).view(-1, classes)[:, 0] = prior
+    return branch

@@ -11,7 +11,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -25,6 +25,7 @@ from ..runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin
 from ..runtime.detector import fit_frame
 from ..runtime.errors import InputError
 from ..runtime.images import read_image_bgr
+from .averaging import moving_average
 from .batches import Batch, training_batches
 from .checkpoint import FRAMES_KEY
 from .losses import multibox_loss
@@ -78,9 +79,7 @@ class DetectorTraining(lightning.LightningModule):
         """Compute the loss of one batch."""
         images = normalised_images(batch.images, self.card.input).contiguous(memory_format=torch.channels_last)
         heads = self.network(images)
-        targets = match_targets(
-            batch.objects, self.network.default_cxcywh, variances=self.card.postprocess.variances
-        )
+        targets = match_targets(batch.objects, self.network.default_cxcywh, variances=self.card.postprocess.variances)
         loss = multibox_loss(heads, targets)
         count = len(batch.images)
         self.log("loss", loss.total, on_step=False, on_epoch=True, batch_size=count, prog_bar=True)
@@ -100,7 +99,6 @@ class DetectorTraining(lightning.LightningModule):
     def validation_step(self, batch: object, batch_idx: int) -> None:
         """Measure average precision on the whole validation split; Lightning calls it once a validation."""
         card, settings = self.card, self._settings
-        assert settings.val_split is not None
         session = TorchSession(self.network, card)
         result = evaluate(session, self._data, settings.val_split, seed=settings.split_seed)
         for name, value in (
@@ -193,7 +191,6 @@ def train(
     last = out / LAST
     _check_folder(last, resume=resume)
     settings = with_splits(settings, data)
-    assert settings.train_split is not None and settings.val_split is not None
     for split in (settings.train_split, settings.val_split):
         check_samples(data, split, seed=settings.split_seed)
     if on_report is not None:
@@ -224,14 +221,13 @@ def train(
 
 
 def with_splits(settings: TrainSettings, data: Dataset) -> TrainSettings:
-    """Name the splits that were left open: the data's own where they have both, else the seeded ones."""
+    """Replace `auto` by names: the data's own splits where they have both, else the seeded ones."""
     official = {"train", "val"} <= set(data.split_names())
-    return settings.model_copy(
-        update={
-            "train_split": settings.train_split or ("train" if official else SEEDED_TRAIN),
-            "val_split": settings.val_split or ("val" if official else SEEDED_VAL),
-        }
-    )
+    names = {"train_split": "train", "val_split": "val"}
+    if not official:
+        names = {"train_split": SEEDED_TRAIN, "val_split": SEEDED_VAL}
+    left_open = {key: name for key, name in names.items() if getattr(settings, key) == "auto"}
+    return settings.model_copy(update=left_open)
 
 
 def _check_folder(last: Path, *, resume: bool) -> None:
@@ -248,7 +244,6 @@ def _card(network: str, data: Dataset, settings: TrainSettings) -> Card:
     spec = network_named(network).input
     size = {"height": settings.height or spec.height, "width": settings.width or spec.width}
     split, seed = settings.train_split, settings.split_seed
-    assert split is not None
     samples = list(data.samples(split, seed=seed))
     return Card(
         kind="checkpoint",
@@ -267,7 +262,6 @@ def _card(network: str, data: Dataset, settings: TrainSettings) -> Card:
 
 def _frames(data: Dataset, settings: TrainSettings, spec: InputSpec) -> NDArray[np.uint8]:
     """Take frames evenly from the validation split, fitted to the input."""
-    assert settings.val_split is not None
     samples = list(data.samples(settings.val_split, seed=settings.split_seed))
     chosen = [samples[index] for index in np.linspace(0, len(samples) - 1, min(FRAMES, len(samples)), dtype=int)]
     return np.stack([fit_frame(read_image_bgr(sample.image_path, upright=False), spec) for sample in chosen])
@@ -287,10 +281,7 @@ def _checkpoints(out: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     return best, last
 
 
-def _trainer(
-    out: Path, settings: TrainSettings, *, progress: bool, callbacks: list[Callback]
-) -> lightning.Trainer:
-    average = EMAWeightAveraging(decay=settings.ema_decay)
+def _trainer(out: Path, settings: TrainSettings, *, progress: bool, callbacks: list[Callback]) -> lightning.Trainer:
     bars = [RichProgressBar(console_kwargs={"stderr": True})] if progress else []
     return lightning.Trainer(
         accelerator="auto",
@@ -301,7 +292,7 @@ def _trainer(
         num_sanity_val_steps=0,
         gradient_clip_val=settings.gradient_clip,
         logger=False,
-        callbacks=[average, MetricsTable(out / METRICS), *callbacks, *bars],
+        callbacks=[moving_average(settings.ema_decay), MetricsTable(out / METRICS), *callbacks, *bars],
         enable_progress_bar=progress,
         enable_model_summary=False,
     )

@@ -59,7 +59,7 @@ def test_decode_undoes_encode(truth: NDArray[np.float32], defaults: NDArray[np.f
 
 def test_encode_refuses_a_box_without_area() -> None:
     line = np.array([[0.2, 0.2, 0.2, 0.5]], np.float32)
-    with pytest.raises(ValueError, match="expected widths and heights above 0, got 0.0"):
+    with pytest.raises(ValueError, match=r"expected widths and heights above 0, got 0\.0$"):
         encode_boxes(line, np.array([[0.5, 0.5, 0.2, 0.4]], np.float32), VARIANCES)
 
 
