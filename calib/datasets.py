@@ -10,11 +10,10 @@ import numpy as np
 from ..runtime.errors import InputError
 from ..runtime.images import image_hw
 from .data_report import DataReport, Problem
-from .kaggle import KaggleLayout, is_kaggle_folder
+from .finding import find_layout
 from .layout import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject, Layout, LayoutKind
 from .samples import Sample
 from .splits import SEEDED_SPLITS, SEEDED_TRAIN, seeded_split, strata_from_classes
-from .voc import VocLayout, is_voc_folder
 
 ROUNDING_PX = 1.0
 """A box that reaches out of its image by less than this is cut to it and not reported: corners are rounded."""
@@ -58,6 +57,13 @@ class Dataset:
     def split_names(self) -> tuple[str, ...]:
         """The official lists, then the two seeded splits."""
         return (*self._layout.lists, *SEEDED_SPLITS)
+
+    def official_splits(self) -> tuple[str, ...]:
+        """The official lists, each once, under its first name."""
+        first_names: dict[Path, str] = {}
+        for name, path in self._layout.lists.items():
+            first_names.setdefault(path, name)
+        return tuple(first_names.values())
 
     def sample_ids(self, split: str, *, seed: int = 0) -> list[str]:
         """List a split's image ids, official lists in their own order, seeded splits sorted.
@@ -229,13 +235,13 @@ def open_dataset(root: Path, *, class_names: Sequence[str] | None = None, strict
     """Find out which layout lies below a folder and open it.
 
     Args:
-        root: the folder that holds `ILSVRC` or `VOCdevkit`; that folder itself, or a VOC year's, will also do.
+        root: the folder that holds one of the layouts, see `find_layout`.
         class_names: the classes to keep, in the order of class ids; None takes all of the layout's own. Kaggle's
             may be given by wnid.
         strict: raise at the first problem instead of counting it.
 
     Raises:
-        InputError: there is neither layout, or more than one VOC year, or a class is unknown or named twice.
+        InputError: there is no layout, or more than one, or a class is unknown or named twice.
     """
     layout = find_layout(root)
     if class_names is None:
@@ -246,42 +252,3 @@ def open_dataset(root: Path, *, class_names: Sequence[str] | None = None, strict
         got = f"{', '.join(repeated)} twice" if repeated else "none"
         raise InputError(f"class_names: expected a list of different classes, got {got}. Name each class once.")
     return Dataset(layout, class_names=resolved, strict=strict)
-
-
-def find_layout(root: Path) -> Layout:
-    """Find the one layout below a folder, or around it if it is `ILSVRC`, `VOCdevkit` or a VOC year.
-
-    Raises:
-        InputError: there is neither layout, or more than one to choose from.
-    """
-    if not root.is_dir():
-        raise InputError(f"{root}: expected a folder with labelled images, got none. Check the path of --data.")
-    kaggle = _kaggle_folders(root)
-    voc = _voc_folders(root)
-    if len(kaggle) + len(voc) > 1:
-        names = ", ".join(str(path) for path in [*(folder / "ILSVRC" for folder in kaggle), *voc])
-        raise InputError(f"{root}: expected one data set, got several. Name one of {names} with --data.")
-    if kaggle:
-        return KaggleLayout(kaggle[0])
-    if voc:
-        return VocLayout(voc[0])
-    raise InputError(
-        f"{root}: expected ILSVRC/ImageSets/CLS-LOC (Kaggle's layout) or "
-        f"VOCdevkit/VOC2012/ with Annotations and ImageSets/Main (PASCAL VOC's) below it, got neither. "
-        f"Name the folder that holds one of them with --data."
-    )
-
-
-def _kaggle_folders(root: Path) -> list[Path]:
-    if is_kaggle_folder(root):
-        return [root]
-    whole = root.resolve()
-    return [whole.parent] if whole.name == "ILSVRC" and is_kaggle_folder(whole.parent) else []
-
-
-def _voc_folders(root: Path) -> list[Path]:
-    if is_voc_folder(root):
-        return [root]
-    return [
-        path for devkit in (root / "VOCdevkit", root) for path in sorted(devkit.glob("VOC*")) if is_voc_folder(path)
-    ]

@@ -9,7 +9,8 @@ from ..runtime.detector import detect
 from ..runtime.errors import InputError
 from ..runtime.session import Session
 from .average_precision import DetectionEvaluator, EvaluationResult
-from .datasets import Dataset, find_layout
+from .datasets import Dataset
+from .finding import find_layout
 from .sample_check import Progress, no_usable_images, read_or_leave_out
 
 

@@ -1,12 +1,16 @@
-"""What a layout of labelled data on disk has to tell; `voc` and `kaggle` implement it."""
+"""What a layout of labelled data on disk has to tell; `voc`, `kaggle`, `coco`, `yolo` and `csv_boxes` implement it."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-LayoutKind = Literal["voc", "kaggle"]
+LayoutKind = Literal["voc", "kaggle", "coco", "yolo", "csv"]
+
+_USUAL_NAMES = {"train": re.compile(r"train\d*|training"), "val": re.compile(r"val\d*|valid|validation")}
+"""What others call the split that is trained on and the one to validate on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class Layout(Protocol):
 
     @property
     def lists(self) -> dict[str, Path]:
-        """Official splits: name -> file that lists the images."""
+        """Official splits: name -> file that lists the images, or folder that holds them."""
 
     @property
     def seeded_lists(self) -> tuple[str, ...]:
@@ -82,3 +86,13 @@ class Layout(Protocol):
         Raises:
             InputError: the layout has a closed list of classes and this is not in it.
         """
+
+
+def with_usual_names(lists: dict[str, Path]) -> dict[str, Path]:
+    """Give a split that others call `train2017` or `valid` the name `train` or `val` too, where just one is meant."""
+    usual = {}
+    for name, pattern in _USUAL_NAMES.items():
+        meant = [given for given in lists if pattern.fullmatch(given)]
+        if name not in lists and len(meant) == 1:
+            usual[name] = lists[meant[0]]
+    return {**usual, **lists}

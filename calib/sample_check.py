@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,10 @@ _IN_FLIGHT = 32
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
 
-_Found = tuple[Problem, str]
+Found = tuple[Problem, str]
+"""What is wrong, and the line for the report."""
+
+_Looked = TypeVar("_Looked")
 
 
 def check_samples(dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress | None = None) -> DataReport:
@@ -42,7 +46,7 @@ def check_samples(dataset: Dataset, split: str, *, seed: int = 0, on_progress: P
     """
     total = len(dataset.sample_ids(split, seed=seed))
     usable = 0
-    for done, (sample, found) in enumerate(_looked_at(dataset.samples(split, seed=seed)), start=1):
+    for done, (sample, found) in enumerate(looked_at(dataset.samples(split, seed=seed), _look_at), start=1):
         if found is None:
             usable += 1
         else:
@@ -74,19 +78,24 @@ def read_or_leave_out(dataset: Dataset, sample: Sample) -> NDArray[np.uint8] | N
     Raises:
         InputError: the data set is strict and the image cannot be used.
     """
-    image = _image_or_problem(sample)
+    image = image_or_problem(sample)
     if isinstance(image, np.ndarray):
         return image
     dataset.leave_out(sample, *image)
     return None
 
 
-def _looked_at(samples: Iterator[Sample]) -> Iterator[tuple[Sample, _Found | None]]:
-    """Yield samples in order, each with what is wrong with its pixels."""
-    waiting: deque[tuple[Sample, Future[_Found | None]]] = deque()
+def looked_at(samples: Iterator[Sample], look: Callable[[Sample], _Looked]) -> Iterator[tuple[Sample, _Looked]]:
+    """Yield samples in order, each with what a look at its pixels gave; a few threads look ahead.
+
+    Args:
+        samples: a stream.
+        look: reads the image; what it returns is kept for the few samples that are looked at ahead.
+    """
+    waiting: deque[tuple[Sample, Future[_Looked]]] = deque()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="check-samples") as pool:
         for sample in samples:
-            waiting.append((sample, pool.submit(_look_at, sample)))
+            waiting.append((sample, pool.submit(look, sample)))
             if len(waiting) >= _IN_FLIGHT:
                 oldest, future = waiting.popleft()
                 yield oldest, future.result()
@@ -95,13 +104,14 @@ def _looked_at(samples: Iterator[Sample]) -> Iterator[tuple[Sample, _Found | Non
             yield oldest, future.result()
 
 
-def _look_at(sample: Sample) -> _Found | None:
+def _look_at(sample: Sample) -> Found | None:
     """Forget the pixels at once: waiting results would hold them."""
-    image = _image_or_problem(sample)
+    image = image_or_problem(sample)
     return None if isinstance(image, np.ndarray) else image
 
 
-def _image_or_problem(sample: Sample) -> NDArray[np.uint8] | _Found:
+def image_or_problem(sample: Sample) -> NDArray[np.uint8] | Found:
+    """Decode a sample's image: [height_px, width_px, 3] uint8 BGR, or what is wrong with it."""
     try:
         image = read_image_bgr(sample.image_path, upright=False)
     except InputError as error:

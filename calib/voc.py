@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..runtime.errors import InputError
+from ..runtime.images import IMAGE_SUFFIXES
 from .annotation_xml import read_annotation_xml
 from .layout import Annotation, AnnotationBrokenError, AnnotationMissingError
 
@@ -36,7 +37,6 @@ VOC_CLASS_NAMES = (
 # Written 1-based with both corners inside the box: the first pixel's left edge is 1 - 1 = 0, and the right edge of
 # the last pixel is its 1-based number itself. Decimals (from rescaled images) shift alike.
 _TO_EDGES = (-1.0, -1.0, 0.0, 0.0)
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class VocLayout:
@@ -75,7 +75,7 @@ class VocLayout:
     def image_path(self, image_id: str) -> Path:
         """`JPEGImages/ID.jpg`; the other suffixes are for data that people label themselves in this layout."""
         stem = self._folder / "JPEGImages" / image_id
-        candidates = [stem.with_name(stem.name + suffix) for suffix in _IMAGE_SUFFIXES]
+        candidates = [stem.with_name(stem.name + suffix) for suffix in IMAGE_SUFFIXES]
         return next((path for path in candidates if path.exists()), candidates[0])
 
     def annotation(self, image_id: str) -> Annotation:

@@ -14,24 +14,21 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from ..runtime.boxes import decode_boxes
-from ..runtime.card import CARD_KEY, Card, Measurement, Origin, Postprocess, sha256_of_file
+from ..runtime.card import Card, Measurement, Origin, Postprocess, sha256_of_file
 from ..runtime.detections import Detections
-from ..runtime.detector import fit_frame
 from ..runtime.errors import InputError
-from ..runtime.images import IMAGE_SUFFIXES, read_image_bgr
 from ..runtime.postprocess import detections_from_heads, scores_from_logits
 from ..runtime.session import open_session
 from ..runtime.whole_files import whole_file
 from ..train.checkpoint import Checkpoint, load_checkpoint
 from ..train.session_torch import TorchSession
-from .network_graph import FRAMES as FRAMES_INPUT
-from .network_graph import network_graph
+from .graph_file import save_graph
+from .network_graph import FRAMES, network_graph
 from .parity import FramePair, Parity, compare_detections
+from .proof_frames import frames_of_folder
 from .tail import HEADS, append_onnx_tail
 
 _PACKAGES = ("torch", "onnx", "onnxruntime")
-FRAMES = 16
-"""Images of a folder that the proof runs on, spread evenly over the sorted names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,8 @@ def export_detector(
     Args:
         checkpoint_path: of `singleshot train`.
         out: the graph, `.onnx`; written whole, after the proof, or not at all.
-        postprocess: K, M, floor, IoU threshold; the checkpoint's where not given.
+        postprocess: K, M, floor, IoU threshold; the checkpoint's where not given. The variances are always the
+            checkpoint's, which was trained with them.
         images: folder of real images for the proof; the checkpoint's own validation frames where not given.
 
     Raises:
@@ -61,7 +59,7 @@ def export_detector(
     if out.suffix != ".onnx":
         raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
     checkpoint = load_checkpoint(checkpoint_path)
-    frames = checkpoint.frames if images is None else frames_of_folder(images, checkpoint.card)
+    frames = checkpoint.frames if images is None else frames_of_folder(images, checkpoint.card.input)
     if not len(frames):
         raise InputError(
             f"{checkpoint_path}: expected frames to prove the export with, got none. Name a folder by --images."
@@ -99,7 +97,8 @@ def prove(checkpoint: Checkpoint, graph: onnx.ModelProto, card: Card, frames: ND
         logits, offsets = heads.class_logits.numpy(), heads.box_offsets.numpy()
         answer = run(frame)
         for ours, theirs in zip((logits, offsets), answer.heads, strict=True):
-            heads_difference = max(heads_difference, float(np.abs(ours - theirs).max()))
+            # numpy's maximum keeps a NaN, which Python's would drop.
+            heads_difference = float(np.maximum(heads_difference, np.abs(ours - theirs).max()))
         boxes = np.clip(decode_boxes(offsets[0], default_cxcywh, card.postprocess.variances), 0, 1)
         pairs.append(
             FramePair(
@@ -110,29 +109,6 @@ def prove(checkpoint: Checkpoint, graph: onnx.ModelProto, card: Card, frames: ND
             )
         )
     return compare_detections(pairs, card.postprocess, heads_difference=heads_difference)
-
-
-def frames_of_folder(folder: Path, card: Card) -> NDArray[np.uint8]:
-    """Read images spread evenly over a folder's sorted names, fitted to the input: [n, H, W, 3] uint8 BGR.
-
-    Raises:
-        InputError: there is no such folder, or no image in it; or an image cannot be read.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: expected a folder of images, got {'a file' if folder.exists() else 'nothing'}.")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise InputError(f"{folder}: expected images ({', '.join(IMAGE_SUFFIXES)}), got none.")
-    chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, min(FRAMES, len(paths)), dtype=int)]
-    return np.stack([fit_frame(read_image_bgr(path), card.input) for path in chosen])
-
-
-def save_graph(graph: onnx.ModelProto, card: Card, path: Path) -> None:
-    """Write a graph with its card in the metadata."""
-    model = onnx.ModelProto()
-    model.CopyFrom(graph)
-    helper.set_model_props(model, {CARD_KEY: card.to_json()})
-    onnx.save(model, str(path))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +130,7 @@ def _with_heads(graph: onnx.ModelProto) -> Callable[[NDArray[np.uint8]], _Answer
 
     def run(frame: NDArray[np.uint8]) -> _Answer:
         names = ("num_dets", "det_boxes", "det_scores", "det_classes", *HEADS)
-        count, boxes, scores, classes, logits, offsets = session.run(names, {FRAMES_INPUT: frame})
+        count, boxes, scores, classes, logits, offsets = session.run(names, {FRAMES: frame})
         valid = slice(int(count[0, 0]))
         return _Answer(
             heads=(logits, offsets),
@@ -169,7 +145,7 @@ def _graph_card(checkpoint: Checkpoint, path: Path, postprocess: Postprocess) ->
     return parent.model_copy(
         update={
             "kind": "graph",
-            "postprocess": postprocess,
+            "postprocess": postprocess.model_copy(update={"variances": parent.postprocess.variances}),
             "origin": Origin(
                 parent_sha256=sha256_of_file(path),
                 data=parent.origin.data,

@@ -1,6 +1,8 @@
 """Post-processing folded into a graph, so that one file goes from frames to detections.
 
 The rule is the one of `runtime.postprocess.detections_from_heads`; `tests/export` holds the two against each other.
+The `onnx` tail here and the `cluster` tail in `cluster_tail.py` differ in how they suppress; how candidates are chosen
+and rows leave is shared.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ OPSET = 20
 
 HEADS = ("class_logits", "box_offsets")
 """What a graph must end in before a tail is appended."""
+
+PREFIX = "tail/"
+"""How the name of every node and constant of a tail begins."""
 
 _ABSENT = -1.0
 """Score of a (class, candidate) pair that does not exist; below anything that softmax gives."""
@@ -52,16 +57,16 @@ def append_onnx_tail(
     result = onnx.ModelProto()
     result.CopyFrom(model)
     del result.graph.output[:]
-    tail = _Tail(graph=result.graph, class_count=class_count, box_count=len(default_cxcywh), postprocess=postprocess)
-    candidates = _add_candidates(tail, default_cxcywh)
-    ranks, is_valid = _add_suppression(tail, candidates)
-    _add_outputs(tail, candidates, ranks, is_valid, batch)
+    candidate_count = min(postprocess.candidates, len(default_cxcywh) * class_count)
+    tail = Tail(graph=result.graph, candidate_count=candidate_count, postprocess=postprocess)
+    candidates = _add_candidates(tail, default_cxcywh, class_count)
+    add_outputs(tail, candidates, add_suppression(tail, candidates, class_count), batch)
     onnx.checker.check_model(result)
     return result
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Candidates:
+class Candidates:
     """Names of the tensors of the K best pairs, best first."""
 
     boxes: str
@@ -72,24 +77,34 @@ class _Candidates:
     """[N, K] int64."""
 
 
+CANDIDATES = Candidates(
+    boxes=f"{PREFIX}boxes_clipped", scores=f"{PREFIX}candidates_values", class_ids=f"{PREFIX}candidate_class_ids"
+)
+"""What every tail calls its candidates, so that one way of suppression can be put in another's place."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Tail:
+class Kept:
+    """Names of the tensors that say which candidates leave."""
+
+    ranks: str
+    """[N, M] int64, ascending; 0 past the last."""
+    is_valid: str
+    """[N, M] bool: which of the ranks count."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tail:
     """The graph being extended; every node and constant that it adds is named `tail/...`."""
 
     graph: onnx.GraphProto
-    class_count: int
-    """Background not counted."""
-    box_count: int
+    candidate_count: int
+    """K, or all (box, class) pairs where there are fewer."""
     postprocess: Postprocess
 
-    @property
-    def candidate_count(self) -> int:
-        """K, or all pairs where there are fewer."""
-        return min(self.postprocess.candidates, self.box_count * self.class_count)
-
     def constant(self, name: str, value: object, kind: type[np.generic]) -> str:
-        self.graph.initializer.append(numpy_helper.from_array(np.asarray(value, kind), f"tail/{name}"))
-        return f"tail/{name}"
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(value, kind), f"{PREFIX}{name}"))
+        return f"{PREFIX}{name}"
 
     def node(self, operator: str, name: str, inputs: list[str], **attributes: Any) -> str:
         return self.nodes(operator, name, inputs, [""], **attributes)[0]
@@ -99,12 +114,12 @@ class _Tail:
 
         `attributes` is Any because onnx mixes them with options of its own.
         """
-        names = [f"tail/{name}{result}" for result in results]
-        self.graph.node.append(helper.make_node(operator, inputs, names, name=f"tail/{name}", **attributes))
+        names = [f"{PREFIX}{name}{result}" for result in results]
+        self.graph.node.append(helper.make_node(operator, inputs, names, name=f"{PREFIX}{name}", **attributes))
         return names
 
     def output(self, operator: str, name: str, inputs: list[str], kind: int, shape: list[int | str]) -> None:
-        self.graph.node.append(helper.make_node(operator, inputs, [name], name=f"tail/{name}"))
+        self.graph.node.append(helper.make_node(operator, inputs, [name], name=f"{PREFIX}{name}"))
         self.graph.output.append(helper.make_tensor_value_info(name, kind, shape))
 
     def top(self, name: str, values: str, count: int) -> list[str]:
@@ -144,27 +159,30 @@ def _check_heads(model: onnx.ModelProto, default_cxcywh: NDArray[np.float32]) ->
     return batch, width - 1
 
 
-def _add_candidates(tail: _Tail, default_cxcywh: NDArray[np.float32]) -> _Candidates:
+def _add_candidates(tail: Tail, default_cxcywh: NDArray[np.float32], class_count: int) -> Candidates:
     """Take the K best (box, class) pairs and decode their boxes."""
     probabilities = tail.node("Softmax", "probabilities", ["class_logits"], axis=2)  # [N, D, C]
     bounds = [
         tail.constant(f"foreground_{name}", [value], np.int64)
-        for name, value in (("start", 1), ("end", tail.class_count + 1), ("axis", 2))
+        for name, value in (("start", 1), ("end", class_count + 1), ("axis", 2))
     ]
     foreground = tail.node("Slice", "foreground", [probabilities, *bounds])  # [N, D, C - 1]
     # One flat TopK, not one per class or stage: its order of ties is part of the rule.
     flat = tail.node("Flatten", "flat_scores", [foreground], axis=1)  # [N, D * (C - 1)]
     scores, pairs = tail.top("candidates", flat, tail.candidate_count)
-    count = tail.constant("class_count", tail.class_count, np.int64)
+    count = tail.constant("class_count", class_count, np.int64)
     box_ids = tail.node("Div", "candidate_box_ids", [pairs, count])
-    return _Candidates(
+    candidates = Candidates(
         boxes=_add_decode(tail, box_ids, default_cxcywh),
         scores=scores,
         class_ids=tail.node("Mod", "candidate_class_ids", [pairs, count]),
     )
+    if candidates != CANDIDATES:
+        raise RuntimeError(f"{candidates} are not called {CANDIDATES}")
+    return candidates
 
 
-def _add_decode(tail: _Tail, box_ids: str, default_cxcywh: NDArray[np.float32]) -> str:
+def _add_decode(tail: Tail, box_ids: str, default_cxcywh: NDArray[np.float32]) -> str:
     """Decode and clip the candidates' boxes, operation by operation as `runtime.boxes.decode_boxes`: [N, K, 4]."""
     offsets = tail.rows("candidate_offsets", "box_offsets", box_ids)  # [N, K, 4]
     halves = tail.constant("offset_halves", [2, 2], np.int64)
@@ -190,9 +208,9 @@ def _add_decode(tail: _Tail, box_ids: str, default_cxcywh: NDArray[np.float32]) 
     return tail.node("Clip", "boxes_clipped", [boxes, *limits])
 
 
-def _add_suppression(tail: _Tail, candidates: _Candidates) -> tuple[str, str]:
-    """Keep the first M survivors: names of their ranks [N, M] int64 and of which rows are valid [N, M] bool."""
-    selected = _add_selection(tail, candidates)  # [S, 3]: image, class, rank
+def add_suppression(tail: Tail, candidates: Candidates, class_count: int) -> Kept:
+    """Keep the first M survivors."""
+    selected = _add_selection(tail, candidates, class_count)  # [S, 3]: image, class, rank
     # A key per candidate, higher for a better rank and 0 for what was not selected. A second TopK over the keys
     # restores the order across classes and gives a static shape back.
     columns = [tail.constant(f"columns_{len(at)}", at, np.int64) for at in ([0, 2], [2])]
@@ -206,17 +224,15 @@ def _add_suppression(tail: _Tail, candidates: _Candidates) -> tuple[str, str]:
     key_shape = tail.node("Concat", "key_shape", [batch, width], axis=0)
     no_keys = tail.node("Expand", "no_keys", [tail.constant("zero", 0, np.int64), key_shape])
     all_keys = tail.node("ScatterND", "keys", [no_keys, places, keys])  # [N, max(K, M)]
-    values, indices = tail.top("kept", all_keys, tail.postprocess.max_detections)
-    is_valid = tail.node("Greater", "is_valid", [values, "tail/zero"])
-    return tail.node("Where", "kept_ranks", [is_valid, indices, "tail/zero"]), is_valid
+    return add_kept(tail, all_keys)
 
 
-def _add_selection(tail: _Tail, candidates: _Candidates) -> str:
+def _add_selection(tail: Tail, candidates: Candidates, class_count: int) -> str:
     """Add NonMaxSuppression over the candidates, each rival of its own class alone."""
     middle = tail.constant("class_axis", [1], np.int64)
     class_row = tail.node("Unsqueeze", "class_row", [candidates.class_ids, middle])  # [N, 1, K]
     score_row = tail.node("Unsqueeze", "score_row", [candidates.scores, middle])
-    classes = tail.constant("classes", np.arange(tail.class_count).reshape(1, -1, 1), np.int64)
+    classes = tail.constant("classes", np.arange(class_count).reshape(1, -1, 1), np.int64)
     is_class = tail.node("Equal", "is_class", [class_row, classes])  # [N, C - 1, K]
     floor = tail.constant("score_floor", tail.postprocess.score_floor, np.float32)
     is_above = tail.node("GreaterOrEqual", "is_above", [score_row, floor])  # [N, 1, K]
@@ -233,9 +249,31 @@ def _add_selection(tail: _Tail, candidates: _Candidates) -> str:
     return tail.node("NonMaxSuppression", "selected", [candidates.boxes, scores_by_class, *limits])
 
 
-def _add_outputs(tail: _Tail, candidates: _Candidates, ranks: str, is_valid: str, batch: int | str) -> None:
-    """Gather the rows that leave and zero those that are not valid."""
+def add_kept(tail: Tail, keys: str) -> Kept:
+    """Take the M best ranks by key.
+
+    Args:
+        tail: being built.
+        keys: [N, at least M], higher for a better rank, 0 for a candidate that does not leave.
+    """
+    values, indices = tail.top("kept", keys, tail.postprocess.max_detections)
+    no_rank = tail.constant("no_rank", 0, np.int64)
+    no_key = tail.node("CastLike", "no_key", [no_rank, values])
+    is_valid = tail.node("Greater", "is_valid", [values, no_key])
+    return Kept(ranks=tail.node("Where", "kept_ranks", [is_valid, indices, no_rank]), is_valid=is_valid)
+
+
+def add_outputs(tail: Tail, candidates: Candidates, kept: Kept, batch: int | str) -> None:
+    """Gather the rows that leave, zero those that are not valid, and make them the graph's outputs.
+
+    Args:
+        tail: being built.
+        candidates: to choose from.
+        kept: which of them leave.
+        batch: N, a number or a symbol.
+    """
     rows = tail.postprocess.max_detections
+    ranks, is_valid = kept.ranks, kept.is_valid
     count_axis = tail.constant("count_axis", [1], np.int64)
     flags = tail.node("Cast", "valid_flags", [is_valid], to=TensorProto.INT32)
     tail.output("ReduceSum", "num_dets", [flags, count_axis], TensorProto.INT32, [batch, 1])

@@ -74,11 +74,39 @@ class Origin(_Part):
     """Versions of the packages that made it."""
 
 
+class Engine(_Part):
+    """What an engine was compiled by and for. The plan is the engine file itself, the card lies beside it."""
+
+    compiler: Literal["tensorrt", "tensorrt_rtx"]
+    version: str
+    """Of the compiler; an engine runs under this version alone, unless `settings` say that it is version compatible."""
+    compute_capabilities: tuple[str, ...]
+    """GPUs that it was compiled for, for example `8.6`; empty means all that the compiler targets by itself."""
+    gpu: str | None = None
+    """Name of the GPU that was there; none where it was built without one."""
+    driver: str | None = None
+    precision: Literal["fp32", "fp16"]
+    batch: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    """N at least, at best, at most."""
+    plan_sha256: str
+    """Of the engine file."""
+    network_convolutions: dict[str, int]
+    """How many convolutions of the parsed network give which type."""
+    plan_convolutions: dict[str, int] | None = None
+    """Likewise of the plan; none where the plan does not tell."""
+    kernel_launches: int | None = None
+    """Kernels that one run of the plan starts; none where the plan does not tell."""
+    deserialised: bool
+    """Whether the plan was read back by a runtime, which needs a GPU."""
+    executed: bool
+    """Whether the plan ever ran, and was compared with its graph."""
+
+
 class Card(_Part):
     """Everything that one needs to know to use an artefact and to trust it."""
 
     format: Literal[1] = 1
-    kind: Literal["checkpoint", "graph"]
+    kind: Literal["checkpoint", "graph", "engine"]
     task: Literal["detector"] = "detector"
     network: str
     """Name of the network, as `singleshot train` takes it."""
@@ -88,11 +116,19 @@ class Card(_Part):
     postprocess: Postprocess = Postprocess()
     origin: Origin = Origin()
     measurements: tuple[Measurement, ...] = ()
+    engine: Engine | None = None
+    """Of an engine alone."""
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Card:
         if len(set(self.class_names)) != len(self.class_names):
             raise ValueError("class_names: expected unique names")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_is_of_an_engine(self) -> Card:
+        if (self.kind == "engine") != (self.engine is not None):
+            raise ValueError("engine: expected one for the kind engine, and none for another")
         return self
 
     def to_json(self) -> str:
@@ -111,12 +147,13 @@ class Card(_Part):
             raise InputError(f"{name}: expected one of the classes {', '.join(self.class_names)}.") from None
 
 
-def card_from_json(text: str, *, source: str) -> Card:
+def card_from_json(text: str, *, source: str, mend: str = "Export the graph again.") -> Card:
     """Read a card.
 
     Args:
         text: JSON.
         source: the artefact's name, for the error.
+        mend: what to do about it, for the error.
 
     Raises:
         InputError: the text is not a valid card.
@@ -125,7 +162,23 @@ def card_from_json(text: str, *, source: str) -> Card:
         return Card.model_validate(json.loads(text))
     except (json.JSONDecodeError, ValidationError) as error:
         first = str(error) if isinstance(error, json.JSONDecodeError) else _first_problem(error)
-        raise InputError(f"{source}: expected a valid singleshot card, got {first}. Export the graph again.") from error
+        raise InputError(f"{source}: expected a valid singleshot card, got {first}. {mend}") from error
+
+
+def postprocess_settings(**values: object) -> Postprocess:
+    """Check post-processing that a person asked for.
+
+    Raises:
+        InputError: a value is not allowed; the text names it.
+    """
+    try:
+        return Postprocess.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{name}: {first['msg'].replace('Input should be', 'expected')}, got {first['input']}."
+        ) from error
 
 
 def sha256_of_file(path: Path) -> str:

@@ -32,7 +32,7 @@ def detections_from_heads(
         N values of at most M rows, boxes normalised to the network's input.
     """
     return [
-        _detections_of_image(
+        detections_from_candidates(
             scores_from_logits(logits), _clipped_boxes(offsets, default_cxcywh, postprocess), postprocess
         )
         for logits, offsets in zip(class_logits, box_offsets, strict=True)
@@ -46,12 +46,36 @@ def scores_from_logits(class_logits: Array) -> Array:
     return scores[:, 1:]
 
 
+def greedy_survivors(found: Detections, iou_threshold: float) -> Detections:
+    """Run greedy suppression within each class over detections that are sorted by score.
+
+    Given any superset of the greedy answer over more candidates, sorted the same way, this is that answer: whoever is
+    not in the answer is suppressed by one of its members.
+
+    Args:
+        found: in descending order of score.
+        iou_threshold: above which the better one suppresses.
+    """
+    kept: list[int] = []
+    for row in range(len(found)):
+        rivals = [rival for rival in kept if found.class_ids[rival] == found.class_ids[row]]
+        if not _is_suppressed(found.boxes_xyxy[row], found.boxes_xyxy[rivals], iou_threshold):
+            kept.append(row)
+    return found.where(np.array(kept, np.intp))
+
+
 def _clipped_boxes(box_offsets: Array, default_cxcywh: Array, postprocess: Postprocess) -> Array:
     return np.clip(decode_boxes(box_offsets, default_cxcywh, postprocess.variances), 0, 1)
 
 
-def _detections_of_image(scores: Array, boxes_xyxy: Array, postprocess: Postprocess) -> Detections:
-    """Run greedy suppression on one image: scores [D, C - 1], boxes [D, 4]."""
+def detections_from_candidates(scores: Array, boxes_xyxy: Array, postprocess: Postprocess) -> Detections:
+    """Run greedy suppression on one image, by the rule of `detections_from_heads`.
+
+    Args:
+        scores: [D, classes] float32, background not among them.
+        boxes_xyxy: [D, 4] float32, normalised, clipped.
+        postprocess: K, M, score floor and IoU threshold; the rest plays no part.
+    """
     class_count = scores.shape[1]
     # Stable on negated scores: a tie keeps the order of the flattened [D, C - 1].
     candidates = np.argsort(-scores.reshape(-1), kind="stable")[: postprocess.candidates]

@@ -70,6 +70,11 @@ def open_session(path: Path, *, threads: int | None = None) -> Session:
             f"`singleshot export {path} -o {path.with_suffix('.onnx').name}` makes the graph; "
             f"`singleshot evaluate` runs checkpoints as they are."
         )
+    if suffix == ".engine":
+        raise InputError(
+            f"{path}: expected a graph (.onnx), got an engine, and running engines is not supported. "
+            f"The graph that it was built from runs here."
+        )
     raise InputError(f"{path}: expected a graph (.onnx), got the suffix {suffix or 'none'!r}.")
 
 

@@ -14,9 +14,12 @@ from typing_extensions import Self
 from .card import CARD_KEY, Card, card_from_json
 from .detections import Detections
 from .errors import InputError
+from .postprocess import greedy_survivors
 from .session import check_frames
 
 _OUTPUT_NAMES = ("num_dets", "det_boxes", "det_scores", "det_classes")
+_EXACT = "exact"
+"""Further output of the `cluster` tail: 0 where suppression has to be finished here."""
 _PROVIDERS = {"CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
 """In order of preference, with the word for reports."""
 
@@ -74,13 +77,17 @@ class OnnxRuntimeSession:
         if self._session is None:
             raise RuntimeError(f"{self._path}: the session is closed")
         check_frames(frames, self._card.input, batch=self._fixed_batch)
-        num_dets, boxes, scores, classes = self._session.run(_OUTPUT_NAMES, {"frames": frames})
+        is_cluster = self._card.postprocess.tail == "cluster"
+        names = (*_OUTPUT_NAMES, _EXACT) if is_cluster else _OUTPUT_NAMES
+        num_dets, boxes, scores, classes, *exact = self._session.run(names, {"frames": frames})
         found = []
         for row, count in enumerate(num_dets[:, 0].tolist()):
-            found.append(
-                Detections(boxes_xyxy=boxes[row, :count], scores=scores[row, :count], class_ids=classes[row, :count])
-            )
-            self._check_found(found[-1], count)
+            rows = Detections(boxes_xyxy=boxes[row, :count], scores=scores[row, :count], class_ids=classes[row, :count])
+            self._check_found(rows, count)
+            if is_cluster and not exact[0][row, 0]:
+                # The rows hold the greedy answer and more; were they cut at M, its last rows may be missing.
+                rows = greedy_survivors(rows, self._card.postprocess.iou_threshold)
+            found.append(rows)
         return found
 
     def close(self) -> None:
@@ -142,16 +149,16 @@ def _card_of(session: ort.InferenceSession, path: Path) -> Card:
 
 def _check_contract(session: ort.InferenceSession, card: Card, path: Path) -> None:
     """Compare the graph's inputs and outputs with what the card promises."""
-    if card.postprocess.tail != "onnx":
-        raise InputError(f"{path}: expected the post-processing `onnx`, got `{card.postprocess.tail}`. {_EXPORT_AGAIN}")
     rows = card.postprocess.max_detections
     wanted_in = {"frames": ("uint8", [None, card.input.height, card.input.width, 3])}
-    wanted_out = {
+    wanted_out: dict[str, tuple[str, list[int | None]]] = {
         "num_dets": ("int32", [None, 1]),
         "det_boxes": ("float32", [None, rows, 4]),
         "det_scores": ("float32", [None, rows]),
         "det_classes": ("int32", [None, rows]),
     }
+    if card.postprocess.tail == "cluster":
+        wanted_out[_EXACT] = ("int32", [None, 1])
     _check_values("inputs", session.get_inputs(), wanted_in, path)
     _check_values("outputs", session.get_outputs(), wanted_out, path)
 

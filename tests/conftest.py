@@ -54,3 +54,14 @@ def write_video(tmp_path: Path) -> WriteVideo:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def small_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector of two classes with random weights: two convolutions and two heads, 64x64 in, D = 256."""
+    from singleshot.export.graph_file import save_graph  # onnx is not there where the runtime alone is tested
+    from singleshot.tests.data.small_detector import CARD, small_detector_graph
+
+    path = tmp_path_factory.mktemp("small") / "small.onnx"
+    save_graph(small_detector_graph(), CARD, path)
+    return path

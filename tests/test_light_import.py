@@ -15,9 +15,15 @@ EXAMPLES = {
     "train": "singleshot train",
     "evaluate": "singleshot evaluate",
     "export": "singleshot export",
+    "build": "singleshot build",
     "rt-detect": "rt-detect --video",
     "demo": "singleshot demo",
     "bench": "singleshot bench",
+    "verify": "singleshot verify",
+    "inspect": "singleshot inspect",
+    "adapt": "singleshot adapt",
+    "doctor": "singleshot doctor",
+    "triton": "singleshot triton",
 }
 
 

@@ -14,7 +14,7 @@ from singleshot.tools.cli import VERBS, app
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ALIASES = {"rt-detect": "rt-detect", "export-engine": "export"}
+ALIASES = {"rt-detect": "rt-detect", "export-engine": "build"}
 """Console scripts and the verb that each is."""
 
 

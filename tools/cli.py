@@ -14,12 +14,20 @@ from .. import __version__
 # Where each verb's function is, in the order of `--help`. Importing one must load nothing heavy, as `--help` imports
 # all of them and answers without torch, OpenCV or ONNX Runtime.
 VERBS = {
+    "check-data": "check_data_verb:check_data",
+    "convert-data": "convert_data_verb:convert_data",
     "train": "train_verb:train",
     "evaluate": "evaluate_verb:evaluate",
     "export": "export_verb:export",
+    "build": "build_verb:build",
     "rt-detect": "rt_detect:rt_detect",
     "demo": "demo:demo",
     "bench": "bench:bench",
+    "verify": "verify_verb:verify",
+    "inspect": "inspect_verb:inspect",
+    "adapt": "adapt_verb:adapt",
+    "doctor": "doctor:doctor",
+    "triton": "triton_verb:triton",
 }
 
 

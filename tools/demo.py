@@ -26,4 +26,5 @@ def demo() -> None:
             raise InputError(
                 f"{CLIP}: expected the demo's clip, got no such file. Run the demo from a source checkout."
             )
-        run_detection(DetectionOptions(video=str(CLIP), save=OUT / "dog.mp4", json=OUT / "dog.jsonl"))
+        clip = CLIP.relative_to(Path.cwd()) if CLIP.is_relative_to(Path.cwd()) else CLIP
+        run_detection(DetectionOptions(video=str(clip), save=OUT / "dog.mp4", json=OUT / "dog.jsonl"))

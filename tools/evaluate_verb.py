@@ -24,7 +24,9 @@ _CHECKPOINT_SUFFIX = ".ckpt"
 
 def evaluate(
     artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A checkpoint (.ckpt) or a graph (.onnx).")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds ILSVRC or VOCdevkit.")],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of labelled images: VOC, Kaggle, COCO, YOLO or CSV.")
+    ],
     split: Annotated[
         str, typer.Option(help="One of the data's own lists (train, val, …), or seeded-train, seeded-val.")
     ] = "val",

@@ -1,16 +1,16 @@
-"""`export-engine`: the verb `export` as a command of its own."""
+"""`export-engine`: the verb `build` as a command of its own."""
 
 from __future__ import annotations
 
 import typer
 
-from .export_verb import export
+from .build_verb import build
 
 
 def main() -> None:
     """Run the command `export-engine`."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command("export-engine")(export)
+    app.command("export-engine")(build)
     app()
 
 

@@ -18,8 +18,8 @@ def export(
         int, typer.Option(min=1, help="K: pairs of box and class that enter non-maximum suppression; 400 is fast.")
     ] = 1000,
     max_detections: Annotated[int, typer.Option(min=1, help="M: detections that leave it.")] = 100,
-    score_floor: Annotated[float, typer.Option(min=0, max=1, help="Nothing below this score leaves the graph.")] = 0.01,
-    iou_threshold: Annotated[float, typer.Option(min=0, max=1, help="Overlap that suppresses.")] = 0.45,
+    score_floor: Annotated[float, typer.Option(help="Nothing below this score leaves the graph; below 1.")] = 0.01,
+    iou_threshold: Annotated[float, typer.Option(help="Overlap that suppresses; above 0.")] = 0.45,
     images: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Real images for the proof; the checkpoint's own frames if not given."),
@@ -39,12 +39,12 @@ def export(
     with exit_codes(), talk.status("Exporting, then comparing PyTorch with ONNX Runtime"):
         from ..runtime.require import require
 
-        require("onnx", extra="export", why="an export")
-        require("torch", extra="train", why="an export from a checkpoint")
+        for package in ("torch", "onnx"):
+            require(package, extra="train", why="an export from a checkpoint")
         from ..export.detector_graph import export_detector
-        from ..runtime.card import Postprocess
+        from ..runtime.card import postprocess_settings
 
-        postprocess = Postprocess(
+        postprocess = postprocess_settings(
             candidates=candidates,
             max_detections=max_detections,
             score_floor=score_floor,

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typing_extensions import Self
 
 from .exits import exit_codes
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..calib.datasets import Dataset
     from ..train.settings import TrainSettings
 
 
 def train(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network: ssd_lite0.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds ILSVRC or VOCdevkit.")],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of labelled images: VOC, Kaggle, COCO, YOLO or CSV.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.")],
     classes: Annotated[
         str | None,
@@ -26,8 +33,9 @@ def train(
     batch_size: Annotated[int, typer.Option(min=1)] = 16,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW at its peak.")] = 1e-3,
     frozen_stages: Annotated[
-        int, typer.Option(min=0, max=7, help="Stages of the pretrained trunk that are not trained.")
-    ] = 2,
+        int | None,
+        typer.Option(min=0, max=7, help="Stages of the pretrained trunk that are not trained; 2 if not given."),
+    ] = None,
     pretrained: Annotated[bool, typer.Option(help="Start the trunk from ImageNet weights.")] = True,
     precision: Annotated[
         str, typer.Option(help="float32, or bfloat16: mixed, about twice as fast where the processor has it.")
@@ -47,7 +55,10 @@ def train(
 
     Example: singleshot train ssd_lite0 --data VOC --classes cat,dog,person -o runs/animals
     """
-    with exit_codes():
+    from rich.console import Console
+
+    talk = Console(stderr=True)
+    with exit_codes(), _how_to_resume(out, talk):
         from ..calib.datasets import open_dataset
         from ..runtime.require import require
 
@@ -59,7 +70,6 @@ def train(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
-            frozen_stages=frozen_stages,
             pretrained=pretrained,
             precision=precision,
             train_split=train_split,
@@ -68,17 +78,60 @@ def train(
             seed=seed,
             validate_every=validate_every,
             workers=workers,
+            **({} if frozen_stages is None else {"frozen_stages": frozen_stages}),
         )
         names = None if classes is None else [name.strip() for name in classes.split(",")]
         dataset = open_dataset(data, class_names=names, strict=strict)
-        result = train_detector(network, dataset, out, settings, resume=resume, on_report=_print_report)
-        print(f"{result.best}: AP50 (VOC) {result.best_ap50_voc:.3f}, {result.epochs} epochs")
+        with _Looking(talk) as looking:
+            result = train_detector(
+                network, dataset, out, settings, resume=resume, on_look=looking.show, on_report=looking.report
+            )
+        measured = "not measured" if result.best_ap50_voc is None else f"{result.best_ap50_voc:.3f}"
+        print(f"{result.best}: AP50 (VOC) {measured}, {result.epochs} epochs")
 
 
-def _print_report(dataset: Dataset, settings: TrainSettings) -> None:
-    from rich.console import Console
+class _Looking:
+    """A bar while every image is looked at, then the report; nothing of it is left while the network trains."""
 
-    talk = Console(stderr=True)
-    found = f"{dataset.layout} layout: {dataset.name}, training on {settings.train_split}, validating on {settings.val_split}"
-    for line in (found, *dataset.report.lines()):
-        talk.print(line, highlight=False, markup=False, soft_wrap=True)
+    def __init__(self, talk: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._talk = talk
+        self._bar = Progress(*columns, console=talk, transient=True)
+        self._task = self._bar.add_task("looking at images", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, split: str, done: int, total: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, description=f"looking at {split}", completed=done, total=total)
+
+    def report(self, dataset: Dataset, settings: TrainSettings) -> None:
+        """Take the bar away and say what was found."""
+        self._bar.stop()
+        splits = f"training on {settings.train_split}, validating on {settings.val_split}"
+        for line in (f"{dataset.layout} layout: {dataset.name}, {splits}", *dataset.report.lines()):
+            self._talk.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _how_to_resume(out: Path, talk: Console) -> Iterator[None]:
+    """After Ctrl-C or SIGTERM, say what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        last = out / "last.ckpt"
+        kept = f"{last} holds the last whole epoch; the same command with --resume goes on from there."
+        talk.print(
+            f"Interrupted. {kept if last.is_file() else 'No epoch was finished: there is nothing to resume from.'}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        raise

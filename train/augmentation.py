@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,12 +44,12 @@ class Augmentation:
     def __init__(self, input_hw: tuple[int, int]) -> None:
         self._input_hw = input_hw
         self._expand = v2.RandomZoomOut(fill=_EXPANSION_GREY, side_range=(1.0, _MAX_EXPANSION), p=_EXPANSION_SHARE)
-        self._crop = v2.Compose([v2.RandomIoUCrop(), v2.SanitizeBoundingBoxes()])
+        self._crop = v2.RandomIoUCrop()
         self._finish = v2.Compose(
             [
                 v2.RandomHorizontalFlip(),
                 v2.Resize(list(input_hw), antialias=False),
-                # Last, on fewest pixels: colour changes commute with the rest.
+                # Last, on fewest pixels.
                 v2.RandomPhotometricDistort(p=_COLOUR_SHARE),
             ]
         )
@@ -73,7 +74,7 @@ class Augmentation:
         }
         sample = self._expand(sample)
         if len(sample["labels"]):  # a crop is drawn by its overlap with objects: background images have none
-            sample = self._crop(sample)
+            sample = _without_empty_boxes(self._crop(sample))
         sample = self._finish(sample)
         height, width = self._input_hw
         boxes = sample["boxes"].as_subclass(Tensor) / torch.tensor([width, height, width, height])
@@ -82,3 +83,13 @@ class Augmentation:
             boxes_xyxy=boxes.clamp(0, 1),
             labels=sample["labels"],
         )
+
+
+def _without_empty_boxes(sample: dict[str, Any]) -> dict[str, Any]:  # images and boxes of torchvision's own types
+    """Drop the objects that a crop left out; their boxes have no area any more.
+
+    torchvision's SanitizeBoundingBoxes also drops boxes a rounding error below one pixel thin, which are objects.
+    """
+    boxes = sample["boxes"]
+    kept = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
+    return {**sample, "boxes": tv_tensors.wrap(boxes[kept], like=boxes), "labels": sample["labels"][kept]}

@@ -80,13 +80,28 @@ class ShuffledEpochs(Sampler[tuple[int, int]]):
 
 
 def training_batches(
-    data: LabelledDataset, image_ids: list[str], *, input_hw: tuple[int, int], settings: TrainSettings
+    data: LabelledDataset,
+    image_ids: list[str],
+    *,
+    input_hw: tuple[int, int],
+    settings: TrainSettings,
+    first_epoch: int = 0,
 ) -> DataLoader[AugmentedImage]:
-    """Make the loader of a run; the last, incomplete batch of an epoch is left out if there is a complete one."""
+    """Make the loader of a run; the last, incomplete batch of an epoch is left out if there is a complete one.
+
+    Args:
+        data: labelled images.
+        image_ids: those to train on.
+        input_hw: of the network.
+        settings: of the run.
+        first_epoch: of a resumed run. Lightning starts its workers before it tells the epoch.
+    """
+    epochs = ShuffledEpochs(len(image_ids), seed=settings.seed)
+    epochs.set_epoch(first_epoch)
     return DataLoader(
         AugmentedImages(data, image_ids, input_hw=input_hw, seed=settings.seed),
         batch_size=settings.batch_size,
-        sampler=ShuffledEpochs(len(image_ids), seed=settings.seed),
+        sampler=epochs,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
         collate_fn=_collate,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,12 @@ from numpy.typing import NDArray
 
 from ..runtime.card import CARD_KEY, Card, card_from_json
 from ..runtime.errors import InputError
-from .networks import network_named
+from .networks import NETWORKS, network_named
 from .session_torch import TorchSession
 from .ssd import SSD
 
 NETWORK_PREFIX = "network."
 """Of the network's tensors in a checkpoint's state_dict."""
-
 
 FRAMES_KEY = "singleshot.frames"
 """A few validation frames in the checkpoint's dictionary, for the proof that an export lost nothing."""
@@ -31,11 +29,13 @@ class Checkpoint:
 
     Args:
         frames: [n, H, W, 3] uint8, BGR, real images of the validation split fitted to the input; n may be 0.
+        epochs: epochs trained.
     """
 
     network: SSD
     card: Card
     frames: NDArray[np.uint8]
+    epochs: int
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -48,7 +48,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     text = content.get(CARD_KEY)
     if not isinstance(text, str):
         raise InputError(f"{path}: expected a checkpoint of singleshot, got one without a card. Train it again.")
-    card = card_from_json(text, source=str(path))
+    card = card_from_json(text, source=str(path), mend="Train it again.")
+    if card.network not in NETWORKS:
+        raise InputError(
+            f"{path}: expected a network that this version knows ({', '.join(NETWORKS)}), got {card.network}. "
+            f"Use the version that trained it."
+        )
     network = network_named(card.network).build((card.input.height, card.input.width), len(card.class_names) + 1, False)
     tensors = {
         key.removeprefix(NETWORK_PREFIX): value
@@ -61,7 +66,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         problem = str(error).splitlines()[-1].strip()
         raise InputError(f"{path}: expected the tensors of {card.network}, got others: {problem}") from error
     frames = content.get(FRAMES_KEY, torch.zeros(0, card.input.height, card.input.width, 3, dtype=torch.uint8))
-    return Checkpoint(network=network.eval(), card=card, frames=frames.numpy())
+    epochs = int(content.get("epoch", -1)) + 1
+    return Checkpoint(network=network.eval(), card=card, frames=frames.numpy(), epochs=epochs)
 
 
 def open_checkpoint_session(path: Path) -> TorchSession:
@@ -76,10 +82,13 @@ def open_checkpoint_session(path: Path) -> TorchSession:
 
 def _content(path: Path) -> dict[str, Any]:  # a pickle's dictionary, checked by the caller key by key
     if not path.is_file():
-        raise InputError(f"{path}: expected a checkpoint, got no such file.")
+        got = "a folder" if path.is_dir() else "no such file"
+        raise InputError(
+            f"{path}: expected a checkpoint, got {got}. `singleshot train` writes best.ckpt into its folder."
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - a file of another kind makes the unpickler stumble in any way
         raise InputError(
             f"{path}: expected a whole checkpoint, got a file that PyTorch cannot read. "
             f"Take an earlier checkpoint of the run, or train again."

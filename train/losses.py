@@ -28,8 +28,8 @@ class MultiboxLoss:
 def multibox_loss(heads: Heads, targets: Targets, *, negatives_per_positive: float = 3.0) -> MultiboxLoss:
     """Cross-entropy over matched boxes and the hardest negatives, smooth L1 over matched boxes.
 
-    In each image the negatives of greatest loss are kept, three to a positive. An image without any positive keeps
-    as many negatives as the batch does per image on average, so that pictures of background teach something too.
+    In each image the negatives of greatest loss are kept, three to a positive. An image without any positive counts
+    as one with the batch's average of positives, rounded up, so that pictures of background teach something too.
 
     Args:
         heads: of N images.
@@ -48,7 +48,8 @@ def multibox_loss(heads: Heads, targets: Targets, *, negatives_per_positive: flo
         heads.class_logits.transpose(1, 2).float(), labels.clamp(min=0), reduction="none"
     )  # [N, D]
     per_image = positive.sum(dim=1, keepdim=True)
-    per_image = torch.where(per_image > 0, per_image, count // len(labels))
+    average = -(-count // len(labels))
+    per_image = torch.where(per_image > 0, per_image, average)
     hard = _hardest(entropy.detach(), labels == 0, wanted=(per_image * negatives_per_positive).long())
     localization = functional.smooth_l1_loss(
         heads.box_offsets[positive].float(), targets.box_offsets[positive], reduction="sum"

@@ -65,7 +65,7 @@ def match_default_boxes(
     iou = box_iou(boxes_xyxy, box_convert(default_cxcywh, "cxcywh", "xyxy"))  # [n, D]
     best_iou, best_object = iou.max(dim=0)
     matched = torch.where(best_iou >= iou_threshold, best_object, -1)
-    for _ in range(len(boxes_xyxy)):
+    for _ in range(min(len(boxes_xyxy), count)):
         winner = int(iou.argmax())
         box, default = divmod(winner, count)
         matched[default] = box

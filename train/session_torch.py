@@ -48,7 +48,8 @@ class TorchSession:
         check_frames(frames, self._card.input)
         images = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).permute(0, 3, 1, 2)
         device = self._network.default_cxcywh.device
-        with torch.inference_mode():
+        # In float32 even while a run trains in mixed precision: what is measured is what will be exported.
+        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
             heads: Heads = self._network(normalised_images(images.to(device), self._card.input))
             return heads
 

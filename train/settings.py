@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ..runtime.errors import InputError
 
@@ -27,10 +35,11 @@ class TrainSettings(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     """The learning rate rises linearly over this many epochs, then falls along a cosine."""
-    frozen_stages: Annotated[int, Field(ge=0, le=7)] = 2
-    """Stages of the trunk (and the stem before them) that keep their pretrained weights; 0 trains all."""
     pretrained: bool = True
     """Start the trunk from ImageNet weights. Its batch norm then stays frozen."""
+    frozen_stages: Annotated[int, Field(ge=0, le=7)] = 2
+    """Stages of the trunk (and the stem before them) that keep their pretrained weights; 0 trains all. Without
+    pretrained weights it is 0."""
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.998
     """Of the moving average of the weights, which is what is validated and kept."""
     gradient_clip: Annotated[float, Field(gt=0)] = 10.0
@@ -46,12 +55,26 @@ class TrainSettings(BaseModel):
     """Likewise `val`, else `seeded-val`."""
     split_seed: int = 0
     """Of the splits `seeded-train` and `seeded-val`."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Of weights, order and augmentation."""
     validate_every: Positive = 5
     """Epochs between two validations; the last epoch is always validated."""
     workers: Annotated[int, Field(ge=0)] = 2
     """Processes that read and augment images; 0 does it in the training process."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _freeze_nothing_random(cls, values: Any) -> Any:  # whatever was given, before pydantic looked at it
+        if isinstance(values, dict) and values.get("pretrained") is False:
+            return {"frozen_stages": 0, **values}
+        return values
+
+    @field_validator("frozen_stages")
+    @classmethod
+    def _frozen_stages_are_pretrained(cls, frozen_stages: int, info: ValidationInfo) -> int:
+        if frozen_stages and not info.data.get("pretrained", True):
+            raise ValueError("Input should be 0 without pretrained weights")
+        return frozen_stages
 
 
 def train_settings(**values: object) -> TrainSettings:
@@ -65,4 +88,5 @@ def train_settings(**values: object) -> TrainSettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{name}: {first['msg']}, got {first['input']!r}.") from error
+        problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+        raise InputError(f"{name}: {problem}, got {first['input']!r}.") from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,13 +19,12 @@ from torch.utils.data import DataLoader
 
 from ..calib.datasets import Dataset
 from ..calib.evaluation import evaluate
-from ..calib.sample_check import check_samples
-from ..calib.samples import data_sha256
-from ..calib.splits import SEEDED_TRAIN, SEEDED_VAL
-from ..runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin
+from ..calib.splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL
+from ..runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, card_from_json
 from ..runtime.detector import fit_frame
 from ..runtime.errors import InputError
 from ..runtime.images import read_image_bgr
+from .augmentation import AugmentedImage
 from .averaging import moving_average
 from .batches import Batch, training_batches
 from .checkpoint import FRAMES_KEY
@@ -32,8 +32,11 @@ from .losses import multibox_loss
 from .matching import match_targets
 from .metrics_table import MetricsTable
 from .networks import network_named
+from .quiet import quiet_lightning
+from .resuming import check_same_run
 from .session_torch import TorchSession, normalised_images
 from .settings import TrainSettings
+from .survey import SplitSurvey, check_surveys, survey_split
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
@@ -106,11 +109,14 @@ class DetectorTraining(lightning.LightningModule):
             ("val_ap50", result.mean_ap50),
             ("val_ap50_95", result.mean_ap50_95),
         ):
-            self.log(name, 0.0 if value is None else value, prog_bar=name == AP_METRIC, batch_size=1)
+            if value is not None:
+                self.log(name, value, prog_bar=name == AP_METRIC, batch_size=1)
+        if result.mean_ap50_voc is None:  # no class has enough objects: a figure would mean nothing
+            return
         over = ", ".join(item.name for item in result.supported)
         measured = Measurement(
             metric=f"AP50 (VOC all-point), mean over {over}",
-            value=result.mean_ap50_voc or 0.0,
+            value=result.mean_ap50_voc,
             data=f"{self._data.name} {settings.val_split}, {result.images} images",
             note=f"epoch {self.current_epoch}",
         )
@@ -120,6 +126,11 @@ class DetectorTraining(lightning.LightningModule):
         """Put the card and a few frames into the file."""
         checkpoint[CARD_KEY] = self.card.to_json()
         checkpoint[FRAMES_KEY] = self._frames
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the run measured before it was resumed."""
+        before = card_from_json(checkpoint[CARD_KEY], source=LAST)
+        self.card = self.card.model_copy(update={"measurements": before.measurements})
 
     def configure_optimizers(self) -> Any:  # Lightning's own union of a dozen shapes
         """AdamW; the trunk learns slower, norms and biases do not decay; linear warm-up, then a cosine."""
@@ -157,8 +168,9 @@ class TrainingResult:
     """What a run leaves behind."""
 
     best: Path
-    """The checkpoint of greatest validation AP50."""
-    best_ap50_voc: float
+    """The checkpoint of greatest validation AP50; the latest validated one where the split supports no AP50."""
+    best_ap50_voc: float | None
+    """None where no class has enough objects in the validation split."""
     epochs: int
     """Epochs trained in all, those before a resume counted."""
 
@@ -171,6 +183,7 @@ def train(
     *,
     resume: bool = False,
     progress: bool = True,
+    on_look: Callable[[str, int, int], None] | None = None,
     on_report: Callable[[Dataset, TrainSettings], None] | None = None,
 ) -> TrainingResult:
     """Train a detector; the run's folder gets `best.ckpt`, `last.ckpt` (each epoch) and `metrics.csv`.
@@ -182,52 +195,81 @@ def train(
         settings: see `TrainSettings`.
         resume: go on from `last.ckpt` in the folder instead of starting.
         progress: show a progress bar on the terminal.
-        on_report: called with the data and the resolved settings once the images of both splits were looked at,
-            before training starts.
+        on_look: called with (split, images done, images in all) while every image is looked at.
+        on_report: called with the data and the resolved settings once that is done, before training starts.
 
     Raises:
-        InputError: unknown network or split, nothing to resume, or a folder that already holds a run.
+        InputError: unknown network or split; a class without objects; nothing to resume, or another run; or a folder
+            that already holds a run.
     """
     last = out / LAST
     _check_folder(last, resume=resume)
+    network_named(network)
     settings = with_splits(settings, data)
-    for split in (settings.train_split, settings.val_split):
-        check_samples(data, split, seed=settings.split_seed)
+    train_part, val_part = (
+        survey_split(data, split, seed=settings.split_seed, on_progress=_named(on_look, split))
+        for split in (settings.train_split, settings.val_split)
+    )
+    check_surveys(data, train_part, val_part)
     if on_report is not None:
         on_report(data, settings)
-    card = _card(network, data, settings)
-    image_ids = [sample.image_id for sample in data.samples(settings.train_split, seed=settings.split_seed)]
+    card = _card(network, data, settings, train_part)
+    first_epoch = check_same_run(last, card) if resume else 0
+    _make_folder(out)
     lightning.seed_everything(settings.seed, verbose=False)
-    batches = training_batches(data, image_ids, input_hw=(card.input.height, card.input.width), settings=settings)
-    module = DetectorTraining(
-        card, data, settings, steps_per_epoch=len(batches), frames=_frames(data, settings, card.input)
+    batches = training_batches(
+        data,
+        list(train_part.image_ids),
+        input_hw=(card.input.height, card.input.width),
+        settings=settings,
+        first_epoch=first_epoch,
     )
+    frames = _frames(data, val_part.image_ids, card.input)
+    module = DetectorTraining(card, data, settings, steps_per_epoch=len(batches), frames=frames)
     module.network.to(memory_format=torch.channels_last)
-    keep_best, keep_last = _checkpoints(out)
-    trainer = _trainer(out, settings, progress=progress, callbacks=[keep_best, keep_last])
-    trainer.fit(
-        module,
-        batches,
-        DataLoader([0]),  # type: ignore[arg-type]  # one item: the step reads the split itself, image by image
-        ckpt_path=str(last) if resume else None,
-        weights_only=True,
-    )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    keep_best, keep_last = _checkpoints(out, monitor=AP_METRIC if val_part.supports_ap else None)
+    with quiet_lightning():
+        trainer = _trainer(out, settings, progress=progress, callbacks=[keep_best, keep_last])
+        _fit(trainer, module, batches, last if resume else None)
     score = keep_best.best_model_score
     return TrainingResult(
-        best=out / BEST, best_ap50_voc=0.0 if score is None else float(score), epochs=trainer.current_epoch
+        best=out / BEST, best_ap50_voc=None if score is None else float(score), epochs=trainer.current_epoch
     )
 
 
 def with_splits(settings: TrainSettings, data: Dataset) -> TrainSettings:
-    """Replace `auto` by names: the data's own splits where they have both, else the seeded ones."""
+    """Replace `auto` by names: the data's own splits where they have both, else the seeded ones.
+
+    A seeded split goes with the other seeded one: the official `val` shares images with `seeded-train`.
+    """
     official = {"train", "val"} <= set(data.split_names())
-    names = {"train_split": "train", "val_split": "val"}
-    if not official:
+    if not official or {settings.train_split, settings.val_split} & set(SEEDED_SPLITS):
         names = {"train_split": SEEDED_TRAIN, "val_split": SEEDED_VAL}
+    else:
+        names = {"train_split": "train", "val_split": "val"}
     left_open = {key: name for key, name in names.items() if getattr(settings, key) == "auto"}
     return settings.model_copy(update=left_open)
+
+
+def _fit(
+    trainer: lightning.Trainer, module: DetectorTraining, batches: DataLoader[AugmentedImage], resume_from: Path | None
+) -> None:
+    try:
+        trainer.fit(
+            module,
+            batches,
+            DataLoader([0]),  # type: ignore[arg-type]  # one item: the step reads the split itself, image by image
+            ckpt_path=None if resume_from is None else str(resume_from),
+            weights_only=True,
+        )
+    except SystemExit as stop:  # Lightning's way to end after Ctrl-C; who called us may want to end otherwise
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise stop.__context__ from None
+        raise
+
+
+def _named(on_look: Callable[[str, int, int], None] | None, split: str) -> Callable[[int, int], None] | None:
+    return None if on_look is None else lambda done, total: on_look(split, done, total)
 
 
 def _check_folder(last: Path, *, resume: bool) -> None:
@@ -240,36 +282,47 @@ def _check_folder(last: Path, *, resume: bool) -> None:
         )
 
 
-def _card(network: str, data: Dataset, settings: TrainSettings) -> Card:
+def _make_folder(out: Path) -> None:
+    """Find out before training, not after its first epoch, whether the folder can be written to."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{out}: expected a folder that can be written to, got {error.strerror}. Name another by --out."
+        ) from error
+
+
+def _card(network: str, data: Dataset, settings: TrainSettings, train_part: SplitSurvey) -> Card:
     spec = network_named(network).input
     size = {"height": settings.height or spec.height, "width": settings.width or spec.width}
-    split, seed = settings.train_split, settings.split_seed
-    samples = list(data.samples(split, seed=seed))
+    split = train_part.split
     return Card(
         kind="checkpoint",
         network=network,
         class_names=data.class_names,
         input=spec.model_copy(update=size),
         origin=Origin(
-            data=f"{data.layout} {data.name} {split}, {len(samples)} images",
-            data_sha256=data_sha256(samples),
-            split_seed=seed if split.startswith("seeded-") else None,
+            data=f"{data.layout} {data.name} {split}, {len(train_part.image_ids)} images",
+            data_sha256=train_part.sha256,
+            split_seed=settings.split_seed if split in SEEDED_SPLITS else None,
             settings=settings.model_dump(),
             packages={name: version(name) for name in ("torch", "torchvision", "lightning")},
         ),
     )
 
 
-def _frames(data: Dataset, settings: TrainSettings, spec: InputSpec) -> NDArray[np.uint8]:
-    """Take frames evenly from the validation split, fitted to the input."""
-    samples = list(data.samples(settings.val_split, seed=settings.split_seed))
-    chosen = [samples[index] for index in np.linspace(0, len(samples) - 1, min(FRAMES, len(samples)), dtype=int)]
-    return np.stack([fit_frame(read_image_bgr(sample.image_path, upright=False), spec) for sample in chosen])
+def _frames(data: Dataset, image_ids: Sequence[str], spec: InputSpec) -> NDArray[np.uint8]:
+    """Take frames evenly from the validation images, fitted to the input: [n, H, W, 3]."""
+    places = np.linspace(0, len(image_ids) - 1, min(FRAMES, len(image_ids)), dtype=int)
+    paths = [data.sample(image_ids[place]).image_path for place in places]
+    return np.stack([fit_frame(read_image_bgr(path, upright=False), spec) for path in paths])
 
 
-def _checkpoints(out: Path) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+def _checkpoints(out: Path, *, monitor: str | None) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     best = ModelCheckpoint(
-        dirpath=out, filename=Path(BEST).stem, monitor=AP_METRIC, mode="max", enable_version_counter=False
+        dirpath=out, filename=Path(BEST).stem, monitor=monitor, mode="max", enable_version_counter=False
     )
     last = ModelCheckpoint(
         dirpath=out,

@@ -1,0 +1,293 @@
+"""A third-party detector becomes a graph that follows the contract, and is proved equal to what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from ..runtime.card import Card, InputSpec, Measurement, Origin, Postprocess, sha256_of_file
+from ..runtime.detections import Detections
+from ..runtime.errors import CheckError, InputError
+from ..runtime.postprocess import detections_from_candidates
+from ..runtime.session import open_session
+from ..runtime.whole_files import whole_file
+from .foreign_graph import ForeignGraph, Outputs, load_foreign_graph
+from .foreign_guess import Told, guess_names, guess_reading
+from .foreign_nodes import BOXES, FRAMES, SCORES, with_front_and_tail
+from .foreign_reading import Array, Reading, candidates_from_outputs
+from .graph_file import save_graph
+from .parity import FramePair, Parity, compare_detections
+from .proof_frames import frames_of_folder, generated_frames
+
+Colour = Literal["rgb", "bgr"]
+
+_CONTRACT = ("num_dets", "det_boxes", "det_scores", "det_classes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignInput:
+    """What the user says of a foreign detector's input.
+
+    Args:
+        colour: channel order that it expects.
+        mean: per channel in that order, on the 0..255 scale.
+        std: likewise; the graph computes (x - mean) / std.
+        resize: how frames are fitted to it.
+        height: in pixels, where the graph leaves it open.
+        width: in pixels, where the graph leaves it open.
+    """
+
+    colour: Colour = "rgb"
+    mean: tuple[float, float, float] = (0, 0, 0)
+    std: tuple[float, float, float] = (255, 255, 255)
+    resize: Literal["stretch", "letterbox"] = "stretch"
+    height: int | None = None
+    width: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptation:
+    """A written graph, how its outputs were read, and the proof that came before it.
+
+    Args:
+        path: of the graph.
+        card: of the graph.
+        reading: of the foreign outputs.
+        guesses: what of it was guessed and from what, one line each.
+        parity: the foreign graph, read in numpy, against the adapted one; the heads are boxes and scores before
+            suppression.
+    """
+
+    path: Path
+    card: Card
+    reading: Reading
+    guesses: tuple[str, ...]
+    parity: Parity
+
+    def lines(self) -> list[str]:
+        """Say how the graph was read and what the proof measured."""
+        spec, reading = self.card.input, self.reading
+        unit = "fractions" if reading.normalised else "pixels"
+        undecoded = f", in cells of {', '.join(map(str, reading.strides))} pixels" if reading.strides else ""
+        objectness = "" if reading.objectness is None else f", times {reading.objectness}"
+        return [
+            f"input     {spec.width}x{spec.height} {spec.colour}, {spec.resize}, (x - {spec.mean}) / {spec.std}",
+            f"boxes     {reading.boxes}: {reading.layout}, {unit}{undecoded}",
+            f"scores    {reading.scores}{objectness}: activation {reading.activation}, background {reading.background}",
+            f"classes   {len(self.card.class_names)}",
+            f"proof     {self.parity.frames} frames",
+            f"proof     boxes and scores before suppression differ by {self.parity.heads_difference:.2e} at most",
+            *(f"proof     {line}" for line in self.parity.lines()[2:]),  # all but the frames and the heads
+        ]
+
+
+def adapt_detector(
+    foreign_path: Path,
+    out: Path,
+    *,
+    told: Told | None = None,
+    foreign_input: ForeignInput | None = None,
+    names_path: Path | None = None,
+    postprocess: Postprocess | None = None,
+    images: Path | None = None,
+) -> Adaptation:
+    """Fold preprocessing, suppression and a card into a third-party detector, if the result is proved equal.
+
+    Args:
+        foreign_path: an .onnx file with one image input; its outputs hold boxes and scores before suppression.
+        out: the graph, `.onnx`; written whole, after the proof, or not at all.
+        told: how to read the outputs; what is not told is guessed where the outputs show it.
+        foreign_input: what the network expects.
+        names_path: class names in the order of the scores, background left out, one a line.
+        postprocess: K, M, score floor and IoU threshold.
+        images: folder of real images to recognise the outputs by and to prove the graph on; generated patterns, in
+            which nothing need be found, where not given.
+
+    Raises:
+        InputError: the graph cannot be used, its outputs are not told and not recognisable, or contradict what is told.
+        CheckError: the adapted graph differs by more than the tolerances, or nothing is found in the images.
+    """
+    if out.suffix != ".onnx":
+        raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
+    if out.resolve() == foreign_path.resolve():
+        raise InputError(f"{out}: expected another file than the foreign graph itself. Choose another name.")
+    given = foreign_input or ForeignInput()
+    postprocess = postprocess or Postprocess()
+    foreign = load_foreign_graph(foreign_path, height=given.height, width=given.width)
+    spec = _input_spec(foreign, given)
+    frames = generated_frames(spec) if images is None else frames_of_folder(images, spec)
+    outputs = _outputs_of_frames(foreign, spec, frames)
+    guessed = guess_reading(foreign, outputs, told or Told())
+    names, guessed_names = _class_names(foreign, names_path, len(guessed.reading.class_columns))
+    boxes, scores = candidates_from_outputs(outputs, guessed.reading, height=foreign.height, width=foreign.width)
+    graph = with_front_and_tail(foreign, spec, guessed.reading, postprocess, box_count=boxes.shape[1])
+    parity = _prove(graph, frames, boxes, scores, postprocess)
+    _check(parity, out, images)
+    card = Card(
+        kind="graph",
+        network=foreign_path.name,
+        class_names=names,
+        input=spec,
+        postprocess=postprocess,
+        origin=Origin(
+            parent_sha256=sha256_of_file(foreign_path),
+            settings=guessed.reading.settings(),
+            packages={name: version(name) for name in ("onnx", "onnxruntime")},
+        ),
+        measurements=_measurements(parity, images),
+    )
+    with whole_file(out) as temporary:
+        save_graph(graph, card, temporary)
+        open_session(temporary).close()  # holds the graph against the contract
+    guesses = (*guessed.guesses, *guessed_names)
+    return Adaptation(path=out, card=card, reading=guessed.reading, guesses=guesses, parity=parity)
+
+
+def images_from_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]) -> NDArray[Any]:
+    """Prepare frames as the foreign network expects them, in numpy.
+
+    Args:
+        foreign: the detector.
+        spec: of its input.
+        frames: [n, H, W, 3] uint8, BGR.
+
+    Returns:
+        [n, 3, H, W] or [n, H, W, 3] of the input's type.
+    """
+    images = frames.astype(np.float32)
+    if spec.colour == "rgb":
+        images = images[..., ::-1]
+    images = np.divide(images - np.array(spec.mean, np.float32), np.array(spec.std, np.float32), dtype=np.float32)
+    if not foreign.channels_last:
+        images = images.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(images).astype(foreign.input_type)
+
+
+def _input_spec(foreign: ForeignGraph, given: ForeignInput) -> InputSpec:
+    scale = given.mean, given.std
+    if foreign.input_type is np.uint8:
+        # Such a network scales inside.
+        if scale not in ((ForeignInput.mean, ForeignInput.std), ((0, 0, 0), (1, 1, 1))):
+            raise InputError(
+                f"--mean, --std: expected none, as {foreign.path} takes uint8 and scales inside, "
+                f"got {given.mean} and {given.std}."
+            )
+        scale = (0, 0, 0), (1, 1, 1)
+    return InputSpec(
+        height=foreign.height,
+        width=foreign.width,
+        resize=given.resize,
+        colour=given.colour,
+        mean=scale[0],
+        std=scale[1],
+    )
+
+
+def _outputs_of_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]) -> Outputs:
+    """Run the foreign graph frame by frame; outputs whose first axis is no batch stay as the first frame gave them."""
+    run = foreign.open()
+    results = [run(images_from_frames(foreign, spec, frame[None])) for frame in frames]
+    joined: Outputs = {}
+    for name, first in results[0].items():
+        values = [result[name] for result in results]
+        is_batched = all(value.shape == first.shape for value in values) and first.ndim > 0 and len(first) == 1
+        joined[name] = np.concatenate(values) if is_batched else first
+    return joined
+
+
+def _class_names(foreign: ForeignGraph, path: Path | None, count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the class names, and the lines of what was guessed of them."""
+    if path is None:
+        names, line = guess_names(foreign, count)
+        return names, (line,)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        raise InputError(f"{path}: expected class names, one a line, got {reason}.") from error
+    names = tuple(name for line in lines if (name := line.strip()))
+    if len(names) != count:
+        raise InputError(
+            f"{path}: expected {count} class names, one per column of scores but the background's, got {len(names)}."
+        )
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"{path}: expected different class names, got {', '.join(repeated)} more than once.")
+    return names, ()
+
+
+def _prove(
+    graph: onnx.ModelProto, frames: NDArray[np.uint8], boxes: Array, scores: Array, postprocess: Postprocess
+) -> Parity:
+    """Hold the adapted graph against boxes [n, D, 4] and scores [n, D, classes], read from the foreign one in numpy."""
+    run = _with_candidates(graph)
+    pairs, difference = [], 0.0
+    for frame, frame_boxes, frame_scores in zip(frames, boxes, scores, strict=True):
+        found, found_boxes, found_scores = run(frame[None])
+        clipped = frame_boxes.clip(0, 1)
+        difference = max(
+            difference,
+            float(np.abs(found_boxes.clip(0, 1) - clipped).max()),
+            float(np.abs(found_scores - frame_scores).max()),
+        )
+        expected = detections_from_candidates(frame_scores, clipped, postprocess)
+        pairs.append(FramePair(expected=expected, found=found, scores=frame_scores, boxes_xyxy=clipped))
+    return compare_detections(pairs, postprocess, heads_difference=difference)
+
+
+def _with_candidates(graph: onnx.ModelProto) -> Callable[[NDArray[np.uint8]], tuple[Detections, Array, Array]]:
+    """Open the graph with what its candidates are chosen from as further outputs."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graph)
+    inner = (BOXES, SCORES)
+    model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in inner)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; ONNX Runtime remarks on unused initializers
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def run(frame: NDArray[np.uint8]) -> tuple[Detections, Array, Array]:
+        count, rows, scores, classes, boxes, all_scores = session.run([*_CONTRACT, *inner], {FRAMES: frame})
+        valid = slice(int(count[0, 0]))
+        found = Detections(boxes_xyxy=rows[0, valid], scores=scores[0, valid], class_ids=classes[0, valid])
+        return found, boxes[0], all_scores[0]
+
+    return run
+
+
+def _check(parity: Parity, out: Path, images: Path | None) -> None:
+    """Raise unless both agree; only in generated frames there need be nothing to agree on."""
+    is_empty = not (parity.matched or parity.exempt or parity.unmatched)
+    if is_empty and images is not None:
+        raise CheckError(
+            f"{out}: expected detections in the images of {images}, got none. Check --input, --mean, --std and "
+            "--letterbox, or give images with the detector's objects. Nothing was written."
+        )
+    if not is_empty or parity.heads_difference > (parity.tolerances.heads or 0):
+        parity.check(str(out))
+
+
+def _measurements(parity: Parity, images: Path | None) -> tuple[Measurement, ...]:
+    kind = "generated frames, without objects" if images is None else "real frames"
+    data = f"{parity.frames} {kind}, the foreign graph read in numpy against this one"
+    return (
+        Measurement(
+            metric="parity: boxes and scores before suppression, largest absolute difference",
+            value=parity.heads_difference,
+            data=data,
+        ),
+        Measurement(
+            metric="parity: detections matched one to one",
+            value=parity.matched,
+            data=data,
+            note=f"{parity.exempt} exempt by a threshold or a tie",
+        ),
+    )

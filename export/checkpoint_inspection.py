@@ -1,0 +1,56 @@
+"""What a checkpoint holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..runtime.card import sha256_of_file
+from ..train.checkpoint import load_checkpoint
+from ..train.session_torch import TorchSession
+from .inspection import Inspection, TensorInfo
+from .operations import Operations
+from .tail import HEADS
+
+
+def inspect_checkpoint(path: Path) -> Inspection:
+    """Look into a checkpoint; its network runs once, on a black frame.
+
+    Raises:
+        InputError: the file is missing, broken, or no checkpoint of singleshot.
+    """
+    checkpoint = load_checkpoint(path)
+    card, network = checkpoint.card, checkpoint.network
+    frames = np.zeros((1, card.input.height, card.input.width, 3), np.uint8)
+    counter = FlopCounterMode(display=False)
+    with counter:
+        heads = TorchSession(network, card).heads(frames)
+    layers = Counter(type(module).__name__ for module in network.modules() if not any(module.children()))
+    return Inspection(
+        path=path,
+        kind="checkpoint",
+        size_bytes=path.stat().st_size,
+        sha256=sha256_of_file(path),
+        format=f"PyTorch checkpoint of {card.network}, read by PyTorch {torch.__version__.split('+')[0]}",
+        precision="fp32",
+        card=card,
+        card_problem="",
+        inputs=(TensorInfo(name="frames", dtype="uint8", shape=("N", *frames.shape[1:])),),
+        outputs=tuple(
+            TensorInfo(name=name, dtype="float32", shape=("N", *tensor.shape[1:]))
+            for name, tensor in zip(HEADS, (heads.class_logits, heads.box_offsets), strict=True)
+        ),
+        operators=tuple(layers.most_common()),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        operations=Operations(
+            multiply_adds=counter.get_total_flops() // 2,
+            counted=sum(isinstance(module, torch.nn.Conv2d | torch.nn.Linear) for module in network.modules()),
+            uncounted=0,
+            note="Multiply-adds x 2 of convolutions and matrix products for one frame, as PyTorch counts them; "
+            "everything else is left out.",
+        ),
+    )

@@ -1,0 +1,246 @@
+"""Third-party graphs: read from a file, brought to the project's opset, with a fixed input size, and run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import TensorProto, compose, version_converter
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from ..runtime.card import CARD_KEY
+from ..runtime.errors import InputError
+from .tail import OPSET
+
+PREFIX = "network/"
+"""Before every name of the foreign graph in the adapted one, so that none can meet a name of the contract."""
+
+_INPUT_TYPES: dict[int, type[np.generic]] = {
+    TensorProto.FLOAT: np.float32,
+    TensorProto.FLOAT16: np.float16,
+    TensorProto.UINT8: np.uint8,
+}
+_MAX_IR_VERSION = 10
+_SILENT = 4
+"""ONNX Runtime's severity "fatal"."""
+
+_ORT_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+Outputs = dict[str, NDArray[Any]]
+"""By name; `Any` because a foreign graph may put out what it likes."""
+Run = Callable[[NDArray[Any]], Outputs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignGraph:
+    """A detector that somebody else exported.
+
+    Args:
+        path: the file.
+        model: as read, but for the input's size where that was open.
+        input_name: of its one image input.
+        input_type: float32, float16 or uint8.
+        channels_last: whether the input is [N, H, W, 3]; else it is [N, 3, H, W].
+        height: of the input, in pixels.
+        width: of the input, in pixels.
+        batch: 1, or `N` where any number of images can be given at once.
+    """
+
+    path: Path
+    model: onnx.ModelProto
+    input_name: str
+    input_type: type[np.generic]
+    channels_last: bool
+    height: int
+    width: int
+    batch: int | str
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the exporter wrote into the file."""
+        return {entry.key: entry.value for entry in self.model.metadata_props}
+
+    def open(self) -> Run:
+        """Give a function that runs the graph as it is: images of the input's type and layout to outputs by name.
+
+        Raises:
+            InputError: ONNX Runtime cannot load the graph or, when the function is called, run it.
+        """
+        return _runner(self.model, self.path)
+
+    def prefixed(self) -> onnx.ModelProto:
+        """Return a new model of opset 20 in which every name begins with `PREFIX`.
+
+        Raises:
+            InputError: onnx cannot convert it to that opset.
+        """
+        model = self.model
+        opset = _opset(model)
+        if opset != OPSET:
+            try:
+                model = version_converter.convert_version(model, OPSET)
+            except (RuntimeError, ValueError, version_converter.ConvertError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise InputError(
+                    f"{self.path}: expected opset {OPSET} or one that onnx converts to it, got {opset} ({reason}). "
+                    f"Export it again with opset {OPSET}."
+                ) from error
+        model = compose.add_prefix(model, PREFIX)
+        model.ir_version = min(max(model.ir_version, 8), _MAX_IR_VERSION)
+        del model.metadata_props[:]
+        model.producer_name, model.producer_version = "singleshot", ""
+        # Shapes written for another input size or batch would contradict those that follow from this one.
+        del model.graph.value_info[:]
+        return model
+
+
+def load_foreign_graph(path: Path, *, height: int | None = None, width: int | None = None) -> ForeignGraph:
+    """Read a third-party detector and find out what its input is.
+
+    Args:
+        path: an .onnx file with one image input.
+        height: of the input, in pixels, where the graph leaves it open.
+        width: of the input, in pixels, where the graph leaves it open.
+
+    Raises:
+        InputError: it is no ONNX graph, is singleshot's own, has no or several inputs, its input is no image of three
+            channels, or its size is open and not given, or fixed and given otherwise.
+    """
+    model = _load(path)
+    if any(entry.key == CARD_KEY for entry in model.metadata_props):
+        raise InputError(f"{path}: expected a third-party graph, got one with a singleshot card. Use it as it is.")
+    # Before IR version 4 every initializer was listed as an input, too.
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise InputError(f"{path}: expected one input, the image, got {names}. Export it with the image alone.")
+    tensor = inputs[0].type.tensor_type
+    dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in tensor.shape.dim]
+    if tensor.elem_type not in _INPUT_TYPES or len(dims) != 4 or 3 not in (dims[1], dims[3]):
+        kind = TensorProto.DataType.Name(tensor.elem_type)
+        raise InputError(
+            f"{path}: expected an image input, float32, float16 or uint8 [N, 3, H, W] or [N, H, W, 3], "
+            f"got {inputs[0].name} {kind} {dims}."
+        )
+    channels_last = dims[1] != 3
+    place = 1 if channels_last else 2
+    size = [
+        _fixed(path, flag, found, given)
+        for flag, found, given in zip(("height", "width"), dims[place : place + 2], (height, width), strict=True)
+    ]
+    for dim, value in zip(tensor.shape.dim[place : place + 2], size, strict=True):
+        dim.dim_value = value
+    graph = ForeignGraph(
+        path=path,
+        model=model,
+        input_name=inputs[0].name,
+        input_type=_INPUT_TYPES[tensor.elem_type],
+        channels_last=channels_last,
+        height=size[0],
+        width=size[1],
+        batch=_batch(path, dims[0]),
+    )
+    return graph if graph.batch == 1 or _takes_any_batch(graph) else _with_batch_1(graph)
+
+
+def output_shapes_text(outputs: Outputs) -> str:
+    """List outputs with their shapes, for a message; N stands for the frames that were run."""
+    return ", ".join(
+        f"{name} [N, {value.shape[1]}, {value.shape[2]}]" if value.ndim == 3 else f"{name} {list(value.shape)}"
+        for name, value in outputs.items()
+    )
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    try:
+        model = onnx.load(str(path))
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected an ONNX graph, got no such file.") from None
+    except OSError as error:
+        raise InputError(f"{path}: expected an ONNX graph, got {error.strerror}.") from error
+    except (DecodeError, onnx.checker.ValidationError) as error:
+        raise InputError(f"{path}: expected an ONNX graph, got a file that onnx cannot read.") from error
+    if not model.graph.output:
+        raise InputError(f"{path}: expected an ONNX graph, got one without outputs.")
+    return model
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
+
+
+def _fixed(path: Path, flag: str, found: int | str, given: int | None) -> int:
+    """Return the input's height or width: the graph's own, or the given one where the graph leaves it open."""
+    if isinstance(found, int) and found > 0:
+        if given not in (None, found):
+            raise InputError(f"--{flag}: expected {found}, to which {path} is fixed, got {given}. Leave it out.")
+        return found
+    if given is None:
+        raise InputError(f"{path}: expected an input of fixed size, got the {flag} {found!r}. Give --{flag}.")
+    return given
+
+
+def _batch(path: Path, found: int | str) -> int | str:
+    if isinstance(found, int) and found > 0:
+        if found != 1:
+            raise InputError(f"{path}: expected a batch of 1 or an open one, got {found}. Export it with a batch of 1.")
+        return 1
+    return "N"
+
+
+def _takes_any_batch(graph: ForeignGraph) -> bool:
+    """Say whether two images give two rows of every output; many exporters leave N open in the input alone."""
+    shape = (graph.height, graph.width, 3) if graph.channels_last else (3, graph.height, graph.width)
+    try:
+        outputs = graph.open()(np.zeros((2, *shape), graph.input_type))
+    except InputError:
+        return False
+    return all(value.ndim > 0 and len(value) == 2 for value in outputs.values())
+
+
+def _with_batch_1(graph: ForeignGraph) -> ForeignGraph:
+    dim = graph.model.graph.input[0].type.tensor_type.shape.dim[0]
+    dim.dim_value = 1
+    return ForeignGraph(**{**graph.__dict__, "batch": 1})
+
+
+def _runner(model: onnx.ModelProto, path: Path) -> Run:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _SILENT
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except _ORT_ERRORS as error:
+        raise InputError(f"{path}: expected a graph that ONNX Runtime loads, got: {_reason(error)}") from error
+    names = [output.name for output in session.get_outputs()]
+    (input_name,) = [value.name for value in session.get_inputs()]
+
+    def run(images: NDArray[Any]) -> Outputs:
+        try:
+            return dict(zip(names, session.run(names, {input_name: images}), strict=True))
+        except _ORT_ERRORS as error:
+            raise InputError(
+                f"{path}: expected a graph that runs on {list(images.shape)}, got: {_reason(error)}"
+            ) from error
+
+    return run
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split(" : ", 3)[-1].split())[:300]

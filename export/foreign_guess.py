@@ -1,0 +1,263 @@
+"""Guesses how a third-party detector's outputs are to be read, where they show it; each guess is said."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..runtime.errors import InputError
+from .foreign_graph import ForeignGraph, Outputs, output_shapes_text
+from .foreign_reading import (
+    FAR_OUTSIDE,
+    ROUNDING,
+    WELL_FORMED,
+    Activation,
+    Array,
+    Columns,
+    Layout,
+    Reading,
+    activated,
+    check_cells,
+    check_reading,
+    columns_from_text,
+    decoded_boxes,
+    grid_px,
+    share_of_corners_in_order,
+    share_of_sizes_above_0,
+)
+
+USUAL_STRIDES = (8, 16, 32)
+FOLLOWS_GRID = 0.8
+"""Correlation with their cells' places that decoded centres surpass by far and undecoded ones never reach."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What the user says of the outputs, word for word; None where nothing is said.
+
+    Args:
+        boxes: output, or its columns as in `output[0:4]`.
+        scores: likewise.
+        objectness: likewise; where boxes and scores are told, none told means that there is none.
+        layout: of the boxes.
+        normalised: whether boxes are fractions of the input.
+        activation: still to be applied.
+        background: column, or `none`.
+        strides: of boxes that are not decoded; empty: they are decoded.
+    """
+
+    boxes: str | None = None
+    scores: str | None = None
+    objectness: str | None = None
+    layout: Layout | None = None
+    normalised: bool | None = None
+    activation: Activation | None = None
+    background: int | Literal["none"] | None = None
+    strides: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guessed:
+    """A reading, and what of it was guessed.
+
+    Args:
+        reading: complete, and not contradicted by the values.
+        guesses: one line each: the option that would have said it, and what it was guessed from.
+    """
+
+    reading: Reading
+    guesses: tuple[str, ...]
+
+
+def guess_reading(graph: ForeignGraph, outputs: Outputs, told: Told) -> Guessed:
+    """Complete what the user says from the shapes and values of the outputs.
+
+    Args:
+        graph: the detector.
+        outputs: of a run over some frames.
+        told: what is law.
+
+    Raises:
+        InputError: something is neither told nor recognisable, or what is told contradicts the values.
+    """
+    guesses: list[str] = []
+    boxes, scores, objectness = _columns(graph, outputs, told, guesses)
+    values = boxes.of(outputs)
+    if len(boxes) != 4:
+        raise InputError(f"--boxes: expected four columns, got the {len(boxes)} of {boxes}.")
+    strides = _strides(graph, values, told, guesses)
+    values = decoded_boxes(values, strides, height=graph.height, width=graph.width)
+    layout = told.layout or _layout(values, bool(strides), guesses)
+    normalised = told.normalised
+    if normalised is None:
+        normalised = _normalised(values, guesses)
+    activation = told.activation or _activation(scores.of(outputs), guesses)
+    reading = Reading(
+        boxes=boxes,
+        scores=scores,
+        objectness=objectness,
+        layout=layout,
+        normalised=normalised,
+        activation=activation,
+        background=_background(activated(scores.of(outputs), activation), told, guesses),
+        strides=strides,
+    )
+    check_reading(outputs, reading, height=graph.height, width=graph.width)
+    return Guessed(reading=reading, guesses=tuple(guesses))
+
+
+def guess_names(graph: ForeignGraph, class_count: int) -> tuple[tuple[str, ...], str]:
+    """Find class names in the file's metadata, or number them; with the line that says so.
+
+    Exporters of the YOLO family write the text of a Python dictionary, `{0: 'person', ...}`, under `names`.
+    """
+    try:
+        found = ast.literal_eval(graph.metadata.get("names", ""))
+    except (ValueError, SyntaxError):
+        found = None
+    names = list(found.values()) if isinstance(found, dict) else found
+    if isinstance(names, (list, tuple)) and len(names) == len(set(names)) == class_count:
+        return tuple(map(str, names)), f"--names: the {class_count} in the file's metadata"
+    numbered = tuple(f"class {number}" for number in range(class_count))
+    return (
+        numbered,
+        f"--names: {', '.join(numbered[:2])}{', …' if class_count > 2 else ''}, as the file names no classes",
+    )
+
+
+def _columns(
+    graph: ForeignGraph, outputs: Outputs, told: Told, guesses: list[str]
+) -> tuple[Columns, Columns, Columns | None]:
+    """Find the outputs' columns: of boxes, scores, objectness."""
+    boxes_text, scores_text, objectness_text = told.boxes, told.scores, told.objectness
+    if boxes_text is None and scores_text is None:
+        boxes_text, scores_text, objectness_text = _recognised(graph, outputs, told)
+    elif boxes_text is None or scores_text is None:
+        missing = "--boxes" if boxes_text is None else "--scores"
+        raise InputError(
+            f"{missing}: expected with {'--scores' if boxes_text is None else '--boxes'}, got nothing. "
+            f"The graph has {output_shapes_text(outputs)}."
+        )
+    boxes = columns_from_text("--boxes", boxes_text, outputs)
+    box_count = boxes.of(outputs).shape[1]
+    scores = columns_from_text("--scores", scores_text, outputs, box_count=box_count)
+    objectness = None
+    if objectness_text is not None:
+        objectness = columns_from_text("--objectness", objectness_text, outputs, box_count=box_count)
+    if told.boxes is None:
+        guesses.append(f"--boxes {boxes_text} --scores {scores_text}: from the shapes {output_shapes_text(outputs)}")
+        if objectness_text is not None and told.objectness is None:
+            guesses.append(f"--objectness {objectness_text}: as is usual between the boxes and the scores")
+    return boxes, scores, objectness
+
+
+def _recognised(graph: ForeignGraph, outputs: Outputs, told: Told) -> tuple[str, str, str | None]:
+    """Recognise either an output of boxes beside one of scores, or one output of both."""
+    cubes = {name: value.shape for name, value in outputs.items() if value.ndim == 3}
+    with_four = [name for name, shape in cubes.items() if 4 in shape[1:]]
+    if len(with_four) > 1:  # with three classes and a background, scores have four columns, too
+        with_four = [name for name in with_four if "box" in name.lower()]
+    if len(with_four) == 1:
+        box_count = max(cubes[with_four[0]][1:])
+        others = [name for name, shape in cubes.items() if name != with_four[0] and box_count in shape[1:]]
+        if len(others) == 1:
+            return with_four[0], others[0], told.objectness
+    if len(cubes) == 1:
+        ((name, shape),) = cubes.items()
+        if min(shape[1:]) > 4 and shape[1] < shape[2]:
+            return f"{name}[0:4]", f"{name}[4:{shape[1]}]", told.objectness
+        if min(shape[1:]) > 5 and shape[2] < shape[1]:
+            return f"{name}[0:4]", f"{name}[5:{shape[2]}]", told.objectness or f"{name}[4:5]"
+    raise InputError(
+        f"{graph.path}: expected outputs that can be recognised, boxes [N, D, 4] beside scores [N, D, C] or both in "
+        f"one, got {output_shapes_text(outputs)}. Name them by --boxes and --scores."
+    )
+
+
+def _strides(graph: ForeignGraph, values: Array, told: Told, guesses: list[str]) -> tuple[int, ...]:
+    """Recognise boxes left in cells of a grid: as many as there are cells, and their centres do not follow the grid."""
+    if told.strides is not None:
+        check_cells(told.strides, values.shape[1], height=graph.height, width=graph.width)
+        return told.strides
+    corners_px, _ = grid_px(USUAL_STRIDES, height=graph.height, width=graph.width)  # [D, 2]
+    if values.shape[1] != len(corners_px) or told.layout in ("xyxy", "yxyx") or told.normalised:
+        return ()
+    follows = min(_correlation(values[..., axis], corners_px[:, axis]) for axis in (0, 1))
+    if follows > FOLLOWS_GRID:
+        return ()
+    guesses.append(
+        f"--strides {','.join(map(str, USUAL_STRIDES))}: the grids have {len(corners_px)} cells, as many as there are "
+        f"boxes, and the boxes' centres do not follow them (correlation {follows:.2f}), so they are not decoded"
+    )
+    return USUAL_STRIDES
+
+
+def _correlation(values: Array, positions: Array) -> float:
+    """Correlate [N, D] values with [D] positions; 0 where values do not vary."""
+    spread = values.std() * positions.std()
+    return float(((values - values.mean()) * (positions - positions.mean())).mean() / spread) if spread > 0 else 0.0
+
+
+def _layout(values: Array, is_grid: bool, guesses: list[str]) -> Layout:
+    if is_grid:
+        guesses.append("--layout cxcywh: boxes in cells of a grid are")
+        return "cxcywh"
+    in_order, with_size = share_of_corners_in_order(values), share_of_sizes_above_0(values)
+    if in_order >= WELL_FORMED:
+        guesses.append(
+            f"--layout xyxy: {in_order:.1%} of the boxes have corners in order (yxyx looks alike; TensorFlow's is)"
+        )
+        return "xyxy"
+    if with_size >= WELL_FORMED:
+        guesses.append(
+            f"--layout cxcywh: {with_size:.1%} of the boxes have sizes above 0, {in_order:.1%} corners in order"
+        )
+        return "cxcywh"
+    raise InputError(
+        f"--layout: expected boxes that can be recognised, got corners in order in {in_order:.0%} and sizes above 0 in "
+        f"{with_size:.0%}. Boxes may be undecoded: see --strides, or export the graph with the decoding inside."
+    )
+
+
+def _normalised(values: Array, guesses: list[str]) -> bool:
+    reach = float(np.quantile(np.abs(values), 0.99))
+    normalised = reach <= FAR_OUTSIDE
+    guesses.append(f"--normalised {'yes' if normalised else 'no'}: boxes reach to {reach:.4g}")
+    return normalised
+
+
+def _activation(values: Array, guesses: list[str]) -> Activation:
+    low, high = float(values.min()), float(values.max())
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise InputError(
+            f"--activation: expected sigmoid or softmax, got nothing; scores run from {low:.3g} to {high:.3g} and do "
+            "not tell which. Softmax goes with a background class."
+        )
+    guesses.append(f"--activation none: scores run from {low:.3g} to {high:.3g}")
+    return "none"
+
+
+def _background(scores: Array, told: Told, guesses: list[str]) -> int | None:
+    """Where scores of a box sum to 1, the background is among them; at one of the ends, and above the others."""
+    if told.background == "none":
+        return None
+    if told.background is not None:
+        return told.background
+    sums_to_1 = scores.shape[2] > 1 and bool((np.abs(scores.sum(axis=2) - 1) <= ROUNDING).all())
+    if not sums_to_1:
+        guesses.append("--background none: scores of a box do not sum to 1")
+        return None
+    means = scores.mean(axis=(0, 1))
+    best = int(means.argmax())
+    if best not in (0, len(means) - 1):
+        raise InputError(
+            f"--background: expected a column or none, got nothing; scores of a box sum to 1, but the greatest on "
+            f"average is column {best}."
+        )
+    guesses.append(
+        f"--background {best}: scores of a box sum to 1, and column {best} holds {means[best]:.0%} on average"
+    )
+    return best

@@ -1,0 +1,343 @@
+"""How a third-party detector's outputs are to be read, and the reading carried out in numpy.
+
+What numpy makes of the foreign graph's own outputs is what the adapted graph is held against.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.errors import InputError
+from .foreign_graph import Outputs, output_shapes_text
+
+Array = NDArray[np.float32]
+Layout = Literal["xyxy", "yxyx", "cxcywh"]
+Activation = Literal["none", "sigmoid", "softmax"]
+
+ROUNDING = 1e-3
+"""How far outside [0, 1] a score may lie and a sum of scores from 1; half precision rounds that much."""
+FAR_OUTSIDE = 2.0
+"""Normalised boxes reach a little past the picture's edges; the hundredth part that goes further is forgiven."""
+WELL_FORMED = 0.9
+"""Share of boxes that must have their corners in order, or their sizes above 0; untrained networks reach it too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """A range of the values that an output gives per box.
+
+    Args:
+        output: its name.
+        start: first column.
+        stop: one past the last.
+        channels_first: whether the output is [N, columns, D]; else it is [N, D, columns].
+        is_whole: whether these are all of its columns.
+    """
+
+    output: str
+    start: int
+    stop: int
+    channels_first: bool
+    is_whole: bool
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __str__(self) -> str:
+        return self.output if self.is_whole else f"{self.output}[{self.start}:{self.stop}]"
+
+    def of(self, outputs: Outputs) -> Array:
+        """Select them: [N, D, columns] float32."""
+        value = outputs[self.output]
+        if self.channels_first:
+            value = value.transpose(0, 2, 1)
+        return value[:, :, self.start : self.stop].astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Everything that must be known to turn a foreign detector's outputs into boxes and scores.
+
+    Args:
+        boxes: four columns.
+        scores: a column per class, with the background's where there is one.
+        objectness: one column, by which every score is multiplied; None where there is none.
+        layout: of the boxes: corners, corners with y first, or centre and size.
+        normalised: whether boxes are fractions of the input; else they are pixels of it.
+        activation: what is still to be applied to scores and objectness.
+        background: column of `scores` that is the background; None where there is none.
+        strides: pixels per grid cell, level by level, of boxes that were left undecoded: the centre in cells from the
+            box's own cell, the size as the logarithm of cells. Empty where boxes are decoded.
+    """
+
+    boxes: Columns
+    scores: Columns
+    objectness: Columns | None
+    layout: Layout
+    normalised: bool
+    activation: Activation
+    background: int | None
+    strides: tuple[int, ...] = ()
+
+    @property
+    def class_columns(self) -> list[int]:
+        """Columns of the scores without the background's."""
+        return [column for column in range(len(self.scores)) if column != self.background]
+
+    def settings(self) -> dict[str, Any]:
+        """Write for a card."""
+        return {
+            "boxes": str(self.boxes),
+            "scores": str(self.scores),
+            "objectness": None if self.objectness is None else str(self.objectness),
+            "layout": self.layout,
+            "normalised": self.normalised,
+            "activation": self.activation,
+            "background": self.background,
+            "strides": list(self.strides),
+        }
+
+
+def columns_from_text(flag: str, text: str, outputs: Outputs, *, box_count: int | None = None) -> Columns:
+    """Understand `NAME` or `NAME[START:STOP]`.
+
+    Which axis counts boxes follows from the number of boxes where it is known; of an output that holds boxes alone
+    from its axis of 4; else there are taken to be more boxes than columns.
+
+    Args:
+        flag: the option, for errors.
+        text: of the user.
+        outputs: of the graph, from a run.
+        box_count: D, where it is known.
+
+    Raises:
+        InputError: there is no such output or column, or its shape is not that of values per box.
+    """
+    match = None if text in outputs else re.fullmatch(r"(.+)\[(\d*):(\d*)\]", text)
+    name, first, last = (text, "", "") if match is None else match.groups()
+    if name not in outputs:
+        raise InputError(
+            f"{flag}: expected an output of the graph, got {name!r}. It has {output_shapes_text(outputs)}."
+        )
+    shape = outputs[name].shape
+    if len(shape) != 3:
+        raise InputError(
+            f"{flag}: expected {name} to be [N, boxes, columns] or [N, columns, boxes], got {list(shape)}. "
+            "Detections that already went through suppression cannot be adapted: export the graph without it."
+        )
+    channels_first = _is_channels_first(flag, name, shape, is_whole=match is None, box_count=box_count)
+    width = shape[1] if channels_first else shape[2]
+    start, stop = int(first or 0), int(last or width)
+    if not 0 <= start < stop <= width:
+        raise InputError(f"{flag}: expected columns within {name}'s {width}, got [{first}:{last}].")
+    return Columns(
+        output=name, start=start, stop=stop, channels_first=channels_first, is_whole=(start, stop) == (0, width)
+    )
+
+
+def candidates_from_outputs(outputs: Outputs, reading: Reading, *, height: int, width: int) -> tuple[Array, Array]:
+    """Turn a foreign graph's outputs into boxes and scores, not yet suppressed.
+
+    Args:
+        outputs: of the graph.
+        reading: of them.
+        height: of the input, in pixels.
+        width: of the input, in pixels.
+
+    Returns:
+        Boxes [N, D, 4] float32, xyxy, normalised, not clipped, and scores [N, D, classes] float32 without background.
+    """
+    boxes = decoded_boxes(reading.boxes.of(outputs), reading.strides, height=height, width=width)
+    if reading.layout == "cxcywh":
+        halves = boxes[..., 2:] * np.float32(0.5)
+        boxes = np.concatenate([boxes[..., :2] - halves, boxes[..., :2] + halves], axis=2)
+    elif reading.layout == "yxyx":
+        boxes = boxes[..., [1, 0, 3, 2]]
+    if not reading.normalised:
+        boxes = np.divide(boxes, np.array([width, height, width, height], np.float32), dtype=np.float32)
+    return boxes, scores_from_outputs(outputs, reading)
+
+
+def scores_from_outputs(outputs: Outputs, reading: Reading) -> Array:
+    """Return [N, D, classes] float32: activated, multiplied by the objectness, without the background."""
+    scores = activated(reading.scores.of(outputs), reading.activation)[..., reading.class_columns]
+    if reading.objectness is not None:
+        scores = scores * activated(reading.objectness.of(outputs), reading.activation)
+    return scores
+
+
+def activated(values: Array, activation: Activation) -> Array:
+    """Apply a sigmoid, or a softmax over the last axis, to [N, D, columns] float32."""
+    if activation == "sigmoid":
+        return np.asarray(0.5 * (1 + np.tanh(0.5 * values)), np.float32)  # the same function, without overflow
+    if activation == "softmax":
+        exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
+    return values
+
+
+def decoded_boxes(values: Array, strides: tuple[int, ...], *, height: int, width: int) -> Array:
+    """Turn boxes in cells of a grid into pixels; without strides there is nothing to do.
+
+    Args:
+        values: [N, D, 4] float32.
+        strides: see `Reading`.
+        height: of the input, in pixels.
+        width: of the input, in pixels.
+
+    Returns:
+        [N, D, 4] float32, with strides cxcywh in pixels.
+
+    Source: Ge et al. 2021, YOLOX, the decoding of its head.
+    """
+    if not strides:
+        return values
+    corners_px, sizes_px = grid_px(strides, height=height, width=width)
+    with np.errstate(over="ignore"):
+        sizes = np.exp(values[..., 2:]) * sizes_px
+    return np.concatenate([values[..., :2] * sizes_px + corners_px, sizes], axis=2)
+
+
+def grid_px(strides: tuple[int, ...], *, height: int, width: int) -> tuple[Array, Array]:
+    """Return each cell's top left corner [D, 2] (x, y) and its side [D, 1], float32 pixels, row by row."""
+    corners, sides = [], []
+    for stride in strides:
+        rows, columns = np.mgrid[: height // stride, : width // stride]
+        corners.append(np.stack([columns.ravel(), rows.ravel()], axis=1) * stride)
+        sides.append(np.full((rows.size, 1), stride))
+    return np.concatenate(corners).astype(np.float32), np.concatenate(sides).astype(np.float32)
+
+
+def share_of_corners_in_order(boxes: Array) -> float:
+    """Share of [N, D, 4] boxes whose last two values are not below their first two."""
+    return float((boxes[..., 2:] >= boxes[..., :2]).all(axis=-1).mean())
+
+
+def share_of_sizes_above_0(boxes: Array) -> float:
+    """Share of [N, D, 4] boxes whose last two values are above 0."""
+    return float((boxes[..., 2:] > 0).all(axis=-1).mean())
+
+
+def check_cells(strides: tuple[int, ...], box_count: int, *, height: int, width: int) -> None:
+    """Refuse strides whose grids do not have a cell per box.
+
+    Raises:
+        InputError: they do not.
+    """
+    cells = [(height // stride) * (width // stride) for stride in strides]
+    if strides and sum(cells) != box_count:
+        raise InputError(
+            f"--strides: expected as many grid cells as boxes, {box_count}, got {' + '.join(map(str, cells))} "
+            f"at {height}x{width}."
+        )
+
+
+def check_reading(outputs: Outputs, reading: Reading, *, height: int, width: int) -> None:
+    """Refuse a reading that the values themselves contradict.
+
+    Not promised: that a reading which passes is right. Corners with x first and with y first look alike.
+
+    Raises:
+        InputError: they do; the text holds the figures.
+    """
+    box_count = reading.boxes.of(outputs).shape[1]
+    for flag, columns, length in (
+        ("--boxes", reading.boxes, 4),
+        ("--scores", reading.scores, None),
+        ("--objectness", reading.objectness, 1),
+    ):
+        if columns is None:
+            continue
+        found = columns.of(outputs).shape[1:]
+        if found[0] != box_count or length not in (None, found[1]):
+            raise InputError(
+                f"{flag}: expected [N, {box_count}, {length or 'classes'}], got [N, {found[0]}, {found[1]}]."
+            )
+    _check_background(reading)
+    if reading.strides and (reading.layout != "cxcywh" or reading.normalised):
+        normalised = "yes" if reading.normalised else "no"
+        raise InputError(
+            f"--strides: expected boxes with --layout cxcywh and --normalised no, got {reading.layout}, {normalised}."
+        )
+    boxes = decoded_boxes(reading.boxes.of(outputs), reading.strides, height=height, width=width)
+    if not np.isfinite(boxes).all():
+        raise InputError(f"--boxes: expected finite values in {reading.boxes}, got NaN or infinity.")
+    _check_layout(boxes, reading.layout)
+    _check_unit(boxes, reading)
+    _check_activation(outputs, reading)
+
+
+def _is_channels_first(flag: str, name: str, shape: tuple[int, ...], *, is_whole: bool, box_count: int | None) -> bool:
+    if box_count is not None:
+        if box_count not in shape[1:]:
+            raise InputError(
+                f"{flag}: expected an axis of {box_count}, the number of boxes, in {name}, got {list(shape)}."
+            )
+        return shape[2] == box_count and shape[1] != box_count
+    if flag == "--boxes" and is_whole:
+        if 4 not in shape[1:]:
+            raise InputError(
+                f"{flag}: expected four columns in {name}, got {list(shape)}. Name them, as in '{name}[0:4]'."
+            )
+        return shape[2] != 4
+    return shape[1] < shape[2]
+
+
+def _check_background(reading: Reading) -> None:
+    if reading.background is not None and not 0 <= reading.background < len(reading.scores):
+        raise InputError(
+            f"--background: expected a column of the scores, 0 to {len(reading.scores) - 1}, got {reading.background}."
+        )
+    if not reading.class_columns:
+        raise InputError(f"--scores: expected a class beside the background, got the one column of {reading.scores}.")
+    if reading.objectness is not None and reading.activation == "softmax":
+        raise InputError("--activation: expected none or sigmoid beside --objectness, got softmax.")
+
+
+def _check_layout(boxes: Array, layout: Layout) -> None:
+    if layout == "cxcywh":
+        share, what = share_of_sizes_above_0(boxes), "sizes above 0"
+    else:
+        share, what = share_of_corners_in_order(boxes), "corners in order"
+    if share < WELL_FORMED:
+        other = "xyxy or yxyx, or boxes that are not decoded" if layout == "cxcywh" else "cxcywh"
+        raise InputError(
+            f"--layout: expected {what} as in {layout}, got them in {share:.0%} of the boxes. It may be {other}."
+        )
+
+
+def _check_unit(boxes: Array, reading: Reading) -> None:
+    reach = float(np.quantile(np.abs(boxes), 0.99))
+    if reading.normalised and reach > FAR_OUTSIDE:
+        raise InputError(
+            f"--normalised: expected boxes within [0, 1] or close to it, got values up to {reach:.1f}. "
+            "Boxes in pixels are --normalised no."
+        )
+    if not reading.normalised and reach <= FAR_OUTSIDE:
+        raise InputError(
+            f"--normalised: expected boxes in pixels, got values up to {reach:.3g}. "
+            "Boxes in fractions of the input are --normalised yes."
+        )
+
+
+def _check_activation(outputs: Outputs, reading: Reading) -> None:
+    values = reading.scores.of(outputs)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise InputError(f"--scores: expected finite values in {reading.scores}, got NaN or infinity.")
+    is_share = low >= -ROUNDING and high <= 1 + ROUNDING
+    if reading.activation == "none" and not is_share:
+        raise InputError(
+            f"--activation: expected scores within [0, 1] with none, got {low:.3g} to {high:.3g}. "
+            "Scores as the last layer left them need sigmoid or softmax."
+        )
+    if reading.activation != "none" and is_share:
+        raise InputError(
+            f"--activation: expected scores as the last layer left them with {reading.activation}, got {low:.3g} to "
+            f"{high:.3g}, which look activated. --activation none leaves them so."
+        )

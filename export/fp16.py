@@ -1,0 +1,138 @@
+"""The FP16 graph: half precision where it is safe, written into the graph by Cast.
+
+TensorRT builds what the graph's types say (strongly typed networks), so precision is a property of the graph.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+SEEDS = frozenset({"Conv"})
+"""Start half precision: this is where the time goes."""
+CARRIERS = frozenset(
+    {"Add", "AveragePool", "Clip", "Concat", "MaxPool", "Mul", "Relu", "Reshape", "Resize", "Transpose"}
+)
+"""Stay in half precision when all their data was computed so. Everything else (softmax, decoding, overlaps, the L2
+normalisation of SSD300, index arithmetic) is float32 or integer."""
+_CONTROLS = {"Reshape": {1}, "Resize": {1, 2, 3}}
+"""Inputs that are no data: shapes, scales, regions."""
+_HALF = "/fp16"
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+def with_fp16_network(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Let the convolutions, and what passes their results on, compute in float16.
+
+    Args:
+        model: a float32 graph, its nodes in topological order, as `onnx.checker` demands.
+
+    Returns:
+        A new model with the same inputs and outputs. A tensor that both precisions need exists twice: under its name in
+        float32, and under its name + `/fp16`.
+
+    Raises:
+        ValueError: a weight is too large for float16.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    halves = _Halves(graph)
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
+        if halves.takes(node):
+            halves.add_half(node)
+        else:
+            halves.add_as_it_is(node)
+    for output in graph.output:
+        halves.want_float(output.name)
+    del graph.value_info[:]  # the types of half of them changed
+    _drop_unused(graph)
+    onnx.checker.check_model(result)
+    return result
+
+
+class _Halves:
+    """The graph being rewritten, and which tensors exist in which precision."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.graph = graph
+        self.constants = {item.name: item for item in graph.initializer}
+        self.half: set[str] = set()
+        """Tensors that exist in float16, under their name + `/fp16`."""
+        self.results: set[str] = set()
+        """Those of them that were computed so, not cast."""
+        self.only_half: set[str] = set()
+        """Those of them that do not exist in float32."""
+
+    def takes(self, node: onnx.NodeProto) -> bool:
+        """Say whether a node shall compute in float16."""
+        if node.op_type in SEEDS:
+            return True
+        data = [name for name in _data_of(node) if not self._is_float_constant(name)]
+        return node.op_type in CARRIERS and bool(data) and all(name in self.results for name in data)
+
+    def add_half(self, node: onnx.NodeProto) -> None:
+        """Add a node that takes and gives float16."""
+        data = set(_data_of(node))
+        for place, name in enumerate(node.input):
+            if name in data:
+                node.input[place] = self._half_of(name)
+            else:
+                self.want_float(name)
+        self.half.update(node.output)
+        self.results.update(node.output)
+        self.only_half.update(node.output)
+        node.output[:] = [f"{name}{_HALF}" for name in node.output]
+        self.graph.node.append(node)
+
+    def add_as_it_is(self, node: onnx.NodeProto) -> None:
+        """Add a node that computes as before, after casts of what it takes."""
+        for name in node.input:
+            self.want_float(name)
+        self.graph.node.append(node)
+
+    def want_float(self, name: str) -> None:
+        """See to it that a tensor exists in float32 under its own name."""
+        if name in self.only_half:
+            self.only_half.remove(name)
+            self._cast(f"{name}{_HALF}", name, TensorProto.FLOAT)
+
+    def _half_of(self, name: str) -> str:
+        half_name = f"{name}{_HALF}"
+        if name not in self.half:
+            self.half.add(name)
+            if self._is_float_constant(name):
+                self.graph.initializer.append(_half_constant(self.constants[name], half_name))
+            else:
+                self._cast(name, half_name, TensorProto.FLOAT16)
+        return half_name
+
+    def _is_float_constant(self, name: str) -> bool:
+        return name in self.constants and self.constants[name].data_type == TensorProto.FLOAT
+
+    def _cast(self, name: str, to_name: str, to: int) -> None:
+        self.graph.node.append(helper.make_node("Cast", [name], [to_name], name=f"{to_name}/cast", to=to))
+
+
+def _data_of(node: onnx.NodeProto) -> list[str]:
+    controls = _CONTROLS.get(node.op_type, set())
+    return [name for place, name in enumerate(node.input) if name and place not in controls]
+
+
+def _half_constant(constant: onnx.TensorProto, name: str) -> onnx.TensorProto:
+    values = numpy_helper.to_array(constant)
+    largest = float(np.abs(values).max(initial=0))
+    if largest > _LARGEST:
+        raise ValueError(f"{constant.name}: expected values within float16's {_LARGEST:g}, got {largest:g}")
+    return numpy_helper.from_array(values.astype(np.float16), name)
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Take out the float32 constants that only half precision used."""
+    used = {name for node in graph.node for name in node.input}
+    kept = [item for item in graph.initializer if item.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

@@ -1,0 +1,112 @@
+"""What an inspection found, in the words and the order in which people read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..runtime.card import Card, Measurement
+from .inspection import Inspection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A heading and its rows of name and value."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def facts_of(inspection: Inspection) -> tuple[Section, ...]:
+    """Put an inspection into sections; those that only a card can fill are left out where there is none."""
+    sections = [_file(inspection), _tensors(inspection), _network(inspection)]
+    card = inspection.card
+    if card is not None:
+        sections += [_detector(card), _ancestry(inspection, card), _measurements(card)]
+    sections.append(_operators(inspection))
+    return tuple(section for section in sections if section.rows)
+
+
+def _file(inspection: Inspection) -> Section:
+    rows = [
+        ("file", str(inspection.path)),
+        ("kind", inspection.kind),
+        ("format", inspection.format),
+        ("size", f"{inspection.size_bytes / 1e6:.2f} MB ({inspection.size_bytes} bytes)"),
+        ("sha256", inspection.sha256),
+        ("card", inspection.card_problem or "valid"),
+    ]
+    if inspection.other_files:
+        rows.append(("weights in", ", ".join(inspection.other_files)))
+    return Section(title="File", rows=tuple(rows))
+
+
+def _tensors(inspection: Inspection) -> Section:
+    rows = [(f"in   {item.name}", _type_of(str(item), item.name)) for item in inspection.inputs]
+    rows += [(f"out  {item.name}", _type_of(str(item), item.name)) for item in inspection.outputs]
+    return Section(title="Inputs and outputs", rows=tuple(rows))
+
+
+def _type_of(text: str, name: str) -> str:
+    return text.removeprefix(name).strip()
+
+
+def _network(inspection: Inspection) -> Section:
+    operations = inspection.operations
+    gflops = "not known" if operations.gflops is None else f"{operations.gflops:.3f}"
+    return Section(
+        title="Network",
+        rows=(
+            ("precision", inspection.precision),
+            ("parameters", f"{inspection.parameters:,}"),
+            ("GFLOPs", gflops),
+            ("", operations.note),
+        ),
+    )
+
+
+def _operators(inspection: Inspection) -> Section:
+    title = "Layers" if inspection.kind == "checkpoint" else "Operators"
+    return Section(title=title, rows=tuple((name, str(count)) for name, count in inspection.operators))
+
+
+def _detector(card: Card) -> Section:
+    spec, postprocess = card.input, card.postprocess
+    return Section(
+        title="Detector",
+        rows=(
+            ("task", card.task),
+            ("network", card.network),
+            ("classes", f"{len(card.class_names)}: {', '.join(card.class_names)}"),
+            ("frames", f"{spec.height} x {spec.width} (height x width), {spec.resize}"),
+            ("colours inside", f"{spec.colour}, (x - {list(spec.mean)}) / {list(spec.std)}"),
+            ("tail", f"{postprocess.tail}, K {postprocess.candidates}, M {postprocess.max_detections}"),
+            ("thresholds", f"score {postprocess.score_floor}, IoU {postprocess.iou_threshold}"),
+        ),
+    )
+
+
+def _ancestry(inspection: Inspection, card: Card) -> Section:
+    origin = card.origin
+    rows = [("this file", inspection.sha256)]
+    if origin.parent_sha256:
+        rows.append(("made from", origin.parent_sha256))
+    if origin.data:
+        rows.append(("trained on", origin.data))
+    if origin.data_sha256:
+        rows.append(("data list", origin.data_sha256))
+    if origin.split_seed is not None:
+        rows.append(("split seed", str(origin.split_seed)))
+    if origin.settings:
+        rows.append(("settings", ", ".join(f"{name} {value}" for name, value in origin.settings.items())))
+    if origin.packages:
+        rows.append(("made with", ", ".join(f"{name} {version}" for name, version in origin.packages.items())))
+    return Section(title="Ancestry", rows=tuple(rows))
+
+
+def _measurements(card: Card) -> Section:
+    return Section(title="Measurements", rows=tuple(_measured(item) for item in card.measurements))
+
+
+def _measured(item: Measurement) -> tuple[str, str]:
+    note = f" ({item.note})" if item.note else ""
+    return f"{item.value:.4g}", f"{item.metric}; {item.data}{note}"

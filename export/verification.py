@@ -1,0 +1,287 @@
+"""Two artefacts on the same real frames: do they say the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..runtime.card import Card
+from ..runtime.detections import Detections
+from ..runtime.detector import fit_frame
+from ..runtime.errors import CheckError, InputError
+from ..runtime.frame import Frame
+from ..runtime.sources import open_source
+from .artefact import Artefact, HeadsOfFrame, open_artefact
+from .parity import (
+    FP32,
+    FrameMatch,
+    FramePair,
+    Parity,
+    Tolerances,
+    compare_detections,
+    match_detections,
+    pair_of_detections,
+)
+from .proof_frames import FRAMES
+
+# Measured on the shipped detector and VOC images: scores 4e-3 apart, least IoU 0.998, none unmatched.
+FP16 = Tolerances(
+    precision="fp16",
+    heads=None,
+    score=0.02,
+    box=None,
+    iou=0.9,
+    tie=2e-3,
+    least_score=0.1,
+    unmatched_share=0.02,
+    reason="float16 keeps 11 bits, 5e-4 of a value, and the roundings of some hundred layers add up. Below a score of "
+    "0.1 detections come and go with the last bit.",
+)
+# Measured likewise on a first quantization without any tuning: scores 0.15 apart, 8 % and 14 % unmatched.
+INT8 = Tolerances(
+    precision="int8",
+    heads=None,
+    score=0.2,
+    box=None,
+    iou=0.5,
+    tie=2e-2,
+    least_score=0.3,
+    unmatched_share=0.15,
+    reason="8 bits have 256 steps a tensor: scores and boxes move visibly, so the same object is asked for, not the "
+    "same number. What it costs in average precision, `singleshot evaluate` says.",
+)
+TOLERANCES = {"fp32": FP32, "fp16": FP16, "int8": INT8}
+"""By the coarser precision of the two."""
+
+_INPUT_FIELDS = ("height", "width", "resize")
+"""Colour order and normalisation are inside: their outcome is compared."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComparedFrame:
+    """One frame with both answers, boxes normalised to the networks' input."""
+
+    frame: Frame
+    first: Detections
+    second: Detections
+    match: FrameMatch
+
+    @property
+    def badness(self) -> tuple[int, float]:
+        """Unmatched detections, then the largest difference of a score or corner: the worst frames have the most."""
+        first, second = self.first.where(self.match.left), self.second.where(self.match.right)
+        scores = np.abs(first.scores - second.scores).max(initial=0)
+        boxes = np.abs(first.boxes_xyxy - second.boxes_xyxy).max(initial=0)
+        return len(self.match.expected_alone) + len(self.match.found_alone), float(max(scores, boxes))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verification:
+    """How two artefacts compare.
+
+    Args:
+        first: what is held to be right.
+        second: what is held against it.
+        frames: where the frames came from.
+        contract: differences of card, names, dtypes and shapes, one line each; where there are any, nothing was run.
+        parity: figures; None where the contracts differ.
+        compared: every frame, the worst first.
+        warnings: what went wrong with the frames without ending the run.
+    """
+
+    first: Artefact
+    second: Artefact
+    frames: str
+    contract: tuple[str, ...]
+    parity: Parity | None
+    compared: tuple[ComparedFrame, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether both say the same within the tolerances."""
+        return self.parity is not None and self.parity.holds
+
+    def lines(self) -> list[str]:
+        """Say what was compared, and the figures with their tolerances."""
+        lines = [f"first   {self.first.summary}", f"second  {self.second.summary}", f"frames  {self.frames}"]
+        if self.parity is None:
+            return [*lines, "contract differs, so nothing was run:", *self.contract]
+        tolerances = self.parity.tolerances
+        return [
+            *lines,
+            "names, dtypes, shapes and card agree",
+            *self.parity.lines(),
+            f"tolerances: {tolerances.precision}. {tolerances.reason}",
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write for a machine, ready for JSON."""
+        return {
+            "first": self.first.to_dict(),
+            "second": self.second.to_dict(),
+            "frames": self.frames,
+            "contract": list(self.contract),
+            "parity": None if self.parity is None else self.parity.to_dict(),
+            "worst": [{"source": item.frame.source, "frame": item.frame.index} for item in self.compared[:4]],
+            "holds": self.holds,
+        }
+
+    def check(self) -> None:
+        """Raise unless they agree.
+
+        Raises:
+            CheckError: they do not.
+        """
+        if self.holds:
+            return
+        name = f"{self.second.path}: expected the same detections as {self.first.path}"
+        if self.parity is None:
+            raise CheckError(f"{name}, got another contract: {'; '.join(self.contract)}.")
+        if not self.parity.matched and not self.parity.unmatched:
+            raise CheckError(
+                f"{name}, got no detection on either side to compare. Name frames with objects by --frames."
+            )
+        parity = self.parity
+        raise CheckError(
+            f"{name}, got {len(parity.unmatched)} unmatched of {parity.matched + len(parity.unmatched)}, scores "
+            f"{parity.score_difference:.2e} and boxes {parity.box_difference:.2e} apart, raw heads "
+            f"{f'{parity.heads_difference:.2e}' if parity.heads_compared else 'not compared'}."
+        )
+
+
+def verify(
+    first: Path, second: Path, *, frames: str, count: int = FRAMES, on_progress: Progress | None = None
+) -> Verification:
+    """Run two artefacts over the same frames and compare names, dtypes, shapes, raw heads and detections.
+
+    Args:
+        first: a checkpoint or a graph, held to be right.
+        second: likewise, held against it.
+        frames: a video, an image, a folder or a glob of images.
+        count: frames to compare, spread evenly over them.
+        on_progress: called after each frame.
+
+    Raises:
+        InputError: an artefact or the frames cannot be used.
+        MissingDependencyError: one is a checkpoint and PyTorch is not installed.
+    """
+    with open_artefact(first) as reference, open_artefact(second) as candidate:
+        contract = contract_differences(reference, candidate)
+        if contract:
+            return Verification(
+                first=reference, second=candidate, frames=frames, contract=contract, parity=None, compared=()
+            )
+        # A checkpoint has no tail of its own: it takes on that of what it is held against.
+        left, right = reference.with_tail_of(candidate), candidate.with_tail_of(reference)
+        chosen, warnings = sampled_frames(frames, count)
+        parity, compared = _compare(left, right, chosen, on_progress)
+        return Verification(
+            first=left,
+            second=right,
+            frames=frames,
+            contract=(),
+            parity=parity,
+            compared=compared,
+            warnings=warnings,
+        )
+
+
+def contract_differences(first: Artefact, second: Artefact) -> tuple[str, ...]:
+    """List what differs in the cards and, where both are graphs, in the names, dtypes and shapes of their tensors.
+
+    The first dimension, the batch, may differ; so may the tail, whose outcome is what is compared. The output `exact`
+    belongs to the `cluster` tail alone.
+    """
+    differences = _card_differences(first, second)
+    if first.tensors and second.tensors:
+        for name in sorted((first.tensors.keys() | second.tensors.keys()) - {"exact"}):
+            left, right = first.tensors.get(name, "absent"), second.tensors.get(name, "absent")
+            if left != right:
+                differences.append(f"{name}: {left} against {right}")
+    return tuple(differences)
+
+
+def tolerances_for(first: Artefact, second: Artefact) -> Tolerances:
+    """Choose by the coarser precision of the two; two of the same coarse precision are still two roundings."""
+    order = list(TOLERANCES)
+    return TOLERANCES[max(first.precision, second.precision, key=order.index)]
+
+
+def sampled_frames(spec: str, count: int) -> tuple[list[Frame], tuple[str, ...]]:
+    """Take frames spread evenly over a video or over images.
+
+    Args:
+        spec: as `open_source` takes it, but no camera: its frames cannot be shown twice.
+        count: how many, or all where there are fewer.
+
+    Returns:
+        The frames, and what the source warns of.
+
+    Raises:
+        InputError: nothing can be decoded, or it is a camera.
+    """
+    with open_source(spec) as source:
+        if source.kind == "camera":
+            raise InputError(f"{spec}: expected a video or images, got a camera. Record it with `rt-detect --save`.")
+        length = source.length or count
+        wanted = set(np.linspace(0, length - 1, min(count, length), dtype=int).tolist())
+        frames = []
+        for frame in source:
+            if frame.index in wanted:
+                frames.append(frame)
+            if len(frames) == len(wanted):
+                break
+        return frames, source.warnings
+
+
+def _compare(
+    first: Artefact, second: Artefact, frames: list[Frame], on_progress: Progress | None
+) -> tuple[Parity, tuple[ComparedFrame, ...]]:
+    """Run both over the frames: the figures, and the frames with the worst first."""
+    tolerances, postprocess = tolerances_for(first, second), second.card.postprocess
+    pairs, compared, differences = [], [], []
+    for done, frame in enumerate(frames, start=1):
+        fitted = fit_frame(frame.image, first.card.input)[np.newaxis]  # [1, H, W, 3]
+        (expected, heads), (found, their_heads) = first.answer(fitted), second.answer(fitted)
+        if heads is not None and their_heads is not None:
+            differences.append(heads.difference(their_heads))
+        pair = _pair(expected, found, heads, second.card)
+        pairs.append(pair)
+        match = match_detections(pair, postprocess, tolerances)
+        compared.append(ComparedFrame(frame=frame, first=expected, second=found, match=match))
+        if on_progress is not None:
+            on_progress(done, len(frames))
+    parity = compare_detections(
+        pairs, postprocess, heads_difference=max(differences, default=None), tolerances=tolerances
+    )
+    return parity, tuple(sorted(compared, key=lambda item: item.badness, reverse=True))
+
+
+def _pair(expected: Detections, found: Detections, heads: HeadsOfFrame | None, card: Card) -> FramePair:
+    candidates = None if heads is None else heads.candidates(card.postprocess.variances)
+    if candidates is None:
+        return pair_of_detections(expected, found, class_count=len(card.class_names))
+    scores, boxes = candidates
+    return FramePair(expected=expected, found=found, scores=scores, boxes_xyxy=boxes)
+
+
+def _card_differences(first: Artefact, second: Artefact) -> list[str]:
+    left, right = first.card, second.card
+    fields = [
+        ("class names", left.class_names, right.class_names),
+        *((f"input {name}", getattr(left.input, name), getattr(right.input, name)) for name in _INPUT_FIELDS),
+    ]
+    if first.is_checkpoint == second.is_checkpoint:
+        fields += [
+            (f"post-processing {name}", value, getattr(right.postprocess, name))
+            for name, value in left.postprocess
+            if name != "tail"
+        ]
+    return [f"{name}: {one} against {other}" for name, one, other in fields if one != other]

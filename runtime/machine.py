@@ -1,0 +1,214 @@
+"""What this machine has, found out without needing any of it: nothing here fails where a thing is absent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+CPU_FEATURES = (
+    ("avx2", "the least for a good speed on x86"),
+    ("avx512f", "wide vectors"),
+    ("avx512_vnni", "fast int8"),
+    ("avx_vnni", "fast int8"),
+    ("avx512_bf16", "fast bfloat16"),
+    ("amx_bf16", "very fast bfloat16"),
+    ("amx_int8", "very fast int8"),
+    ("asimddp", "fast int8 on ARM"),
+    ("i8mm", "faster int8 on ARM"),
+    ("bf16", "fast bfloat16 on ARM"),
+)
+"""Flags of /proc/cpuinfo that decide what a precision costs, with what each is good for."""
+
+ONNXRUNTIME_DISTRIBUTIONS = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-directml",
+    "onnxruntime-openvino",
+    "onnxruntime-qnn",
+    "onnxruntime-training",
+)
+"""Packages that all install the module `onnxruntime` and overwrite one another's files."""
+
+OPENCV_DISTRIBUTIONS = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+"""Packages that all install the module `cv2`."""
+
+_SMI_QUERY = "--query-gpu=name,driver_version,memory.total,compute_cap"
+_SMI_TIMEOUT_S = 10.0
+_REQUIREMENT = re.compile(
+    r"(?P<name>[\w.-]+)\s*(?:\[(?P<extras>[^\]]*)\])?\s*\(?(?P<version>[^;)]*)\)?\s*(?:;(?P<marker>.*))?"
+)
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """A package that singleshot asks for.
+
+    Args:
+        name: of the package.
+        least: lowest version, empty where any will do.
+        extra: the extra that asks for it, empty for the base.
+        includes: where the package is singleshot itself, the extras that are taken over.
+    """
+
+    name: str
+    least: str
+    extra: str
+    includes: tuple[str, ...] = ()
+
+    @property
+    def installed(self) -> str | None:
+        """The version that is there."""
+        return version_of(self.name)
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it is there in a version that fits."""
+        installed = self.installed
+        return installed is not None and version_key(installed) >= version_key(self.least)
+
+
+def version_of(distribution: str) -> str | None:
+    """Find the version of an installed package without importing it."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def installed_of(distributions: Iterable[str]) -> dict[str, str]:
+    """Select the packages that are installed, with their versions."""
+    found = {name: version_of(name) for name in distributions}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Turn `1.18.0rc1` into something that sorts: the numbers of its first parts, at most four."""
+    parts = []
+    for part in re.split(r"[.+-]", version)[:4]:
+        digits = re.match(r"\d+", part)
+        if digits is None:
+            break
+        parts.append(int(digits[0]))
+    while parts and not parts[-1]:
+        parts.pop()
+    return tuple(parts)
+
+
+def requirements_of(distribution: str = "singleshot") -> tuple[Requirement, ...]:
+    """Read what an installed package asks for; nothing where it runs from a folder without being installed."""
+    try:
+        lines = metadata.requires(distribution) or []
+    except metadata.PackageNotFoundError:
+        return ()
+    return tuple(requirement for line in lines if (requirement := read_requirement(line)) is not None)
+
+
+def read_requirement(line: str) -> Requirement | None:
+    """Read one line of a package's metadata, such as `onnx>=1.17; extra == "export"`; None if it is of another form."""
+    match = _REQUIREMENT.fullmatch(line.strip())
+    if match is None:
+        return None
+    least = re.search(r">=\s*([\w.]+)", match["version"] or "")
+    extra = _EXTRA.search(match["marker"] or "")
+    return Requirement(
+        name=match["name"],
+        least=least[1] if least else "",
+        extra=extra[1] if extra else "",
+        includes=tuple(name.strip() for name in (match["extras"] or "").split(",") if name.strip()),
+    )
+
+
+def extras_of(
+    requirements: Iterable[Requirement], distribution: str = "singleshot"
+) -> dict[str, tuple[Requirement, ...]]:
+    """Group what each extra asks for by the extra's name, extras that it includes taken in."""
+    own: dict[str, list[Requirement]] = {}
+    for requirement in requirements:
+        if requirement.extra:
+            own.setdefault(requirement.extra, []).append(requirement)
+
+    def resolved(extra: str, seen: frozenset[str]) -> list[Requirement]:
+        packages = []
+        for requirement in own.get(extra, []):
+            if requirement.name != distribution:
+                packages.append(requirement)
+            for included in requirement.includes if requirement.name == distribution else ():
+                if included not in seen:
+                    packages += resolved(included, seen | {included})
+        return packages
+
+    return {extra: tuple(resolved(extra, frozenset({extra}))) for extra in sorted(own)}
+
+
+def cpu_model(cpuinfo: str) -> str:
+    """Name the processor, from the text of /proc/cpuinfo or else as Python knows it."""
+    match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    return match[1].strip() if match else platform.processor() or platform.machine()
+
+
+def cpu_features(cpuinfo: str) -> tuple[str, ...]:
+    """Select the flags of CPU_FEATURES that the text of /proc/cpuinfo has."""
+    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    flags = set(match[1].split()) if match else set()
+    return tuple(name for name, _ in CPU_FEATURES if name in flags)
+
+
+def read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
+    """Read Linux's description of the processors; empty on other systems."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def usable_cores() -> int:
+    """Count the logical cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone
+    return os.cpu_count() or 1 if affinity is None else len(affinity(0))
+
+
+def nvidia_gpus() -> tuple[str, ...]:
+    """List NVIDIA GPUs by nvidia-smi, as name, driver, memory, compute capability; none without a driver."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ()
+    try:
+        done = subprocess.run(
+            [program, _SMI_QUERY, "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=_SMI_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(line.strip() for line in done.stdout.splitlines() if line.strip()) if done.returncode == 0 else ()
+
+
+def has_cuda_driver() -> bool:
+    """Tell whether NVIDIA's driver library can be loaded; that there is a GPU does not follow."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def camera_devices(folder: Path = Path("/dev")) -> tuple[Path, ...]:
+    """List the video devices of Linux; a camera may bring several, of which some deliver no pictures."""
+    return tuple(sorted(folder.glob("video[0-9]*"), key=lambda path: int(path.name.removeprefix("video"))))

@@ -1,0 +1,153 @@
+"""`singleshot adapt` from the outside, and what comes after it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+BOX_COUNT = 24
+SIDE = 32
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A detector that sees a horse in the middle of every image; boxes in pixels, scores before the softmax."""
+    boxes = np.tile(np.array([8, 8, 24, 24], np.float32), (1, BOX_COUNT, 1))
+    logits = np.zeros((1, BOX_COUNT, 3), np.float32)
+    logits[..., 0] = 9
+    logits[0, 4] = (0, 0, 9)
+    constants: dict[str, NDArray[Any]] = {
+        "zeros": np.zeros((3 * SIDE * SIDE, 1), np.float32),
+        "axes": np.array([2], np.int64),
+    }
+    constants |= {"all_boxes": boxes, "all_logits": logits}
+    nodes = [
+        helper.make_node("Flatten", ["images"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "zeros"], ["nothing"]),
+        helper.make_node("Unsqueeze", ["nothing", "axes"], ["cube"]),
+        helper.make_node("Add", ["all_boxes", "cube"], ["boxes"]),
+        helper.make_node("Add", ["all_logits", "cube"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "horse",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, BOX_COUNT, width])
+            for name, width in (("boxes", 4), ("logits", 3))
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    path = tmp_path / "horse.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    (tmp_path / "names.txt").write_text("dog\nhorse\n")
+    return path
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "singleshot", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_adapted_graph_runs_like_our_own(foreign: Path, tmp_path: Path) -> None:
+    out = tmp_path / "adapted.onnx"
+    done = run("adapt", foreign, "--activation", "softmax", "--names", tmp_path / "names.txt", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{out}: ")
+    for said in (
+        "guessed --boxes boxes --scores logits: ",
+        "guessed --layout xyxy: ",
+        "guessed --normalised no: ",
+        "guessed --background 0: ",
+        "boxes     boxes: xyxy, pixels",
+        "classes   2",
+        "unmatched              0",
+    ):
+        assert said in done.stderr
+    assert "guessed --activation" not in done.stderr
+    assert "guessed --names" not in done.stderr
+
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 128, 3), 99, np.uint8))
+    found = run("rt-detect", "--video", tmp_path / "grey.png", "--model", out, "--json", tmp_path / "found.jsonl")
+    assert found.returncode == 0, found.stderr
+    (detection,) = json.loads((tmp_path / "found.jsonl").read_text())["detections"]
+    assert (detection["label"], detection["class_id"]) == ("horse", 1)
+    assert detection["box_xyxy_px"] == pytest.approx([32, 16, 96, 48], abs=0.1)
+
+
+def test_everything_told_and_json(foreign: Path, tmp_path: Path) -> None:
+    told = "--boxes boxes --scores logits[0:3] --layout xyxy --normalised no --activation softmax --background 0"
+    more = "--strides none --input bgr --mean 1,2,3 --std 4 --letterbox --candidates 20 --max-detections 5"
+    names = tmp_path / "names.txt"
+    done = run("adapt", foreign, *told.split(), *more.split(), "--names", names, "--json", "-o", tmp_path / "a.onnx")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["guesses"] == []
+    assert report["class_names"] == ["dog", "horse"]
+    assert report["input"] == {
+        "height": SIDE,
+        "width": SIDE,
+        "resize": "letterbox",
+        "colour": "bgr",
+        "mean": [1, 2, 3],
+        "std": [4, 4, 4],
+    }
+    assert report["reading"]["scores"] == "logits"
+    assert report["parity"]["holds"]
+    assert "guessed" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--mean", "a"], "--mean: expected one number or three with commas between, got 'a'.", id="mean"),
+        pytest.param(
+            ["--std", "1,0,1"],
+            "--std: expected one number above 0 or three with commas between, got '1,0,1'.",
+            id="a deviation of 0",
+        ),
+        pytest.param(
+            ["--mean", "1,2"], "--mean: expected one number or three with commas between, got '1,2'.", id="two means"
+        ),
+        pytest.param(
+            ["--strides", "8,0"],
+            "--strides: expected pixels per cell such as 8,16,32, or none, got '8,0'.",
+            id="a stride of 0",
+        ),
+        pytest.param(
+            ["--background", "first"],
+            "--background: expected a column counted from 0, or none, got 'first'.",
+            id="a background in words",
+        ),
+        pytest.param(
+            [],
+            "--activation: expected sigmoid or softmax, got nothing; scores run from 0 to 9 and do not tell which. "
+            "Softmax goes with a background class.",
+            id="what cannot be guessed",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(arguments: list[str], message: str, foreign: Path, tmp_path: Path) -> None:
+    done = run("adapt", foreign, *arguments, "-o", tmp_path / "adapted.onnx")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {message}\n"
+    assert not (tmp_path / "adapted.onnx").exists()
+
+
+def test_graph_in_which_nothing_is_found_is_not_written(foreign: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 128, 3), 99, np.uint8))
+    options = ["--activation", "softmax", "--score-floor", "0.9999", "--images", tmp_path]
+    done = run("adapt", foreign, *options, "-o", tmp_path / "adapted.onnx")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {tmp_path}/adapted.onnx: expected detections in the images of {tmp_path}")
+    assert not (tmp_path / "adapted.onnx").exists()

@@ -1,0 +1,111 @@
+"""`singleshot check-data` and `singleshot convert-data`, on five real images."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from singleshot.tools.check_data_verb import check_data
+from singleshot.tools.convert_data_verb import convert_data
+from singleshot.tools.data_tables import interval_names
+
+VOC = Path(__file__).parent.parent / "data" / "VOCdevkit"
+
+
+def run(verb: Callable[..., Any], *arguments: object) -> Result:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(verb)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "80"})
+
+
+def test_tables_fit_a_terminal_and_say_what_is_there() -> None:
+    result = run(check_data, VOC, "--split", "trainval")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "voc layout: VOC2012"
+    assert "trainval: 5 images" in result.stdout
+    row = next(line.split() for line in lines if line.split()[:1] == ["person"])
+    assert row[:-1] == ["person", "4", "2", "0", "0", "2", "2", "0", "0"]
+    assert "…" not in result.stdout, "nothing is cut off at 80 columns"
+    assert "suspicious: 1 boxes over 98% or more of their image: 2010_002531" in lines
+    assert "0 groups of images with nearly the same picture, 0 across splits" in lines
+
+
+def test_json_is_all_there_is_on_stdout() -> None:
+    result = run(check_data, VOC, "--split", "seeded-val", "--seed", 1, "--classes", "dog,person", "--json")
+    assert result.exit_code == 0, result.stderr
+    written = json.loads(result.stdout)
+    assert (written["layout"], written["name"], written["seed"]) == ("voc", "VOC2012", 1)
+    assert list(written["splits"]) == ["seeded-val"] == list(written["default_boxes"])
+    assert written["default_boxes"]["seeded-val"]["network"] == "ssd_lite0"
+    assert written["report"]["images"] == written["splits"]["seeded-val"]["images"] == 1
+
+
+def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
+    page = tmp_path / "new" / "page.html"
+    result = run(check_data, VOC, "--html", page)
+    assert result.exit_code == 0, result.stderr
+    text = page.read_text(encoding="utf-8")
+    sources = re.findall(r'(?:src|href)="([^"]{0,23})', text)
+    assert len(sources) >= 10
+    assert set(sources) == {"data:image/jpeg;base64,"}
+    assert text.count("<svg") == 4 * 3, "four plots for each of three splits"
+    assert "<link" not in text
+    assert "<script" not in text
+
+
+def test_names_are_written_as_text_into_the_page(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    assert run(convert_data, VOC, "--to", "csv", "-o", first).exit_code == 0
+    for path in first.glob("*.csv"):
+        path.write_text(path.read_text().replace(",dog,", ",<b>dog</b>,"))
+    page = tmp_path / "page.html"
+    assert run(check_data, first, "--html", page).exit_code == 0
+    assert "<b>dog" not in page.read_text(encoding="utf-8")
+    assert "&lt;b&gt;dog" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--split", "tset"], "error: tset: expected a split of VOC2012, one of train,", id="no such split"
+        ),
+        pytest.param(["--network", "yolo"], "error: yolo: expected a network, one of", id="no such network"),
+    ],
+)
+def test_wrong_options_are_one_line(arguments: list[str], message: str) -> None:
+    result = run(check_data, VOC, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1].startswith(message)
+
+
+def test_conversion_says_what_it_wrote_and_what_is_lost(tmp_path: Path) -> None:
+    result = run(convert_data, VOC, "--to", "yolo", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        f"{tmp_path / 'out'}: yolo layout, train 3, trainval 5, val 2",
+        "not kept, difficult: 1 objects so marked become ordinary ones",
+    ]
+    assert "5 images read, 0 of them without objects; 13 objects, 1 of them difficult" in result.stderr
+    again = run(convert_data, VOC, "--to", "yolo", "-o", tmp_path / "out")
+    assert again.exit_code == 2
+    assert "expected a new or empty folder, got one that holds something" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("edges", "percent", "names"),
+    [
+        pytest.param((0, 0.05, 1), True, ["0-5 %", "5-100 %"], id="shares"),
+        pytest.param((0.5, 2, float("inf")), False, ["0.5-2", "over 2"], id="an open end"),
+    ],
+)
+def test_names_of_groups(edges: tuple[float, ...], percent: bool, names: list[str]) -> None:
+    assert interval_names(edges, percent=percent) == names

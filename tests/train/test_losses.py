@@ -1,0 +1,106 @@
+"""The multibox loss: torchvision's numbers, and by hand where the definitions part."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.models.detection import ssd as torchvision_ssd
+from torchvision.models.detection._utils import BoxCoder
+from torchvision.ops import box_convert
+
+from singleshot.train.default_boxes import DefaultBoxSettings, default_boxes
+from singleshot.train.losses import multibox_loss
+from singleshot.train.matching import Targets, match_default_boxes, match_targets
+from singleshot.train.ssd import Heads
+
+VARIANCES = (0.1, 0.2)
+CLASSES = 4
+GRID = torch.from_numpy(
+    default_boxes([(6, 6), (3, 3)], DefaultBoxSettings(scales=(0.15, 0.35, 0.7), aspect_ratios=((2.0,), (2.0,))))
+)
+
+
+def heads_of_noise(count: int, *, seed: int = 0) -> Heads:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(count, len(GRID), CLASSES, generator=generator)
+    return Heads(class_logits=logits, box_offsets=torch.randn(count, len(GRID), 4, generator=generator))
+
+
+def heads_by_hand(foreground: list[list[float]]) -> Heads:
+    """Two classes; a box's loss as background is log(1 + e^x) of its number."""
+    x = torch.tensor(foreground)
+    logits = torch.stack([torch.zeros_like(x), x], dim=2)
+    return Heads(class_logits=logits.requires_grad_(), box_offsets=torch.zeros(*x.shape, 4, requires_grad=True))
+
+
+def targets_by_hand(labels: list[list[int]]) -> Targets:
+    return Targets(labels=torch.tensor(labels), box_offsets=torch.zeros(len(labels), len(labels[0]), 4))
+
+
+def softplus(*values: float) -> float:
+    return sum(math.log1p(math.exp(value)) for value in values)
+
+
+def value(scalar: Tensor) -> float:
+    return float(scalar.detach())
+
+
+def test_equal_to_torchvision_where_every_image_has_objects() -> None:
+    objects: list[tuple[Tensor, Tensor]] = [
+        (torch.tensor([[0.1, 0.1, 0.4, 0.5], [0.5, 0.5, 0.9, 0.95]]), torch.tensor([1, 3])),
+        (torch.tensor([[0.0, 0.3, 1.0, 0.9]]), torch.tensor([2])),
+    ]
+    heads = heads_of_noise(2)
+    ours = multibox_loss(heads, match_targets(objects, GRID, variances=VARIANCES))
+    theirs = torchvision_ssd.SSD.compute_loss(
+        SimpleNamespace(box_coder=BoxCoder((10.0, 10.0, 5.0, 5.0)), neg_to_pos_ratio=3),
+        [{"boxes": boxes, "labels": labels} for boxes, labels in objects],
+        {"bbox_regression": heads.box_offsets, "cls_logits": heads.class_logits},
+        [box_convert(GRID, "cxcywh", "xyxy")] * 2,
+        [match_default_boxes(boxes, GRID)[0] for boxes, _ in objects],
+    )
+    torch.testing.assert_close(ours.localization, theirs["bbox_regression"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours.classification, theirs["classification"], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours.total, ours.localization + ours.classification)
+
+
+def test_three_hardest_negatives_to_a_positive() -> None:
+    heads = heads_by_hand([[0.5, 3.0, -1.0, 2.0, 1.0, -2.0]])
+    loss = multibox_loss(heads, targets_by_hand([[1, 0, 0, 0, 0, 0]]))
+    assert value(loss.classification) == pytest.approx(softplus(-0.5) + softplus(3.0, 2.0, 1.0), rel=1e-6)
+    assert value(loss.localization) == 0
+
+
+def test_ignored_boxes_are_no_negatives() -> None:
+    heads = heads_by_hand([[0.5, 9.0, -1.0, 2.0, 1.0, 9.0]])
+    loss = multibox_loss(heads, targets_by_hand([[1, -1, 0, 0, 0, -1]]))
+    assert value(loss.classification) == pytest.approx(softplus(-0.5) + softplus(2.0, 1.0, -1.0), rel=1e-6)
+
+
+def test_a_background_image_counts_as_one_with_the_average_of_objects() -> None:
+    heads = heads_by_hand([[0.5, -9.0, -9.0, -9.0, -9.0, -9.0], [3.0, 2.0, 1.0, 0.0, -1.0, -2.0]])
+    loss = multibox_loss(heads, targets_by_hand([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]))
+    # One positive in two images: half a positive each, rounded up to one, so three negatives.
+    expected = softplus(-0.5) + softplus(-9.0, -9.0, -9.0) + softplus(3.0, 2.0, 1.0)
+    assert value(loss.classification) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_batch_of_background_alone_still_teaches() -> None:
+    heads = heads_by_hand([[3.0, -1.0, -1.0, -1.0], [2.0, -1.0, -1.0, -1.0]])
+    loss = multibox_loss(heads, targets_by_hand([[0] * 4, [0] * 4]))
+    loss.total.backward()
+    assert value(loss.classification) == pytest.approx(softplus(3.0, -1.0, -1.0, 2.0, -1.0, -1.0), rel=1e-6)
+    assert heads.class_logits.grad is not None
+    assert float(heads.class_logits.grad[0, 0, 1]) > 0
+
+
+def test_localization_is_smooth_l1_over_the_positives_alone() -> None:
+    heads = heads_by_hand([[0.0, 0.0, 0.0]])
+    targets = targets_by_hand([[1, 1, 0]])
+    targets.box_offsets[0, 0] = torch.tensor([0.5, 0.0, 0.0, 2.0])  # 0.125 and 1.5
+    targets.box_offsets[0, 2] = 100.0
+    assert value(multibox_loss(heads, targets).localization) == pytest.approx((0.125 + 1.5) / 2)

@@ -1,0 +1,36 @@
+"""Settings: defaults that depend on each other, and errors that name the setting."""
+
+from __future__ import annotations
+
+import pytest
+
+from singleshot.runtime.errors import InputError
+from singleshot.train.settings import TrainSettings, train_settings
+
+
+def test_nothing_random_is_frozen() -> None:
+    assert TrainSettings().frozen_stages == 2
+    assert TrainSettings(pretrained=False).frozen_stages == 0
+    assert train_settings(pretrained=False, frozen_stages=0).frozen_stages == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param({"epochs": 0}, "epochs: expected greater than 0, got 0.", id="no epoch"),
+        pytest.param({"learning_rate": -1.0}, "learning_rate: expected greater than 0, got -1.0.", id="negative rate"),
+        pytest.param({"precision": "half"}, "precision: expected 'float32' or 'bfloat16', got 'half'.", id="choice"),
+        pytest.param({"seed": -1}, "seed: expected greater than or equal to 0, got -1.", id="negative seed"),
+        pytest.param({"seed": 2**32}, "seed: expected less than 4294967296, got 4294967296.", id="large seed"),
+        pytest.param(
+            {"pretrained": False, "frozen_stages": 3},
+            "frozen_stages: expected 0 without pretrained weights, got 3.",
+            id="random stages frozen",
+        ),
+        pytest.param({"epohcs": 3}, "epohcs: Extra inputs are not permitted, got 3.", id="unknown setting"),
+    ],
+)
+def test_wrong_values_name_the_setting(values: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        train_settings(**values)
+    assert str(caught.value) == message

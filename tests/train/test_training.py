@@ -1,0 +1,182 @@
+"""Training for real, on a few images of 64 pixels: what a run leaves behind, how it goes on, what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from singleshot.calib.datasets import Dataset, open_dataset
+from singleshot.calib.evaluation import evaluate
+from singleshot.runtime.errors import InputError
+from singleshot.train.batches import AugmentedImages
+from singleshot.train.checkpoint import load_checkpoint, open_checkpoint_session
+from singleshot.train.settings import TrainSettings
+from singleshot.train.training import TrainingResult, train
+
+CLASSES = ("horse", "dog")
+SETTINGS = TrainSettings(epochs=2, batch_size=4, height=64, width=64, validate_every=1, workers=0)
+
+
+def animals(root: Path, classes: tuple[str, ...] = CLASSES) -> Dataset:
+    return open_dataset(root, class_names=classes)
+
+
+def run(root: Path, out: Path, settings: TrainSettings = SETTINGS, *, resume: bool = False) -> TrainingResult:
+    return train("ssd_lite0", animals(root), out, settings, resume=resume, progress=False)
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def whole(animals_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run of two epochs, not interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    result = run(animals_root, out)
+    assert (result.best, result.epochs) == (out / "best.ckpt", 2)
+    return out
+
+
+@pytest.fixture(scope="module")
+def interrupted(animals_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the same run, interrupted in its second epoch."""
+    out = tmp_path_factory.mktemp("interrupted") / "run"
+    untouched = AugmentedImages.__getitem__
+
+    def press_ctrl_c(self: AugmentedImages, key: tuple[int, int]) -> object:
+        if key[0] == 1:
+            raise KeyboardInterrupt
+        return untouched(self, key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AugmentedImages, "__getitem__", press_ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            run(animals_root, out)
+    return out
+
+
+def test_a_run_leaves_two_checkpoints_and_a_row_an_epoch(whole: Path) -> None:
+    assert sorted(path.name for path in whole.iterdir()) == ["best.ckpt", "last.ckpt", "metrics.csv"]
+    table = rows(whole)
+    assert [row["epoch"] for row in table] == ["0", "1"]
+    for row in table:
+        assert float(row["loss"]) == pytest.approx(float(row["class_loss"]) + float(row["box_loss"]), rel=1e-4)
+        assert 0 <= float(row["val_ap50_voc"]) <= 1
+
+
+def test_a_resumed_run_equals_the_whole_one(whole: Path, interrupted: Path, animals_root: Path, tmp_path: Path) -> None:
+    assert [row["epoch"] for row in rows(interrupted)] == ["0"]
+    out = tmp_path / "run"
+    shutil.copytree(interrupted, out)
+    result = run(animals_root, out, SETTINGS.model_copy(update={"workers": 1}), resume=True)
+    assert result.epochs == 2
+    assert rows(out) == rows(whole)
+    theirs, ours = (torch.load(path / "last.ckpt", weights_only=True)["state_dict"] for path in (whole, out))
+    assert theirs.keys() == ours.keys()
+    assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
+
+
+def test_the_checkpoint_says_what_it_is(whole: Path) -> None:
+    checkpoint = load_checkpoint(whole / "best.ckpt")
+    card = checkpoint.card
+    assert (card.kind, card.network, card.class_names) == ("checkpoint", "ssd_lite0", CLASSES)
+    assert (card.input.height, card.input.width) == (64, 64)
+    assert card.origin.data == "voc VOC2012 train, 12 images"
+    assert card.origin.settings == {**SETTINGS.model_dump(), "train_split": "train", "val_split": "val"}
+    assert card.origin.data_sha256 is not None
+    assert card.origin.split_seed is None
+    assert checkpoint.frames.shape == (8, 64, 64, 3)
+    assert not checkpoint.network.training
+    (measured,) = card.measurements
+    assert measured.metric == "AP50 (VOC all-point), mean over horse"  # five dogs are too few
+    assert measured.data == "VOC2012 val, 10 images"
+
+
+def test_the_measured_precision_is_what_evaluation_says(whole: Path, animals_root: Path) -> None:
+    with open_checkpoint_session(whole / "last.ckpt") as session:
+        assert session.backend == "torch (CPU)"
+        result = evaluate(session, animals(animals_root), "val")
+        assert result.mean_ap50_voc == pytest.approx(session.card.measurements[0].value, abs=1e-6)
+
+
+def test_a_pretrained_trunk_keeps_its_statistics_and_frozen_stages_their_weights(whole: Path) -> None:
+    from singleshot.train.lite0 import Lite0Trunk, load_imagenet_weights
+
+    trunk = Lite0Trunk()
+    load_imagenet_weights(trunk)
+    trained = load_checkpoint(whole / "last.ckpt").network.trunk.state_dict()
+    changed = {name for name, tensor in trunk.state_dict().items() if not torch.equal(tensor, trained[name])}
+    assert not any(name.split(".")[-1] in ("running_mean", "running_var") for name in changed)
+    assert not any(name.startswith(("stem.", "stages.0.", "stages.1.")) for name in changed)
+    assert any(name.startswith("stages.2.") for name in changed)
+
+
+def test_where_no_class_has_enough_objects_the_latest_epoch_is_kept(animals_root: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"val_split": "few", "validate_every": 2, "pretrained": False})
+    root = tmp_path / "data"
+    shutil.copytree(animals_root, root)
+    (root / "VOCdevkit" / "VOC2012" / "ImageSets" / "Main" / "few.txt").write_text("val_0\nval_1")
+    result = run(root, tmp_path / "run", settings)
+    assert result.best_ap50_voc is None
+    assert load_checkpoint(result.best).card.measurements == ()
+    assert torch.load(result.best, weights_only=True)["epoch"] == 1
+    assert "val_ap50_voc" not in rows(tmp_path / "run")[0]
+
+
+def test_a_folder_with_a_run_is_refused(whole: Path, animals_root: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a folder without a run, got one with last\.ckpt\. Go on with it"):
+        run(animals_root, whole)
+
+
+def test_nothing_to_resume_is_refused(animals_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"last\.ckpt: expected a checkpoint to resume from, got no such file"):
+        run(animals_root, tmp_path, resume=True)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(animals_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file: expected a folder that can be written to, got File exists"):
+        run(animals_root, tmp_path / "file")
+
+
+def test_an_unknown_network_is_refused_before_the_images_are_looked_at(animals_root: Path, tmp_path: Path) -> None:
+    data = animals(animals_root)
+    with pytest.raises(InputError, match="ssd_none: expected a network, one of ssd_lite0"):
+        train("ssd_none", data, tmp_path / "run", SETTINGS, progress=False)
+    assert data.report.images == 0
+
+
+def test_an_unknown_split_is_refused(animals_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="tset: expected a split of VOC2012, one of train, val"):
+        run(animals_root, tmp_path / "run", SETTINGS.model_copy(update={"val_split": "tset"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"epochs": 9}, "expected to go on with epochs 2, got 9. Resume with what", id="epochs"),
+        pytest.param({"height": 96}, r"expected to go on with input 64, 64, got 96, 64\.", id="input"),
+    ],
+)
+def test_another_run_is_not_resumed(
+    interrupted: Path, animals_root: Path, change: dict[str, int], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run(animals_root, interrupted, SETTINGS.model_copy(update=change), resume=True)
+
+
+def test_other_classes_or_data_are_not_resumed(interrupted: Path, animals_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected to go on with classes horse, dog, got dog, horse"):
+        train("ssd_lite0", animals(animals_root, ("dog", "horse")), interrupted, SETTINGS, resume=True, progress=False)
+    root = tmp_path / "data"
+    shutil.copytree(animals_root, root)
+    annotation = root / "VOCdevkit" / "VOC2012" / "Annotations" / "train_0.xml"
+    annotation.write_text(annotation.read_text().replace("<xmin>", "<xmin>1"))
+    with pytest.raises(InputError, match="expected to go on with training data voc VOC2012 train, 12 images"):
+        run(root, interrupted, resume=True)

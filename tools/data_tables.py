@@ -1,0 +1,108 @@
+"""What was found in labelled images, as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..calib.data_check import DataCheck, DuplicateGroup
+    from ..calib.data_statistics import SplitStatistics
+    from ..train.box_coverage import BoxCoverage
+
+GROUPS_SHOWN = 5
+"""How many groups of duplicates are named; all are in the JSON."""
+
+
+def print_data_tables(check: DataCheck, coverages: dict[str, BoxCoverage]) -> None:
+    """Print everything to stdout."""
+    from rich.console import Console
+
+    out = Console()
+    _print(out, f"{check.layout} layout: {check.name}")
+    for line in check.report.lines():
+        _print(out, line)
+    for name, statistics in check.splits.items():
+        _print_split(out, name, statistics, coverages.get(name))
+    for line in duplicate_lines(check):
+        _print(out, line)
+
+
+def duplicate_lines(check: DataCheck) -> list[str]:
+    """Say what is there twice, a line each."""
+    lines = [f"{first} and {second}: {count} images are in both" for first, second, count in check.shared]
+    for what, groups in (("the same bytes", check.exact), ("nearly the same picture", check.near)):
+        across = sorted(groups, key=lambda group: not group.spans_splits)
+        lines.append(
+            f"{len(groups)} groups of images with {what}, {sum(group.spans_splits for group in groups)} across splits"
+        )
+        lines += [f"  {_named(group)}" for group in across[:GROUPS_SHOWN]]
+        if len(groups) > GROUPS_SHOWN:
+            lines.append(f"  and {len(groups) - GROUPS_SHOWN} more")
+    return lines
+
+
+def interval_names(edges: Sequence[float], *, percent: bool) -> list[str]:
+    """Name the groups between edges: `10-20 %`, `0.5-0.8`; the last may be open."""
+    texts = [f"{100 * edge:g}" if percent else f"{edge:g}" for edge in edges]
+    unit = " %" if percent else ""
+    return [f"over {low}{unit}" if high == "inf" else f"{low}-{high}{unit}" for low, high in pairwise(texts)]
+
+
+def _named(group: DuplicateGroup) -> str:
+    shown = [
+        f"{image_id} ({', '.join(splits)})" for image_id, splits in zip(group.image_ids, group.splits, strict=True)
+    ]
+    more = len(shown) - GROUPS_SHOWN
+    return " = ".join(shown[:GROUPS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _print_split(out: Console, name: str, statistics: SplitStatistics, coverage: BoxCoverage | None) -> None:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ..calib.data_statistics import ASPECT_EDGES, MOST_COUNTED, SIZE_EDGES
+
+    table = Table(title=f"{escape(name)}: {statistics.images} images", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("class")
+    sizes = interval_names(SIZE_EDGES, percent=True)
+    headings = ["objects", "images", *(size.removesuffix(" %") for size in sizes)]
+    for heading in headings if coverage is None else [*headings, "matched"]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    present = [(class_name, count) for class_name, count in statistics.objects.items() if count]
+    for class_name, count in present:
+        row = [count, statistics.images_with[class_name], *statistics.sizes(class_name)]
+        matched = [] if coverage is None else [f"{coverage.matched[class_name].sum() / count:.0%}"]
+        table.add_row(escape(class_name), *map(str, row), *matched)
+    table.add_section()
+    table.add_row("all", str(sum(count for _, count in present)), str(statistics.images), *map(str, statistics.sizes()))
+    if coverage is not None:
+        table.add_row("matched", "", "", *_matched_by_size(coverage), f"{coverage.share:.0%}")
+    out.print(table)
+    _print(out, "columns 0-5 to 70-100: objects by size, the square root of the share of their image, in %")
+    if coverage is not None:
+        _print(out, f"matched: by one of the {coverage.default_boxes} default boxes of {coverage.network}, at IoU 0.5")
+    if missing := [class_name for class_name, count in statistics.objects.items() if not count]:
+        _print(out, f"no object of {', '.join(missing)}")
+    aspects = zip(interval_names(ASPECT_EDGES, percent=False), statistics.aspects(), strict=True)
+    _print(out, "width / height: " + ", ".join(f"{group}: {count}" for group, count in aspects))
+    per_image = (
+        f"{count}{' or more' if count == MOST_COUNTED else ''}: {images}"
+        for count, images in sorted(statistics.objects_per_image.items())
+    )
+    _print(out, "images by number of objects: " + ", ".join(per_image))
+    for item in statistics.suspicions:
+        _print(out, f"suspicious: {item.count} {item.what}: {', '.join(item.examples)}")
+
+
+def _matched_by_size(coverage: BoxCoverage) -> list[str]:
+    counts = zip(coverage.matched_by_size, coverage.objects_by_size, strict=True)
+    return [f"{matched / count:.0%}" if count else "-" for matched, count in counts]
+
+
+def _print(out: Console, line: str) -> None:
+    out.print(line, highlight=False, markup=False, soft_wrap=True)

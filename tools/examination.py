@@ -1,0 +1,260 @@
+"""The findings of `singleshot doctor`, each with what mends it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from .. import __version__
+from ..runtime import machine
+from ..runtime.errors import InputError
+from .check_opencv import check_opencv
+
+State = Literal["ok", "none", "warning", "broken"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        name: what.
+        state: `none` is absent and not needed; `broken` keeps detection from working.
+        found: what there is.
+        advice: what mends or brings it; may be empty.
+    """
+
+    name: str
+    state: State
+    found: str
+    advice: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write for a machine, ready for JSON."""
+        return asdict(self)
+
+
+def examine() -> list[Finding]:
+    """Look at everything; nothing is changed, nothing is downloaded, no camera is opened."""
+    findings = [_python(), _processor(), _base_packages(), onnxruntime_finding(), opencv_finding()]
+    # What OpenCV or ONNX Runtime lack would only be said a second time.
+    works = all(finding.state != "broken" for finding in findings)
+    checks: list[Callable[[], Finding]] = [_encoder, _cameras, _nvidia, _tensorrt, _openvino]
+    if works:
+        checks += [_backends, _display, _shipped_detector]
+    return [*findings, *(check() for check in checks), *extras_findings(machine.requirements_of())]
+
+
+def onnxruntime_finding() -> Finding:
+    """Look at ONNX Runtime: exactly one of its packages, and what it can compute on."""
+    name = "ONNX Runtime"
+    installed = machine.installed_of(machine.ONNXRUNTIME_DISTRIBUTIONS)
+    packages = _listed(installed)
+    if len(installed) > 1:
+        keep = "onnxruntime-gpu" if "onnxruntime-gpu" in installed else next(iter(installed))
+        return Finding(
+            name=name,
+            state="broken",
+            found=f"{packages}: they install the same module and overwrite each other's files",
+            advice=f"pip uninstall -y {' '.join(installed)} && pip install {keep}",
+        )
+    try:
+        module = importlib.import_module("onnxruntime")
+        providers = ", ".join(name.removesuffix("ExecutionProvider") for name in module.get_available_providers())
+    except (ImportError, AttributeError, OSError) as error:
+        advice = f"pip install --force-reinstall --no-deps {next(iter(installed), 'onnxruntime')}"
+        return Finding(name=name, state="broken", found=f"{packages or 'no package'}: {error}", advice=advice)
+    found = f"{packages or module.__version__}; computes on {providers}"
+    if "CUDA" in providers or not machine.has_cuda_driver():
+        return Finding(name=name, state="ok", found=found)
+    advice = "There is an NVIDIA driver: pip uninstall -y onnxruntime && pip install onnxruntime-gpu computes on CUDA."
+    return Finding(name=name, state="ok", found=found, advice=advice)
+
+
+def opencv_finding() -> Finding:
+    """Look at OpenCV: whether it can be imported, and that no second package overwrites it."""
+    installed = machine.installed_of(machine.OPENCV_DISTRIBUTIONS)
+    packages = _listed(installed)
+    try:
+        check_opencv()
+    except InputError as error:
+        return Finding(name="OpenCV", state="broken", found=packages or "no package", advice=str(error))
+    if len(installed) > 1:
+        return Finding(
+            name="OpenCV",
+            state="warning",
+            found=f"{packages}: they install the same module",
+            advice=f"pip uninstall -y {' '.join(installed)} && pip install opencv-python",
+        )
+    import cv2
+
+    return Finding(name="OpenCV", state="ok", found=packages or cv2.__version__)
+
+
+def extras_findings(requirements: tuple[machine.Requirement, ...]) -> list[Finding]:
+    """Say of each extra whether it is installed, and which line brings it.
+
+    Args:
+        requirements: of singleshot, as its metadata have them; none where it runs without being installed.
+    """
+    if not requirements:
+        found = "not known: singleshot runs from its folder and is not installed"
+        return [Finding(name="extras", state="none", found=found, advice="pip install . in its folder installs it.")]
+    findings = []
+    for extra, packages in machine.extras_of(requirements).items():
+        lacking = [_wanted(package) for package in packages if not package.is_met]
+        state: State = "none" if lacking else "ok"
+        found = (
+            f"lacks {', '.join(lacking)}"
+            if lacking
+            else _listed({item.name: item.installed or "" for item in packages})
+        )
+        advice = f"pip install 'singleshot[{extra}]'" if lacking else ""
+        findings.append(Finding(name=f"extra {extra}", state=state, found=found, advice=advice))
+    return findings
+
+
+def _python() -> Finding:
+    interpreter = f"{platform.python_implementation()} {platform.python_version()}"
+    found = f"singleshot {__version__}, {interpreter}, {platform.platform()}"
+    return Finding(name="Python", state="ok", found=found)
+
+
+def _processor() -> Finding:
+    cpuinfo = machine.read_cpuinfo()
+    purposes = dict(machine.CPU_FEATURES)
+    features = ", ".join(f"{name} ({purposes[name]})" for name in machine.cpu_features(cpuinfo))
+    unknown = "none that matters" if cpuinfo else "its features are not known on this system"
+    found = f"{machine.cpu_model(cpuinfo)}, {machine.usable_cores()} usable cores; {features or unknown}"
+    return Finding(name="processor", state="ok", found=found)
+
+
+def _base_packages() -> Finding:
+    """Look at the versions of what the base needs; two of them have findings of their own as well."""
+    base = [item for item in machine.requirements_of() if not item.extra]
+    elsewhere = {"onnxruntime", "opencv-python"}  # other packages may stand in for these
+    wrong = [item for item in base if not item.is_met and (item.name not in elsewhere or item.installed)]
+    if not base:
+        return Finding(name="packages", state="none", found="not checked: singleshot is not installed")
+    if not wrong:
+        return Finding(name="packages", state="ok", found=_listed({item.name: item.installed or "" for item in base}))
+    return Finding(
+        name="packages",
+        state="broken",
+        found="; ".join(f"{_wanted(item)}, got {item.installed or 'none'}" for item in wrong),
+        advice="pip install " + " ".join(f"'{_wanted(item)}'" for item in wrong),
+    )
+
+
+def _encoder() -> Finding:
+    name, mend = "video encoder", "pip install --force-reinstall av"
+    try:
+        import av
+
+        av.codec.Codec("libx264", "w")
+    except ImportError as error:
+        return Finding(name=name, state="broken", found=f"PyAV cannot be imported: {error}", advice=mend)
+    except (ValueError, av.FFmpegError):
+        found = f"PyAV {av.__version__} without an H.264 encoder: --save cannot write videos"
+        return Finding(name=name, state="broken", found=found, advice=mend)
+    return Finding(name=name, state="ok", found=f"PyAV {av.__version__} with H.264 (libx264)")
+
+
+def _backends() -> Finding:
+    import cv2
+
+    registry = cv2.videoio_registry
+    cameras = ", ".join(registry.getBackendName(item) for item in registry.getCameraBackends())
+    state: State = "ok" if cameras else "warning"
+    return Finding(name="camera backends", state=state, found=f"OpenCV's: {cameras or 'none, so no camera will open'}")
+
+
+def _cameras() -> Finding:
+    if sys.platform != "linux":
+        return Finding(name="cameras", state="none", found="not listed on this system; try rt-detect --video cam0")
+    devices = machine.camera_devices()
+    if not devices:
+        return Finding(name="cameras", state="none", found="no /dev/video*")
+    closed = [str(path) for path in devices if not os.access(path, os.R_OK | os.W_OK)]
+    found = ", ".join(map(str, devices))
+    if closed:
+        advice = "sudo usermod -aG video $USER, then log in again."
+        return Finding(
+            name="cameras", state="warning", found=f"{found}; no access to {', '.join(closed)}", advice=advice
+        )
+    return Finding(name="cameras", state="ok", found=found)
+
+
+def _display() -> Finding:
+    from ..runtime.window import check_display
+
+    try:
+        check_display()
+    except InputError as error:
+        return Finding(name="display", state="none", found=f"{error}")
+    return Finding(name="display", state="ok", found="a window can be opened")
+
+
+def _nvidia() -> Finding:
+    gpus = machine.nvidia_gpus()
+    if gpus:
+        return Finding(name="NVIDIA GPU", state="ok", found="; ".join(gpus))
+    if machine.has_cuda_driver():
+        found = "the driver's library is there, nvidia-smi shows no GPU"
+        return Finding(name="NVIDIA GPU", state="warning", found=found, advice="Look at `nvidia-smi`.")
+    return Finding(name="NVIDIA GPU", state="none", found="no driver")
+
+
+def _tensorrt() -> Finding:
+    installed = machine.installed_of(("tensorrt", "tensorrt-rtx", "cuda-python", "pycuda"))
+    state: State = "ok" if {"tensorrt", "tensorrt-rtx"} & set(installed) else "none"
+    return Finding(name="TensorRT", state=state, found=_listed(installed) or "neither TensorRT nor TensorRT-RTX")
+
+
+def _openvino() -> Finding:
+    installed = machine.installed_of(("openvino",))
+    if not installed:
+        return Finding(name="OpenVINO", state="none", found="not installed")
+    try:
+        devices = importlib.import_module("openvino").Core().available_devices
+    except (ImportError, AttributeError, RuntimeError, OSError) as error:
+        found = f"{_listed(installed)} cannot be used: {error}"
+        return Finding(name="OpenVINO", state="warning", found=found, advice="pip install --force-reinstall openvino")
+    return Finding(
+        name="OpenVINO", state="ok", found=f"{_listed(installed)}; computes on {', '.join(devices) or 'nothing'}"
+    )
+
+
+def _shipped_detector() -> Finding:
+    """Run the shipped detector once on a grey frame: the whole way from frame to detections."""
+    import numpy as np
+
+    from ..runtime.detector import detect
+    from ..runtime.session import open_session
+    from ..runtime.shipped import shipped_detector
+
+    name = "shipped detector"
+    try:
+        path = shipped_detector()
+    except InputError as error:
+        return Finding(name=name, state="warning", found="absent", advice=str(error))
+    try:
+        with open_session(path) as session:
+            detect(session, np.full((480, 640, 3), 114, np.uint8))
+            found = f"runs on {session.backend}: {', '.join(session.card.class_names)}"
+    except InputError as error:
+        return Finding(name=name, state="broken", found=str(error), advice="Install singleshot again.")
+    return Finding(name=name, state="ok", found=found)
+
+
+def _listed(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}".strip() for name, version in versions.items())
+
+
+def _wanted(requirement: machine.Requirement) -> str:
+    return f"{requirement.name}>={requirement.least}" if requirement.least else requirement.name

@@ -1,0 +1,106 @@
+"""What a run's splits hold, looked at before training starts, so that nothing fails hours into it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..calib.average_precision import MIN_OBJECTS
+from ..calib.datasets import Dataset
+from ..calib.sample_check import Progress, check_samples
+from ..calib.samples import Sample, data_sha256
+from ..runtime.errors import InputError
+
+_NAMED = 20
+"""How many of many classes an error names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSurvey:
+    """One split, after every image was looked at.
+
+    Args:
+        split: its name.
+        image_ids: images that can be used, in the split's order.
+        sha256: fingerprint of images, boxes and classes.
+        objects: [number of classes] int64, objects per class, difficult ones not counted.
+    """
+
+    split: str
+    image_ids: tuple[str, ...]
+    sha256: str
+    objects: NDArray[np.int64]
+
+    @property
+    def supports_ap(self) -> bool:
+        """Whether one class at least has enough objects for its average precision to mean something."""
+        return bool((self.objects >= MIN_OBJECTS).any())
+
+
+def survey_split(data: Dataset, split: str, *, seed: int, on_progress: Progress | None = None) -> SplitSurvey:
+    """Decode every image of a split and read every label; images stream by.
+
+    Args:
+        data: its report counts what is wrong.
+        split: one of the data's splits.
+        seed: of a seeded split.
+        on_progress: called after each image.
+
+    Raises:
+        InputError: there is no such split, no usable image in it, or the data set is strict and something is wrong.
+    """
+    check_samples(data, split, seed=seed, on_progress=on_progress)
+    image_ids: list[str] = []
+    objects = np.zeros(len(data.class_names), np.int64)
+
+    def noted() -> Iterator[Sample]:
+        for sample in data.samples(split, seed=seed):
+            image_ids.append(sample.image_id)
+            np.add.at(objects, sample.class_ids[~sample.difficult], 1)
+            yield sample
+
+    sha256 = data_sha256(noted())
+    return SplitSurvey(split=split, image_ids=tuple(image_ids), sha256=sha256, objects=objects)
+
+
+def check_surveys(data: Dataset, train: SplitSurvey, val: SplitSurvey) -> None:
+    """Refuse splits that a detector cannot be trained and judged with.
+
+    Raises:
+        InputError: a class has no object to learn, there is no object to validate on, or an image is in both splits.
+    """
+    missing = [name for name, count in zip(data.class_names, train.objects, strict=True) if not count]
+    if missing:
+        raise InputError(
+            f"{data.name} {train.split}: expected objects of every class to learn, got none of {_listed(missing)}. "
+            f"{_what_there_is(data, train, missing)}"
+        )
+    if not val.objects.any():
+        raise InputError(
+            f"{data.name} {val.split}: expected objects to validate on, got none of {_listed(data.class_names)}. "
+            f"Choose another split by --val-split."
+        )
+    if shared := set(train.image_ids) & set(val.image_ids):
+        raise InputError(
+            f"{train.split}, {val.split}: expected splits without a common image, got {len(shared)} in both: "
+            f"what is learned says nothing of what is new. Choose another by --train-split or --val-split."
+        )
+
+
+def _what_there_is(data: Dataset, train: SplitSurvey, missing: list[str]) -> str:
+    """Say what to name instead: the likeliest slips of the pen, else what the split holds."""
+    there = [name for name, _ in data.report.unlisted.most_common()]
+    near = dict.fromkeys(match for name in missing for match in difflib.get_close_matches(name, there, n=1))
+    if near:
+        return f"Did you mean {_listed(list(near))}?"
+    present = [name for name, count in zip(data.class_names, train.objects, strict=True) if count]
+    return f"Name by --classes what the split holds: {_listed([*present, *there]) or 'nothing'}."
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
