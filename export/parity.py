@@ -323,7 +323,8 @@ def _exempt(alone: Detections, pair: FramePair, postprocess: Postprocess, tolera
     flat = np.sort(pair.scores, axis=None)
     if pair.is_complete and len(flat) > postprocess.candidates:
         limits.append(float(flat[-postprocess.candidates]))
-    exempt: NDArray[np.bool_] = (np.abs(alone.scores[:, None] - np.array(limits, np.float32)) <= tie).any(axis=1)
+    from_limits = np.abs(alone.scores[:, None] - np.array(limits, np.float32))  # [n, limits]
+    exempt: NDArray[np.bool_] = np.asarray((from_limits <= tie).any(axis=1))
     iou = iou_matrix(alone.boxes_xyxy, pair.boxes_xyxy)  # [n, D]
     scores = pair.scores[:, alone.class_ids].T  # [n, D]
     at_threshold = (np.abs(iou - postprocess.iou_threshold) <= tie) & (scores >= alone.scores[:, None] - tie)
@@ -331,7 +332,8 @@ def _exempt(alone: Detections, pair: FramePair, postprocess: Postprocess, tolera
     is_rival = (iou > postprocess.iou_threshold - tie) & (np.abs(scores - alone.scores[:, None]) <= tie)
     exempt |= at_threshold.any(axis=1)
     if pair.is_complete and tolerances.box is not None:
-        exempt |= is_rival.sum(axis=1) > 1
+        is_tied: NDArray[np.bool_] = np.asarray(is_rival.sum(axis=1) > 1)
+        exempt |= is_tied
     return exempt
 
 

@@ -12,6 +12,8 @@ from singleshot.tools.cli import VERBS
 
 HEAVY = ("torch", "torchvision", "lightning", "onnx", "onnxscript", "onnxruntime", "cv2", "av", "tensorrt", "numpy")
 EXAMPLES = {
+    "check-data": "singleshot check-data",
+    "convert-data": "singleshot convert-data",
     "train": "singleshot train",
     "evaluate": "singleshot evaluate",
     "export": "singleshot export",

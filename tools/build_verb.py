@@ -20,40 +20,49 @@ if TYPE_CHECKING:
     from ..export.engine_plan import BatchProfile, ParserProblem
 
 
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="OUT.engine", help="The engine.", show_default="beside the graph"),
+]
+PrecisionOption = Annotated[Literal["fp16", "fp32"], typer.Option(help="Of the convolutions.")]
+BackendOption = Annotated[
+    Literal["auto", "tensorrt", "rtx"],
+    typer.Option(help="auto: TensorRT where it is installed and there is a GPU, else TensorRT-RTX."),
+]
+BatchOption = Annotated[
+    str, typer.Option(metavar="N | LEAST:BEST:MOST", help="Frames that one run takes, for example 1:4:8.")
+]
+SmOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="86,89,120",
+        help="Compute capabilities to compile for (RTX).",
+        show_default="the GPU at hand; without one 8.0 and later",
+    ),
+]
+WorkspaceOption = Annotated[
+    int | None, typer.Option(min=1, help="Scratch memory for kernels.", show_default="the compiler's choice")
+]
+TimingCacheOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Keeps kernel timings between builds (TensorRT).")
+]
+HardwareOption = Annotated[
+    bool, typer.Option("--hardware-compatible", help="Also run on other GPUs from Ampere on (TensorRT).")
+]
+VersionOption = Annotated[bool, typer.Option("--version-compatible", help="Also run with later versions (TensorRT).")]
+
+
 def build(
     graph: Annotated[Path, typer.Argument(metavar="GRAPH.onnx", help="Of `singleshot export`.")],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="OUT.engine", help="The engine.", show_default="beside the graph"),
-    ] = None,
-    precision: Annotated[Literal["fp16", "fp32"], typer.Option(help="Of the convolutions.")] = "fp16",
-    backend: Annotated[
-        Literal["auto", "tensorrt", "rtx"],
-        typer.Option(help="auto: TensorRT where it is installed and there is a GPU, else TensorRT-RTX."),
-    ] = "auto",
-    batch: Annotated[
-        str, typer.Option(metavar="N | LEAST:BEST:MOST", help="Frames that one run takes, for example 1:4:8.")
-    ] = "1",
-    sm: Annotated[
-        str | None,
-        typer.Option(
-            metavar="86,89,120",
-            help="Compute capabilities to compile for (RTX).",
-            show_default="the GPU at hand; without one 8.0 and later",
-        ),
-    ] = None,
-    workspace_mib: Annotated[
-        int | None, typer.Option(min=1, help="Scratch memory for kernels.", show_default="the compiler's choice")
-    ] = None,
-    timing_cache: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keeps kernel timings between builds (TensorRT).")
-    ] = None,
-    hardware_compatible: Annotated[
-        bool, typer.Option("--hardware-compatible", help="Also run on other GPUs from Ampere on (TensorRT).")
-    ] = False,
-    version_compatible: Annotated[
-        bool, typer.Option("--version-compatible", help="Also run with later versions (TensorRT).")
-    ] = False,
+    out: OutOption = None,
+    precision: PrecisionOption = "fp16",
+    backend: BackendOption = "auto",
+    batch: BatchOption = "1",
+    sm: SmOption = None,
+    workspace_mib: WorkspaceOption = None,
+    timing_cache: TimingCacheOption = None,
+    hardware_compatible: HardwareOption = False,
+    version_compatible: VersionOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
 ) -> None:
     """Compile a graph for NVIDIA GPUs; the engine's card lies beside it as OUT.engine.json.

@@ -67,8 +67,14 @@ def _print_split(out: Console, name: str, statistics: SplitStatistics, coverage:
 
     from ..calib.data_statistics import ASPECT_EDGES, MOST_COUNTED, SIZE_EDGES
 
-    table = Table(title=f"{escape(name)}: {statistics.images} images", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("class")
+    table = Table(
+        title=f"{escape(name)}: {statistics.images} images",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 0),
+        pad_edge=False,
+    )
+    table.add_column("class", overflow="fold", min_width=8)
     sizes = interval_names(SIZE_EDGES, percent=True)
     headings = ["objects", "images", *(size.removesuffix(" %") for size in sizes)]
     for heading in headings if coverage is None else [*headings, "matched"]:

@@ -24,9 +24,7 @@ _CHECKPOINT_SUFFIX = ".ckpt"
 
 def evaluate(
     artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A checkpoint (.ckpt) or a graph (.onnx).")],
-    data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of labelled images: VOC, Kaggle, COCO, YOLO or CSV.")
-    ],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")],
     split: Annotated[
         str, typer.Option(help="One of the data's own lists (train, val, …), or seeded-train, seeded-val.")
     ] = "val",
@@ -65,6 +63,9 @@ def evaluate(
 
 def _open_artefact(path: Path) -> Session:
     if path.suffix == _CHECKPOINT_SUFFIX:
+        from ..runtime.require import require
+
+        require("torch", extra="train", why="a checkpoint")
         from ..train.checkpoint import open_checkpoint_session
 
         return open_checkpoint_session(path)

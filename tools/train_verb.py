@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 def train(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network: ssd_lite0.")],
-    data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of labelled images: VOC, Kaggle, COCO, YOLO or CSV.")
-    ],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.")],
     classes: Annotated[
         str | None,
@@ -55,36 +53,51 @@ def train(
 
     Example: singleshot train ssd_lite0 --data VOC --classes cat,dog,person -o runs/animals
     """
+    settings: dict[str, object] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "pretrained": pretrained,
+        "precision": precision,
+        "train_split": train_split,
+        "val_split": val_split,
+        "split_seed": split_seed,
+        "seed": seed,
+        "validate_every": validate_every,
+        "workers": workers,
+        **({} if frozen_stages is None else {"frozen_stages": frozen_stages}),
+    }
+    names = None if classes is None else [name.strip() for name in classes.split(",")]
+    with exit_codes():
+        _train(network, data, out, class_names=names, settings=settings, resume=resume, strict=strict)
+
+
+def _train(
+    network: str,
+    data: Path,
+    out: Path,
+    *,
+    class_names: list[str] | None,
+    settings: dict[str, object],
+    resume: bool,
+    strict: bool,
+) -> None:
     from rich.console import Console
 
-    talk = Console(stderr=True)
-    with exit_codes(), _how_to_resume(out, talk):
-        from ..calib.datasets import open_dataset
-        from ..runtime.require import require
+    from ..calib.datasets import open_dataset
+    from ..runtime.require import require
 
-        require("lightning", extra="train", why="training")
+    require("lightning", extra="train", why="training")
+    talk = Console(stderr=True)
+    with _how_to_resume(out, talk):
         from ..train.settings import train_settings
         from ..train.training import train as train_detector
 
-        settings = train_settings(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            pretrained=pretrained,
-            precision=precision,
-            train_split=train_split,
-            val_split=val_split,
-            split_seed=split_seed,
-            seed=seed,
-            validate_every=validate_every,
-            workers=workers,
-            **({} if frozen_stages is None else {"frozen_stages": frozen_stages}),
-        )
-        names = None if classes is None else [name.strip() for name in classes.split(",")]
-        dataset = open_dataset(data, class_names=names, strict=strict)
+        checked = train_settings(**settings)
+        dataset = open_dataset(data, class_names=class_names, strict=strict)
         with _Looking(talk) as looking:
             result = train_detector(
-                network, dataset, out, settings, resume=resume, on_look=looking.show, on_report=looking.report
+                network, dataset, out, checked, resume=resume, on_look=looking.show, on_report=looking.report
             )
         measured = "not measured" if result.best_ap50_voc is None else f"{result.best_ap50_voc:.3f}"
         print(f"{result.best}: AP50 (VOC) {measured}, {result.epochs} epochs")

@@ -22,6 +22,6 @@ def moving_average(decay: float) -> WeightAveraging:
     def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
         steps = int(count)
         warm = min(decay, (1 + steps) / (_WARMUP_STEPS + steps))
-        get_ema_multi_avg_fn(warm)(averaged, current, count)
+        get_ema_multi_avg_fn(warm)(averaged, current, count)  # type: ignore[no-untyped-call]
 
     return WeightAveraging(multi_avg_fn=update)

@@ -43,12 +43,12 @@ class BoxCoverage:
     @property
     def objects_by_size(self) -> NDArray[np.int64]:
         """[6] int64, of all classes."""
-        return np.stack(list(self.objects.values())).sum(axis=0)
+        return _summed(self.objects)
 
     @property
     def matched_by_size(self) -> NDArray[np.int64]:
         """[6] int64, of all classes."""
-        return np.stack(list(self.matched.values())).sum(axis=0)
+        return _summed(self.matched)
 
     def to_dict(self) -> dict[str, Any]:
         """Write the counts for a machine, ready for JSON."""
@@ -87,7 +87,7 @@ def box_coverage(dataset: Dataset, split: str, network: str, *, seed: int = 0) -
         if not len(sample):
             continue
         width, height = sample.width_px, sample.height_px
-        boxes: NDArray[np.float32] = sample.boxes_xyxy_px / np.asarray([width, height, width, height], np.float32)
+        boxes = np.divide(sample.boxes_xyxy_px, [width, height, width, height], dtype=np.float32)
         sizes = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
         group = np.clip(np.digitize(sizes, SIZE_EDGES) - 1, 0, groups - 1)
         can_match = best_overlaps(boxes, default_xyxy) >= MATCH_IOU
@@ -100,6 +100,11 @@ def box_coverage(dataset: Dataset, split: str, network: str, *, seed: int = 0) -
         objects=dict(zip(names, objects, strict=True)),
         matched=dict(zip(names, matched, strict=True)),
     )
+
+
+def _summed(counts: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    total: NDArray[np.int64] = np.stack(list(counts.values())).sum(axis=0)
+    return total
 
 
 def best_overlaps(boxes_xyxy: NDArray[np.float32], default_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:

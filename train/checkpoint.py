@@ -88,7 +88,7 @@ def _content(path: Path) -> dict[str, Any]:  # a pickle's dictionary, checked by
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - a file of another kind makes the unpickler stumble in any way
+    except Exception as error:  # a file of another kind makes the unpickler stumble in any way
         raise InputError(
             f"{path}: expected a whole checkpoint, got a file that PyTorch cannot read. "
             f"Take an earlier checkpoint of the run, or train again."

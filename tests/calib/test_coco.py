@@ -115,7 +115,7 @@ def test_json_beside_the_images(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_reported(
-    tmp_path: Path, annotations: list[Any], changes: dict[str, object], problem: Problem, example: str
+    tmp_path: Path, annotations: list[Any], changes: dict[str, Any], problem: Problem, example: str
 ) -> None:
     write_coco(tmp_path, annotations, **changes)
     dataset = open_dataset(tmp_path)

@@ -109,7 +109,7 @@ def test_what_a_target_cannot_hold_is_said(voc_root: Path, tmp_path: Path) -> No
     assert yolo.lost == ("difficult: 1 objects so marked become ordinary ones",)
     assert yolo.images == {"train": 3, "trainval": 5, "val": 2}
     for target in ("voc", "csv"):
-        lost = convert_data(open_dataset(voc_root, class_names=("dog", "chair")), target, tmp_path / target).lost  # type: ignore[arg-type]
+        lost = convert_data(open_dataset(voc_root, class_names=("dog", "chair")), target, tmp_path / target).lost
         assert lost == ("the list of classes: open the folder with --classes dog,chair",)
 
 

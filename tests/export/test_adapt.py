@@ -15,6 +15,7 @@ from singleshot.export import adapt
 from singleshot.export.adapt import Adaptation, ForeignInput, adapt_detector
 from singleshot.export.cluster_tail import with_cluster_tail
 from singleshot.export.foreign_guess import Told
+from singleshot.export.foreign_reading import candidates_from_outputs
 from singleshot.runtime.card import Postprocess, sha256_of_file
 from singleshot.runtime.errors import CheckError
 from singleshot.runtime.session import open_session
@@ -57,7 +58,7 @@ def assert_expected(path: Path, frames: NDArray[np.uint8] = FRAME) -> None:
 
 
 def logits(scores: NDArray[Any]) -> NDArray[Any]:
-    return np.log(scores / (1 - scores)).astype(np.float32)
+    return np.asarray(np.log(scores / (1 - scores)), np.float32)
 
 
 BOXES, SCORES = boxes_xyxy(), class_scores()
@@ -220,7 +221,7 @@ def test_pixels_reach_the_network_as_told(tmp_path: Path) -> None:
         helper.make_node("ReduceSum", ["nothing", "last"], ["zeros"], keepdims=1),  # [N, 2, 1]
         helper.make_node("Add", ["zeros", "places"], ["boxes"]),
     ]
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "from": np.array([4, 7], np.int64),
         "to": np.array([5, 8], np.int64),
         "axes": np.array([2, 3], np.int64),
@@ -271,10 +272,8 @@ def _run(model: onnx.ModelProto, frames: NDArray[np.uint8]) -> dict[str, NDArray
 
 
 def test_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = adapt.candidates_from_outputs
-
     def moved(*arguments: Any, **options: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        boxes, scores = right(*arguments, **options)
+        boxes, scores = candidates_from_outputs(*arguments, **options)
         return boxes + np.float32(0.01), scores
 
     monkeypatch.setattr(adapt, "candidates_from_outputs", moved)

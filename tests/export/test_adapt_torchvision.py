@@ -57,7 +57,7 @@ def untrained_ssd() -> SSD:
     )
     with torch.no_grad():
         for part in ssd.modules():
-            if isinstance(part, nn.BatchNorm2d):
+            if isinstance(part, nn.BatchNorm2d) and part.running_var is not None:
                 part.running_var.fill_(0.02)  # untrained convolutions make features fade
         for part in ssd.head.classification_head.modules():
             if isinstance(part, nn.Conv2d) and part.bias is not None:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from singleshot.export.cluster_tail import MAX_CANDIDATES, STEPS, with_cluster_tail
+from singleshot.export.cluster_tail import with_cluster_tail
 from singleshot.export.tail import append_onnx_tail
 from singleshot.runtime.boxes import decode_boxes, encode_boxes, intersections_and_unions
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.detections import Detections
-from singleshot.runtime.postprocess import detections_from_heads, greedy_survivors, scores_from_logits
+from singleshot.runtime.postprocess import detections_from_heads, scores_from_logits
 
 Array = NDArray[np.float32]
 
@@ -232,53 +232,6 @@ def test_tail_is_the_reference(batch: int, tail: str, data: st.DataObject) -> No
     assert_same(outputs, expected, postprocess.max_detections)
 
 
-def chain_of(length: int) -> tuple[Array, Array, Array]:
-    """Heads of boxes in a row, each of which overlaps the next alone, the scores descending."""
-    step = 1 / (length + 1)
-    scene: Scene = [
-        ((number * step, 0.0, (number + 1.6) * step, 1.0), {0: 0.9 - 0.5 * number / length}) for number in range(length)
-    ]
-    return heads_of_scene(scene, class_count=1)
-
-
-CHAIN = Postprocess(candidates=100, max_detections=60, iou_threshold=0.2, score_floor=0.1)  # IoU of neighbours: 0.23
-
-
-@pytest.mark.parametrize(
-    ("length", "is_exact"),
-    [
-        pytest.param(2, True, id="a pair"),
-        pytest.param(STEPS, True, id="as long as there are steps"),
-        pytest.param(STEPS + 1, False, id="one more"),
-        pytest.param(40, False, id="much longer"),
-    ],
-)
-def test_chain_longer_than_the_steps_is_known_and_finished_on_the_host(length: int, is_exact: bool) -> None:
-    logits, offsets, default_cxcywh = chain_of(length)
-    (expected,) = detections_from_heads(logits, offsets, default_cxcywh, CHAIN)
-    assert len(expected) == (length + 1) // 2  # every other one survives
-    outputs = run_tail(logits, offsets, default_cxcywh, CHAIN, tail="cluster")
-    assert outputs.pop("exact").tolist() == [[int(is_exact)]]
-    count = int(outputs["num_dets"][0, 0])
-    rows = Detections(
-        boxes_xyxy=outputs["det_boxes"][0, :count],
-        scores=outputs["det_scores"][0, :count],
-        class_ids=outputs["det_classes"][0, :count],
-    )
-    assert (count > len(expected)) == (length > STEPS + 1)  # one step short can be right, but is not proved
-    finished = greedy_survivors(rows, CHAIN.iou_threshold)
-    np.testing.assert_allclose(finished.boxes_xyxy, expected.boxes_xyxy, rtol=0, atol=BOX_TOLERANCE)
-    np.testing.assert_allclose(finished.scores, expected.scores, rtol=0, atol=SCORE_TOLERANCE)
-
-
-def test_rows_that_are_proved_are_exact_though_the_chain_goes_on_behind_them() -> None:
-    logits, offsets, default_cxcywh = chain_of(40)
-    few = CHAIN.model_copy(update={"max_detections": 5})
-    outputs = run_tail(logits, offsets, default_cxcywh, few, tail="cluster")
-    assert outputs.pop("exact").tolist() == [[1]]
-    assert_same(outputs, detections_from_heads(logits, offsets, default_cxcywh, few), 5)
-
-
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("batch", [2, 8])
 def test_an_image_does_not_feel_its_neighbours(batch: int, tail: str) -> None:
@@ -390,30 +343,3 @@ def test_scene_builder_gives_the_scores_it_was_asked_for() -> None:
     np.testing.assert_allclose(
         encode_boxes(np.array([BOX, FAR], np.float32), default_cxcywh, (0.1, 0.2)), offsets[0], atol=1e-6
     )
-
-
-def test_cluster_tail_needs_the_onnx_tail_before_it() -> None:
-    with pytest.raises(ValueError, match=r"model: expected the `onnx` tail with tail/boxes_clipped, .*, got none"):
-        with_cluster_tail(heads_model(box_count=2, width=3), Postprocess())
-
-
-def test_cluster_tail_is_refused_more_candidates_than_a_compiler_takes() -> None:
-    postprocess = Postprocess(candidates=MAX_CANDIDATES + 1)
-    model = append_onnx_tail(
-        heads_model(box_count=4000, width=2),
-        default_cxcywh=np.full((4000, 4), 0.5, np.float32),
-        postprocess=postprocess,
-    )
-    with pytest.raises(ValueError, match="candidates: expected at most 3840 for the `cluster` tail, got 3841"):
-        with_cluster_tail(model, postprocess)
-
-
-def test_cluster_tail_leaves_nothing_of_the_other_behind() -> None:
-    model = append_onnx_tail(
-        heads_model(box_count=2, width=3), default_cxcywh=np.full((2, 4), 0.5, np.float32), postprocess=Postprocess()
-    )
-    clustered = with_cluster_tail(model, Postprocess())
-    assert {"NonMaxSuppression", "ScatterND", "NonZero"}.isdisjoint(node.op_type for node in clustered.graph.node)
-    used = {name for node in clustered.graph.node for name in node.input}
-    assert [item.name for item in clustered.graph.initializer if item.name not in used] == []
-    assert {"class_logits", "box_offsets"} <= {name for node in clustered.graph.node for name in node.output}

@@ -15,6 +15,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from singleshot.tools.cli import app
+
 BOX_COUNT = 24
 SIDE = 32
 
@@ -137,17 +139,24 @@ def test_everything_told_and_json(foreign: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_used_is_one_line(arguments: list[str], message: str, foreign: Path, tmp_path: Path) -> None:
-    done = run("adapt", foreign, *arguments, "-o", tmp_path / "adapted.onnx")
-    assert done.returncode == 2
-    assert done.stderr == f"error: {message}\n"
+def test_what_cannot_be_used_is_one_line(
+    arguments: list[str], message: str, foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(["adapt", str(foreign), *arguments, "-o", str(tmp_path / "adapted.onnx")])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
     assert not (tmp_path / "adapted.onnx").exists()
 
 
-def test_graph_in_which_nothing_is_found_is_not_written(foreign: Path, tmp_path: Path) -> None:
+def test_graph_in_which_nothing_is_found_is_not_written(
+    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "adapted.onnx"
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 128, 3), 99, np.uint8))
-    options = ["--activation", "softmax", "--score-floor", "0.9999", "--images", tmp_path]
-    done = run("adapt", foreign, *options, "-o", tmp_path / "adapted.onnx")
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {tmp_path}/adapted.onnx: expected detections in the images of {tmp_path}")
-    assert not (tmp_path / "adapted.onnx").exists()
+    options = ["--activation", "softmax", "--score-floor", "0.9999", "--images", str(tmp_path)]
+    with pytest.raises(SystemExit) as ended:
+        app(["adapt", str(foreign), *options, "-o", str(out)])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith(f"error: {out}: expected detections in the images of {tmp_path}")
+    assert not out.exists()

@@ -19,7 +19,7 @@ def averaged_after(values: list[float], *, decay: float) -> float:
     for value in values:
         nn.init.constant_(model.weight, value)
         average.update_parameters(model)
-    return float(average.module.weight.detach())
+    return float(average.module.get_parameter("weight").detach())
 
 
 def test_untrained_weights_are_gone_after_few_steps() -> None:
@@ -41,4 +41,4 @@ def test_buffers_are_averaged_too() -> None:
     for value in (1.0, 2.0):
         torch.nn.init.constant_(model.get_buffer("running_mean"), value)
         average.update_parameters(model)
-    torch.testing.assert_close(average.module.running_mean, torch.tensor([1.0 * 2 / 11 + 2.0 * 9 / 11]))
+    torch.testing.assert_close(average.module.get_buffer("running_mean"), torch.tensor([1.0 * 2 / 11 + 2.0 * 9 / 11]))

@@ -79,7 +79,8 @@ def same_padded(side: int, kernel: int) -> Tensor:
     layer = ConvNorm(1, 1, kernel, stride=2, padding="same", activation=False)
     nn.init.ones_(layer.conv.weight)
     layer.norm = None
-    return layer(torch.ones(1, 1, side, side))[0, 0]
+    counts: Tensor = layer(torch.ones(1, 1, side, side))[0, 0]
+    return counts
 
 
 @pytest.mark.parametrize(

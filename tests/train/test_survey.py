@@ -101,7 +101,7 @@ def test_an_image_in_both_splits_is_refused(write_voc: WriteVoc) -> None:
     ],
 )
 def test_auto_splits(animals_root: Path, given: dict[str, str], resolved: tuple[str, str]) -> None:
-    settings = with_splits(TrainSettings(**given), open_dataset(animals_root))
+    settings = with_splits(TrainSettings().model_copy(update=given), open_dataset(animals_root))
     assert (settings.train_split, settings.val_split) == resolved
 
 
