@@ -83,8 +83,8 @@ def test_any_box_comes_back(
         image_id="a",
         image_path=image,
         boxes_xyxy_px=boxes_xyxy_px,
-        class_ids=np.asarray([0, 1, 0]),
-        difficult=np.asarray([False, True, False]),
+        class_ids=np.asarray([0, 1, 0], np.int64),
+        difficult=np.asarray([False, True, False], np.bool_),
         height_px=1000,
         width_px=1000,
     )
@@ -172,8 +172,8 @@ def test_the_column_difficult_is_written_only_where_it_says_something(tmp_path: 
         image_id="a",
         image_path=tmp_path / "a.jpg",
         boxes_xyxy_px=np.asarray([[1, 2, 4, 6]], np.float32),
-        class_ids=np.asarray([0]),
-        difficult=np.asarray([False]),
+        class_ids=np.asarray([0], np.int64),
+        difficult=np.asarray([False], np.bool_),
         height_px=10,
         width_px=10,
     )

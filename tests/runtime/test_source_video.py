@@ -59,7 +59,7 @@ def test_phone_video_stands_upright(write_video: WriteVideo, rotation: int, corn
     assert image.shape == ((48, 64, 3) if rotation in (0, 180) else (64, 48, 3))
     height, width = image.shape[:2]
     quarters = image.reshape(2, height // 2, 2, width // 2, 3).mean(axis=(1, 3, 4))  # [2, 2]
-    assert np.unravel_index(quarters.argmax(), (2, 2)) == corner
+    assert divmod(int(quarters.argmax()), 2) == corner
 
 
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.9])
