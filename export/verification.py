@@ -41,7 +41,8 @@ FP16 = Tolerances(
     reason="float16 keeps 11 bits, 5e-4 of a value, and the roundings of some hundred layers add up. Below a score of "
     "0.1 detections come and go with the last bit.",
 )
-# Measured likewise on a first quantization without any tuning: scores 0.15 apart, 8 % and 14 % unmatched.
+# Measured likewise on two quantizations without any tuning: scores 0.15 apart, 8 % and 14 % unmatched; the second is
+# to fail.
 INT8 = Tolerances(
     precision="int8",
     heads=None,
@@ -50,7 +51,7 @@ INT8 = Tolerances(
     iou=0.5,
     tie=2e-2,
     least_score=0.3,
-    unmatched_share=0.15,
+    unmatched_share=0.10,
     reason="8 bits have 256 steps a tensor: scores and boxes move visibly, so the same object is asked for, not the "
     "same number. What it costs in average precision, `singleshot evaluate` says.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -104,9 +105,15 @@ def training_batches(
         sampler=epochs,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
+        worker_init_fn=_leave_sigterm_to_the_run,
         collate_fn=_collate,
         drop_last=len(image_ids) > settings.batch_size,
     )
+
+
+def _leave_sigterm_to_the_run(_worker: int) -> None:
+    """Ignore SIGTERM in a worker: service managers send it to every process, and the run itself ends its workers."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _collate(images: list[AugmentedImage]) -> Batch:

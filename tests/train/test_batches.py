@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,21 @@ def test_the_number_of_workers_changes_nothing(data: Dataset) -> None:
     assert [len(batch.images) for batch in alone] == [5, 5]  # two of twelve are left out
     assert alone[0].images.dtype == torch.uint8
     assert all(len(boxes) == len(labels) for batch in alone for boxes, labels in batch.objects)
+
+
+def test_workers_survive_the_sigterm_that_a_service_manager_sends_to_all(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = epoch_of(data, workers=0, epoch=0)
+    untouched, run = AugmentedImages.__getitem__, os.getpid()
+
+    def terminated(self: AugmentedImages, key: tuple[int, int]) -> object:
+        assert os.getpid() != run
+        os.kill(os.getpid(), signal.SIGTERM)
+        return untouched(self, key)
+
+    monkeypatch.setattr(AugmentedImages, "__getitem__", terminated)
+    assert same(alone, epoch_of(data, workers=1, epoch=0))
 
 
 def test_epochs_and_seeds_differ(data: Dataset) -> None:
