@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from singleshot.runtime.card import Card as Card
+    from singleshot.runtime.classifications import Classification as Classification
+    from singleshot.runtime.classifier import classify as classify
     from singleshot.runtime.detections import Detections as Detections
     from singleshot.runtime.detector import detect as detect
     from singleshot.runtime.session import open_session as open_session
@@ -15,12 +17,14 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Card": "runtime.card",
+    "Classification": "runtime.classifications",
     "Detections": "runtime.detections",
+    "classify": "runtime.classifier",
     "detect": "runtime.detector",
     "open_session": "runtime.session",
 }
 
-__all__ = ["Card", "Detections", "__version__", "detect", "open_session"]
+__all__ = ["Card", "Classification", "Detections", "__version__", "classify", "detect", "open_session"]
 
 
 def __getattr__(name: str) -> object:

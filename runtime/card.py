@@ -14,6 +14,8 @@ from .errors import InputError
 CARD_KEY = "singleshot.card"
 """Name of the card among an ONNX graph's metadata, and in a checkpoint's dictionary."""
 
+Task = Literal["detector", "classifier"]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -107,13 +109,14 @@ class Card(_Part):
 
     format: Literal[1] = 1
     kind: Literal["checkpoint", "graph", "engine"]
-    task: Literal["detector"] = "detector"
+    task: Task = "detector"
     network: str
     """Name of the network, as `singleshot train` takes it."""
     class_names: Annotated[tuple[str, ...], Field(min_length=1)]
     """In the order of class ids; background is not counted."""
     input: InputSpec
     postprocess: Postprocess = Postprocess()
+    """Of a detector; a classifier has none beyond its softmax."""
     origin: Origin = Origin()
     measurements: tuple[Measurement, ...] = ()
     engine: Engine | None = None

@@ -11,7 +11,9 @@ from torch import Tensor
 from typing_extensions import Self
 
 from ..runtime.card import Card, InputSpec
+from ..runtime.classifications import Classification
 from ..runtime.detections import Detections
+from ..runtime.errors import InputError
 from ..runtime.postprocess import detections_from_heads
 from ..runtime.session import check_frames
 from .ssd import SSD, Heads
@@ -62,6 +64,10 @@ class TorchSession:
             self._network.default_cxcywh.cpu().numpy(),
             self._card.postprocess,
         )
+
+    def classify(self, frames: NDArray[np.uint8]) -> list[Classification]:
+        """Refuse: the network is a detector."""
+        raise InputError(f"{self._card.network}: expected a classifier, got a {self._card.task}.")
 
     def close(self) -> None:
         """Nothing to free."""

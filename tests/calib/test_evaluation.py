@@ -14,6 +14,7 @@ from typing_extensions import Self
 from singleshot.calib.datasets import open_dataset
 from singleshot.calib.evaluation import evaluate, open_dataset_for
 from singleshot.runtime.card import Card, InputSpec
+from singleshot.runtime.classifications import Classification
 from singleshot.runtime.detections import Detections
 from singleshot.runtime.errors import InputError
 
@@ -45,6 +46,9 @@ class LeftHalf:
                 class_ids=np.array([1], np.int32),
             )
         ]
+
+    def classify(self, frames: NDArray[np.uint8]) -> list[Classification]:
+        raise AssertionError("a detector is not asked to classify")
 
     def close(self) -> None:
         """Nothing is held."""

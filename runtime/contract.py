@@ -1,0 +1,139 @@
+"""The graph contract: which tensors an artefact has to have, and what their values mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .card import Card
+from .classifications import TOP, Classification
+from .detections import Detections
+from .errors import InputError
+from .postprocess import greedy_survivors
+from .runner import Outputs, TensorSpec
+
+FRAMES = "frames"
+EXACT = "exact"
+"""Further output of the `cluster` tail: 0 where suppression has to be finished on the host."""
+EXPORT_AGAIN = "Export it again with `singleshot export`."
+
+Tensors = Mapping[str, TensorSpec]
+
+
+def contract_inputs(card: Card) -> dict[str, TensorSpec]:
+    """Return the inputs that a card promises; a free first dimension is the batch."""
+    return {FRAMES: TensorSpec(dtype="uint8", shape=(None, card.input.height, card.input.width, 3))}
+
+
+def contract_outputs(card: Card) -> dict[str, TensorSpec]:
+    """Return the outputs that a card promises; a free first dimension is the batch."""
+    if card.task == "classifier":
+        top = min(TOP, len(card.class_names))
+        return {
+            "top_scores": TensorSpec(dtype="float32", shape=(None, top)),
+            "top_classes": TensorSpec(dtype="int32", shape=(None, top)),
+        }
+    rows = card.postprocess.max_detections
+    outputs = {
+        "num_dets": TensorSpec(dtype="int32", shape=(None, 1)),
+        "det_boxes": TensorSpec(dtype="float32", shape=(None, rows, 4)),
+        "det_scores": TensorSpec(dtype="float32", shape=(None, rows)),
+        "det_classes": TensorSpec(dtype="int32", shape=(None, rows)),
+    }
+    if card.postprocess.tail == "cluster":
+        outputs[EXACT] = TensorSpec(dtype="int32", shape=(None, 1))
+    return outputs
+
+
+def check_contract(card: Card, inputs: Tensors, outputs: Tensors, *, source: str, mend: str = EXPORT_AGAIN) -> None:
+    """Compare an artefact's inputs and outputs with what its card promises: names, then types, then shapes.
+
+    Args:
+        card: of the artefact.
+        inputs: that it has.
+        outputs: that it has.
+        source: the artefact's name, for the error.
+        mend: what to do about it, for the error.
+
+    Raises:
+        InputError: they differ. The first dimension is the batch and may be anything.
+    """
+    for kind, got, wanted in (
+        ("inputs", inputs, contract_inputs(card)),
+        ("outputs", outputs, contract_outputs(card)),
+    ):
+        if set(got) != set(wanted):
+            raise InputError(
+                f"{source}: expected the {kind} {', '.join(wanted)}, got {', '.join(got) or 'none'}. {mend}"
+            )
+        for name, spec in wanted.items():
+            found = got[name]
+            if found.dtype != spec.dtype or found.shape[1:] != spec.shape[1:] or len(found.shape) != len(spec.shape):
+                raise InputError(
+                    f"{source}: expected {name} {spec.dtype} {_shape_text(spec.shape)}, "
+                    f"got {found.dtype} {_shape_text(found.shape)}. {mend}"
+                )
+
+
+def detections_from_outputs(card: Card, outputs: Outputs, *, source: str, mend: str = EXPORT_AGAIN) -> list[Detections]:
+    """Read a detector's outputs, one value per frame, boxes normalised to the input.
+
+    Where the `cluster` tail did not come to an end, suppression is finished here: its rows hold the greedy answer and
+    more. Were they cut at M, its last rows may be missing.
+
+    Raises:
+        InputError: a value lies outside the contract.
+    """
+    is_cluster = card.postprocess.tail == "cluster"
+    found = []
+    for row, count in enumerate(outputs["num_dets"][:, 0].tolist()):
+        rows = Detections(
+            boxes_xyxy=outputs["det_boxes"][row, :count],
+            scores=outputs["det_scores"][row, :count],
+            class_ids=outputs["det_classes"][row, :count],
+        )
+        if len(rows) != count:
+            raise InputError(f"{source}: expected num_dets within its {len(rows)} rows, got {count}. {mend}")
+        if not np.isfinite(rows.boxes_xyxy).all():
+            raise InputError(f"{source}: expected finite boxes and scores, got NaN or infinity. {mend}")
+        _check_named("boxes and scores", card, rows.scores, rows.class_ids, source=source, mend=mend)
+        if is_cluster and not outputs[EXACT][row, 0]:
+            rows = greedy_survivors(rows, card.postprocess.iou_threshold)
+        found.append(rows)
+    return found
+
+
+def classifications_from_outputs(
+    card: Card, outputs: Outputs, *, source: str, mend: str = EXPORT_AGAIN
+) -> list[Classification]:
+    """Read a classifier's outputs, one value per frame.
+
+    Raises:
+        InputError: a value lies outside the contract.
+    """
+    found = []
+    for scores, class_ids in zip(outputs["top_scores"], outputs["top_classes"], strict=True):
+        _check_named("scores", card, scores, class_ids, source=source, mend=mend)
+        found.append(Classification(scores=scores, class_ids=class_ids))
+    return found
+
+
+def _check_named(
+    what: str, card: Card, scores: NDArray[Any], class_ids: NDArray[Any], *, source: str, mend: str
+) -> None:
+    """Refuse what would otherwise surface as an index error or as results that silently vanish."""
+    classes = len(card.class_names)
+    if not np.isfinite(scores).all():
+        raise InputError(f"{source}: expected finite {what}, got NaN or infinity. {mend}")
+    if len(class_ids) and not 0 <= class_ids.min() <= class_ids.max() < classes:
+        raise InputError(
+            f"{source}: expected class ids 0 to {classes - 1} as in the card, "
+            f"got {class_ids.min()} to {class_ids.max()}. {mend}"
+        )
+
+
+def _shape_text(shape: tuple[int | None, ...]) -> str:
+    return f"[{', '.join('N' if size is None else str(size) for size in shape)}]"

@@ -1,0 +1,54 @@
+"""What a backend has to offer so that a session can be made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .card import Card
+
+Outputs = Mapping[str, NDArray[Any]]
+"""A graph's outputs by name; their dtypes and shapes are those of the contract."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """An input or output of a graph.
+
+    Args:
+        dtype: in numpy's words, for example `uint8`.
+        shape: None where a dimension is free.
+    """
+
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class Runner(Protocol):
+    """Computes a graph's outputs. It need not know what they mean: `GraphSession` does."""
+
+    @property
+    def card(self) -> Card:
+        """The artefact's card."""
+
+    @property
+    def name(self) -> str:
+        """Who computes, for reports: `onnxruntime (CPU)`."""
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """By name."""
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """By name."""
+
+    def infer(self, frames: NDArray[np.uint8]) -> Outputs:
+        """Compute all outputs for [N, H, W, 3] uint8 BGR frames, already checked against the card."""
+
+    def close(self) -> None:
+        """Free what is held; called once."""
