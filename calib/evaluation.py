@@ -11,14 +11,15 @@ from ..runtime.session import Session
 from .average_precision import DetectionEvaluator, EvaluationResult
 from .datasets import Dataset
 from .finding import find_layout
-from .sample_check import Progress, no_usable_images, read_or_leave_out
+from .image_stream import check_same_classes, streamed_images
+from .sample_check import Progress, no_usable_images
 
 
 def open_dataset_for(card: Card, root: Path, *, strict: bool = False) -> Dataset:
-    """Open labelled images through a detector's classes; those that the data do not know have no objects.
+    """Open labelled images through an artefact's classes; those that the data do not know have no objects.
 
     Args:
-        card: of the detector.
+        card: of the detector or classifier.
         root: as `open_dataset` takes it.
         strict: raise at the first problem of the data instead of counting it.
 
@@ -47,24 +48,11 @@ def evaluate(
             set is strict and something is wrong.
         MissingDependencyError: faster-coco-eval is not installed.
     """
-    if dataset.class_names != session.card.class_names:
-        raise InputError(
-            f"{dataset.name}: expected the detector's classes {', '.join(session.card.class_names)}, "
-            f"got {', '.join(dataset.class_names)}. Open the data with open_dataset_for(card, root)."
-        )
-    total = len(dataset.sample_ids(split, seed=seed))
-    _check_objects(dataset, split, seed=seed, listed=total)
+    check_same_classes(session.card, dataset)
+    _check_objects(dataset, split, seed=seed, listed=len(dataset.sample_ids(split, seed=seed)))
     evaluator = DetectionEvaluator(dataset.class_names)
-    images = 0
-    for done, sample in enumerate(dataset.samples(split, seed=seed), start=1):
-        image = read_or_leave_out(dataset, sample)
-        if image is not None:
-            evaluator.add(sample, detect(session, image))
-            images += 1
-        if on_progress is not None:
-            on_progress(done, total)
-    if not images:
-        raise no_usable_images(dataset, split, listed=total)
+    for sample, image in streamed_images(dataset, split, seed=seed, on_progress=on_progress):
+        evaluator.add(sample, detect(session, image))
     return evaluator.result()
 
 

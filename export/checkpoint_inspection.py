@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..runtime.card import sha256_of_file
-from ..train.checkpoint import load_checkpoint
-from ..train.session_torch import TorchSession
+from ..train.checkpoint import Checkpoint, load_checkpoint
+from ..train.session_torch import TorchClassifierSession, TorchSession
 from .inspection import Inspection, TensorInfo
 from .operations import Operations
 from .tail import HEADS
@@ -28,7 +29,7 @@ def inspect_checkpoint(path: Path) -> Inspection:
     frames = np.zeros((1, card.input.height, card.input.width, 3), np.uint8)
     counter = FlopCounterMode(display=False)
     with counter:
-        heads = TorchSession(network, card).heads(frames)
+        outputs = _heads(checkpoint, frames)
     layers = Counter(type(module).__name__ for module in network.modules() if not any(module.children()))
     return Inspection(
         path=path,
@@ -42,7 +43,7 @@ def inspect_checkpoint(path: Path) -> Inspection:
         inputs=(TensorInfo(name="frames", dtype="uint8", shape=("N", *frames.shape[1:])),),
         outputs=tuple(
             TensorInfo(name=name, dtype="float32", shape=("N", *tensor.shape[1:]))
-            for name, tensor in zip(HEADS, (heads.class_logits, heads.box_offsets), strict=True)
+            for name, tensor in zip(HEADS, outputs, strict=False)  # a classifier has no boxes
         ),
         operators=tuple(layers.most_common()),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
@@ -54,3 +55,11 @@ def inspect_checkpoint(path: Path) -> Inspection:
             "everything else is left out.",
         ),
     )
+
+
+def _heads(checkpoint: Checkpoint, frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+    """Run the network: class logits, and of a detector box offsets."""
+    if checkpoint.card.task == "classifier":
+        return (TorchClassifierSession(checkpoint.network, checkpoint.card).logits(frames),)
+    heads = TorchSession(checkpoint.detector, checkpoint.card).heads(frames)
+    return heads.class_logits.numpy(), heads.box_offsets.numpy()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,60 +13,48 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from ..runtime.boxes import decode_boxes
-from ..runtime.card import Card, Measurement, Origin, Postprocess, sha256_of_file
+from ..runtime.card import Card, Measurement, Postprocess
 from ..runtime.detections import Detections
-from ..runtime.errors import InputError
 from ..runtime.postprocess import detections_from_heads, scores_from_logits
 from ..runtime.session import open_session
 from ..runtime.whole_files import whole_file
-from ..train.checkpoint import Checkpoint, load_checkpoint
+from ..train.checkpoint import Checkpoint
 from ..train.session_torch import TorchSession
+from .graph_card import graph_card
 from .graph_file import save_graph
 from .network_graph import FRAMES, network_graph
 from .parity import FramePair, Parity, compare_detections
-from .proof_frames import frames_of_folder
 from .tail import HEADS, append_onnx_tail
-
-_PACKAGES = ("torch", "onnx", "onnxruntime")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Export:
-    """A written graph and the proof that came before it."""
-
-    path: Path
-    card: Card
-    parity: Parity
 
 
 def export_detector(
-    checkpoint_path: Path, out: Path, *, postprocess: Postprocess | None = None, images: Path | None = None
-) -> Export:
-    """Write a checkpoint as one ONNX graph, from uint8 BGR frames to detections, if it is proved equal.
+    checkpoint: Checkpoint,
+    checkpoint_path: Path,
+    out: Path,
+    frames: NDArray[np.uint8],
+    *,
+    postprocess: Postprocess | None = None,
+) -> tuple[Card, Parity]:
+    """Write a detector as one ONNX graph, from uint8 BGR frames to detections, if it is proved equal.
 
     Args:
-        checkpoint_path: of `singleshot train`.
-        out: the graph, `.onnx`; written whole, after the proof, or not at all.
+        checkpoint: of a detector.
+        checkpoint_path: its file.
+        out: the graph; written whole, after the proof, or not at all.
+        frames: [n, H, W, 3] uint8, BGR, real images for the proof.
         postprocess: K, M, floor, IoU threshold; the checkpoint's where not given. The variances are always the
             checkpoint's, which was trained with them.
-        images: folder of real images for the proof; the checkpoint's own validation frames where not given.
+
+    Returns:
+        The graph's card, and the figures of the proof.
 
     Raises:
-        InputError: the checkpoint or the images cannot be used, or `out` is not an .onnx file.
         CheckError: PyTorch and ONNX Runtime differ by more than the tolerances.
     """
-    if out.suffix != ".onnx":
-        raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
-    checkpoint = load_checkpoint(checkpoint_path)
-    frames = checkpoint.frames if images is None else frames_of_folder(images, checkpoint.card.input)
-    if not len(frames):
-        raise InputError(
-            f"{checkpoint_path}: expected frames to prove the export with, got none. Name a folder by --images."
-        )
-    card = _graph_card(checkpoint, checkpoint_path, postprocess or checkpoint.card.postprocess)
+    card = _with_postprocess(graph_card(checkpoint.card, checkpoint_path), postprocess)
     graph = append_onnx_tail(
-        network_graph(checkpoint.network, card.input),
-        default_cxcywh=checkpoint.network.default_cxcywh.numpy(),
+        network_graph(checkpoint.detector, card.input),
+        default_cxcywh=checkpoint.detector.default_cxcywh.numpy(),
         postprocess=card.postprocess,
     )
     parity = prove(checkpoint, graph, card, frames)
@@ -76,7 +63,7 @@ def export_detector(
     with whole_file(out) as temporary:
         save_graph(graph, card, temporary)
         open_session(temporary).close()  # reads the card and holds the graph against the contract
-    return Export(path=out, card=card, parity=parity)
+    return card, parity
 
 
 def prove(checkpoint: Checkpoint, graph: onnx.ModelProto, card: Card, frames: NDArray[np.uint8]) -> Parity:
@@ -88,8 +75,8 @@ def prove(checkpoint: Checkpoint, graph: onnx.ModelProto, card: Card, frames: ND
         card: of the graph.
         frames: [n, H, W, 3] uint8, BGR.
     """
-    torch_session = TorchSession(checkpoint.network, card)
-    default_cxcywh = checkpoint.network.default_cxcywh.numpy()
+    torch_session = TorchSession(checkpoint.detector, card)
+    default_cxcywh = checkpoint.detector.default_cxcywh.numpy()
     run = _with_heads(graph)
     pairs, heads_difference = [], 0.0
     for frame in frames[:, None]:  # [1, H, W, 3]
@@ -140,26 +127,9 @@ def _with_heads(graph: onnx.ModelProto) -> Callable[[NDArray[np.uint8]], _Answer
     return run
 
 
-def _graph_card(checkpoint: Checkpoint, path: Path, postprocess: Postprocess) -> Card:
-    parent = checkpoint.card
-    return parent.model_copy(
-        update={
-            "kind": "graph",
-            "postprocess": postprocess.model_copy(update={"variances": parent.postprocess.variances}),
-            "origin": Origin(
-                parent_sha256=sha256_of_file(path),
-                data=parent.origin.data,
-                data_sha256=parent.origin.data_sha256,
-                split_seed=parent.origin.split_seed,
-                settings=parent.origin.settings,
-                packages={**parent.origin.packages, **{name: version(name) for name in _PACKAGES}},
-            ),
-            "measurements": tuple(
-                item.model_copy(update={"note": f"{item.note}, of the checkpoint".removeprefix(", ")})
-                for item in parent.measurements
-            ),
-        }
-    )
+def _with_postprocess(card: Card, asked: Postprocess | None) -> Card:
+    own = card.postprocess
+    return card.model_copy(update={"postprocess": (asked or own).model_copy(update={"variances": own.variances})})
 
 
 def _measured(parity: Parity) -> tuple[Measurement, ...]:

@@ -7,7 +7,7 @@ import copy
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import onnx
 import torch
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ..runtime.card import InputSpec
 from ..runtime.require import require
 from ..train.layers import ConvNorm
-from ..train.session_torch import normalised_images
-from ..train.ssd import SSD
+from ..train.session_torch import class_logits_of, normalised_images
+from ..train.ssd import Heads
 from .tail import HEADS, OPSET
 
 FRAMES = "frames"
@@ -30,29 +30,34 @@ MAX_IR_VERSION = 10
 class _FromFrames(nn.Module):
     """Puts the preprocessing in front: what arrives is what a camera delivers."""
 
-    def __init__(self, network: SSD, spec: InputSpec) -> None:
+    def __init__(self, network: nn.Module, spec: InputSpec) -> None:
         super().__init__()
         self.network = network
         self.spec = spec
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Map [N, H, W, 3] uint8 BGR to class_logits [N, D, C] and box_offsets [N, D, 4]."""
+    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Map [N, H, W, 3] uint8 BGR to a detector's class_logits [N, D, C] and box_offsets [N, D, 4], or to a
+        classifier's class_logits [N, C].
+        """
         # Cast before the transpose: NVIDIA's parser refuses uint8 there.
         images_rgb = frames.float().permute(0, 3, 1, 2).index_select(1, torch.tensor([2, 1, 0]))
-        heads = self.network(normalised_images(images_rgb, self.spec))
-        return heads.class_logits, heads.box_offsets
+        emitted = self.network(normalised_images(images_rgb, self.spec))
+        if isinstance(emitted, Heads):
+            return emitted.class_logits, emitted.box_offsets
+        return (class_logits_of(emitted),)
 
 
-def network_graph(network: SSD, spec: InputSpec) -> onnx.ModelProto:
+def network_graph(network: nn.Module, spec: InputSpec, *, heads: Sequence[str] = HEADS) -> onnx.ModelProto:
     """Trace a network to ONNX; its batch norms are folded into the convolutions.
 
     Args:
         network: in evaluation mode; it is not changed.
         spec: the card's input.
+        heads: names of the outputs.
 
     Returns:
-        A model of opset 20 with input `frames` uint8 [N, H, W, 3] BGR and outputs `class_logits` [N, D, C] and
-        `box_offsets` [N, D, 4], N symbolic.
+        A model of opset 20 with input `frames` uint8 [N, H, W, 3] BGR and as outputs the raw heads, N symbolic: of a
+        detector `class_logits` [N, D, C] and `box_offsets` [N, D, 4], of a classifier `class_logits` [N, C].
 
     Raises:
         MissingDependencyError: onnxscript is not installed.
@@ -71,7 +76,7 @@ def network_graph(network: SSD, spec: InputSpec) -> onnx.ModelProto:
             dynamo=True,
             opset_version=OPSET,
             input_names=[FRAMES],
-            output_names=list(HEADS),
+            output_names=list(heads),
             dynamic_shapes={"frames": {0: torch.export.Dim("N", min=1, max=1024)}},
             verbose=False,
         )

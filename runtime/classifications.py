@@ -35,3 +35,12 @@ class Classification:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def at_least(self, thresholds: NDArray[np.float32]) -> Classification:
+        """Keep the classes whose score reaches their own threshold.
+
+        Args:
+            thresholds: [number of classes] float32.
+        """
+        keep = self.scores >= thresholds[self.class_ids]
+        return Classification(scores=self.scores[keep], class_ids=self.class_ids[keep])

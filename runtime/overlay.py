@@ -29,19 +29,19 @@ _PALETTE: tuple[Colour, ...] = (
 """Told apart at a glance, also on grass, sky and skin."""
 
 _GOLDEN_RATIO = 0.618034
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_PX_AT_SCALE_1 = 22.0
 """Height of a capital letter at font scale 1."""
 
 _EQUAL_CONTRAST_LUMINANCE = 0.179
 """Where black and white have the same contrast ratio by WCAG: (L + 0.05)^2 = 1.05 x 0.05."""
 
-_BLACK: Colour = (0, 0, 0)
-_WHITE: Colour = (255, 255, 255)
+BLACK: Colour = (0, 0, 0)
+WHITE: Colour = (255, 255, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Style:
+class Style:
     """Sizes in pixels that suit a frame."""
 
     line_px: int
@@ -60,7 +60,7 @@ class _Label:
     width: int
     height: int
     baseline: int
-    style: _Style
+    style: Style
 
     def overlaps(self, other: _Label) -> bool:
         """Whether two rectangles share a pixel."""
@@ -85,7 +85,7 @@ def draw_detections(image: NDArray[np.uint8], detections: Detections, class_name
     """
     drawn = image.copy()
     height, width = image.shape[:2]
-    style = _style(height, width)
+    style = style_for(height, width)
     boxes_px = np.rint(detections.boxes_xyxy_px(height=height, width=width)).astype(int)
     colours = [class_colour(class_id) for class_id in detections.class_ids.tolist()]
     rows = range(len(detections))
@@ -115,14 +115,14 @@ def text_colour_on(colour: Colour) -> Colour:
     """Return black or white, whichever is easier to read on that colour."""
     blue, green, red = (float(value / 255) ** 2.2 for value in colour)  # to linear light, nearly
     luminance = 0.0722 * blue + 0.7152 * green + 0.2126 * red
-    return _BLACK if luminance > _EQUAL_CONTRAST_LUMINANCE else _WHITE
+    return BLACK if luminance > _EQUAL_CONTRAST_LUMINANCE else WHITE
 
 
-def _style(height: int, width: int) -> _Style:
+def style_for(height: int, width: int) -> Style:
     """Grow slower than the frame: large frames are looked at larger, and hold more."""
     relative = float(np.hypot(height, width)) / 734  # 640 x 360 is 1
     font_px = max(7.0, 12 * relative**0.65)
-    return _Style(
+    return Style(
         line_px=max(1, round(2 * relative**0.65)),
         font_scale=font_px / _FONT_PX_AT_SCALE_1,
         font_line_px=max(1, round(font_px / 9)),
@@ -130,19 +130,19 @@ def _style(height: int, width: int) -> _Style:
     )
 
 
-def _draw_box(drawn: NDArray[np.uint8], box: NDArray[np.int_], colour: Colour, style: _Style) -> None:
+def _draw_box(drawn: NDArray[np.uint8], box: NDArray[np.int_], colour: Colour, style: Style) -> None:
     height, width = drawn.shape[:2]
     # Half a line inside the frame, so that a box at the edge stays visible.
     inset = style.line_px // 2
     left, right = np.clip([box[0], box[2]], inset, max(inset, width - 1 - inset)).tolist()
     top, bottom = np.clip([box[1], box[3]], inset, max(inset, height - 1 - inset)).tolist()
     if style.line_px > 1:  # a dark rim keeps the line visible on its own colour
-        cv2.rectangle(drawn, (left, top), (right, bottom), _BLACK, style.line_px + 2)
+        cv2.rectangle(drawn, (left, top), (right, bottom), BLACK, style.line_px + 2)
     cv2.rectangle(drawn, (left, top), (right, bottom), colour, style.line_px)
 
 
 def _place_label(
-    text: tuple[str, str], box: NDArray[np.int_], style: _Style, placed: list[_Label], *, height: int, width: int
+    text: tuple[str, str], box: NDArray[np.int_], style: Style, placed: list[_Label], *, height: int, width: int
 ) -> _Label:
     """Try above the box, inside its top, below it, inside its bottom; take the first place that is free."""
     label = _measured(text, style, width)
@@ -161,7 +161,7 @@ def _place_label(
     return free[0] if free else choices[0]
 
 
-def _measured(text: tuple[str, str], style: _Style, width: int) -> _Label:
+def _measured(text: tuple[str, str], style: Style, width: int) -> _Label:
     """Measure a label; on a frame too narrow for it the score goes first, then the letters shrink."""
     name, score = text
     label = _measure(f"{name} {score}", style)
@@ -173,8 +173,8 @@ def _measured(text: tuple[str, str], style: _Style, width: int) -> _Label:
     return label
 
 
-def _measure(text: str, style: _Style) -> _Label:
-    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, style.font_scale, style.font_line_px)
+def _measure(text: str, style: Style) -> _Label:
+    (text_width, text_height), baseline = cv2.getTextSize(text, FONT, style.font_scale, style.font_line_px)
     return _Label(
         text=text,
         left=0,
@@ -192,5 +192,5 @@ def _draw_label(drawn: NDArray[np.uint8], label: _Label, colour: Colour) -> None
     cv2.rectangle(drawn, (label.left, label.top), (right, bottom), colour, cv2.FILLED)
     origin = (label.left + style.margin_px, bottom - style.margin_px - label.baseline + 1)
     cv2.putText(
-        drawn, label.text, origin, _FONT, style.font_scale, text_colour_on(colour), style.font_line_px, cv2.LINE_AA
+        drawn, label.text, origin, FONT, style.font_scale, text_colour_on(colour), style.font_line_px, cv2.LINE_AA
     )

@@ -1,4 +1,4 @@
-"""The loop: frames in, detections out, each stage timed."""
+"""The loop: frames in, detections or classes out, each stage timed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .card import Task
+from .classifications import Classification
 from .detections import Detections
 from .detector import detections_to_frame, fit_frame
 from .frame import Frame, Source
 from .overlay import draw_detections
+from .overlay_classes import draw_classes
 from .results import FrameResult
 from .session import Session
 from .sink_thread import SinkThread
@@ -31,12 +34,14 @@ class FoundClass:
     frames: int
     """Frames with at least one."""
     detections: int
+    """Boxes; of a classifier the frames in which the class came first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
     """What a run did and how fast."""
 
+    task: Task
     frames: int
     wall_s: float
     """From the start of the loop until everything was written."""
@@ -62,7 +67,7 @@ def run_pipeline(
     max_frames: int | None = None,
     on_frame: Callable[[FrameResult], None] | None = None,
 ) -> RunSummary:
-    """Run a detector over a source; decoding, the network and writing overlap in three threads.
+    """Run a detector or a classifier over a source; decoding, the network and writing overlap in three threads.
 
     The source and the sinks are closed at the end, also by an error or an interruption, so that what was written until
     then can be used.
@@ -102,6 +107,7 @@ def run_pipeline(
             if frames == max_frames:
                 break
     return RunSummary(
+        task=session.card.task,
         frames=frames,
         wall_s=time.perf_counter() - started_s,
         stages=loop.times.result(),
@@ -133,19 +139,15 @@ class _Loop:
             yield frame
 
     def process(self, frame: Frame) -> FrameResult:
-        """Resize, detect, threshold, draw."""
-        height, width = frame.image.shape[:2]
+        """Resize, detect or classify, threshold, draw."""
         with self.times.measure("resize"):
             fitted = fit_frame(frame.image, self._card.input)
-        with self.times.measure("network"):
-            raw = self._session.run(fitted[np.newaxis])[0]
-        found = detections_to_frame(raw, self._card.input, height=height, width=width).at_least(self._thresholds)
-        self._count(found)
+        found = (self._classes if self._card.task == "classifier" else self._detections)(frame, fitted[np.newaxis])
         drawn = None
         if self._draw:
             with self.times.measure("draw"):
-                drawn = draw_detections(frame.image, found, self._card.class_names)
-        return FrameResult(frame=frame, detections=found, drawn=drawn)
+                drawn = self._drawn(frame.image, found)
+        return FrameResult(frame=frame, found=found, drawn=drawn)
 
     def found(self) -> tuple[FoundClass, ...]:
         """Return the counts in the card's order."""
@@ -155,7 +157,26 @@ class _Loop:
             if self._detections_of[class_id]
         )
 
-    def _count(self, found: Detections) -> None:
-        class_ids = found.class_ids.tolist()
+    def _detections(self, frame: Frame, fitted: NDArray[np.uint8]) -> Detections:
+        height, width = frame.image.shape[:2]
+        with self.times.measure("network"):
+            raw = self._session.run(fitted)[0]
+        found = detections_to_frame(raw, self._card.input, height=height, width=width).at_least(self._thresholds)
+        self._count(found.class_ids.tolist())
+        return found
+
+    def _classes(self, _frame: Frame, fitted: NDArray[np.uint8]) -> Classification:
+        with self.times.measure("network"):
+            raw = self._session.classify(fitted)[0]
+        found = raw.at_least(self._thresholds)
+        self._count(found.class_ids[:1].tolist())
+        return found
+
+    def _drawn(self, image: NDArray[np.uint8], found: Detections | Classification) -> NDArray[np.uint8]:
+        if isinstance(found, Classification):
+            return draw_classes(image, found, self._card.class_names)
+        return draw_detections(image, found, self._card.class_names)
+
+    def _count(self, class_ids: list[int]) -> None:
         self._detections_of.update(class_ids)
         self._frames_with.update(set(class_ids))

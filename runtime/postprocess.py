@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .boxes import decode_boxes, intersections_and_unions
 from .card import Postprocess
+from .classifications import TOP, Classification
 from .detections import Detections
 
 Array = NDArray[np.float32]
@@ -39,11 +40,23 @@ def detections_from_heads(
     ]
 
 
+def classifications_from_logits(class_logits: Array) -> list[Classification]:
+    """Turn a classifier's logits into its likeliest classes: softmax, descending, a tie going to the lower class.
+
+    Args:
+        class_logits: [N, C] float32, no class is background.
+    """
+    scores = _softmax(class_logits)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
+    return [
+        Classification(scores=row[places], class_ids=places.astype(np.int32))
+        for row, places in zip(scores, order, strict=True)
+    ]
+
+
 def scores_from_logits(class_logits: Array) -> Array:
     """Return the softmax of [D, C] float32 over C, without the background: [D, C - 1] float32."""
-    exponentials = np.exp(class_logits - class_logits.max(axis=-1, keepdims=True))
-    scores = np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
-    return scores[:, 1:]
+    return _softmax(class_logits)[:, 1:]
 
 
 def greedy_survivors(found: Detections, iou_threshold: float) -> Detections:
@@ -91,6 +104,11 @@ def detections_from_candidates(scores: Array, boxes_xyxy: Array, postprocess: Po
         return Detections.none()
     box_ids, class_ids = np.array(kept, np.int32).T
     return Detections(boxes_xyxy=boxes_xyxy[box_ids], scores=scores[box_ids, class_ids], class_ids=class_ids)
+
+
+def _softmax(logits: Array) -> Array:
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
 
 
 def _is_suppressed(box_xyxy: Array, rivals_xyxy: Array, iou_threshold: float) -> bool:

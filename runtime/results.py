@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .classifications import Classification
 from .detections import Detections
 from .frame import Frame
 
@@ -17,10 +18,10 @@ class FrameResult:
 
     Args:
         frame: as the source delivered it.
-        detections: above the thresholds, boxes normalised to the frame.
-        drawn: [h, w, 3] uint8, BGR, with the detections drawn; none if no sink asked for it.
+        found: above the thresholds; of a detector with boxes normalised to the frame.
+        drawn: [h, w, 3] uint8, BGR, with what was found drawn; none if no sink asked for it.
     """
 
     frame: Frame
-    detections: Detections
+    found: Detections | Classification
     drawn: NDArray[np.uint8] | None

@@ -1,4 +1,4 @@
-"""Writes detections as JSON lines."""
+"""Writes what was found as JSON lines."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from .classifications import Classification
 from .errors import InputError
 from .results import FrameResult
 
@@ -59,11 +60,19 @@ class JsonLinesSink:
 
 
 def json_line(result: FrameResult, class_names: Sequence[str]) -> str:
-    """Put one frame's detections into one line of JSON, without the line's end.
+    """Put what was found in one frame into one line of JSON, without the line's end.
 
-    Boxes are corners in pixels of the frame, to 2 decimals; scores have 4, `time_s` 6.
+    Of a detector it lists `detections`, of a classifier `classes`. Boxes are corners in pixels of the frame, to 2
+    decimals; scores have 4, `time_s` 6.
     """
-    frame, found = result.frame, result.detections
+    frame, found = result.frame, result.found
+    line = {"source": frame.source, "frame": frame.index, "time_s": round(frame.time_s, 6)}
+    if isinstance(found, Classification):
+        classes = [
+            {"label": class_names[class_id], "class_id": class_id, "score": round(float(score), 4)}
+            for class_id, score in zip(found.class_ids.tolist(), found.scores, strict=True)
+        ]
+        return json.dumps({**line, "classes": classes}, ensure_ascii=False)
     height, width = frame.image.shape[:2]
     boxes_px = found.boxes_xyxy_px(height=height, width=width).astype(float)
     detections = [
@@ -75,8 +84,7 @@ def json_line(result: FrameResult, class_names: Sequence[str]) -> str:
         }
         for class_id, score, box in zip(found.class_ids.tolist(), found.scores, boxes_px.tolist(), strict=True)
     ]
-    line = {"source": frame.source, "frame": frame.index, "time_s": round(frame.time_s, 6), "detections": detections}
-    return json.dumps(line, ensure_ascii=False)
+    return json.dumps({**line, "detections": detections}, ensure_ascii=False)
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -25,20 +25,22 @@ def thresholds_from_options(options: Sequence[str], card: Card) -> NDArray[np.fl
     Returns:
         [number of classes] float32.
 
+    A classifier's classes are ranked among themselves, so without an option all of its top ones are kept.
+
     Raises:
         InputError: no number from the floor to 1, or no such class.
     """
-    for_all = DEFAULT_SCORE
+    is_detector = card.task == "detector"
+    floor = card.postprocess.score_floor if is_detector else 0.0
+    for_all = max(DEFAULT_SCORE, floor) if is_detector else 0.0
     for_class: dict[int, float] = {}
     for option in options:
         name, separator, value = option.rpartition("=")
-        score = _score(option, value, card.postprocess.score_floor)
+        score = _score(option, value, floor)
         if separator:
             for_class[card.class_id(name)] = score
         else:
             for_all = score
-    if not options and for_all < card.postprocess.score_floor:
-        for_all = card.postprocess.score_floor
     thresholds = np.full(len(card.class_names), for_all, np.float32)
     for class_id, score in for_class.items():
         thresholds[class_id] = score

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from ..runtime.backends import BackendOption
+from .backend_option import open_with, tell_on_stderr
+
 if TYPE_CHECKING:
     from ..runtime.frame import Source
     from ..runtime.pipeline import RunSummary
@@ -22,6 +25,8 @@ class DetectionOptions:
     video: str
     model: Path | None = None
     """None means the shipped detector."""
+    backend: BackendOption = "auto"
+    trust: bool = False
     save: Path | None = None
     json: Path | None = None
     scores: Sequence[str] = ()
@@ -39,7 +44,6 @@ def run_detection(options: DetectionOptions) -> None:
         KeyboardInterrupt: the run was interrupted; the files are finished.
     """
     from ..runtime.pipeline import run_pipeline
-    from ..runtime.session import open_session
     from ..runtime.shipped import shipped_detector
     from ..runtime.sinks import open_json_lines, open_recording
     from ..runtime.sources import open_source
@@ -47,7 +51,8 @@ def run_detection(options: DetectionOptions) -> None:
     from ..runtime.window import Window
 
     out = sys.stderr if str(options.json) == "-" else sys.stdout
-    with open_session(options.model or shipped_detector()) as session:
+    model, told = options.model or shipped_detector(), list[str]()
+    with open_with(model, options.backend, trust=options.trust, tell=told.append) as session:
         thresholds = thresholds_from_options(options.scores, session.card)
         with open_source(options.video) as source:
             window = Window() if options.show else None
@@ -57,6 +62,8 @@ def run_detection(options: DetectionOptions) -> None:
             if options.save is not None:
                 sinks.append(open_recording(options.save, source))
             paths = [sink.name for sink in reversed(sinks) if sink.name != "-"]
+            for line in told:  # a mistake among the options leaves its own line alone
+                tell_on_stderr(line)
             with _told_of_interruption(paths), _progress(source, options.max_frames) as on_frame:
                 summary = run_pipeline(
                     source,
@@ -77,7 +84,12 @@ def print_summary(summary: RunSummary, *, paths: Sequence[str], backend: str, ou
     for path in paths:
         print(path, file=out)
     for found in summary.found:
-        print(f"{found.name}: in {found.frames} of {summary.frames} frames, {found.detections} boxes", file=out)
+        share = f"in {found.frames} of {summary.frames} frames"
+        print(
+            f"{found.name}: "
+            + (f"first {share}" if summary.task == "classifier" else f"{share}, {found.detections} boxes"),
+            file=out,
+        )
     if not summary.found:
         print(f"nothing found in {summary.frames} frames", file=out)
     print(

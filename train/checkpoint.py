@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ..runtime.card import CARD_KEY, Card, card_from_json
 from ..runtime.errors import InputError
-from .networks import NETWORKS, network_named
-from .session_torch import TorchSession
+from .networks import NETWORKS, build_network, options_of
+from .session_torch import TorchClassifierSession, TorchSession
 from .ssd import SSD
 
 NETWORK_PREFIX = "network."
@@ -32,10 +33,21 @@ class Checkpoint:
         epochs: epochs trained.
     """
 
-    network: SSD
+    network: nn.Module
     card: Card
     frames: NDArray[np.uint8]
     epochs: int
+
+    @property
+    def detector(self) -> SSD:
+        """The network of a detector.
+
+        Raises:
+            InputError: it is a classifier's.
+        """
+        if not isinstance(self.network, SSD):
+            raise InputError(f"{self.card.network}: expected a detector, got a {self.card.task}.")
+        return self.network
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -54,7 +66,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: expected a network that this version knows ({', '.join(NETWORKS)}), got {card.network}. "
             f"Use the version that trained it."
         )
-    network = network_named(card.network).build((card.input.height, card.input.width), len(card.class_names) + 1, False)
+    network = build_network(card.network, options_of(card))
     tensors = {
         key.removeprefix(NETWORK_PREFIX): value
         for key, value in content["state_dict"].items()
@@ -70,14 +82,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(network=network.eval(), card=card, frames=frames.numpy(), epochs=epochs)
 
 
-def open_checkpoint_session(path: Path) -> TorchSession:
+def open_checkpoint_session(path: Path) -> TorchSession | TorchClassifierSession:
     """Open a checkpoint for running it in PyTorch.
 
     Raises:
         InputError: as `load_checkpoint`.
     """
     checkpoint = load_checkpoint(path)
-    return TorchSession(checkpoint.network, checkpoint.card)
+    if checkpoint.card.task == "classifier":
+        return TorchClassifierSession(checkpoint.network, checkpoint.card)
+    return TorchSession(checkpoint.detector, checkpoint.card)
 
 
 def _content(path: Path) -> dict[str, Any]:  # a pickle's dictionary, checked by the caller key by key

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import Self
 
 from ..runtime.card import Card, InputSpec
 from ..runtime.classifications import Classification
 from ..runtime.detections import Detections
 from ..runtime.errors import InputError
-from ..runtime.postprocess import detections_from_heads
+from ..runtime.postprocess import classifications_from_logits, detections_from_heads
 from ..runtime.session import check_frames
 from .ssd import SSD, Heads
 
@@ -27,13 +28,14 @@ def normalised_images(images_rgb: Tensor, spec: InputSpec) -> Tensor:
     return (channels.float() - mean) / std
 
 
-class TorchSession:
-    """Runs a network in PyTorch; post-processing is `runtime.postprocess`."""
+class _NetworkSession:
+    """What a detector's and a classifier's session share."""
 
-    def __init__(self, network: SSD, card: Card) -> None:
+    def __init__(self, network: nn.Module, card: Card) -> None:
         """Take a network in evaluation mode and the card that describes it."""
         self._network = network
         self._card = card
+        self._device = next(network.parameters()).device
 
     @property
     def card(self) -> Card:
@@ -43,31 +45,7 @@ class TorchSession:
     @property
     def backend(self) -> str:
         """Who computes."""
-        return f"torch ({self._network.default_cxcywh.device.type.upper()})"
-
-    def heads(self, frames: NDArray[np.uint8]) -> Heads:
-        """Return what the network emits for [N, H, W, 3] uint8 BGR frames, before any post-processing."""
-        check_frames(frames, self._card.input)
-        images = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).permute(0, 3, 1, 2)
-        device = self._network.default_cxcywh.device
-        # In float32 even while a run trains in mixed precision: what is measured is what will be exported.
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            heads: Heads = self._network(normalised_images(images.to(device), self._card.input))
-            return heads
-
-    def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
-        """Detect on a batch; see `Session.run`."""
-        heads = self.heads(frames)
-        return detections_from_heads(
-            heads.class_logits.float().cpu().numpy(),
-            heads.box_offsets.float().cpu().numpy(),
-            self._network.default_cxcywh.cpu().numpy(),
-            self._card.postprocess,
-        )
-
-    def classify(self, frames: NDArray[np.uint8]) -> list[Classification]:
-        """Refuse: the network is a detector."""
-        raise InputError(f"{self._card.network}: expected a classifier, got a {self._card.task}.")
+        return f"torch ({self._device.type.upper()})"
 
     def close(self) -> None:
         """Nothing to free."""
@@ -79,3 +57,67 @@ class TorchSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _emitted(self, frames: NDArray[np.uint8]) -> Any:  # what the network's forward gives
+        check_frames(frames, self._card.input)
+        images = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).permute(0, 3, 1, 2)
+        # In float32 even while a run trains in mixed precision: what is measured is what will be exported.
+        with torch.inference_mode(), torch.autocast(self._device.type, enabled=False):
+            return self._network(normalised_images(images.to(self._device), self._card.input))
+
+    def _refuse(self) -> InputError:
+        return InputError(
+            f"{self._card.network}: expected a {'classifier' if self._card.task == 'detector' else 'detector'}, "
+            f"got a {self._card.task}. Give an artefact of the other task."
+        )
+
+
+class TorchSession(_NetworkSession):
+    """Runs a detector's network in PyTorch; post-processing is `runtime.postprocess`."""
+
+    _network: SSD
+
+    def heads(self, frames: NDArray[np.uint8]) -> Heads:
+        """Return what the network emits for [N, H, W, 3] uint8 BGR frames, before any post-processing."""
+        heads: Heads = self._emitted(frames)
+        return heads
+
+    def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
+        """Detect on a batch; see `Session.run`."""
+        return self.detections(self.heads(frames))
+
+    def detections(self, heads: Heads) -> list[Detections]:
+        """Turn what the network emitted for a batch into detections, boxes normalised to the input."""
+        return detections_from_heads(
+            heads.class_logits.float().cpu().numpy(),
+            heads.box_offsets.float().cpu().numpy(),
+            self._network.default_cxcywh.cpu().numpy(),
+            self._card.postprocess,
+        )
+
+    def classify(self, frames: NDArray[np.uint8]) -> list[Classification]:
+        """Refuse: the network is a detector."""
+        raise self._refuse()
+
+
+class TorchClassifierSession(_NetworkSession):
+    """Runs a classifier's network in PyTorch; its forward gives class logits [N, C], or something that holds them."""
+
+    def logits(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return [N, C] float32 for [N, H, W, 3] uint8 BGR frames, before the softmax; no class is background."""
+        logits: NDArray[np.float32] = class_logits_of(self._emitted(frames)).float().cpu().numpy()
+        return logits
+
+    def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
+        """Refuse: the network is a classifier."""
+        raise self._refuse()
+
+    def classify(self, frames: NDArray[np.uint8]) -> list[Classification]:
+        """Classify a batch; see `Session.classify`."""
+        return classifications_from_logits(self.logits(frames))
+
+
+def class_logits_of(emitted: Any) -> Tensor:  # a tensor, or a network's own value with one in it
+    """Return the class logits [N, C] of what a classifier emits; one that gives a box as well holds both."""
+    logits: Tensor = emitted if isinstance(emitted, Tensor) else emitted.class_logits
+    return logits

@@ -48,7 +48,7 @@ class LeftHalf:
         ]
 
     def classify(self, frames: NDArray[np.uint8]) -> list[Classification]:
-        raise AssertionError("a detector is not asked to classify")
+        raise AssertionError(f"a detector is not asked to classify {frames.shape}")
 
     def close(self) -> None:
         """Nothing is held."""

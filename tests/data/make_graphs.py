@@ -85,6 +85,38 @@ def quarters(*, batch: int | str = "N", factor: float = 1 / 255, class_offset: i
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
+def quarters_classifier() -> onnx.ModelProto:
+    """Build the classifier: the logit of a quarter's class is its mean brightness / 51, so white is 5."""
+    constants: dict[str, np.ndarray] = {
+        "grid": np.array([-1, 2, SIDE // 2, 2, SIDE // 2, 3], np.int64),
+        "within": np.array([2, 4, 5], np.int64),
+        "flat": np.array([-1, ROWS], np.int64),
+        "factor": np.array(1 / 51, np.float32),
+        "rows": np.array([ROWS], np.int64),
+    }
+    nodes = [
+        helper.make_node("Cast", ["frames"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["floats", "grid"], ["cells"]),
+        helper.make_node("ReduceMean", ["cells", "within"], ["means"], keepdims=0),
+        helper.make_node("Reshape", ["means", "flat"], ["brightness"]),
+        helper.make_node("Mul", ["brightness", "factor"], ["class_logits"]),
+        helper.make_node("Softmax", ["class_logits"], ["scores"], axis=1),
+        helper.make_node("TopK", ["scores", "rows"], ["top_scores", "place"], axis=1),
+        helper.make_node("Cast", ["place"], ["top_classes"], to=TensorProto.INT32),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "quarters_classifier",
+        [helper.make_tensor_value_info("frames", TensorProto.UINT8, ["N", SIDE, SIDE, 3])],
+        [
+            helper.make_tensor_value_info("top_scores", TensorProto.FLOAT, ["N", ROWS]),
+            helper.make_tensor_value_info("top_classes", TensorProto.INT32, ["N", ROWS]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
 def identity(name: str, dtype: int) -> onnx.ModelProto:
     """Build a graph that is no detector: one input handed through."""
     value = helper.make_tensor_value_info(name, dtype, ["N", SIDE, SIDE, 3])
@@ -115,6 +147,8 @@ def main() -> None:
     save("quarters", quarters(), card())
     save("quarters_letterbox", quarters(), card(input={**wide, "resize": "letterbox"}))
     save("quarters_one_by_one", quarters(batch=1), card())
+    save("quarters_classifier", quarters_classifier(), card(task="classifier"))
+    save("bad_task", quarters(), card(task="classifier"))
     save("bad_no_card", quarters(), None)
     save("bad_card_not_json", quarters(), "{")
     save("bad_card_without_names", quarters(), card(class_names=[]))

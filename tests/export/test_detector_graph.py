@@ -15,17 +15,19 @@ from onnx import numpy_helper
 from torch import nn
 
 from singleshot.export import detector_graph, network_graph
-from singleshot.export.detector_graph import export_detector
-from singleshot.export.parity import compare_detections, pair_of_detections
+from singleshot.export.checkpoint_export import export_checkpoint
+from singleshot.export.parity import Parity, compare_detections, pair_of_detections
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, Postprocess, sha256_of_file
 from singleshot.runtime.detector import fit_frame
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
 from singleshot.runtime.images import read_image_bgr
 from singleshot.runtime.session import open_session
+from singleshot.train.branches import Branch
 from singleshot.train.checkpoint import FRAMES_KEY, NETWORK_PREFIX, load_checkpoint
-from singleshot.train.networks import network_named
+from singleshot.train.network_options import NetworkOptions
+from singleshot.train.networks import build_detector
 from singleshot.train.session_torch import TorchSession
-from singleshot.train.ssd import SSD, Branch
+from singleshot.train.ssd import SSD
 
 PHOTOS = Path(__file__).parent.parent / "data" / "VOCdevkit" / "VOC2012" / "JPEGImages"
 SIDE = 64
@@ -45,7 +47,9 @@ class Exported:
 def network_of_noise() -> SSD:
     """Make a detector that sees objects everywhere, and elsewhere in every frame."""
     torch.manual_seed(0)
-    network = network_named("ssd_lite0").build((SIDE, SIDE), len(CLASSES) + 1, True)
+    network = build_detector(
+        "ssd_lite0", NetworkOptions(input_hw=(SIDE, SIDE), class_count=len(CLASSES), pretrained=True)
+    )
     with torch.no_grad():
         for branches in (network.class_branches, network.box_branches):
             for number, branch in enumerate(branches):
@@ -97,8 +101,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detector_graph, "network_graph", trace)
-        written = export_detector(checkpoint, folder / "ssd.onnx")
+        written = export_checkpoint(checkpoint, folder / "ssd.onnx")
     assert written.path == folder / "ssd.onnx"
+    assert isinstance(written.parity, Parity)
     assert written.parity.holds
     assert written.parity.frames == 3
     assert written.parity.matched >= 20
@@ -172,7 +177,7 @@ def test_a_damaged_graph_is_refused_and_nothing_is_written(
     damaged = numpy_helper.to_array(weights) * np.float32(1.01)
     weights.CopyFrom(numpy_helper.from_array(damaged, weights.name))
     with pytest.raises(CheckError, match=r"ssd\.onnx: .*raw heads differ by .* at most \(allowed 1e-04\)") as caught:
-        export_detector(exported.checkpoint, tmp_path / "ssd.onnx")
+        export_checkpoint(exported.checkpoint, tmp_path / "ssd.onnx")
     assert caught.value.exit_code == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -184,7 +189,7 @@ def test_a_graph_that_says_no_numbers_is_refused(
     nothing = np.full(tuple(weights.dims), np.nan, np.float32)
     weights.CopyFrom(numpy_helper.from_array(nothing, weights.name))
     with pytest.raises(CheckError, match="raw heads differ by nan"):
-        export_detector(exported.checkpoint, tmp_path / "ssd.onnx")
+        export_checkpoint(exported.checkpoint, tmp_path / "ssd.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -192,7 +197,7 @@ def test_post_processing_and_images_can_be_chosen(
     exported: Exported, export_of: onnx.ModelProto, tmp_path: Path
 ) -> None:
     asked = Postprocess(candidates=50, max_detections=7, score_floor=0.3, iou_threshold=0.6, variances=(1.0, 1.0))
-    written = export_detector(exported.checkpoint, tmp_path / "ssd.onnx", postprocess=asked, images=PHOTOS)
+    written = export_checkpoint(exported.checkpoint, tmp_path / "ssd.onnx", postprocess=asked, images=PHOTOS)
     assert written.parity.frames == len(list(PHOTOS.glob("*.jpg")))
     # Whoever asks for other variances than the network was trained with does not get them.
     assert written.card.postprocess == asked.model_copy(update={"variances": (0.1, 0.2)})
@@ -216,16 +221,16 @@ def test_wrong_names_are_refused(
 ) -> None:
     folder = None if images is None else tmp_path / images
     with pytest.raises(InputError, match=message):
-        export_detector(exported.checkpoint, tmp_path / out, images=folder)
+        export_checkpoint(exported.checkpoint, tmp_path / out, images=folder)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_checkpoint_without_frames_asks_for_images(tmp_path: Path) -> None:
     none = np.zeros((0, SIDE, SIDE, 3), np.uint8)
-    network = network_named("ssd_lite0").build((SIDE, SIDE), len(CLASSES) + 1, False)
+    network = build_detector("ssd_lite0", NetworkOptions(input_hw=(SIDE, SIDE), class_count=len(CLASSES)))
     checkpoint = write_checkpoint(tmp_path / "best.ckpt", network, frames=none)
     with pytest.raises(InputError, match=r"expected frames to prove the export with, got none\. Name a folder by"):
-        export_detector(checkpoint, tmp_path / "ssd.onnx")
+        export_checkpoint(checkpoint, tmp_path / "ssd.onnx")
 
 
 def test_without_onnxscript_the_error_names_the_extra(
@@ -235,5 +240,5 @@ def test_without_onnxscript_the_error_names_the_extra(
     with pytest.raises(
         MissingDependencyError, match=r"'onnxscript', which is not installed\. pip install 'singleshot\["
     ):
-        export_detector(exported.checkpoint, tmp_path / "ssd.onnx")
+        export_checkpoint(exported.checkpoint, tmp_path / "ssd.onnx")
     assert list(tmp_path.iterdir()) == []

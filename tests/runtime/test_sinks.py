@@ -35,7 +35,7 @@ def result(
 ) -> FrameResult:
     image = np.full((height, width, 3), value, np.uint8)
     frame = Frame(image=image, index=index, time_s=time_s, source=source)
-    return FrameResult(frame=frame, detections=Detections.none(), drawn=image)
+    return FrameResult(frame=frame, found=Detections.none(), drawn=image)
 
 
 def times_s(path: Path) -> list[float]:
@@ -51,7 +51,7 @@ def test_json_line_is_exactly_this() -> None:
         class_ids=np.array([2, 0], np.int32),
     )
     frame = Frame(image=image, index=7, time_s=0.28, source="größe/clip.mp4")
-    assert json_line(FrameResult(frame=frame, detections=found, drawn=None), NAMES) == (
+    assert json_line(FrameResult(frame=frame, found=found, drawn=None), NAMES) == (
         '{"source": "größe/clip.mp4", "frame": 7, "time_s": 0.28, "detections": ['
         '{"label": "dog", "class_id": 2, "score": 0.9713, "box_xyxy_px": [30.0, 25.0, 100.0, 50.0]}, '
         '{"label": "cat", "class_id": 0, "score": 0.5, "box_xyxy_px": [0.0, 0.0, 300.0, 100.0]}]}'
@@ -135,7 +135,7 @@ try:
     for index in range(3000):
         image = noise.integers(0, 256, (96, 128, 3), np.uint8)
         frame = Frame(image=image, index=index, time_s=index / 25, source="x" * 200)
-        sink.write(FrameResult(frame=frame, detections=Detections.none(), drawn=image))
+        sink.write(FrameResult(frame=frame, found=Detections.none(), drawn=image))
 except InputError as error:
     print(error)
 try:

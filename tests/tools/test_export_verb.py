@@ -10,8 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from singleshot.export import detector_graph
-from singleshot.export.detector_graph import Export
+from singleshot.export import checkpoint_export
+from singleshot.export.checkpoint_export import Export
 from singleshot.export.parity import Parity
 from singleshot.runtime.card import Card, InputSpec, Postprocess
 from singleshot.tools.export_verb import export
@@ -34,31 +34,31 @@ def run(*arguments: object) -> Result:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Postprocess]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Postprocess | None]:
     """Stand in for the export; collects the post-processing that the verb asks for."""
-    collected: list[Postprocess] = []
+    collected: list[Postprocess | None] = []
 
-    def export_detector(_path: Path, out: Path, *, postprocess: Postprocess, images: Path | None) -> Export:
+    def export_checkpoint(_path: Path, out: Path, *, postprocess: Postprocess | None, images: Path | None) -> Export:
         collected.append(postprocess)
         PARITY.check(str(out))
         out.write_bytes(bytes(2_000_000))
         return Export(path=out, card=CARD, parity=PARITY)
 
-    monkeypatch.setattr(detector_graph, "export_detector", export_detector)
+    monkeypatch.setattr(checkpoint_export, "export_checkpoint", export_checkpoint)
     return collected
 
 
-def test_figures_go_to_stderr_and_the_result_to_stdout(tmp_path: Path, asked: list[Postprocess]) -> None:
+def test_figures_go_to_stderr_and_the_result_to_stdout(tmp_path: Path, asked: list[Postprocess | None]) -> None:
     out = tmp_path / "ssd.onnx"
     result = run("best.ckpt", "-o", out)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == f"{out}: 2.0 MB, equal to best.ckpt\n"
     assert "raw heads differ by    3.00e-06 at most (allowed 1e-04)" in result.stderr
     assert "detections matched     41" in result.stderr
-    assert asked == [Postprocess()]
+    assert asked == [None]
 
 
-def test_json_is_all_there_is_on_stdout(tmp_path: Path, asked: list[Postprocess]) -> None:
+def test_json_is_all_there_is_on_stdout(tmp_path: Path, asked: list[Postprocess | None]) -> None:
     out = tmp_path / "ssd.onnx"
     result = run("best.ckpt", "-o", out, "--json", "--candidates", "400", "--score-floor", "0.05")
     assert result.exit_code == 0, result.stderr
