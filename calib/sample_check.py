@@ -85,15 +85,18 @@ def read_or_leave_out(dataset: Dataset, sample: Sample) -> NDArray[np.uint8] | N
     return None
 
 
-def looked_at(samples: Iterator[Sample], look: Callable[[Sample], _Looked]) -> Iterator[tuple[Sample, _Looked]]:
+def looked_at(
+    samples: Iterator[Sample], look: Callable[[Sample], _Looked], *, threads: int = _THREADS
+) -> Iterator[tuple[Sample, _Looked]]:
     """Yield samples in order, each with what a look at its pixels gave; a few threads look ahead.
 
     Args:
         samples: a stream.
         look: reads the image; what it returns is kept for the few samples that are looked at ahead.
+        threads: that look at once.
     """
     waiting: deque[tuple[Sample, Future[_Looked]]] = deque()
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="check-samples") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="check-samples") as pool:
         for sample in samples:
             waiting.append((sample, pool.submit(look, sample)))
             if len(waiting) >= _IN_FLIGHT:

@@ -51,11 +51,12 @@ def data_sha256(samples: Iterable[Sample]) -> str:
 
     The order of the samples does not matter; pixels are not read. Streams: 32 bytes a sample are kept.
     """
-    digests = sorted(_sample_digest(sample) for sample in samples)
+    digests = sorted(sample_digest(sample) for sample in samples)
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
-def _sample_digest(sample: Sample) -> bytes:
+def sample_digest(sample: Sample) -> bytes:
+    """Fingerprint one sample: 32 bytes over its id, size, boxes, classes and difficult flags."""
     # Fixed little-endian types, so that the fingerprint is the same on every machine.
     parts = (
         sample.image_id.encode(),

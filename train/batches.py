@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
-from ..calib.datasets import Dataset as LabelledDataset
-from ..runtime.images import read_image_bgr
-from .augmentation import Augmentation, AugmentedImage
+from ..calib.image_cache import ImageSource
+from .augmentation import AugmentationPlan, augmented_image, plan_augmentation
+from .augmentation_settings import AugmentationSettings
+from .device_augmentation import PlannedImages, planned_images
+from .epochs import Epochs
 from .settings import TrainSettings
+
+Objects = list[tuple[Tensor, Tensor]]
+"""Per image, boxes_xyxy [n, 4] float32 normalised and labels [n] int64 as in `AugmentationPlan`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,101 +29,156 @@ class Batch:
 
     Args:
         images: [N, 3, H, W] uint8, RGB.
-        objects: per image, boxes_xyxy [n, 4] float32 normalised and labels [n] int64 as in `AugmentedImage`.
+        objects: per image, boxes_xyxy [n, 4] float32 normalised and labels [n] int64: from 1 up, -1 marks an object
+            that is neither learned nor held against the network.
+        image_ids: of the N images, to name them by.
     """
 
     images: Tensor
-    objects: list[tuple[Tensor, Tensor]]
+    objects: Objects
+    image_ids: tuple[str, ...]
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
         """Copy to a device; Lightning calls it."""
-        return Batch(
+        return replace(
+            self,
             images=self.images.to(device, non_blocking=non_blocking),
-            objects=[(boxes.to(device), labels.to(device)) for boxes, labels in self.objects],
+            objects=_moved(self.objects, device),
         )
 
 
-class AugmentedImages(Dataset[AugmentedImage]):
-    """Images by (epoch, index), augmented; only ids are held in memory."""
+@dataclass(frozen=True, kw_only=True)
+class PlannedBatch:
+    """A batch that is drawn where it is trained on."""
 
-    def __init__(self, data: LabelledDataset, image_ids: list[str], *, input_hw: tuple[int, int], seed: int) -> None:
-        self._data = data
-        self._image_ids = image_ids
-        self._augment = Augmentation(input_hw)
+    planned: PlannedImages
+    objects: Objects
+    image_ids: tuple[str, ...]
+
+    def pin_memory(self) -> PlannedBatch:
+        """Let a GPU read the images without waiting; torch calls it."""
+        return replace(self, planned=self.planned.pin_memory())
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
+        """Copy to a device and draw the images there; Lightning calls it."""
+        return Batch(
+            images=self.planned.to(device, non_blocking=non_blocking).drawn(),
+            objects=_moved(self.objects, device),
+            image_ids=self.image_ids,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentedImage:
+    """One image as the network trains on it.
+
+    Args:
+        image_rgb: [H, W, 3] uint8; where the training device is to draw it, [h, w, 3] as stored.
+        plan: what was, or is to be, done to it.
+        image_id: to name it by.
+    """
+
+    image_rgb: NDArray[np.uint8]
+    plan: AugmentationPlan
+    image_id: str
+
+
+class AugmentedImages(Dataset[AugmentedImage]):
+    """Images by (epoch, index), augmented."""
+
+    def __init__(
+        self,
+        source: ImageSource,
+        *,
+        input_hw: tuple[int, int],
+        seed: int,
+        augmentation: AugmentationSettings,
+        drawn_on_device: bool = False,
+    ) -> None:
+        """Take images and what is to be done to them; see `training_batches`."""
+        self._source = source
+        self._input_hw = input_hw
         self._seed = seed
+        self._augmentation = augmentation
+        self._drawn_on_device = drawn_on_device
 
     def __len__(self) -> int:
-        return len(self._image_ids)
+        return len(self._source)
 
     def __getitem__(self, key: tuple[int, int]) -> AugmentedImage:
         epoch, index = key
-        sample = self._data.sample(self._image_ids[index])
-        image_rgb = np.ascontiguousarray(read_image_bgr(sample.image_path, upright=False)[:, :, ::-1])
-        labels = np.where(sample.difficult, -1, sample.class_ids + 1)
-        seed = np.random.SeedSequence((self._seed, epoch, index)).generate_state(1, np.uint64)[0]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(seed))
-            return self._augment(image_rgb, sample.boxes_xyxy_px, labels)
+        stored = self._source.image(index)
+        rng = np.random.default_rng((self._seed, epoch, index))
+        plan = plan_augmentation(stored, self._augmentation, rng)
+        if self._drawn_on_device:
+            image_rgb = stored.image_rgb.copy()
+        else:
+            image_rgb = augmented_image(stored.image_rgb, plan, self._input_hw)
+        self._source.forget_pages()
+        return AugmentedImage(image_rgb=image_rgb, plan=plan, image_id=stored.image_id)
 
-
-class ShuffledEpochs(Sampler[tuple[int, int]]):
-    """A full reshuffle each epoch, by seed and epoch alone."""
-
-    def __init__(self, count: int, *, seed: int) -> None:
-        self._count = count
-        self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; Lightning calls it before each."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.random.default_rng((self._seed, self._epoch)).permutation(self._count)
-        return ((self._epoch, int(index)) for index in order)
+    def batch(self, images: list[AugmentedImage]) -> Batch | PlannedBatch:
+        """Put images together; torch calls it."""
+        objects = [(torch.from_numpy(item.plan.boxes_xyxy), torch.from_numpy(item.plan.labels)) for item in images]
+        image_ids = tuple(item.image_id for item in images)
+        if self._drawn_on_device:
+            planned = planned_images(
+                [item.image_rgb for item in images], [item.plan for item in images], self._input_hw
+            )
+            return PlannedBatch(planned=planned, objects=objects, image_ids=image_ids)
+        stacked = torch.from_numpy(np.stack([item.image_rgb for item in images]))
+        return Batch(images=stacked.permute(0, 3, 1, 2), objects=objects, image_ids=image_ids)  # channels last
 
 
 def training_batches(
-    data: LabelledDataset,
-    image_ids: list[str],
+    source: ImageSource,
+    epochs: Epochs,
     *,
     input_hw: tuple[int, int],
     settings: TrainSettings,
-    first_epoch: int = 0,
+    drawn_on_device: bool | None = None,
 ) -> DataLoader[AugmentedImage]:
     """Make the loader of a run; the last, incomplete batch of an epoch is left out if there is a complete one.
 
     Args:
-        data: labelled images.
-        image_ids: those to train on.
+        source: labelled images.
+        epochs: their order, set to the epoch that the run starts with: Lightning starts its workers before it tells
+            the epoch.
         input_hw: of the network.
-        settings: of the run.
-        first_epoch: of a resumed run. Lightning starts its workers before it tells the epoch.
+        settings: of the run; a batch is what all processes together take at a step.
+        drawn_on_device: draw whole batches where they are trained on, instead of image by image in the workers; None
+            does so where there is a CUDA GPU. Both draw the same picture, to within a few grey levels.
     """
-    epochs = ShuffledEpochs(len(image_ids), seed=settings.seed)
-    epochs.set_epoch(first_epoch)
+    has_gpu = torch.cuda.is_available()
+    images = AugmentedImages(
+        source,
+        input_hw=input_hw,
+        seed=settings.seed,
+        augmentation=settings.augmentation,
+        drawn_on_device=has_gpu if drawn_on_device is None else drawn_on_device,
+    )
+    batch_size = settings.batch_size // epochs.world_size
+    if settings.workers:
+        # One thread a worker. Told here, before they are forked: a worker that tries to end the threads of OpenCV's
+        # pool, which it inherits without them, waits for ever.
+        cv2.setNumThreads(1)
     return DataLoader(
-        AugmentedImages(data, image_ids, input_hw=input_hw, seed=settings.seed),
-        batch_size=settings.batch_size,
+        images,
+        batch_size=batch_size,
         sampler=epochs,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
-        worker_init_fn=_leave_sigterm_to_the_run,
-        collate_fn=_collate,
-        drop_last=len(image_ids) > settings.batch_size,
+        worker_init_fn=leave_sigterm_to_the_run,
+        collate_fn=images.batch,
+        drop_last=len(epochs) > batch_size,
+        pin_memory=has_gpu,
     )
 
 
-def _leave_sigterm_to_the_run(_worker: int) -> None:
+def leave_sigterm_to_the_run(_worker: int) -> None:
     """Ignore SIGTERM in a worker: service managers send it to every process, and the run itself ends its workers."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def _collate(images: list[AugmentedImage]) -> Batch:
-    return Batch(
-        images=torch.stack([item.image for item in images]),
-        objects=[(item.boxes_xyxy, item.labels) for item in images],
-    )
+def _moved(objects: Objects, device: torch.device) -> Objects:
+    return [(boxes.to(device), labels.to(device)) for boxes, labels in objects]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -61,6 +64,39 @@ def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
     assert "<script" not in text
 
 
+def test_fitted_default_boxes_match_no_fewer_objects(tmp_path: Path) -> None:
+    arguments = (VOC, "--split", "train", "--split", "val", "--fit-default-boxes")
+    told = json.loads(run(check_data, *arguments, "--json").stdout)
+    fitted = told["fitted_default_boxes"]
+    assert (fitted["split"], list(fitted["splits"])) == ("train", ["train", "val"])
+    assert fitted["splits"]["train"]["share"] >= told["default_boxes"]["train"]["share"]
+    assert len(fitted["scales"]) == len(fitted["aspect_ratios"]) + 1
+    page = tmp_path / "page.html"
+    shown = run(check_data, *arguments, "--html", page)
+    scales = ", ".join(f"{scale:g}" for scale in fitted["scales"])
+    for text in (shown.stdout, page.read_text(encoding="utf-8")):
+        assert f"default boxes fitted to train: scales {scales}" in text
+        assert "train: matched at IoU 0.5, with the network's own boxes and with the fitted ones" in html.unescape(text)
+        assert "  all: " in text
+
+
+def test_the_sheet_shows_images_as_trained_on(tmp_path: Path) -> None:
+    sheet, page, config = tmp_path / "sheet.png", tmp_path / "page.html", tmp_path / "config.toml"
+    config.write_text("[augmentation]\ncrop = false\nexpansion = 0\ncolour = 0\nhorizontal_flip = 1\n")
+    arguments = ["--split", "trainval", "--show-augmented", sheet, "--config", config, "--html", page]
+    result = run(check_data, VOC, *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.splitlines()[-2:] == [f"{sheet}: written", f"{page}: written"]
+    assert "As trained on" in page.read_text(encoding="utf-8")
+    image = np.asarray(cv2.imread(str(sheet)))
+    assert image.shape == (5 * 184, 7 * 184, 3)  # five images, each plain and in six epochs
+    plain, *seen = (image[:180, left : left + 180].astype(int) for left in range(0, 7 * 184, 184))
+    for mirrored in seen:  # boxes are drawn on whole pixels: their edges may be one pixel apart
+        assert np.median(np.abs(mirrored[:, ::-1] - plain)) <= 1
+    orange = (np.abs(image.astype(int) - [0, 140, 255]).max(axis=2) == 0).mean()
+    assert orange > 0.01
+
+
 def test_names_are_written_as_text_into_the_page(tmp_path: Path) -> None:
     first = tmp_path / "first"
     assert run(convert_data, VOC, "--to", "csv", "-o", first).exit_code == 0
@@ -79,6 +115,17 @@ def test_names_are_written_as_text_into_the_page(tmp_path: Path) -> None:
             ["--split", "tset"], "error: tset: expected a split of VOC2012, one of train,", id="no such split"
         ),
         pytest.param(["--network", "yolo"], "error: yolo: expected a network, one of", id="no such network"),
+        pytest.param(
+            ["--show-augmented", "sheet.none"], "error: sheet.none: expected a picture to write", id="no such picture"
+        ),
+        pytest.param(
+            ["--config", "none.toml"], "error: --config: expected with --show-augmented", id="settings of nothing"
+        ),
+        pytest.param(
+            ["--show-augmented", "a.png", "--config", "none.toml"],
+            "error: none.toml: expected a TOML file of settings",
+            id="no such settings",
+        ),
     ],
 )
 def test_wrong_options_are_one_line(arguments: list[str], message: str) -> None:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from singleshot.calib.datasets import Dataset, open_dataset
-from singleshot.train.batches import AugmentedImages, Batch, ShuffledEpochs, training_batches
+from singleshot.calib.image_cache import ImageCache
+from singleshot.calib.image_cache_building import open_image_cache
+from singleshot.train.augmentation_settings import AugmentationSettings
+from singleshot.train.batches import AugmentedImages, Batch, PlannedBatch, training_batches
+from singleshot.train.epochs import BalancedEpochs, ShuffledEpochs, epochs_of
 from singleshot.train.settings import TrainSettings
+
+HW = (48, 64)
 
 
 @pytest.fixture(scope="module")
@@ -19,15 +29,21 @@ def data(animals_root: Path) -> Dataset:
     return open_dataset(animals_root, class_names=("chair", "dog"))
 
 
-def images(data: Dataset, *, seed: int = 0) -> AugmentedImages:
-    return AugmentedImages(data, data.sample_ids("train"), input_hw=(48, 48), seed=seed)
+@pytest.fixture(scope="module")
+def cache(data: Dataset) -> ImageCache:
+    return open_image_cache(data, "train", input_hw=HW)
 
 
-def epoch_of(data: Dataset, *, workers: int, epoch: int, seed: int = 0) -> list[Batch]:
+def images(cache: ImageCache, *, seed: int = 0) -> AugmentedImages:
+    return AugmentedImages(cache, input_hw=HW, seed=seed, augmentation=AugmentationSettings())
+
+
+def epoch_of(
+    cache: ImageCache, *, epoch: int, workers: int = 0, seed: int = 0, drawn_on_device: bool = False
+) -> list[Batch]:
     settings = TrainSettings(batch_size=5, workers=workers, seed=seed)
-    loader = training_batches(data, data.sample_ids("train"), input_hw=(48, 48), settings=settings)
-    assert isinstance(loader.sampler, ShuffledEpochs)
-    loader.sampler.set_epoch(epoch)
+    epochs = epochs_of(cache, settings, first_epoch=epoch)
+    loader = training_batches(cache, epochs, input_hw=HW, settings=settings, drawn_on_device=drawn_on_device)
     return list(loader)
 
 
@@ -35,18 +51,20 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
     return all(torch.equal(one.images, other.images) for one, other in zip(first, second, strict=True))
 
 
-def test_the_number_of_workers_changes_nothing(data: Dataset) -> None:
-    alone = epoch_of(data, workers=0, epoch=3)
-    assert same(alone, epoch_of(data, workers=2, epoch=3))
-    assert [len(batch.images) for batch in alone] == [5, 5]  # two of twelve are left out
+def test_the_number_of_workers_changes_nothing(cache: ImageCache) -> None:
+    alone = epoch_of(cache, workers=0, epoch=3)
+    assert same(alone, epoch_of(cache, workers=2, epoch=3))
+    assert [tuple(batch.images.shape) for batch in alone] == [(5, 3, 48, 64)] * 2  # two of twelve are left out
     assert alone[0].images.dtype == torch.uint8
+    assert alone[0].images.is_contiguous(memory_format=torch.channels_last)
     assert all(len(boxes) == len(labels) for batch in alone for boxes, labels in batch.objects)
+    assert {name for batch in alone for name in batch.image_ids} <= set(cache.image_ids())
 
 
 def test_workers_survive_the_sigterm_that_a_service_manager_sends_to_all(
-    data: Dataset, monkeypatch: pytest.MonkeyPatch
+    cache: ImageCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = epoch_of(data, workers=0, epoch=0)
+    alone = epoch_of(cache, workers=0, epoch=0)
     untouched, run = AugmentedImages.__getitem__, os.getpid()
 
     def terminated(self: AugmentedImages, key: tuple[int, int]) -> object:
@@ -55,47 +73,83 @@ def test_workers_survive_the_sigterm_that_a_service_manager_sends_to_all(
         return untouched(self, key)
 
     monkeypatch.setattr(AugmentedImages, "__getitem__", terminated)
-    assert same(alone, epoch_of(data, workers=1, epoch=0))
+    assert same(alone, epoch_of(cache, workers=1, epoch=0))
 
 
-def test_epochs_and_seeds_differ(data: Dataset) -> None:
-    first = epoch_of(data, workers=0, epoch=0)
-    assert not same(first, epoch_of(data, workers=0, epoch=1))
-    assert not same(first, epoch_of(data, workers=0, epoch=0, seed=1))
+def test_workers_are_forked_from_a_process_without_threads_of_opencv(cache: ImageCache) -> None:
+    cv2.setNumThreads(2)
+    large = np.zeros((2000, 3000, 3), np.uint8)
+    for epoch in range(4):  # a worker that inherits busy threads hangs, though not each time
+        cv2.resize(large, (1000, 1000))
+        assert len(epoch_of(cache, workers=2, epoch=epoch)) == 2
+        assert cv2.getNumThreads() == 1
 
 
-def test_an_image_depends_on_epoch_and_index_alone(data: Dataset) -> None:
+def test_epochs_and_seeds_differ(cache: ImageCache) -> None:
+    first = epoch_of(cache, epoch=0)
+    assert not same(first, epoch_of(cache, epoch=1))
+    assert not same(first, epoch_of(cache, epoch=0, seed=1))
+
+
+def test_an_image_depends_on_epoch_and_index_alone(cache: ImageCache) -> None:
     torch.manual_seed(1)
-    first = images(data)[2, 1]
-    torch.manual_seed(2)
+    first = images(cache)[2, 1]
     state = torch.get_rng_state()
-    again = images(data)[2, 1]
-    assert torch.equal(first.image, again.image)
-    assert torch.equal(first.boxes_xyxy, again.boxes_xyxy)
+    again = pickle.loads(pickle.dumps(images(cache)))[2, 1]  # as a worker that was not forked has it
+    assert (first.image_rgb == again.image_rgb).all()
+    assert (first.plan.boxes_xyxy == again.plan.boxes_xyxy).all()
     assert torch.equal(torch.get_rng_state(), state)  # and leaves the caller's random state alone
-    assert not torch.equal(first.image, images(data)[3, 1].image)
+    assert (first.image_rgb != images(cache)[3, 1].image_rgb).any()
 
 
-def test_labels_count_from_one_and_difficult_objects_are_marked(data: Dataset) -> None:
-    labels = {tuple(images(data)[epoch, 1].labels.tolist()) for epoch in range(10)}
+def test_labels_count_from_one_and_difficult_objects_are_marked(cache: ImageCache) -> None:
+    labels = {tuple(images(cache)[epoch, 1].plan.labels.tolist()) for epoch in range(10)}
     # The list is chair, dog; the picture holds a dog (2), a chair (1) and a difficult chair (-1).
     assert (2, 1, -1) in labels
     assert {label for each in labels for label in each} == {2, 1, -1}
 
 
-def test_an_epoch_is_a_permutation() -> None:
-    sampler = ShuffledEpochs(50, seed=3)
-    orders = []
-    for epoch in (0, 1):
-        sampler.set_epoch(epoch)
-        keys = list(sampler)
-        assert {number for number, _ in keys} == {epoch}
-        orders.append([index for _, index in keys])
-    assert all(sorted(order) == list(range(50)) for order in orders)
-    assert orders[0] != orders[1]
-
-
-def test_a_set_smaller_than_a_batch_is_one_batch(data: Dataset) -> None:
+def test_a_set_smaller_than_a_batch_is_one_batch(cache: ImageCache) -> None:
     settings = TrainSettings(batch_size=64, workers=0)
-    batches = list(training_batches(data, data.sample_ids("train"), input_hw=(48, 48), settings=settings))
+    batches = list(training_batches(cache, epochs_of(cache, settings), input_hw=HW, settings=settings))
     assert [len(batch.images) for batch in batches] == [12]
+
+
+def test_a_batch_is_what_all_processes_take(cache: ImageCache) -> None:
+    settings = TrainSettings(batch_size=6, workers=0)
+    epochs = epochs_of(cache, settings, rank=1, world_size=2)
+    batches = list(training_batches(cache, epochs, input_hw=HW, settings=settings))
+    assert [len(batch.images) for batch in batches] == [3, 3]
+
+
+def test_balanced_is_a_setting(cache: ImageCache) -> None:
+    assert isinstance(epochs_of(cache, TrainSettings()), ShuffledEpochs)
+    epochs = epochs_of(cache, TrainSettings(balanced=True))
+    assert isinstance(epochs, BalancedEpochs)
+    # Chairs on 3 of 12 images, dogs on 6 of 12, those 3 among them; 6 images with neither.
+    chairs = set(cache.images_by_class()[0].tolist())
+    assert len(chairs) == 3
+    assert sum(index in chairs for _, index in epochs) >= 4
+
+
+def test_a_batch_may_be_drawn_on_the_device(cache: ImageCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = epoch_of(cache, epoch=2, drawn_on_device=True)
+    assert all(isinstance(batch, PlannedBatch) for batch in planned)
+    in_workers = epoch_of(cache, epoch=2)
+    pinned: list[Tensor] = []
+
+    def pin(tensor: Tensor) -> Tensor:
+        pinned.append(tensor)
+        return tensor
+
+    monkeypatch.setattr(Tensor, "pin_memory", pin)
+    for batch, expected in zip(planned, in_workers, strict=True):
+        assert isinstance(batch, PlannedBatch)
+        moved = batch.pin_memory().to(torch.device("cpu"), non_blocking=True)
+        assert moved.images.shape == expected.images.shape
+        assert (moved.images.float() - expected.images.float()).abs().mean() < 1
+        assert moved.image_ids == expected.image_ids
+        for (boxes, labels), (others, theirs) in zip(moved.objects, expected.objects, strict=True):
+            assert torch.equal(boxes, others)
+            assert torch.equal(labels, theirs)
+    assert len(pinned) == 4 * len(planned)

@@ -1,0 +1,47 @@
+"""`singleshot bench-training` from the outside; what it measures is not looked at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+VOC = Path(__file__).parent.parent / "data" / "VOCdevkit"
+QUICK = ["--networks", "vgg_lite", "--side", "32", "--steps", "1", "--rounds", "1", "--batch-size", "2"]
+
+
+def run_bench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "singleshot", "bench-training", "--data", VOC, *arguments]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+
+
+def test_json_is_all_of_stdout() -> None:
+    done = run_bench("--split", "trainval", "--classes", "horse,dog", *QUICK, "--json")
+    assert done.returncode == 0, done.stderr
+    (report,) = json.loads(done.stdout)
+    assert (report["network"], report["input_hw"], report["images"]) == ("vgg_lite", [32, 32], 5)
+    assert [path["name"] for path in report["paths"]] == [
+        "one batch in memory",
+        "cache",
+        "decoding each epoch",
+        "torchvision's pipeline",
+    ]
+    assert all(path["images_per_s"] > 0 for path in report["paths"])
+    assert report["paths"][0]["share"] == [1, 1, 1]
+    assert list(report["resident_mib"]) == ["5", "200"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--split", "tset"], "error: tset: expected a split of VOC2012", id="no such split"),
+        pytest.param(["--networks", "yolo"], "error: yolo: expected a network, one of", id="no such network"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(arguments: list[str], message: str) -> None:
+    done = run_bench(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(message)

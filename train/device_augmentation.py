@@ -1,0 +1,113 @@
+"""Augmentation of a whole batch at once, on the device that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from .augmentation import GREY, AugmentationPlan, input_from_image
+
+_FAR_PX = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedImages:
+    """N images as stored, and what is to be done to them.
+
+    Args:
+        canvases: [N, h, w, 3] uint8, RGB, each image in the upper left corner, grey around it.
+        sampling: [N, 2, 3] float32, from normalised coordinates of the input to pixels of the canvas (edges, not
+            middles).
+        limits_px: [N, 4] float32, xyxy: where the canvas may be looked at; what lies beyond repeats the edge.
+        colour: [N, 3, 4] float32, as in `AugmentationPlan`.
+        input_hw: (H, W) of the network.
+    """
+
+    canvases: Tensor
+    sampling: Tensor
+    limits_px: Tensor
+    colour: Tensor
+    input_hw: tuple[int, int]
+
+    def pin_memory(self) -> PlannedImages:
+        """Copy to memory from which a GPU reads without waiting."""
+        return self._each(Tensor.pin_memory)
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> PlannedImages:
+        """Copy to a device."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def drawn(self) -> Tensor:
+        """Carry the plans out where the tensors are: [N, 3, H, W] uint8, RGB.
+
+        One bilinear resampling without antialiasing, as `augmented_image` does, and the colours.
+        """
+        height, width = self.input_hw
+        count, canvas_height, canvas_width, _ = self.canvases.shape
+        device = self.canvases.device
+        ys, xs = ((torch.arange(side, device=device) + 0.5) / side for side in (height, width))
+        points = torch.stack([*torch.meshgrid(xs, ys, indexing="xy"), torch.ones(height, width, device=device)])
+        places = (self.sampling @ points.reshape(3, -1)).reshape(count, 2, height, width)
+        lowest, highest = self.limits_px[:, :2, None, None] + 0.5, self.limits_px[:, 2:, None, None] - 0.5
+        places = places.clamp(lowest, highest) / places.new_tensor([canvas_width, canvas_height]).view(1, 2, 1, 1)
+        grid = (2 * places - 1).permute(0, 2, 3, 1)  # [N, H, W, 2]
+        # What lies beyond the canvas is sampled as 0: that is grey.
+        shifted = self.canvases.permute(0, 3, 1, 2).float() - GREY
+        sampled = functional.grid_sample(shifted, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        rounded = (sampled + GREY).round()
+        coloured = self.colour[:, :, :3] @ rounded.flatten(2) + self.colour[:, :, 3:]
+        return coloured.round().clamp(0, 255).to(torch.uint8).reshape(count, 3, height, width)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> PlannedImages:
+        return PlannedImages(
+            canvases=change(self.canvases),
+            sampling=change(self.sampling),
+            limits_px=change(self.limits_px),
+            colour=change(self.colour),
+            input_hw=self.input_hw,
+        )
+
+
+def planned_images(
+    images_rgb: Sequence[NDArray[np.uint8]], plans: Sequence[AugmentationPlan], input_hw: tuple[int, int]
+) -> PlannedImages:
+    """Put images of any size on canvases of one size.
+
+    Args:
+        images_rgb: N times [h, w, 3] uint8.
+        plans: one for each.
+        input_hw: (H, W) of the network.
+    """
+    height, width = (max(image.shape[axis] for image in images_rgb) for axis in (0, 1))
+    canvases = np.full((len(plans), height, width, 3), GREY, np.uint8)
+    sampling = np.zeros((len(plans), 2, 3), np.float32)
+    limits = np.empty((len(plans), 4), np.float32)
+    colour = np.tile(np.eye(3, 4, dtype=np.float32), (len(plans), 1, 1))
+    for at, (image, plan) in enumerate(zip(images_rgb, plans, strict=True)):
+        rows, columns = image.shape[:2]
+        canvases[at, :rows, :columns] = image
+        sampling[at] = input_from_image(plan) * np.array([[columns], [rows]])
+        limits[at] = _limits_px(plan, (rows, columns))
+        if plan.colour is not None:
+            colour[at] = plan.colour
+    return PlannedImages(
+        canvases=torch.from_numpy(canvases),
+        sampling=torch.from_numpy(sampling),
+        limits_px=torch.from_numpy(limits),
+        colour=torch.from_numpy(colour),
+        input_hw=input_hw,
+    )
+
+
+def _limits_px(plan: AugmentationPlan, stored_hw: tuple[int, int]) -> tuple[float, float, float, float]:
+    if plan.part_px is not None:
+        return plan.part_px
+    if plan.within:
+        return 0, 0, stored_hw[1], stored_hw[0]
+    return -_FAR_PX, -_FAR_PX, _FAR_PX, _FAR_PX

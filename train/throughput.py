@@ -1,0 +1,216 @@
+"""How fast a network trains on images from disk, as a share of what it does on one batch in memory."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from ..calib.datasets import Dataset
+from ..calib.image_cache import DecodedImages, ImageCache
+from ..runtime.card import Card, Origin, Postprocess
+from .batches import Batch, leave_sigterm_to_the_run, training_batches
+from .classifier_training import ClassifierTraining
+from .configuration import for_network
+from .detector_training import DetectorTraining
+from .epochs import ShuffledEpochs
+from .networks import network_named
+from .precision import resolved_precision
+from .session_torch import normalised_images
+from .settings import TrainSettings
+from .torchvision_pipeline import TorchvisionImages
+from .training_module import Training
+
+IN_MEMORY = "one batch in memory"
+CACHE = "cache"
+DECODING = "decoding each epoch"
+TORCHVISION = "torchvision's pipeline"
+_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathReport:
+    """One way to get at the images.
+
+    Args:
+        name: of it.
+        images_per_s: median of the rounds.
+        share: of the rate of the same round's turn on one batch in memory: median, least, most.
+    """
+
+    name: str
+    images_per_s: float
+    share: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThroughputReport:
+    """What was measured for one network."""
+
+    network: str
+    input_hw: tuple[int, int]
+    precision: str
+    device: str
+    images: int
+    batch_size: int
+    workers: int
+    steps: int
+    rounds: int
+    paths: tuple[PathReport, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `json.dumps` takes."""
+        return asdict(self)
+
+
+def measure_throughput(
+    network: str,
+    data: Dataset,
+    cache: ImageCache,
+    settings: TrainSettings,
+    *,
+    steps: int,
+    rounds: int,
+    on_turn: Callable[[str, int], None] | None = None,
+) -> ThroughputReport:
+    """Train on one batch over and over, then from the cache, by decoding, and by torchvision's pipeline, in turns.
+
+    Args:
+        network: its name.
+        data: labelled images.
+        cache: of the same images, made for the network's input.
+        settings: batch size, workers, precision and augmentation are taken from it.
+        steps: timed in each turn, after one that is not.
+        rounds: turns of each way.
+        on_turn: called with the name of the way and the round, from 1.
+    """
+    settings = for_network(settings, network)
+    module = _module(network, data, settings)
+    input_hw = module.card.input.height, module.card.input.width
+    loaders = _loaders(data, cache, settings, input_hw=input_hw, task=module.card.task)
+    step = _stepper(module, settings)
+    constant = next(iter(loaders[CACHE]()))
+    seconds: dict[str, list[float]] = {name: [] for name in (IN_MEMORY, *loaders)}
+    for number in range(1, rounds + 1):
+        for name, times in seconds.items():
+            if on_turn is not None:
+                on_turn(name, number)
+            batches = repeat(constant) if name == IN_MEMORY else _endless(loaders[name])
+            times.append(_timed(step, batches, steps))
+    per_turn = steps * settings.batch_size
+    paths = []
+    for name, times in seconds.items():
+        shares = [alone / real for alone, real in zip(seconds[IN_MEMORY], times, strict=True)]
+        rate = per_turn / statistics.median(times)
+        paths.append(
+            PathReport(name=name, images_per_s=rate, share=(statistics.median(shares), min(shares), max(shares)))
+        )
+    return ThroughputReport(
+        network=network,
+        input_hw=input_hw,
+        precision=resolved_precision(settings.precision),
+        device=_device().type,
+        images=len(cache),
+        batch_size=settings.batch_size,
+        workers=settings.workers,
+        steps=steps,
+        rounds=rounds,
+        paths=tuple(paths),
+    )
+
+
+def _module(network: str, data: Dataset, settings: TrainSettings) -> Training:
+    found = network_named(network)
+    spec = found.input
+    size = {"height": settings.height or spec.height, "width": settings.width or spec.width}
+    card = Card(
+        kind="checkpoint",
+        task=found.task,
+        network=network,
+        class_names=data.class_names,
+        input=spec.model_copy(update=size),
+        postprocess=Postprocess(variances=found.variances),
+        origin=Origin(data=data.name, settings=settings.model_dump(mode="json")),
+    )
+    training = DetectorTraining if found.task == "detector" else ClassifierTraining
+    frames = np.zeros((0, *size.values(), 3), np.uint8)
+    module = training(card, data, settings, steps_per_epoch=1, frames=frames).to(_device())
+    return module.train()
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _loaders(
+    data: Dataset, cache: ImageCache, settings: TrainSettings, *, input_hw: tuple[int, int], task: Any
+) -> dict[str, Callable[[], DataLoader[Any]]]:
+    """Name -> makes the loader; each is made anew for its turn, so that its workers do not run in another's."""
+    image_ids = cache.image_ids()
+    epochs = ShuffledEpochs(len(cache), seed=settings.seed)
+    decoded = DecodedImages(data, image_ids, input_hw=input_hw)
+    theirs = TorchvisionImages(data, image_ids, input_hw=input_hw, task=task)
+    return {
+        CACHE: lambda: training_batches(cache, epochs, input_hw=input_hw, settings=settings),
+        DECODING: lambda: training_batches(decoded, epochs, input_hw=input_hw, settings=settings),
+        TORCHVISION: lambda: DataLoader(
+            theirs,
+            batch_size=settings.batch_size,
+            sampler=epochs,
+            num_workers=settings.workers,
+            persistent_workers=settings.workers > 0,
+            worker_init_fn=leave_sigterm_to_the_run,
+            collate_fn=theirs.batch,
+            drop_last=True,
+        ),
+    }
+
+
+def _endless(make: Callable[[], DataLoader[Any]]) -> Iterator[Batch]:
+    loader = make()
+    while True:
+        yield from loader
+
+
+def _stepper(module: Training, settings: TrainSettings) -> Callable[[Any], None]:
+    """Give what a run does with a batch, without what it writes down about it."""
+    device, spec = _device(), module.card.input
+    learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=1e-6)  # so small that nothing becomes of it
+    kind = _TYPES[resolved_precision(settings.precision)]
+
+    def step(batch: Any) -> None:
+        moved: Batch = batch.to(device)
+        images = normalised_images(moved.images, spec).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, kind, enabled=kind is not torch.float32), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # figures are logged without a trainer
+            loss = torch.stack(list(module.losses(images, moved).values())).sum()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(learned, settings.gradient_clip)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def _timed(step: Callable[[Any], None], batches: Iterator[Any], steps: int) -> float:
+    step(next(batches))  # starts workers
+    _finish()
+    start = time.perf_counter()
+    for _ in range(steps):
+        step(next(batches))
+    _finish()
+    return time.perf_counter() - start
+
+
+def _finish() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

@@ -1,0 +1,76 @@
+"""The images of a run: looked at, decoded once, found again by the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..calib.datasets import Dataset
+from ..calib.image_cache import ImageCache
+from ..calib.image_cache_building import OnNeed, open_image_cache
+from .settings import TrainSettings
+from .survey import SplitSurvey, check_surveys, survey_split
+
+OnLook = Callable[[str, int, int], None]
+"""Called with (split, images done, images in all) while images are decoded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingImages:
+    """What a run learns from, and what it is judged by.
+
+    Args:
+        train: what the training split holds.
+        val: what the validation split holds.
+        cache: the images of the training split.
+    """
+
+    train: SplitSurvey
+    val: SplitSurvey
+    cache: ImageCache
+
+
+def open_training_images(
+    data: Dataset,
+    settings: TrainSettings,
+    *,
+    input_hw: tuple[int, int],
+    cache_folder: Path | None = None,
+    on_look: OnLook | None = None,
+    on_need: OnNeed | None = None,
+) -> TrainingImages:
+    """Look at both splits and open the cache of the training split, or build it.
+
+    Args:
+        data: labelled images; those that cannot be read are left out and counted in its report.
+        settings: resolved, both splits named.
+        input_hw: of the network.
+        cache_folder: see `open_image_cache`.
+        on_look: told of every image that is decoded.
+        on_need: told what disk a cache takes that has to be built.
+
+    Raises:
+        InputError: see `open_image_cache` and `check_surveys`.
+    """
+    seed = settings.split_seed
+    train = survey_split(data, settings.train_split, seed=seed, decode=False)
+    val = survey_split(data, settings.val_split, seed=seed, on_progress=_named(on_look, settings.val_split))
+    check_surveys(data, train, val)  # before anything large is written
+    cache = open_image_cache(
+        data,
+        settings.train_split,
+        input_hw=input_hw,
+        folder=cache_folder,
+        seed=seed,
+        on_need=on_need,
+        on_progress=_named(on_look, settings.train_split),
+    )
+    if len(cache) < len(train.image_ids):
+        train = survey_split(data, settings.train_split, seed=seed, decode=False)
+        check_surveys(data, train, val)
+    return TrainingImages(train=train, val=val, cache=cache)
+
+
+def _named(on_look: OnLook | None, split: str) -> Callable[[int, int], None] | None:
+    return None if on_look is None else lambda done, total: on_look(split, done, total)
