@@ -28,8 +28,10 @@ _PROBLEM_FROM_ERROR: dict[type[Exception], Problem] = {
 class Dataset:
     """Streams samples; never holds more than the image ids.
 
-    An image without objects is a background image and is kept. What is wrong is mended or left out as `Problem`
-    says and counted in `report`; a strict data set raises instead, at the first case.
+    An image without objects is a background image and is kept. Not so one of Kaggle's without an object of the list:
+    its labels name one class alone and say nothing of the others, so it is no image of this data set. What is wrong
+    is mended or left out as `Problem` says and counted in `report`; a strict data set raises instead, at the first
+    case.
     """
 
     def __init__(self, layout: Layout, *, class_names: Sequence[str], strict: bool = False) -> None:
@@ -77,8 +79,8 @@ class Dataset:
         """
         if split in SEEDED_SPLITS:
             halves = seeded_split(self._strata_of_union(), seed=seed)
-            return list(halves.train if split == SEEDED_TRAIN else halves.val)
-        return self._listed_ids(split)
+            return self._meant(halves.train if split == SEEDED_TRAIN else halves.val)
+        return self._meant(self._listed_ids(split))
 
     def samples(self, split: str, *, seed: int = 0) -> Iterator[Sample]:
         """Stream a split's samples; images are not decoded.
@@ -128,6 +130,13 @@ class Dataset:
         self._left_out.add(sample.image_id)
         self._count_kept(sample, sign=-1)
         self._problem(problem, message)
+
+    def _meant(self, image_ids: Sequence[str]) -> list[str]:
+        if self._layout.kind != "kaggle" or set(self._layout.class_names) <= self._class_ids.keys():
+            return list(image_ids)
+        listed = self._class_ids.keys()
+        meant = [image_id for image_id in image_ids if not listed.isdisjoint(self._layout.class_names_of(image_id))]
+        return meant or list(image_ids)  # with none at all, whoever asked is told of the classes that there are
 
     def _listed_ids(self, split: str) -> list[str]:
         if split not in self._layout.lists:

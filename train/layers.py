@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from collections.abc import Callable
+from typing import Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+Activation: TypeAlias = Literal["relu", "relu6", "elu"]
+
+_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "relu6": functional.relu6,
+    "elu": functional.elu,
+}
+
 
 class ConvNorm(nn.Module):
-    """Convolution, batch norm and an optional ReLU6.
+    """Convolution, batch norm and an optional activation.
 
     While its batch norm is in evaluation mode (frozen), the norm's affine map is folded into the convolution's
     weights on the fly: the same function and gradients in one pass over memory instead of two.
@@ -28,7 +37,7 @@ class ConvNorm(nn.Module):
         *,
         stride: int = 1,
         groups: int = 1,
-        activation: bool = True,
+        activation: Activation | None = "relu6",
         padding: Literal["half", "same"] = "half",
         eps: float = 1e-5,
         momentum: float = 0.1,
@@ -55,7 +64,7 @@ class ConvNorm(nn.Module):
             x = self.norm(self._convolve(x, self.conv.weight, None))
         else:
             x = self._convolve(x, *self._folded())
-        return functional.relu6(x) if self.activation else x
+        return x if self.activation is None else _ACTIVATIONS[self.activation](x)
 
     def fold(self) -> None:
         """Fold the batch norm into the convolution for good: the same function, no longer to be trained."""
@@ -75,8 +84,10 @@ class ConvNorm(nn.Module):
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         conv = self.conv
-        # On CPUs the bfloat16 backward pass of depthwise convolutions takes several times that of float32.
-        if conv.groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled():
+        is_mixed = x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()
+        # On CPUs the bfloat16 backward pass of depthwise convolutions takes several times that of float32, and that of
+        # a kernel of stride 2 on a single cell gives a wrong gradient of the weights, infinity at times (PyTorch 2.15).
+        if is_mixed and (conv.groups > 1 or (conv.kernel_size[0] > 1 and 1 in x.shape[-2:])):
             with torch.autocast("cpu", enabled=False):
                 bias = None if bias is None else bias.float()
                 return functional.conv2d(x.float(), weight.float(), bias, conv.stride, conv.padding, groups=conv.groups)

@@ -34,7 +34,7 @@ class InvertedResidual(nn.Module):
         self.depthwise = ConvNorm(
             hidden, hidden, kernel, stride=stride, groups=hidden, padding="same", eps=_EPS, momentum=0.01
         )
-        self.project = ConvNorm(hidden, out_channels, activation=False, eps=_EPS, momentum=0.01)
+        self.project = ConvNorm(hidden, out_channels, activation=None, eps=_EPS, momentum=0.01)
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .distributed import ALONE, World
 from .matching import Targets
 from .ssd import Heads
+
+LocalizationLoss: TypeAlias = Literal["smooth_l1", "l2"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultiboxLoss:
-    """The loss by part, each a scalar divided by the number of matched default boxes."""
+    """The loss by part, each a scalar divided by the number of matched default boxes.
+
+    Args:
+        classification: of classes.
+        localization: of boxes.
+        positives: the divisor, at least 1.
+    """
 
     classification: Tensor
     localization: Tensor
+    positives: Tensor
 
     @property
     def total(self) -> Tensor:
@@ -25,8 +36,15 @@ class MultiboxLoss:
         return self.classification + self.localization
 
 
-def multibox_loss(heads: Heads, targets: Targets, *, negatives_per_positive: float = 3.0) -> MultiboxLoss:
-    """Cross-entropy over matched boxes and the hardest negatives, smooth L1 over matched boxes.
+def multibox_loss(
+    heads: Heads,
+    targets: Targets,
+    *,
+    negatives_per_positive: float = 3.0,
+    localization: LocalizationLoss = "smooth_l1",
+    world: World = ALONE,
+) -> MultiboxLoss:
+    """Cross-entropy over matched boxes and the hardest negatives, smooth L1 or L2 over matched boxes.
 
     In each image the negatives of greatest loss are kept, three to a positive. An image without any positive counts
     as one with the batch's average of positives, rounded up, so that pictures of background teach something too.
@@ -35,28 +53,35 @@ def multibox_loss(heads: Heads, targets: Targets, *, negatives_per_positive: flo
         heads: of N images.
         targets: for the same N images and D default boxes.
         negatives_per_positive: hard negatives kept to a positive.
+        localization: `smooth_l1` as in SSD, or `l2`, half the squared difference, as in *Object Classification and
+            Localization on ImageNet*; the two are equal for differences up to 1.
+        world: processes that each have a part of the batch, of equal size, and average their gradients.
 
     Returns:
-        Both parts divided by the number of positives of the batch (at least 1).
+        Both parts divided by the number of positives of the batch (at least 1), of all processes' parts together: the
+        mean over the processes is what one process with the whole batch gives, and so is that of the gradients.
 
     Source: Liu et al. 2016, eq. 1 and "Hard negative mining".
     """
     labels = targets.labels
     positive = labels > 0  # [N, D]
-    count = positive.sum().clamp(min=1)
+    count = world.sum(positive.sum()).clamp(min=1)
     entropy = functional.cross_entropy(
         heads.class_logits.transpose(1, 2).float(), labels.clamp(min=0), reduction="none"
     )  # [N, D]
     per_image = positive.sum(dim=1, keepdim=True)
-    average = -(-count // len(labels))
+    average = -(-count // (len(labels) * world.size))
     per_image = torch.where(per_image > 0, per_image, average)
     hard = _hardest(entropy.detach(), labels == 0, wanted=(per_image * negatives_per_positive).long())
-    localization = functional.smooth_l1_loss(
-        heads.box_offsets[positive].float(), targets.box_offsets[positive], reduction="sum"
-    )
+    offsets, wanted = heads.box_offsets[positive].float(), targets.box_offsets[positive]
+    if localization == "smooth_l1":
+        box_loss = functional.smooth_l1_loss(offsets, wanted, reduction="sum")
+    else:
+        box_loss = functional.mse_loss(offsets, wanted, reduction="sum") / 2
     return MultiboxLoss(
-        classification=(entropy * (positive | hard)).sum() / count,
-        localization=localization / count,
+        classification=(entropy * (positive | hard)).sum() * world.size / count,
+        localization=box_loss * world.size / count,
+        positives=count,
     )
 
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
-from ..runtime.card import InputSpec
+from torch import nn
+
+from ..runtime.card import Card, InputSpec, Task
 from ..runtime.errors import InputError
 from .default_boxes import DefaultBoxSettings
-from .lite0 import Lite0Trunk, load_imagenet_weights
+from .lite0 import Lite0Trunk
+from .network_options import NetworkOptions
+from .resnet50 import resnet50
+from .resnet_dropout import resnet_dropout
 from .ssd import SSD
+from .ssd7 import SSD7_BOXES, SSD7_VARIANCES, ssd7, ssd7_classifier
+from .ssd300 import SSD300_BOXES, ssd300_vgg16
+from .ssd_lite0 import SSD_BOXES, ssd_lite0
+from .ssd_resnet import SSD_RESNET_BOXES, ssd_resnet
+from .vgg_lite import VggJoint, VggJointNormalised, vgg_lite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,37 +29,147 @@ class Network:
     """A network that can be trained.
 
     Args:
+        task: what it learns.
         summary: one line for people.
+        section: of the paper *Object Classification and Localization on ImageNet*, where it describes the network.
         input: what it takes when nothing else is asked for.
-        build: makes it, given the input height and width, C (background counted), and whether the trunk starts
-            from pretrained weights.
+        builder: makes it; called through `build`.
+        options: names of the options beyond size and classes that it follows, and of what its training can be told:
+            `label_smoothing` and `mixing` of images.
+        default_boxes: of a detector, where nothing else is asked for.
+        variances: of a detector's box codec.
     """
 
+    task: Task
     summary: str
+    section: str | None = None
     input: InputSpec
-    build: Callable[[tuple[int, int], int, bool], SSD]
+    builder: Callable[[NetworkOptions], nn.Module]
+    options: frozenset[str] = frozenset()
+    default_boxes: DefaultBoxSettings | None = None
+    variances: tuple[float, float] = (0.1, 0.2)
+
+    @property
+    def has_pretrained_weights(self) -> bool:
+        """Whether its trunk can start from weights that a package ships."""
+        return "pretrained" in self.options
 
 
-# SSD300's scales for VOC (Liu et al. 2016, section 3.1: 0.2 to 0.9, and 0.1 on the finest map), evenly spaced from
-# the second map on; the ratio 3 is left out on the finest map and the two coarsest, as there.
-_SSD_BOXES = DefaultBoxSettings(
-    scales=(0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05),
-    aspect_ratios=((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,)),
-)
+_DETECTOR = frozenset({"default_boxes"})
+_BRANCHES = frozenset({"default_boxes", "branch_width", "branch_depth"})
+_DROPOUT = frozenset({"dropout"})
+_CLASSIFIER = frozenset({"label_smoothing", "mixing"})
+_JOINT = frozenset({"label_smoothing", "dropout"})
+
+_Triple: TypeAlias = tuple[float, float, float]
 
 
-def _ssd_lite0(input_hw: tuple[int, int], classes: int, pretrained: bool) -> SSD:
-    trunk = Lite0Trunk()
-    if pretrained:
-        load_imagenet_weights(trunk)
-    return SSD(trunk, input_hw=input_hw, classes=classes, boxes=_SSD_BOXES)
+def _input(side: int, *, mean: _Triple = (0.0, 0.0, 0.0), std: _Triple = (255.0, 255.0, 255.0)) -> InputSpec:
+    """Scale from 0..255 to 0..1 where nothing else is said, as the paper's section 2.2 does."""
+    return InputSpec(height=side, width=side, colour="rgb", mean=mean, std=std)
 
 
 NETWORKS = {
     "ssd_lite0": Network(
+        task="detector",
         summary="SSD on an ImageNet-pretrained EfficientNet-Lite0, with a top-down path and separable heads",
-        input=InputSpec(height=320, width=320, colour="rgb", mean=Lite0Trunk.mean, std=Lite0Trunk.std),
-        build=_ssd_lite0,
+        input=_input(320, mean=Lite0Trunk.mean, std=Lite0Trunk.std),
+        builder=ssd_lite0,
+        options=_BRANCHES | {"pretrained"},
+        default_boxes=SSD_BOXES,
+    ),
+    "ssd300_vgg16": Network(
+        task="detector",
+        summary="the original SSD300 on VGG16, with L2 normalisation, from scratch",
+        section="1.2",
+        input=_input(300, mean=(123.68, 116.78, 103.94), std=(58.4, 57.1, 57.4)),
+        builder=ssd300_vgg16,
+        options=_DETECTOR,
+        default_boxes=SSD300_BOXES,
+    ),
+    "ssd7": Network(
+        task="detector",
+        summary="seven convolutions, four of them predicted on; the paper's baseline",
+        section="4.3",
+        input=_input(224, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)),
+        builder=ssd7,
+        options=_DETECTOR,
+        default_boxes=SSD7_BOXES,
+        variances=SSD7_VARIANCES,
+    ),
+    "ssd_resnet": Network(
+        task="detector",
+        summary="stages 1 and 2 of resnet_dropout under SSD's branches; the paper's detector",
+        section="3.3",
+        input=_input(224),
+        builder=ssd_resnet,
+        options=_BRANCHES | _DROPOUT,
+        default_boxes=SSD_RESNET_BOXES,
+        variances=SSD7_VARIANCES,
+    ),
+    "resnet_dropout": Network(
+        task="classifier",
+        summary="a short ResNet with dropout and three small dense layers; the paper's classifier",
+        section="3.2",
+        input=_input(224),
+        builder=resnet_dropout,
+        options=_CLASSIFIER | _DROPOUT,
+    ),
+    "resnet_dropout_1x1": Network(
+        task="classifier",
+        summary="resnet_dropout with 1x1 convolutions alone in its blocks, the other reading of the paper",
+        section="3.2.2",
+        input=_input(224),
+        builder=partial(resnet_dropout, kernel=1),
+        options=_CLASSIFIER | _DROPOUT,
+    ),
+    "resnet_dropout_flat": Network(
+        task="classifier",
+        summary="resnet_dropout with its maps flattened before the dense layers, not averaged",
+        section="3.2.3",
+        input=_input(224),
+        builder=partial(resnet_dropout, before_dense="flatten"),
+        options=_CLASSIFIER | _DROPOUT,
+    ),
+    "resnet50": Network(
+        task="classifier",
+        summary="torchvision's ResNet50 from scratch; the paper's baseline",
+        section="4.2",
+        input=_input(224),
+        builder=resnet50,
+        options=_CLASSIFIER,
+    ),
+    "ssd7_classifier": Network(
+        task="classifier",
+        summary="the convolutions of ssd7 with a classification head; the paper's baseline",
+        section="4.2",
+        input=_input(224),
+        builder=ssd7_classifier,
+        options=_CLASSIFIER,
+    ),
+    "vgg_lite": Network(
+        task="classifier",
+        summary="four convolutions and dense layers; the paper's first prototype",
+        section="3.1",
+        input=_input(224),
+        builder=vgg_lite,
+        options=_CLASSIFIER | _DROPOUT,
+    ),
+    "vgg_joint": Network(
+        task="classifier",
+        summary="vgg_lite with a box beside the class, as the paper had it: its boxes go to the middle",
+        section="3.1.1",
+        input=_input(224),
+        builder=VggJoint,
+        options=_JOINT,
+    ),
+    "vgg_joint_normalised": Network(
+        task="classifier",
+        summary="vgg_joint with normalised boxes and generalised IoU: what was wrong put right",
+        section="3.1.1",
+        input=_input(224),
+        builder=VggJointNormalised,
+        options=_JOINT,
     ),
 }
 
@@ -61,3 +183,59 @@ def network_named(name: str) -> Network:
     if name not in NETWORKS:
         raise InputError(f"{name}: expected a network, one of {', '.join(sorted(NETWORKS))}.")
     return NETWORKS[name]
+
+
+def build_network(name: str, options: NetworkOptions) -> nn.Module:
+    """Make a network of either task.
+
+    Raises:
+        InputError: there is none of that name, or it does not have what an option would change.
+    """
+    network = network_named(name)
+    options.check_understood(name, network.options)
+    return network.builder(options)
+
+
+def build_detector(name: str, options: NetworkOptions) -> SSD:
+    """Make a detector.
+
+    Raises:
+        InputError: as `build_network`, or the network is a classifier.
+    """
+    built = build_network(name, options)
+    if not isinstance(built, SSD):
+        raise InputError(f"{name}: expected a detector, got a classifier. `singleshot models` lists the detectors.")
+    return built
+
+
+def options_of(card: Card, *, pretrained: bool = False) -> NetworkOptions:
+    """Read from a card how its network is built; what the run's settings do not say is the network's own choice.
+
+    Args:
+        card: of a checkpoint; the run's resolved settings are in its origin.
+        pretrained: start the trunk from pretrained weights; false to restore trained ones.
+
+    Raises:
+        InputError: there is no such network, or the settings ask for default boxes of a classifier or for impossible
+            ones.
+    """
+    settings = card.origin.settings
+    own = network_named(card.network).default_boxes
+    scales, ratios = settings.get("default_box_scales"), settings.get("default_box_aspect_ratios")
+    boxes = None
+    if scales is not None or ratios is not None:
+        if own is None:
+            raise InputError(f"default_box_scales: expected none for {card.network}, a classifier. Leave it out.")
+        boxes = DefaultBoxSettings(
+            scales=own.scales if scales is None else tuple(scales),
+            aspect_ratios=own.aspect_ratios if ratios is None else tuple(tuple(each) for each in ratios),
+        )
+    return NetworkOptions(
+        input_hw=(card.input.height, card.input.width),
+        class_count=len(card.class_names),
+        pretrained=pretrained,
+        default_boxes=boxes,
+        branch_width=settings.get("branch_width"),
+        branch_depth=settings.get("branch_depth"),
+        dropout=settings.get("dropout"),
+    )

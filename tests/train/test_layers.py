@@ -33,7 +33,7 @@ def trained_conv_norm(**options: object) -> ConvNorm:
 def by_parts(layer: ConvNorm, x: Tensor) -> Tensor:
     assert layer.norm is not None
     y: Tensor = layer.norm(layer.conv(x))
-    return functional.relu6(y) if layer.activation else y
+    return {None: y, "relu6": functional.relu6(y), "elu": functional.elu(y)}[layer.activation]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,8 @@ def by_parts(layer: ConvNorm, x: Tensor) -> Tensor:
         pytest.param({}, id="plain"),
         pytest.param({"stride": 2}, id="stride"),
         pytest.param({"groups": 6}, id="depthwise"),
-        pytest.param({"activation": False}, id="no activation"),
+        pytest.param({"activation": None}, id="no activation"),
+        pytest.param({"activation": "elu"}, id="another activation"),
         pytest.param({"eps": 1e-3}, id="another epsilon"),
     ],
 )
@@ -76,7 +77,7 @@ def test_a_norm_in_training_uses_and_updates_the_batch_statistics() -> None:
 
 def same_padded(side: int, kernel: int) -> Tensor:
     """Give what a convolution of ones says over ones: how many pixels lie under each window."""
-    layer = ConvNorm(1, 1, kernel, stride=2, padding="same", activation=False)
+    layer = ConvNorm(1, 1, kernel, stride=2, padding="same", activation=None)
     nn.init.ones_(layer.conv.weight)
     layer.norm = None
     counts: Tensor = layer(torch.ones(1, 1, side, side))[0, 0]
@@ -106,3 +107,22 @@ def test_separable_is_depthwise_then_pointwise() -> None:
         ((3, 3), 6, 6),
         ((1, 1), 1, 10),
     ]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("side", [1, 2, 5])
+def test_mixed_precision_gives_the_gradient_of_full_precision(side: int, stride: int) -> None:
+    """One cell is the case that PyTorch's bfloat16 convolutions get wrong on CPUs."""
+    torch.manual_seed(0)
+    layer = ConvNorm(32, 32, 3, stride=stride, activation=None).eval()
+    images = torch.randn(16, 32, side, side).to(memory_format=torch.channels_last)
+    weights = torch.randn(16, 32, -(-side // stride), -(-side // stride))
+    gradients = []
+    for is_mixed in (False, True):
+        layer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_mixed):
+            (layer(images).float() * weights).sum().backward()
+        assert layer.conv.weight.grad is not None
+        gradients.append(layer.conv.weight.grad.clone())
+    full, mixed = gradients
+    assert float((mixed - full).abs().max()) <= 0.05 * float(full.abs().max())

@@ -103,3 +103,13 @@ def test_localization_is_smooth_l1_over_the_positives_alone() -> None:
     targets.box_offsets[0, 0] = torch.tensor([0.5, 0.0, 0.0, 2.0])  # 0.125 and 1.5
     targets.box_offsets[0, 2] = 100.0
     assert value(multibox_loss(heads, targets).localization) == pytest.approx((0.125 + 1.5) / 2)
+
+
+def test_l2_is_half_the_square_and_equals_smooth_l1_near_zero() -> None:
+    heads = heads_by_hand([[0.0, 0.0, 0.0]])
+    targets = targets_by_hand([[1, 1, 0]])
+    targets.box_offsets[0, 0] = torch.tensor([0.5, 0.0, 0.0, 2.0])  # 0.125 and 2
+    assert value(multibox_loss(heads, targets, localization="l2").localization) == pytest.approx((0.125 + 2) / 2)
+    targets.box_offsets.clamp_(max=1)
+    smooth, square = (multibox_loss(heads, targets, localization=kind).localization for kind in ("smooth_l1", "l2"))
+    assert value(smooth) == pytest.approx(value(square))

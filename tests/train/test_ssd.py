@@ -6,14 +6,15 @@ import pytest
 import torch
 
 from singleshot.runtime.errors import InputError
-from singleshot.train.networks import network_named
+from singleshot.train.network_options import NetworkOptions
+from singleshot.train.networks import build_detector, network_named
 from singleshot.train.ssd import SSD
 
 
 @pytest.fixture(scope="module")
 def network() -> SSD:
     torch.manual_seed(0)
-    return network_named("ssd_lite0").build((64, 96), 4, False).eval()
+    return build_detector("ssd_lite0", NetworkOptions(input_hw=(64, 96), class_count=3)).eval()
 
 
 def test_heads_and_default_boxes_agree_in_number(network: SSD) -> None:
@@ -45,9 +46,9 @@ def test_an_untrained_network_says_background(network: SSD) -> None:
 
 
 def test_building_leaves_the_network_in_training_mode() -> None:
-    assert network_named("ssd_lite0").build((64, 64), 2, False).training
+    assert build_detector("ssd_lite0", NetworkOptions(input_hw=(64, 64), class_count=1)).training
 
 
 def test_an_unknown_network_is_named() -> None:
-    with pytest.raises(InputError, match=r"^ssd_lite9: expected a network, one of ssd_lite0\.$"):
+    with pytest.raises(InputError, match=r"^ssd_lite9: expected a network, one of resnet50, .*, ssd_lite0, .*\.$"):
         network_named("ssd_lite9")

@@ -1,0 +1,297 @@
+"""The paper's runs: what is planned, what a recipe is, how results are brought together; one small pass of it all."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from singleshot.runtime.errors import CheckError, InputError
+from singleshot.train.augmentation_settings import AugmentationSettings
+from singleshot.train.configuration import for_network
+from singleshot.train.networks import NETWORKS
+from singleshot.train.paper import (
+    AUGMENTATIONS,
+    CLASSIFICATION,
+    LOCALIZATION,
+    PaperPlan,
+    PaperRun,
+    parsed_networks,
+    parsed_recipe,
+    parsed_seeds,
+    settings_of,
+)
+from singleshot.train.paper_report import write_paper_report
+from singleshot.train.paper_results import (
+    RUNS,
+    FinishedRun,
+    all_finished,
+    gap,
+    load_boxes,
+    over_seeds,
+    save_boxes,
+    save_finished,
+)
+from singleshot.train.paper_runs import PaperRunner
+
+KAGGLE = Path(__file__).parent.parent / "data" / "kaggle"
+RUN = PaperRun(
+    round="classification",
+    network="resnet_dropout",
+    recipe="paper",
+    augmentation=None,
+    classes=25,
+    size=224,
+    epochs=100,
+    seed=0,
+)
+
+
+def test_the_papers_two_rounds_by_default() -> None:
+    runs = PaperPlan(classes=25).runs()
+    assert [run.network for run in runs if run.round == "classification"] == list(CLASSIFICATION)
+    assert [run.network for run in runs if run.round == "localization"] == list(LOCALIZATION)
+    assert [run.classes for run in runs if run.round == "classes"] == [5, 10]  # 25 is the classification round's
+    assert {(run.round, run.epochs) for run in runs} == {
+        ("classification", 100),
+        ("localization", 25),
+        ("classes", 100),
+    }
+
+
+def test_an_ablation_takes_each_augmentation_alone_with_every_seed() -> None:
+    runs = PaperPlan(classes=25, networks=("ssd7",), seeds=(3, 4, 5), ablation=True).runs()
+    ablated = [(run.augmentation, run.seed) for run in runs if run.round == "ablation"]
+    assert sorted(ablated) == sorted((name, seed) for name in AUGMENTATIONS for seed in (3, 4, 5))
+    changed = [settings_of(run).augmentation for run in runs if run.round == "ablation" and run.seed == 3]
+    differing = [
+        sum(
+            getattr(one, name) != getattr(AugmentationSettings.none(), name)
+            for name in AugmentationSettings.model_fields
+        )
+        for one in changed
+    ]
+    assert differing == [0, *[1] * (len(AUGMENTATIONS) - 2), 7]
+
+
+def test_every_run_has_a_folder_of_its_own() -> None:
+    plans = [
+        PaperPlan(classes=25, recipe=recipe, size=size, seeds=(0, 1, 2), ablation=True)
+        for recipe in ("paper", "modern")
+        for size in (64, 224)
+    ]
+    runs = [run for plan in plans for run in plan.runs()]
+    assert len({run.folder for run in runs}) == len(runs)
+
+
+@pytest.mark.parametrize("recipe", ["paper", "modern"])
+@pytest.mark.parametrize("network", [*CLASSIFICATION, *LOCALIZATION])
+def test_recipes_are_allowed_for_every_network_and_alike(network: str, recipe: str) -> None:
+    settings = for_network(settings_of(replace(RUN, network=network, recipe=parsed_recipe(recipe))), network)
+    assert (settings.schedule, settings.ema_decay) == {"paper": ("constant", 0.0), "modern": ("cosine", 0.999)}[recipe]
+    assert (settings.height, settings.width) == (224, 224)
+    if NETWORKS[network].task == "detector":
+        assert settings.localization_loss == ("l2" if recipe == "paper" else "smooth_l1")
+    elif recipe == "paper":
+        assert settings.augmentation == AugmentationSettings.none()
+        assert (settings.label_smoothing, settings.mixup, settings.cutmix) == (0, 0, 0)
+    else:
+        assert settings.label_smoothing == 0.1
+        assert (settings.cutmix > 0) == ("joint" not in network)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "message"),
+    [
+        pytest.param(
+            parsed_seeds, "0,0", r"seeds: expected different whole numbers such as 0,1,2, got 0,0\.", id="twice"
+        ),
+        pytest.param(parsed_seeds, "0,x", "seeds: expected different whole numbers", id="no number"),
+        pytest.param(
+            parsed_networks, "ssd7,ssd7", r"models: expected each network once, got ssd7,ssd7\.", id="network"
+        ),
+        pytest.param(parsed_networks, "ssd9", "ssd9: expected a network, one of", id="no such network"),
+        pytest.param(parsed_recipe, "old", r"recipe: expected paper or modern, got old\.", id="recipe"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(read: object, text: str, message: str) -> None:
+    assert callable(read)
+    with pytest.raises(InputError, match=message):
+        read(text)
+
+
+def test_too_few_seeds_for_an_ablation() -> None:
+    with pytest.raises(InputError, match=r"seeds: expected at least 3 for an ablation .*, got 2\. Give more"):
+        PaperPlan(classes=25, seeds=(0, 1), ablation=True).runs()
+
+
+def finish(out: Path, run: PaperRun, *rows: dict[str, float]) -> None:
+    """Leave a folder behind as a finished run does, with these figures."""
+    folder = out / RUNS / run.folder
+    folder.mkdir(parents=True)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with (folder / "metrics.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    finished = FinishedRun(
+        run=run,
+        class_names=("cat", "dog"),
+        data="pets, 8 images to train on and 2 to validate on",
+        original_px=(64, 80),
+        seconds=90.0,
+        resumed=run.seed == 1,
+        rows=(),
+    )
+    save_finished(folder, finished)
+
+
+def accuracy(epoch: int, top1: float) -> dict[str, float]:
+    return {"epoch": epoch, "top1": 0.9, "val_top1": top1, "val_top5": 0.95, "loss": 1.0}
+
+
+def test_results_by_hand(tmp_path: Path) -> None:
+    for seed, (ours, theirs) in enumerate([(0.60, 0.58), (0.64, 0.60), (0.62, 0.59)]):
+        finish(tmp_path, replace(RUN, seed=seed), accuracy(1, 0.1), accuracy(2, ours))
+        finish(tmp_path, replace(RUN, network="resnet50", seed=seed), {"epoch": 1, "top1": 0.5}, accuracy(2, theirs))
+    finished = all_finished(tmp_path)
+    theirs_, ours_ = finished[:3], finished[3:]  # in the order of the paper's table
+    assert ours_[0].curve("val_top1") == ([1, 2], [0.1, 0.60])
+    assert theirs_[0].curve("val_top1") == ([2], [0.58])  # not every epoch is validated
+    mean = over_seeds(ours_, "val_top1")
+    assert mean is not None
+    assert mean.mean == pytest.approx(0.62)
+    difference = gap(ours_, theirs_, "val_top1")
+    assert difference is not None
+    assert difference.mean == pytest.approx(0.03)
+    assert difference.interval is not None
+    assert difference.interval.low == pytest.approx(0.03 - 4.303 * 0.01 / 3**0.5, abs=1e-4)
+    assert over_seeds(ours_, "val_ap50_voc") is None
+    assert gap(ours_, [], "val_top1") is None
+
+
+def write_all_rounds(out: Path) -> None:
+    for seed in (0, 1, 2):
+        better = 0.1 * seed
+        for network in ("resnet50", "resnet_dropout", "vgg_lite", "vgg_joint"):
+            finish(out, replace(RUN, network=network, seed=seed), accuracy(1, 0.2), accuracy(2, 0.5 + better))
+        finish(out, replace(RUN, round="classes", network="vgg_lite", classes=5, seed=seed), accuracy(1, 0.8))
+        for name, gain in (("none", 0.0), ("horizontal flip", 0.05), ("rotation", 0.1 * (seed - 1)), ("crop", -0.1)):
+            run = replace(RUN, round="ablation", augmentation=name, seed=seed)
+            finish(out, run, accuracy(1, 0.4 + gain + 0.001 * seed))
+        for network, loss in (("ssd7", 4.0), ("ssd_resnet", 3.0)):
+            run = replace(RUN, round="localization", network=network, seed=seed)
+            figures = {"epoch": 1, "loss": loss, "val_loss": loss, "val_class_loss": loss - 1, "val_box_loss": 1.0}
+            finish(out, run, {**figures, "val_ap50_voc": 0.3, "val_localization_error_top1": 0.7})
+    joint = out / RUNS / replace(RUN, network="vgg_joint").folder
+    true = np.random.default_rng(0).uniform(0.2, 0.8, (100, 2))
+    save_boxes(joint, np.concatenate([true, np.full((100, 2), 0.5)], axis=1).astype(np.float32))
+
+
+def test_the_report_says_all_of_it(tmp_path: Path) -> None:
+    write_all_rounds(tmp_path)
+    boxes = load_boxes(tmp_path, replace(RUN, network="vgg_joint"))
+    assert boxes is not None
+    assert boxes.shape == (100, 4)
+    path = write_paper_report(tmp_path, command="singleshot reproduce-paper --data x -o y")
+    assert path is not None
+    text = path.read_text()
+    for said in (
+        "    singleshot reproduce-paper --data x -o y",
+        "The images are 64 x 80 pixels (median) and were fitted to 224 x 224",
+        "| resnet_dropout | paper | 224 px | 100 | 0, 1, 2 | 60.0% [35.2%, 84.8%] | 95.0% [95.0%, 95.0%] |",
+        "| 66% | 91% |",
+        "`resnet_dropout` less `resnet50`, top-1, paper recipe: +0.0 [+0.0, +0.0] points (3 seeds)",
+        "`ssd_resnet` less `ssd7`, paper recipe: -1.000 [-1.000, -1.000], -25.0% of the loss (3 seeds).",
+        "| vgg_joint | 60.0% [35.2%, 84.8%] |  |  | 0.00 | 0.00 |",
+        "| 5 | 20.0% | paper | 224 px | 100 | 0, 1, 2 | 80.0% [80.0%, 80.0%] |",
+        "| 45.1% [44.9%, 45.3%] | +5.0 [+5.0, +5.0] points | helps |",
+        "points | hurts |",
+        "points | not told apart from none |",
+        "| resnet50-paper-25classes-224px-100epochs | 1 | 1.5 (resumed) |",
+    ):
+        assert said in text
+    for picture in ("accuracy", "ssd_loss", "boxes", "classes-paper-224px-100epochs", "ablation-paper-224px-100epochs"):
+        assert f"({picture}.png)" in text
+        image = cv2.imread(str(tmp_path / f"{picture}.png"))
+        assert image is not None
+        assert len(np.unique(image)) > 10  # something is drawn
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    top1 = [row for row in rows if row["network"] == "resnet_dropout" and row["figure"] == "val_top1"]
+    assert [row["paper"] for row in top1 if row["round"] == "classification"] == ["0.66"]
+    with (tmp_path / "runs.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 3 * 11
+
+
+def test_without_a_finished_run_there_is_no_report(tmp_path: Path) -> None:
+    assert write_paper_report(tmp_path, command="") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_record_is_named(tmp_path: Path) -> None:
+    finish(tmp_path, RUN, accuracy(1, 0.5))
+    (tmp_path / RUNS / RUN.folder / "finished.json").write_text('{"round": "third"}')
+    with pytest.raises(InputError, match=r"finished\.json: expected a record of a finished run, got round: .*Remove"):
+        all_finished(tmp_path)
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path) -> Path:
+    """The six real images, eight times each."""
+    root = Path(shutil.copytree(KAGGLE, tmp_path / "kaggle"))
+    listed = []
+    for path in sorted(root.rglob("*.JPEG")):
+        for number in range(8):
+            for kind, suffix in (("Data", "JPEG"), ("Annotations", "xml")):
+                folder = root / "ILSVRC" / kind / "CLS-LOC" / "train" / path.parent.name
+                shutil.copy(folder / f"{path.stem}.{suffix}", folder / f"{path.stem}_{number}.{suffix}")
+            listed.append(f"{path.parent.name}/{path.stem}_{number} 1\n")
+    for path in (root / "ILSVRC" / "ImageSets" / "CLS-LOC").glob("*.txt"):
+        path.write_text("".join(listed))
+    return root
+
+
+def test_runs_are_trained_once_and_a_failed_one_does_not_keep_the_others(
+    kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    names = ("scorpion", "German shepherd", "basketball")
+    runner = PaperRunner(
+        root=kaggle, class_names=names, out=tmp_path / "out", workers=0, precision="float32", progress=False
+    )
+    plan = PaperPlan(
+        classes=3,
+        networks=("vgg_joint_normalised", "ssd7"),
+        size=64,
+        epochs_classification=2,
+        epochs_localization=2,
+    )
+    told: list[tuple[str, int, int]] = []
+    trained = PaperRunner.train
+
+    def vgg_diverges(self: PaperRunner, run: PaperRun) -> None:
+        if run.network == "vgg_joint_normalised":
+            raise CheckError("epoch 1: expected a finite loss, got nan.")
+        trained(self, run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PaperRunner, "train", vgg_diverges)
+        with pytest.raises(CheckError, match=r"1 of 2 runs did not reach .*vgg_joint_normalised-.*: epoch 1: expected"):
+            runner.train_all(plan, lambda *_: None)
+    runner.train_all(plan, lambda run, number, count: told.append((run.network, number, count)))
+    assert told == [("vgg_joint_normalised", 1, 2), ("ssd7", 2, 2)]
+    joint, ssd7 = all_finished(tmp_path / "out")
+    assert joint.original_px == (64, 64)
+    assert joint.last("val_localization_error_top1") is not None
+    assert load_boxes(tmp_path / "out", joint.run) is not None
+    for column in ("val_loss", "val_class_loss", "val_box_loss", "val_localization_error_top5"):
+        assert ssd7.last(column) is not None
+    assert not (tmp_path / "out" / RUNS / ssd7.run.folder / "last.ckpt").exists()
+    monkeypatch.setattr(PaperRunner, "train", None)  # nothing is left to train
+    runner.train_all(plan, lambda *_: None)

@@ -1,0 +1,95 @@
+"""`singleshot reproduce-paper`: the paper's experiments, from data to table and figures."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .exits import exit_codes
+
+if TYPE_CHECKING:
+    from ..train.paper import PaperPlan, PaperRun
+
+_Recipe = Annotated[
+    str, typer.Option(help="paper: Adam, no augmentation. modern: cosine, EMA, label smoothing, mixup, cutmix.")
+]
+_Classes = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,…|N|FILE", help="As of `singleshot train`; all of the data's if not given."),
+]
+_Models = Annotated[
+    str | None, typer.Option(metavar="A,B,…", help="Networks of either round; the paper's if not given.")
+]
+
+
+def reproduce_paper(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images, one class each: Kaggle's layout.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of results and runs.")],
+    epochs_classification: Annotated[int, typer.Option(min=1)] = 100,
+    epochs_localization: Annotated[int, typer.Option(min=1)] = 25,
+    size: Annotated[int, typer.Option(min=64, help="Height and width of the input, in pixels.")] = 224,
+    seeds: Annotated[str, typer.Option(metavar="0,1,…", help="Every run is repeated with each.")] = "0",
+    models: _Models = None,
+    classes: _Classes = None,
+    recipe: _Recipe = "paper",
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Train resnet_dropout with each augmentation alone too; 3 seeds or more.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 2,
+    precision: Annotated[str, typer.Option(help="As of `singleshot train`.")] = "auto",
+) -> None:
+    """Run the experiments of *Object Classification and Localization on ImageNet* and write its table and figures.
+
+    Classification and localization on an 80/20 split; results.md, runs.csv, table.csv and figures stand beside the
+    paper's own numbers. The same command goes on where it was interrupted, and adds what was not run yet: another
+    recipe, more seeds. Report and figures are written anew after each run.
+
+    Example: singleshot reproduce-paper --data imagenet25 -o results --seeds 0,1,2
+
+    A quick look: singleshot reproduce-paper --data imagenet25 -o quick --size 64 --epochs-classification 4
+    --epochs-localization 2 --models resnet_dropout,ssd_resnet
+    """
+    with exit_codes():
+        from ..runtime.require import require
+
+        require("lightning", extra="train", why="training")
+        require("matplotlib", extra="train", why="figures")
+        from ..calib.class_choice import chosen_classes
+        from ..calib.datasets import open_dataset
+        from ..train.paper import PaperPlan, parsed_networks, parsed_recipe, parsed_seeds
+
+        names = open_dataset(data, class_names=None if classes is None else chosen_classes(classes, data)).class_names
+        plan = PaperPlan(
+            networks=parsed_networks(models),
+            recipe=parsed_recipe(recipe),
+            seeds=parsed_seeds(seeds),
+            classes=len(names),
+            size=size,
+            epochs_classification=epochs_classification,
+            epochs_localization=epochs_localization,
+            ablation=ablation,
+        )
+        _run(plan, data, out, names, workers=workers, precision=precision)
+
+
+def _run(plan: PaperPlan, data: Path, out: Path, names: tuple[str, ...], *, workers: int, precision: str) -> None:
+    from ..train.paper_report import write_paper_report
+    from ..train.paper_runs import PaperRunner
+
+    command = shlex.join(["singleshot", *sys.argv[1:]])
+    runner = PaperRunner(root=data, class_names=names, out=out, workers=workers, precision=precision)
+
+    def say(run: PaperRun, number: int, count: int) -> None:
+        write_paper_report(out, command=command)
+        print(f"run {number} of {count}: {run.round} {run.variant}, seed {run.seed}", file=sys.stderr)
+
+    try:
+        runner.train_all(plan, say)
+    finally:
+        report = write_paper_report(out, command=command)
+    if report is not None:
+        print(report)

@@ -1,0 +1,134 @@
+"""Trains the paper's runs one after the other; what is finished is left alone, what was interrupted goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..calib.class_choice import drawn_names
+from ..calib.datasets import Dataset, open_dataset
+from ..calib.splits import SEEDED_TRAIN, SEEDED_VAL
+from ..runtime.errors import CheckError
+from ..runtime.images import image_hw
+from .checkpoint import load_checkpoint
+from .classifier import JointClassifier
+from .classifier_training import classifier_targets
+from .paper import PaperPlan, PaperRun, settings_of
+from .paper_results import RUNS, FinishedRun, is_finished, save_boxes, save_finished
+from .run_folder import RunFolder
+from .session_torch import normalised_images
+from .settings import TrainSettings
+from .training import train
+from .validation_batches import objects_of, validation_batches
+
+_CLASS_SEED = 0
+"""Of the draw of fewer classes; the same for every seed of a run, so that seeds differ in training alone."""
+_BOXES = 500
+"""Validation images at most whose predicted box is kept."""
+_SIZES_LOOKED_AT = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperRunner:
+    """Trains runs.
+
+    Args:
+        root: the labelled images.
+        class_names: all classes; runs with fewer draw among them.
+        out: folder of the results.
+        workers: processes that read images.
+        precision: as in `TrainSettings`.
+        progress: show a progress bar on the terminal.
+    """
+
+    root: Path
+    class_names: tuple[str, ...]
+    out: Path
+    workers: int = 2
+    precision: str = "auto"
+    progress: bool = True
+
+    def train_all(self, plan: PaperPlan, on_run: Callable[[PaperRun, int, int], None]) -> None:
+        """Train what is not finished yet; a run that fails a check does not keep the others from running.
+
+        Args:
+            plan: what is to be run.
+            on_run: called with each run before it begins, its number from 1 on, and the number of all.
+
+        Raises:
+            CheckError: at the end, naming the runs whose loss was not finite.
+            InputError: a run's folder holds a run with other settings, or the data cannot be used.
+        """
+        runs = plan.runs()
+        failed: list[str] = []
+        for number, run in enumerate(runs, start=1):
+            on_run(run, number, len(runs))
+            if is_finished(self.out / RUNS / run.folder):
+                continue
+            try:
+                self.train(run)
+            except CheckError as error:
+                failed.append(f"{run.folder}: {error}")
+        if failed:
+            raise CheckError(f"{len(failed)} of {len(runs)} runs did not reach their last epoch. {' '.join(failed)}")
+
+    def train(self, run: PaperRun) -> None:
+        """Train one run to its last epoch and mark it as finished; its last checkpoint is no longer needed then."""
+        folder = RunFolder(path=self.out / RUNS / run.folder)
+        data = self._data(run)
+        settings = settings_of(run, workers=self.workers, precision=self.precision)
+        resumed, began = folder.last.is_file(), time.monotonic()
+        train(run.network, data, folder.path, settings, resume=resumed, progress=self.progress)
+        seconds = time.monotonic() - began
+        if (centres := _joint_centres(folder.last, data, settings)) is not None:
+            save_boxes(folder.path, centres)
+        counts = [len(data.sample_ids(split, seed=settings.split_seed)) for split in (SEEDED_TRAIN, SEEDED_VAL)]
+        finished = FinishedRun(
+            run=run,
+            class_names=data.class_names,
+            data=f"{data.name}, {counts[0]} images to train on and {counts[1]} to validate on",
+            original_px=_median_hw(data, settings),
+            seconds=seconds,
+            resumed=resumed,
+            rows=(),
+        )
+        save_finished(folder.path, finished)
+        folder.last.unlink()
+
+    def _data(self, run: PaperRun) -> Dataset:
+        return open_dataset(self.root, class_names=drawn_names(self.class_names, run.classes, seed=_CLASS_SEED))
+
+
+def _median_hw(data: Dataset, settings: TrainSettings) -> tuple[int, int]:
+    """Give the middle height and width of the first images as they lie on disk."""
+    image_ids = data.sample_ids(settings.val_split, seed=settings.split_seed)[:_SIZES_LOOKED_AT]
+    sizes = np.median([image_hw(data.sample(image_id).image_path) for image_id in image_ids], axis=0)
+    return int(sizes[0]), int(sizes[1])
+
+
+def _joint_centres(checkpoint: Path, data: Dataset, settings: TrainSettings) -> NDArray[np.float32] | None:
+    """Find out where a network that predicts one box puts its middle, and where it is: [n, 4] (x, y, found x, y).
+
+    None for a network that predicts none.
+    """
+    loaded = load_checkpoint(checkpoint)
+    network, spec = loaded.network, loaded.card.input
+    if not isinstance(network, JointClassifier):
+        return None
+    pairs: list[NDArray[np.float32]] = []
+    for samples, frames in validation_batches(data, settings.val_split, spec, seed=settings.split_seed):
+        targets = classifier_targets(objects_of(samples, spec, torch.device("cpu")))
+        images = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            found = network.class_and_box(normalised_images(images, spec)).boxes_xyxy
+        both = np.stack([targets.boxes_xyxy.numpy(), found.numpy()], axis=1)[targets.labels.numpy() >= 0]
+        pairs.append(both.reshape(-1, 2, 2, 2).mean(axis=2).reshape(-1, 4))  # corners to middle
+        if sum(map(len, pairs)) >= _BOXES:
+            break
+    return np.concatenate(pairs)[:_BOXES]
