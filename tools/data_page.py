@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import islice
@@ -10,28 +9,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..calib.data_statistics import ASPECT_EDGES, MOST_COUNTED, SIZE_EDGES
-from ..runtime.whole_files import whole_file
-from .data_tables import duplicate_lines, interval_names
+from .data_tables import duplicate_lines, fitted_lines, interval_names
+from .pages import picture, save_page, shrunk
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..calib.data_check import DataCheck
     from ..calib.datasets import Dataset
     from ..calib.samples import Sample
     from ..train.box_coverage import BoxCoverage
+    from ..train.box_fitting import FittedBoxes
 
 _PICTURES = 12
 _GROUPS = 12
 _SIDE_PX = 200
 _BAR_PX = 260
 _ROW_PX = 20
-_STYLE = """body{font:14px/1.45 system-ui,sans-serif;margin:2em auto;max-width:72em;padding:0 1em;color:#222}
-h2{border-top:1px solid #ccc;padding-top:.6em}figure{display:inline-block;margin:0 .6em .6em 0;vertical-align:top}
-figcaption{font-size:12px;max-width:200px;overflow-wrap:anywhere}pre{white-space:pre-wrap}
-.plots{display:flex;flex-wrap:wrap;gap:2em}svg text{font-size:12px;fill:#222}rect{fill:#4c78a8}
-rect.part{fill:#f58518}"""
+_STYLE = "svg text{font-size:12px;fill:#222}rect{fill:#4c78a8}rect.part{fill:#f58518}"
 
 
-def save_data_page(dataset: Dataset, check: DataCheck, coverages: dict[str, BoxCoverage], path: Path) -> None:
+def save_data_page(
+    dataset: Dataset,
+    check: DataCheck,
+    coverages: dict[str, BoxCoverage],
+    path: Path,
+    *,
+    fitted: FittedBoxes | None = None,
+    augmented: NDArray[np.uint8] | None = None,
+) -> None:
     """Write the page.
 
     Args:
@@ -39,6 +46,8 @@ def save_data_page(dataset: Dataset, check: DataCheck, coverages: dict[str, BoxC
         check: what was found in them.
         coverages: split -> what default boxes can match; may be empty.
         path: of the page.
+        fitted: default boxes fitted to the objects, if that was asked for.
+        augmented: likewise a picture of augmented images, [h, w, 3] BGR.
 
     Raises:
         InputError: the file cannot be written.
@@ -49,11 +58,14 @@ def save_data_page(dataset: Dataset, check: DataCheck, coverages: dict[str, BoxC
     ]
     for name in check.splits:
         parts += _split(dataset, check, name, coverages.get(name))
+    if fitted is not None:
+        text = escape("\n".join(fitted_lines(fitted, coverages)))
+        parts.append(f"<h2>Fitted default boxes</h2><pre>{text}</pre>")
+    if augmented is not None:
+        caption = "Each row: an image only resized, then as six epochs see it. Difficult objects are grey."
+        parts += ["<h2>As trained on</h2>", picture(augmented, caption)]
     parts += _duplicates(dataset, check)
-    head = f'<meta charset="utf-8"><title>{escape(check.name)}</title><style>{_STYLE}</style>'
-    page = f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
-    with whole_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    save_page(path, title=check.name, parts=parts, style=_STYLE)
 
 
 def _split(dataset: Dataset, check: DataCheck, name: str, coverage: BoxCoverage | None) -> Iterator[str]:
@@ -128,15 +140,10 @@ def _figure(sample: Sample, class_names: Sequence[str], *, note: str = "") -> st
 
     from ..runtime.images import read_image_bgr
 
-    image = read_image_bgr(sample.image_path, upright=False)
-    scale = _SIDE_PX / max(image.shape[:2])
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    small, scale = shrunk(read_image_bgr(sample.image_path, upright=False), _SIDE_PX)
     for box, difficult in zip(sample.boxes_xyxy_px, sample.difficult, strict=True):
         left, top, right, bottom = (round(float(corner) * scale) for corner in box)
         colour = (160, 160, 160) if difficult else (0, 140, 255)
         cv2.rectangle(small, (left, top), (right - 1, bottom - 1), colour, 2)
-    _, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])
-    source = base64.b64encode(encoded.tobytes()).decode()
     named = ", ".join(sorted({class_names[class_id] for class_id in sample.class_ids})) or "no objects"
-    caption = escape(f"{sample.image_id}{note}: {named}")
-    return f'<figure><img src="data:image/jpeg;base64,{source}" alt=""><figcaption>{caption}</figcaption></figure>'
+    return picture(small, f"{sample.image_id}{note}: {named}")

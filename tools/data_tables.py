@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ..calib.data_statistics import SIZE_EDGES
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ..calib.data_check import DataCheck, DuplicateGroup
     from ..calib.data_statistics import SplitStatistics
     from ..train.box_coverage import BoxCoverage
+    from ..train.box_fitting import FittedBoxes
 
 GROUPS_SHOWN = 5
 """How many groups of duplicates are named; all are in the JSON."""
 
 
-def print_data_tables(check: DataCheck, coverages: dict[str, BoxCoverage]) -> None:
+def print_data_tables(
+    check: DataCheck, coverages: dict[str, BoxCoverage], *, fitted: FittedBoxes | None = None
+) -> None:
     """Print everything to stdout."""
     from rich.console import Console
 
@@ -29,6 +34,35 @@ def print_data_tables(check: DataCheck, coverages: dict[str, BoxCoverage]) -> No
         _print_split(out, name, statistics, coverages.get(name))
     for line in duplicate_lines(check):
         _print(out, line)
+    for line in [] if fitted is None else fitted_lines(fitted, coverages):
+        _print(out, line)
+
+
+def fitted_lines(fitted: FittedBoxes, before: dict[str, BoxCoverage]) -> list[str]:
+    """Say what fitted default boxes are, and what they match that the network's own do not, a line each."""
+    scales = ", ".join(f"{scale:g}" for scale in fitted.settings.scales)
+    ratios = "; ".join(", ".join(f"{ratio:g}" for ratio in row) for row in fitted.settings.aspect_ratios)
+    lines = [f"default boxes fitted to {fitted.split}: scales {scales}", f"  aspect ratios by map: {ratios}"]
+    for name, after in fitted.coverages.items():
+        own = before[name]
+        lines.append(f"{name}: matched at IoU 0.5, with the network's own boxes and with the fitted ones")
+        rows = [("all", own.matched_by_size, after.matched_by_size, own.objects_by_size)]
+        rows += [(each, own.matched[each], after.matched[each], own.objects[each]) for each in own.objects]
+        for what, matched, matched_after, objects in rows:
+            if total := int(objects.sum()):
+                lines.append(f"  {what}: {matched.sum() / total:.1%} to {matched_after.sum() / total:.1%} of {total}")
+        sizes = zip(
+            interval_names(SIZE_EDGES, percent=True),
+            own.matched_by_size,
+            after.matched_by_size,
+            own.objects_by_size,
+            strict=True,
+        )
+        shares = (
+            f"{size}: {first / total:.0%} to {second / total:.0%}" for size, first, second, total in sizes if total
+        )
+        lines.append(f"  by size: {', '.join(shares)}")
+    return lines
 
 
 def duplicate_lines(check: DataCheck) -> list[str]:
@@ -65,7 +99,7 @@ def _print_split(out: Console, name: str, statistics: SplitStatistics, coverage:
     from rich.markup import escape
     from rich.table import Table
 
-    from ..calib.data_statistics import ASPECT_EDGES, MOST_COUNTED, SIZE_EDGES
+    from ..calib.data_statistics import ASPECT_EDGES, MOST_COUNTED
 
     table = Table(
         title=f"{escape(name)}: {statistics.images} images",

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from ..calib.data_statistics import SIZE_EDGES
 from ..calib.datasets import Dataset
 from ..runtime.boxes import iou_matrix
-from .networks import network_named
+from .default_boxes import DefaultBoxSettings
+from .network_options import NetworkOptions
+from .networks import build_detector, network_named
 
 MATCH_IOU = 0.5
 """The overlap from which on a default box learns an object."""
@@ -63,7 +65,9 @@ class BoxCoverage:
         }
 
 
-def box_coverage(dataset: Dataset, split: str, network: str, *, seed: int = 0) -> BoxCoverage:
+def box_coverage(
+    dataset: Dataset, split: str, network: str, *, boxes: DefaultBoxSettings | None = None, seed: int = 0
+) -> BoxCoverage:
     """Hold every object of a split against a network's default boxes; images are not decoded.
 
     Frames are stretched to the network's input, which changes no overlap: boxes are compared in shares of the image.
@@ -72,13 +76,17 @@ def box_coverage(dataset: Dataset, split: str, network: str, *, seed: int = 0) -
         dataset: labelled images.
         split: one of its splits.
         network: name of a network.
+        boxes: default boxes to look at instead of the network's own.
         seed: of a seeded split.
 
     Raises:
         InputError: there is no such network or split.
     """
-    found = network_named(network)
-    built = found.build((found.input.height, found.input.width), len(dataset.class_names) + 1, False)
+    spec = network_named(network).input
+    options = NetworkOptions(
+        input_hw=(spec.height, spec.width), class_count=len(dataset.class_names), default_boxes=boxes
+    )
+    built = build_detector(network, options)
     cxcywh = built.default_cxcywh.numpy()  # [D, 4]
     default_xyxy = np.concatenate([cxcywh[:, :2] - cxcywh[:, 2:] / 2, cxcywh[:, :2] + cxcywh[:, 2:] / 2], axis=1)
     groups = len(SIZE_EDGES) - 1
@@ -87,10 +95,10 @@ def box_coverage(dataset: Dataset, split: str, network: str, *, seed: int = 0) -
         if not len(sample):
             continue
         width, height = sample.width_px, sample.height_px
-        boxes = np.divide(sample.boxes_xyxy_px, [width, height, width, height], dtype=np.float32)
-        sizes = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+        objects_xyxy = np.divide(sample.boxes_xyxy_px, [width, height, width, height], dtype=np.float32)
+        sizes = np.sqrt(np.prod(objects_xyxy[:, 2:] - objects_xyxy[:, :2], axis=1))
         group = np.clip(np.digitize(sizes, SIZE_EDGES) - 1, 0, groups - 1)
-        can_match = best_overlaps(boxes, default_xyxy) >= MATCH_IOU
+        can_match = best_overlaps(objects_xyxy, default_xyxy) >= MATCH_IOU
         np.add.at(objects, (sample.class_ids, group), 1)
         np.add.at(matched, (sample.class_ids, group), can_match)
     names = dataset.class_names

@@ -26,16 +26,18 @@ class MetricsTable(Callback):
         self._validated = True
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Add the epoch's row: the learning rate and every figure that was logged."""
+        """Add the epoch's row: the learning rate and every figure that was logged. Of several processes one writes."""
+        if not trainer.is_global_zero:
+            return
         row = {
-            "epoch": str(trainer.current_epoch),
+            "epoch": str(trainer.current_epoch + 1),
             "learning_rate": f"{trainer.optimizers[0].param_groups[-1]['lr']:.6g}",
         }
         for name, value in sorted(trainer.callback_metrics.items()):
             if self._validated or not name.startswith("val_"):
                 row[name] = f"{float(value):.6g}"
         self._validated = False
-        rows = [*(old for old in _rows(self._path) if int(old["epoch"]) < trainer.current_epoch), row]
+        rows = [*(old for old in _rows(self._path) if int(old["epoch"]) <= trainer.current_epoch), row]
         names = list(dict.fromkeys(name for each in rows for name in each))
         with whole_file(self._path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, names, restval="")

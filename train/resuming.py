@@ -9,7 +9,7 @@ from ..runtime.card import Card
 from ..runtime.errors import InputError
 from .checkpoint import load_checkpoint
 
-FREE_SETTINGS = frozenset({"validate_every", "workers"})
+FREE_SETTINGS = frozenset({"validate_every", "workers", "devices"})
 """Settings that may change on a resume: no weight depends on them."""
 
 

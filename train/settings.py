@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,40 +16,69 @@ from pydantic import (
 )
 
 from ..runtime.errors import InputError
+from .augmentation_settings import AugmentationSettings
 
 Positive = Annotated[int, Field(gt=0)]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class TrainSettings(BaseModel):
     """Settings of a training run; the resolved values go into the card."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     epochs: Positive = 60
     """Passes over the training images."""
     batch_size: Positive = 16
     """Images a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Of AdamW at its peak, for the layers that start from nothing."""
+    """Of AdamW at its peak, for the layers that start from nothing. AdamW without weight decay is Adam."""
     trunk_learning_rate_factor: Annotated[float, Field(ge=0)] = 0.25
     """The pretrained trunk learns this much slower."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    """Of the weights; norms and biases do not decay."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
-    """The learning rate rises linearly over this many epochs, then falls along a cosine."""
+    """The learning rate rises linearly over this many epochs, then follows the schedule."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """`cosine` falls to 0 at the last epoch; `constant` stays at the peak."""
     pretrained: bool = True
     """Start the trunk from ImageNet weights. Its batch norm then stays frozen."""
     frozen_stages: Annotated[int, Field(ge=0, le=7)] = 2
     """Stages of the trunk (and the stem before them) that keep their pretrained weights; 0 trains all. Without
     pretrained weights it is 0."""
-    ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.998
-    """Of the moving average of the weights, which is what is validated and kept."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of values that a network with dropout drops; the network's own where not given."""
+    branch_width: Positive | None = None
+    """Channels of an SSD's branches; the network's own where not given."""
+    branch_depth: Annotated[int, Field(ge=0)] | None = None
+    """Convolutions in each branch of an SSD before its predictor; the network's own where not given."""
+    default_boxes: Literal["network", "fitted"] = "network"
+    """Of an SSD: the network's own, or, unless scales or ratios are given, fitted to the training split's objects."""
+    default_box_scales: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    """Side of the square default box of each map relative to the input, finest map first, and one more, as
+    `DefaultBoxSettings` says; the network's own, or the fitted ones, where not given."""
+    default_box_aspect_ratios: tuple[tuple[Annotated[float, Field(gt=0)], ...], ...] | None = None
+    """Likewise the ratios width / height beyond 1 of each map; each comes with its reciprocal."""
+    localization_loss: Literal["smooth_l1", "l2"] = "smooth_l1"
+    """How a detector's box offsets are held against their targets."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of a classifier: share of the truth that is spread evenly over all classes."""
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    """Of a classifier: pairs of images are laid over each other by a share drawn from Beta(x, x); 0 mixes none. With
+    `cutmix` too, each batch draws one of the two."""
+    cutmix: Annotated[float, Field(ge=0)] = 0.0
+    """Of a classifier: likewise, a rectangle of one image is put into another."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    """Of the moving average of the weights, which is what is validated and kept; 0 keeps the weights themselves."""
     gradient_clip: Annotated[float, Field(gt=0)] = 10.0
     """Largest norm of a step's gradient."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """`bfloat16` is mixed precision: about twice as fast where the processor has bfloat16 instructions."""
+    precision: Precision = "auto"
+    """`bfloat16` and `float16` are mixed precision: about twice as fast where the device has such instructions;
+    `float16` needs a GPU. `auto` takes the first of bfloat16, float16, float32 that the device has."""
     height: Positive | None = None
     """Of the network's input; the network's own where not given."""
     width: Positive | None = None
+    """Likewise."""
     train_split: str = "auto"
     """A split of the data; `auto` is `train` where the data have the lists `train` and `val`, else `seeded-train`."""
     val_split: str = "auto"
@@ -59,8 +89,17 @@ class TrainSettings(BaseModel):
     """Of weights, order and augmentation."""
     validate_every: Positive = 5
     """Epochs between two validations; the last epoch is always validated."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Validations in a row without a better one after which the run ends early; 0 goes on to the last epoch."""
     workers: Annotated[int, Field(ge=0)] = 2
-    """Processes that read and augment images; 0 does it in the training process."""
+    """Processes that read and augment images, for each device; 0 does it in the training process."""
+    devices: Positive = 1
+    """GPUs of this machine that share each step's images, a process each (on a machine without one, processes);
+    under `torchrun` its own numbers of machines and processes count."""
+    balanced: bool = False
+    """Draw every class as often as any other, in each batch; images without objects count as a class of their own."""
+    augmentation: AugmentationSettings = AugmentationSettings()
+    """How much images are changed before they are learned from."""
 
     @model_validator(mode="before")
     @classmethod
@@ -81,12 +120,27 @@ def train_settings(**values: object) -> TrainSettings:
     """Check settings that a person wrote.
 
     Raises:
-        InputError: a value is not allowed; the text names the setting.
+        InputError: a value is not allowed, or there is no such setting; the text names it, and the nearest there is.
     """
     try:
         return TrainSettings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(_unknown(name)) from error
         problem = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
         raise InputError(f"{name}: {problem}, got {first['input']!r}.") from error
+
+
+def setting_names() -> list[str]:
+    """List every setting, those of a table with its name before a dot: `augmentation.colour`."""
+    inner = [f"augmentation.{name}" for name in AugmentationSettings.model_fields]
+    return [name for name in TrainSettings.model_fields if name != "augmentation"] + inner
+
+
+def _unknown(name: str) -> str:
+    names = setting_names()
+    near = difflib.get_close_matches(name, names, n=1)
+    mend = f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}."
+    return f"{name}: expected a setting, got a name that there is none of. {mend}"

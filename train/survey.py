@@ -41,19 +41,24 @@ class SplitSurvey:
         return bool((self.objects >= MIN_OBJECTS).any())
 
 
-def survey_split(data: Dataset, split: str, *, seed: int, on_progress: Progress | None = None) -> SplitSurvey:
-    """Decode every image of a split and read every label; images stream by.
+def survey_split(
+    data: Dataset, split: str, *, seed: int, decode: bool = True, on_progress: Progress | None = None
+) -> SplitSurvey:
+    """Read every label of a split and, if asked to, decode every image; they stream by.
 
     Args:
         data: its report counts what is wrong.
         split: one of the data's splits.
         seed: of a seeded split.
-        on_progress: called after each image.
+        decode: whether to leave out images that cannot be decoded. A cache of the images does so by itself.
+        on_progress: called after each image that is decoded.
 
     Raises:
-        InputError: there is no such split, no usable image in it, or the data set is strict and something is wrong.
+        InputError: there is no such split, no image in it that can be decoded, or the data set is strict and
+            something is wrong.
     """
-    check_samples(data, split, seed=seed, on_progress=on_progress)
+    if decode:
+        check_samples(data, split, seed=seed, on_progress=on_progress)
     image_ids: list[str] = []
     objects = np.zeros(len(data.class_names), np.int64)
 

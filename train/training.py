@@ -2,165 +2,62 @@
 
 from __future__ import annotations
 
-import tempfile
+import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import lightning
 import numpy as np
-import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 from numpy.typing import NDArray
-from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..calib.datasets import Dataset
-from ..calib.evaluation import evaluate
-from ..calib.splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL
-from ..runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, card_from_json
+from ..calib.image_cache_building import OnNeed
+from ..calib.splits import SEEDED_SPLITS
+from ..runtime.card import Card, InputSpec, Origin, Postprocess, Task
 from ..runtime.detector import fit_frame
 from ..runtime.errors import InputError
 from ..runtime.images import read_image_bgr
-from .augmentation import AugmentedImage
 from .averaging import moving_average
-from .batches import Batch, training_batches
-from .checkpoint import FRAMES_KEY
-from .losses import multibox_loss
-from .matching import match_targets
+from .batches import AugmentedImage, training_batches
+from .checkpoint_files import WholeCheckpoints
+from .classifier_training import ClassifierTraining
+from .configuration import resolved_settings, with_fitted_boxes
+from .detector_training import DetectorTraining
+from .distributed import announced_world, images_per_process, machines_and_devices
+from .epochs import epochs_of
 from .metrics_table import MetricsTable
 from .networks import network_named
+from .patience import Patience
+from .precision import lightning_precision
 from .quiet import quiet_lightning
 from .resuming import check_same_run
-from .session_torch import TorchSession, normalised_images
+from .run_folder import RunFolder
 from .settings import TrainSettings
-from .survey import SplitSurvey, check_surveys, survey_split
+from .survey import SplitSurvey
+from .training_images import OnLook, open_training_images
+from .training_module import Training
+from .training_progress import TrainingProgress
 
-BEST = "best.ckpt"
-LAST = "last.ckpt"
-METRICS = "metrics.csv"
-AP_METRIC = "val_ap50_voc"
 FRAMES = 8
 """Validation frames that go into a checkpoint; a few MiB."""
 
+_LONGEST_VALIDATION = timedelta(hours=6)
+"""How long the other processes wait for the one that measures."""
 
-class DetectorTraining(lightning.LightningModule):
-    """What Lightning needs to know of a detector: its step, its validation, its optimizer."""
 
-    def __init__(
-        self,
-        card: Card,
-        data: Dataset,
-        settings: TrainSettings,
-        *,
-        steps_per_epoch: int,
-        frames: NDArray[np.uint8],
-    ) -> None:
-        """Build the network that the card names.
-
-        Args:
-            card: goes into every checkpoint, with what validation measured.
-            data: labelled images; the validation split is read from it.
-            settings: resolved, both splits named.
-            steps_per_epoch: for the schedule.
-            frames: [n, H, W, 3] uint8, BGR; go into every checkpoint for the proof of an export.
-        """
-        super().__init__()
-        hw = (card.input.height, card.input.width)
-        build = network_named(card.network).build
-        self.network = build(hw, len(card.class_names) + 1, settings.pretrained)
-        self.network.trunk.freeze(settings.frozen_stages)
-        self.card = card
-        self._data = data
-        self._settings = settings
-        self._steps_per_epoch = steps_per_epoch
-        self._frames = torch.from_numpy(frames)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of one batch."""
-        images = normalised_images(batch.images, self.card.input).contiguous(memory_format=torch.channels_last)
-        heads = self.network(images)
-        targets = match_targets(batch.objects, self.network.default_cxcywh, variances=self.card.postprocess.variances)
-        loss = multibox_loss(heads, targets)
-        count = len(batch.images)
-        self.log("loss", loss.total, on_step=False, on_epoch=True, batch_size=count, prog_bar=True)
-        self.log("class_loss", loss.classification, on_step=False, on_epoch=True, batch_size=count)
-        self.log("box_loss", loss.localization, on_step=False, on_epoch=True, batch_size=count)
-        return loss.total
-
-    def on_train_epoch_start(self) -> None:
-        """Keep a pretrained trunk's batch norm frozen (batches are too small to estimate it anew); never skip the
-        last validation.
-        """
-        if self._settings.pretrained:
-            self.network.trunk.eval()
-        if self.current_epoch + 1 == self._settings.epochs:
-            self.trainer.check_val_every_n_epoch = 1
-
-    def validation_step(self, batch: object, batch_idx: int) -> None:
-        """Measure average precision on the whole validation split; Lightning calls it once a validation."""
-        card, settings = self.card, self._settings
-        session = TorchSession(self.network, card)
-        result = evaluate(session, self._data, settings.val_split, seed=settings.split_seed)
-        for name, value in (
-            (AP_METRIC, result.mean_ap50_voc),
-            ("val_ap50", result.mean_ap50),
-            ("val_ap50_95", result.mean_ap50_95),
-        ):
-            if value is not None:
-                self.log(name, value, prog_bar=name == AP_METRIC, batch_size=1)
-        if result.mean_ap50_voc is None:  # no class has enough objects: a figure would mean nothing
-            return
-        over = ", ".join(item.name for item in result.supported)
-        measured = Measurement(
-            metric=f"AP50 (VOC all-point), mean over {over}",
-            value=result.mean_ap50_voc,
-            data=f"{self._data.name} {settings.val_split}, {result.images} images",
-            note=f"epoch {self.current_epoch}",
-        )
-        self.card = card.model_copy(update={"measurements": (measured,)})
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put the card and a few frames into the file."""
-        checkpoint[CARD_KEY] = self.card.to_json()
-        checkpoint[FRAMES_KEY] = self._frames
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the run measured before it was resumed."""
-        before = card_from_json(checkpoint[CARD_KEY], source=LAST)
-        self.card = self.card.model_copy(update={"measurements": before.measurements})
-
-    def configure_optimizers(self) -> Any:  # Lightning's own union of a dozen shapes
-        """AdamW; the trunk learns slower, norms and biases do not decay; linear warm-up, then a cosine."""
-        settings = self._settings
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for name, parameter in self.network.named_parameters():
-            if parameter.requires_grad:
-                key = (name.startswith("trunk."), parameter.ndim > 1)
-                groups.setdefault(key, []).append(parameter)
-        optimizer = torch.optim.AdamW(
-            [
-                {
-                    "params": parameters,
-                    "lr": settings.learning_rate * (settings.trunk_learning_rate_factor if in_trunk else 1.0),
-                    "weight_decay": settings.weight_decay if decays else 0.0,
-                }
-                for (in_trunk, decays), parameters in groups.items()
-            ]
-        )
-        warmup = max(1, round(settings.warmup_epochs * self._steps_per_epoch))
-        total = max(settings.epochs * self._steps_per_epoch, warmup + 1)
-        schedule = torch.optim.lr_scheduler.SequentialLR(
-            optimizer,
-            [
-                torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup),
-                torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - warmup),
-            ],
-            milestones=[warmup],
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+_TRAININGS: dict[Task, type[DetectorTraining] | type[ClassifierTraining]] = {
+    "detector": DetectorTraining,
+    "classifier": ClassifierTraining,
+}
+"""How a network is trained, by its task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,11 +65,28 @@ class TrainingResult:
     """What a run leaves behind."""
 
     best: Path
-    """The checkpoint of greatest validation AP50; the latest validated one where the split supports no AP50."""
-    best_ap50_voc: float | None
-    """None where no class has enough objects in the validation split."""
+    """The checkpoint of the greatest `metric`; the latest validated one where the split supports no such figure."""
+    metric: str
+    """The column of `metrics.csv` that says which epoch is best."""
+    best_score: float | None
+    """Its greatest value; none where no class has enough objects in the validation split."""
     epochs: int
     """Epochs trained in all, those before a resume counted."""
+    stopped_early: bool
+    """Whether the settings' patience ended the run."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Write for a machine, ready for JSON."""
+        return {**asdict(self), "best": str(self.best)}
+
+
+def monitor_of(network: str) -> str:
+    """Name the figure of a validation whose greatest value marks a network's best checkpoint.
+
+    Raises:
+        InputError: there is no such network.
+    """
+    return _TRAININGS[network_named(network).task].monitor
 
 
 def train(
@@ -183,76 +97,87 @@ def train(
     *,
     resume: bool = False,
     progress: bool = True,
-    on_look: Callable[[str, int, int], None] | None = None,
+    callbacks: Sequence[Callback] = (),
+    cache_folder: Path | None = None,
+    on_look: OnLook | None = None,
+    on_need: OnNeed | None = None,
     on_report: Callable[[Dataset, TrainSettings], None] | None = None,
 ) -> TrainingResult:
-    """Train a detector; the run's folder gets `best.ckpt`, `last.ckpt` (each epoch) and `metrics.csv`.
+    """Train a network; the run's folder gets `best.ckpt`, `last.ckpt` (each epoch) and `metrics.csv`.
 
     Args:
         network: a name of `NETWORKS`.
-        data: labelled images; their classes are the detector's.
+        data: labelled images; their classes are the network's.
         out: the run's folder.
         settings: see `TrainSettings`.
         resume: go on from `last.ckpt` in the folder instead of starting.
         progress: show a progress bar on the terminal.
-        on_look: called with (split, images done, images in all) while every image is looked at.
+        callbacks: further ones of Lightning's, called after the run's own.
+        cache_folder: where decoded images are kept for this run and later ones; the user's own where not given.
+        on_look: called with (split, images done, images in all) while images are looked at.
+        on_need: called with a folder and the bytes that it is going to take, before images are decoded into it.
         on_report: called with the data and the resolved settings once that is done, before training starts.
 
+    Of several processes (`settings.devices`, or `torchrun`) each calls this; the first one writes.
+
     Raises:
-        InputError: unknown network or split; a class without objects; nothing to resume, or another run; or a folder
-            that already holds a run.
+        InputError: unknown network or split; images of a step that do not divide by the processes; a class without
+            objects; nothing to resume, or another run; or a folder that already holds a run.
     """
-    last = out / LAST
-    _check_folder(last, resume=resume)
-    network_named(network)
-    settings = with_splits(settings, data)
-    train_part, val_part = (
-        survey_split(data, split, seed=settings.split_seed, on_progress=_named(on_look, split))
-        for split in (settings.train_split, settings.val_split)
+    folder = RunFolder(path=out)
+    world = announced_world(settings.devices)
+    images_per_process(settings.batch_size, world)
+    if not world.rank:  # the others may come when the first has begun
+        folder.check(resume=resume)
+    settings = resolved_settings(network, data, settings)
+    input_hw = _input_hw(network, settings)
+    images = open_training_images(
+        data, settings, input_hw=input_hw, cache_folder=cache_folder, on_look=on_look, on_need=on_need
     )
-    check_surveys(data, train_part, val_part)
+    settings = with_fitted_boxes(settings, network, data)
     if on_report is not None:
         on_report(data, settings)
-    card = _card(network, data, settings, train_part)
-    first_epoch = check_same_run(last, card) if resume else 0
-    _make_folder(out)
+    card = _card(network, data, settings, images.train)
+    first_epoch = check_same_run(folder.last, card) if resume else 0
+    folder.make()
     lightning.seed_everything(settings.seed, verbose=False)
-    batches = training_batches(
-        data,
-        list(train_part.image_ids),
-        input_hw=(card.input.height, card.input.width),
-        settings=settings,
-        first_epoch=first_epoch,
-    )
-    frames = _frames(data, val_part.image_ids, card.input)
-    module = DetectorTraining(card, data, settings, steps_per_epoch=len(batches), frames=frames)
-    module.network.to(memory_format=torch.channels_last)
-    keep_best, keep_last = _checkpoints(out, monitor=AP_METRIC if val_part.supports_ap else None)
+    epochs = epochs_of(images.cache, settings, first_epoch=first_epoch, rank=world.rank, world_size=world.size)
+    batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings)
+    frames = _frames(data, images.val.image_ids, card.input)
+    module = _TRAININGS[card.task](card, data, settings, steps_per_epoch=len(batches), frames=frames)
+    return _trained(module, batches, folder, val_part=images.val, resume=resume, progress=progress, callbacks=callbacks)
+
+
+def _trained(
+    module: Training,
+    batches: DataLoader[AugmentedImage],
+    folder: RunFolder,
+    *,
+    val_part: SplitSurvey,
+    resume: bool,
+    progress: bool,
+    callbacks: Sequence[Callback],
+) -> TrainingResult:
+    settings = module.settings
+    detects = module.card.task == "detector"
+    monitor = module.monitor if val_part.supports_ap or not detects else None
+    keep_best, keep_last = _checkpoints(folder, monitor=monitor)
+    patience = _patience(settings, val_part, monitor)
     with quiet_lightning():
-        trainer = _trainer(out, settings, progress=progress, callbacks=[keep_best, keep_last])
-        _fit(trainer, module, batches, last if resume else None)
+        trainer = _trainer(folder, settings, progress=progress, callbacks=[*patience, keep_best, keep_last, *callbacks])
+        _fit(trainer, module, batches, folder.last if resume else None)
     score = keep_best.best_model_score
     return TrainingResult(
-        best=out / BEST, best_ap50_voc=None if score is None else float(score), epochs=trainer.current_epoch
+        best=folder.best,
+        metric=module.monitor,
+        best_score=None if score is None else float(score),
+        epochs=trainer.current_epoch,
+        stopped_early=trainer.current_epoch < settings.epochs,
     )
-
-
-def with_splits(settings: TrainSettings, data: Dataset) -> TrainSettings:
-    """Replace `auto` by names: the data's own splits where they have both, else the seeded ones.
-
-    A seeded split goes with the other seeded one: the official `val` shares images with `seeded-train`.
-    """
-    official = {"train", "val"} <= set(data.split_names())
-    if not official or {settings.train_split, settings.val_split} & set(SEEDED_SPLITS):
-        names = {"train_split": SEEDED_TRAIN, "val_split": SEEDED_VAL}
-    else:
-        names = {"train_split": "train", "val_split": "val"}
-    left_open = {key: name for key, name in names.items() if getattr(settings, key) == "auto"}
-    return settings.model_copy(update=left_open)
 
 
 def _fit(
-    trainer: lightning.Trainer, module: DetectorTraining, batches: DataLoader[AugmentedImage], resume_from: Path | None
+    trainer: lightning.Trainer, module: Training, batches: DataLoader[AugmentedImage], resume_from: Path | None
 ) -> None:
     try:
         trainer.fit(
@@ -262,52 +187,51 @@ def _fit(
             ckpt_path=None if resume_from is None else str(resume_from),
             weights_only=True,
         )
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise InputError(
+            f"{error.filename or 'disk'}: expected room to write, got a full disk. The checkpoints are whole: "
+            f"make room, then go on with --resume."
+        ) from error
     except SystemExit as stop:  # Lightning's way to end after Ctrl-C; who called us may want to end otherwise
         if isinstance(stop.__context__, KeyboardInterrupt):
             raise stop.__context__ from None
         raise
 
 
-def _named(on_look: Callable[[str, int, int], None] | None, split: str) -> Callable[[int, int], None] | None:
-    return None if on_look is None else lambda done, total: on_look(split, done, total)
-
-
-def _check_folder(last: Path, *, resume: bool) -> None:
-    if resume and not last.is_file():
-        raise InputError(f"{last}: expected a checkpoint to resume from, got no such file. Leave out --resume.")
-    if not resume and last.exists():
+def _patience(settings: TrainSettings, val_part: SplitSurvey, monitor: str | None) -> list[Callback]:
+    if not settings.patience:
+        return []
+    if monitor is None:
         raise InputError(
-            f"{last.parent}: expected a folder without a run, got one with {last.name}. "
-            f"Go on with it by --resume, or name another folder."
+            f"patience: expected 0 where the split {val_part.split} has too few objects of every class to tell a "
+            f"better validation, got {settings.patience}. Leave it out, or choose another split by --val-split."
         )
+    return [Patience(monitor, patience=settings.patience)]
 
 
-def _make_folder(out: Path) -> None:
-    """Find out before training, not after its first epoch, whether the folder can be written to."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"{out}: expected a folder that can be written to, got {error.strerror}. Name another by --out."
-        ) from error
+def _input_hw(network: str, settings: TrainSettings) -> tuple[int, int]:
+    spec = network_named(network).input
+    return settings.height or spec.height, settings.width or spec.width
 
 
 def _card(network: str, data: Dataset, settings: TrainSettings, train_part: SplitSurvey) -> Card:
-    spec = network_named(network).input
-    size = {"height": settings.height or spec.height, "width": settings.width or spec.width}
+    found = network_named(network)
+    size = dict(zip(("height", "width"), _input_hw(network, settings), strict=True))
     split = train_part.split
     return Card(
         kind="checkpoint",
+        task=found.task,
         network=network,
         class_names=data.class_names,
-        input=spec.model_copy(update=size),
+        input=found.input.model_copy(update=size),
+        postprocess=Postprocess(variances=found.variances),
         origin=Origin(
             data=f"{data.layout} {data.name} {split}, {len(train_part.image_ids)} images",
             data_sha256=train_part.sha256,
             split_seed=settings.split_seed if split in SEEDED_SPLITS else None,
-            settings=settings.model_dump(),
+            settings=settings.model_dump(mode="json"),
             packages={name: version(name) for name in ("torch", "torchvision", "lightning")},
         ),
     )
@@ -320,13 +244,13 @@ def _frames(data: Dataset, image_ids: Sequence[str], spec: InputSpec) -> NDArray
     return np.stack([fit_frame(read_image_bgr(path, upright=False), spec) for path in paths])
 
 
-def _checkpoints(out: Path, *, monitor: str | None) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+def _checkpoints(folder: RunFolder, *, monitor: str | None) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     best = ModelCheckpoint(
-        dirpath=out, filename=Path(BEST).stem, monitor=monitor, mode="max", enable_version_counter=False
+        dirpath=folder.path, filename=folder.best.stem, monitor=monitor, mode="max", enable_version_counter=False
     )
     last = ModelCheckpoint(
-        dirpath=out,
-        filename=Path(LAST).stem,
+        dirpath=folder.path,
+        filename=folder.last.stem,
         every_n_epochs=1,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
@@ -334,18 +258,32 @@ def _checkpoints(out: Path, *, monitor: str | None) -> tuple[ModelCheckpoint, Mo
     return best, last
 
 
-def _trainer(out: Path, settings: TrainSettings, *, progress: bool, callbacks: list[Callback]) -> lightning.Trainer:
-    bars = [RichProgressBar(console_kwargs={"stderr": True})] if progress else []
+def _trainer(
+    folder: RunFolder, settings: TrainSettings, *, progress: bool, callbacks: list[Callback]
+) -> lightning.Trainer:
+    bars: list[Callback] = [TrainingProgress()] if progress else []
+    machines, devices = machines_and_devices(settings.devices)
+    together = DDPStrategy(timeout=_LONGEST_VALIDATION)
     return lightning.Trainer(
         accelerator="auto",
-        devices=1,
-        precision="bf16-mixed" if settings.precision == "bfloat16" else "32-true",
+        devices=devices,
+        num_nodes=machines,
+        strategy="auto" if machines * devices == 1 else together,
+        use_distributed_sampler=False,  # ours deals the images out, so that a step is the same for any number
+        precision=lightning_precision(settings.precision),
         max_epochs=settings.epochs,
         check_val_every_n_epoch=settings.validate_every,
         num_sanity_val_steps=0,
-        gradient_clip_val=settings.gradient_clip,
-        logger=False,
-        callbacks=[moving_average(settings.ema_decay), MetricsTable(out / METRICS), *callbacks, *bars],
+        logger=_tensorboard(folder),
+        plugins=[WholeCheckpoints()],
+        callbacks=[moving_average(settings.ema_decay), MetricsTable(folder.metrics), *callbacks, *bars],
         enable_progress_bar=progress,
         enable_model_summary=False,
     )
+
+
+def _tensorboard(folder: RunFolder) -> TensorBoardLogger | None:
+    """Log for TensorBoard wherever it is installed."""
+    if find_spec("tensorboard") is None:
+        return None
+    return TensorBoardLogger(folder.path, name="", version=folder.tensorboard.name)

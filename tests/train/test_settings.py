@@ -19,7 +19,11 @@ def test_nothing_random_is_frozen() -> None:
     [
         pytest.param({"epochs": 0}, "epochs: expected greater than 0, got 0.", id="no epoch"),
         pytest.param({"learning_rate": -1.0}, "learning_rate: expected greater than 0, got -1.0.", id="negative rate"),
-        pytest.param({"precision": "half"}, "precision: expected 'float32' or 'bfloat16', got 'half'.", id="choice"),
+        pytest.param(
+            {"precision": "half"},
+            "precision: expected 'auto', 'float32', 'bfloat16' or 'float16', got 'half'.",
+            id="choice",
+        ),
         pytest.param({"seed": -1}, "seed: expected greater than or equal to 0, got -1.", id="negative seed"),
         pytest.param({"seed": 2**32}, "seed: expected less than 4294967296, got 4294967296.", id="large seed"),
         pytest.param(
@@ -27,7 +31,11 @@ def test_nothing_random_is_frozen() -> None:
             "frozen_stages: expected 0 without pretrained weights, got 3.",
             id="random stages frozen",
         ),
-        pytest.param({"epohcs": 3}, "epohcs: Extra inputs are not permitted, got 3.", id="unknown setting"),
+        pytest.param(
+            {"epohcs": 3},
+            "epohcs: expected a setting, got a name that there is none of. Did you mean epochs?",
+            id="unknown setting",
+        ),
     ],
 )
 def test_wrong_values_name_the_setting(values: dict[str, object], message: str) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from singleshot.calib.datasets import Dataset, open_dataset
 from singleshot.runtime.errors import InputError
+from singleshot.train.configuration import with_splits
 from singleshot.train.settings import TrainSettings
 from singleshot.train.survey import SplitSurvey, check_surveys, survey_split
-from singleshot.train.training import with_splits
 
 
 class WriteVoc(Protocol):

@@ -18,7 +18,7 @@ from singleshot.train.settings import TrainSettings
 from singleshot.train.training import TrainingResult, train
 
 CLASSES = ("horse", "dog")
-SETTINGS = TrainSettings(epochs=2, batch_size=4, height=64, width=64, validate_every=1, workers=0)
+SETTINGS = TrainSettings(epochs=2, batch_size=4, height=64, width=64, validate_every=1, workers=0, precision="float32")
 
 
 def animals(root: Path, classes: tuple[str, ...] = CLASSES) -> Dataset:
@@ -62,16 +62,16 @@ def interrupted(animals_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_run_leaves_two_checkpoints_and_a_row_an_epoch(whole: Path) -> None:
-    assert sorted(path.name for path in whole.iterdir()) == ["best.ckpt", "last.ckpt", "metrics.csv"]
+    assert sorted(path.name for path in whole.iterdir()) == ["best.ckpt", "last.ckpt", "metrics.csv", "tensorboard"]
     table = rows(whole)
-    assert [row["epoch"] for row in table] == ["0", "1"]
+    assert [row["epoch"] for row in table] == ["1", "2"]
     for row in table:
         assert float(row["loss"]) == pytest.approx(float(row["class_loss"]) + float(row["box_loss"]), rel=1e-4)
         assert 0 <= float(row["val_ap50_voc"]) <= 1
 
 
 def test_a_resumed_run_equals_the_whole_one(whole: Path, interrupted: Path, animals_root: Path, tmp_path: Path) -> None:
-    assert [row["epoch"] for row in rows(interrupted)] == ["0"]
+    assert [row["epoch"] for row in rows(interrupted)] == ["1"]
     out = tmp_path / "run"
     shutil.copytree(interrupted, out)
     result = run(animals_root, out, SETTINGS.model_copy(update={"workers": 1}), resume=True)
@@ -88,7 +88,7 @@ def test_the_checkpoint_says_what_it_is(whole: Path) -> None:
     assert (card.kind, card.network, card.class_names) == ("checkpoint", "ssd_lite0", CLASSES)
     assert (card.input.height, card.input.width) == (64, 64)
     assert card.origin.data == "voc VOC2012 train, 12 images"
-    assert card.origin.settings == {**SETTINGS.model_dump(), "train_split": "train", "val_split": "val"}
+    assert card.origin.settings == {**SETTINGS.model_dump(mode="json"), "train_split": "train", "val_split": "val"}
     assert card.origin.data_sha256 is not None
     assert card.origin.split_seed is None
     assert checkpoint.frames.shape == (8, 64, 64, 3)
@@ -110,7 +110,7 @@ def test_a_pretrained_trunk_keeps_its_statistics_and_frozen_stages_their_weights
 
     trunk = Lite0Trunk()
     load_imagenet_weights(trunk)
-    trained = load_checkpoint(whole / "last.ckpt").network.trunk.state_dict()
+    trained = load_checkpoint(whole / "last.ckpt").detector.trunk.state_dict()
     changed = {name for name, tensor in trunk.state_dict().items() if not torch.equal(tensor, trained[name])}
     assert not any(name.split(".")[-1] in ("running_mean", "running_var") for name in changed)
     assert not any(name.startswith(("stem.", "stages.0.", "stages.1.")) for name in changed)
@@ -123,7 +123,7 @@ def test_where_no_class_has_enough_objects_the_latest_epoch_is_kept(animals_root
     shutil.copytree(animals_root, root)
     (root / "VOCdevkit" / "VOC2012" / "ImageSets" / "Main" / "few.txt").write_text("val_0\nval_1")
     result = run(root, tmp_path / "run", settings)
-    assert result.best_ap50_voc is None
+    assert result.best_score is None
     assert load_checkpoint(result.best).card.measurements == ()
     assert torch.load(result.best, weights_only=True)["epoch"] == 1
     assert "val_ap50_voc" not in rows(tmp_path / "run")[0]
@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(animals_root: Path, tmp_p
 
 def test_an_unknown_network_is_refused_before_the_images_are_looked_at(animals_root: Path, tmp_path: Path) -> None:
     data = animals(animals_root)
-    with pytest.raises(InputError, match="ssd_none: expected a network, one of ssd_lite0"):
+    with pytest.raises(InputError, match=r"ssd_none: expected a network, one of .*ssd_lite0"):
         train("ssd_none", data, tmp_path / "run", SETTINGS, progress=False)
     assert data.report.images == 0
 

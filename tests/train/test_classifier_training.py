@@ -1,0 +1,189 @@
+"""Classifiers, trained for real on a few images of 32 pixels: targets, losses, figures, what goes on after a stop."""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from singleshot.calib.accuracy import evaluate_accuracy
+from singleshot.calib.datasets import open_dataset
+from singleshot.runtime.errors import InputError
+from singleshot.train.augmentation_settings import AugmentationSettings
+from singleshot.train.batches import Batch
+from singleshot.train.checkpoint import load_checkpoint, open_checkpoint_session
+from singleshot.train.classifier_training import ClassifierTraining, classifier_targets
+from singleshot.train.settings import TrainSettings, train_settings
+from singleshot.train.training import TrainingResult, train
+
+KAGGLE = Path(__file__).parent.parent / "data" / "kaggle"
+COPIES = 8
+
+Row = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def kaggle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The six real images, eight times each under new names, so that both splits have every class."""
+    root = tmp_path_factory.mktemp("kaggle")
+    shutil.copytree(KAGGLE, root, dirs_exist_ok=True)
+    image_ids = [f"{path.parent.name}/{path.stem}" for path in sorted(root.rglob("*.JPEG"))]
+    listed = []
+    for image_id in image_ids:
+        for number in range(COPIES):
+            for kind, suffix in (("Data", "JPEG"), ("Annotations", "xml")):
+                folder = root / "ILSVRC" / kind / "CLS-LOC" / "train"
+                shutil.copy(folder / f"{image_id}.{suffix}", folder / f"{image_id}_{number}.{suffix}")
+            listed.append(f"{image_id}_{number}")
+    lists = root / "ILSVRC" / "ImageSets" / "CLS-LOC"
+    for path in lists.glob("*.txt"):
+        path.write_text("".join(f"{image_id} 1\n" for image_id in listed))
+    return root
+
+
+def settings(**changes: object) -> TrainSettings:
+    values: dict[str, object] = {
+        "epochs": 2,
+        "batch_size": 8,
+        "height": 32,
+        "width": 32,
+        "validate_every": 1,
+        "workers": 0,
+        "precision": "float32",
+        "augmentation": AugmentationSettings.none().model_dump(),
+    }
+    return train_settings(**{**values, **changes})
+
+
+def run(root: Path, out: Path, network: str, chosen: TrainSettings, *, resume: bool = False) -> TrainingResult:
+    data = open_dataset(root)
+    return train(network, data, out, chosen, resume=resume, progress=False, cache_folder=out.parent / "cache")
+
+
+def rows(out: Path) -> list[Row]:
+    with (out / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def trained(kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run of the paper's classifier, which draws dropout."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    run(kaggle, out, "resnet_dropout", settings())
+    return out
+
+
+def test_a_run_measures_accuracy_every_epoch(trained: Path) -> None:
+    table = rows(trained)
+    assert len(table) == 2
+    for row in table:
+        assert float(row["loss"]) == pytest.approx(float(row["class_loss"]), rel=1e-4)
+        assert 0 <= float(row["val_top1"]) <= float(row["val_top5"]) == 1  # there are three classes
+        assert 0 <= float(row["top1"]) <= 1
+        assert "val_localization_error_top1" not in row
+
+
+def test_the_card_says_what_the_checkpoint_reaches(trained: Path, kaggle: Path) -> None:
+    checkpoint = load_checkpoint(trained / "best.ckpt")
+    assert checkpoint.card.task == "classifier"
+    measured = {item.metric: item.value for item in checkpoint.card.measurements}
+    session = open_checkpoint_session(trained / "best.ckpt")
+    result = evaluate_accuracy(session, open_dataset(kaggle), "seeded-val")
+    assert measured == {"top-1 accuracy": result.top1, "top-5 accuracy": result.top5}
+
+
+def test_a_resumed_run_draws_the_same_dropout(trained: Path, kaggle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    untouched = ClassifierTraining.losses
+
+    def press_ctrl_c(self: ClassifierTraining, images: Tensor, batch: Batch) -> dict[str, Tensor]:
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        return untouched(self, images, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClassifierTraining, "losses", press_ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            run(kaggle, out, "resnet_dropout", settings())
+    run(kaggle, out, "resnet_dropout", settings(), resume=True)
+    whole, resumed = (load_checkpoint(folder / "last.ckpt").network.state_dict() for folder in (trained, out))
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_a_class_and_a_box(kaggle: Path, tmp_path: Path) -> None:
+    run(kaggle, tmp_path / "run", "vgg_joint_normalised", settings(epochs=1))
+    (row,) = rows(tmp_path / "run")
+    total = float(row["class_loss"]) + float(row["box_loss"])
+    assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
+    top1, top5 = (float(row[f"val_localization_error_top{count}"]) for count in (1, 5))
+    assert 0 <= top5 <= top1 <= 1
+    assert top1 >= 1 - float(row["val_top1"])  # who does not name it has not found it
+    metrics = [item.metric for item in load_checkpoint(tmp_path / "run" / "best.ckpt").card.measurements]
+    assert "ILSVRC localization error, top-5" in metrics
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"mixup": 0.2}, id="mixup"),
+        pytest.param({"cutmix": 1.0, "mixup": 0.2, "label_smoothing": 0.1, "ema_decay": 0.9}, id="the modern recipe"),
+        pytest.param({"schedule": "constant", "weight_decay": 0.0, "ema_decay": 0.0}, id="the paper's recipe"),
+    ],
+)
+def test_recipes(kaggle: Path, tmp_path: Path, changes: dict[str, object]) -> None:
+    run(kaggle, tmp_path / "run", "ssd7_classifier", settings(height=64, width=64, **changes))
+    table = rows(tmp_path / "run")
+    assert all(math.isfinite(float(row["loss"])) for row in table)
+    assert ("top1" in table[0]) == ("mixup" not in changes)  # a mixed image has no one class
+    if changes.get("schedule") == "constant":
+        assert [float(row["learning_rate"]) for row in table] == [0.001, 0.001]
+
+
+def test_a_classifier_learns_by_heart(kaggle: Path, tmp_path: Path) -> None:
+    result = run(kaggle, tmp_path / "run", "vgg_lite", settings(epochs=12, dropout=0.0, validate_every=12))
+    assert (result.metric, result.best_score) == ("val_top1", 1.0)  # the copies of six pictures are in both splits
+
+
+@pytest.mark.parametrize(
+    ("network", "changes", "message"),
+    [
+        pytest.param("ssd7", {"mixup": 0.2}, "mixup: expected none for ssd7, to which it means nothing", id="detector"),
+        pytest.param("vgg_joint", {"cutmix": 1.0}, "cutmix: expected none for vgg_joint", id="mixed boxes"),
+        pytest.param("resnet50", {"localization_loss": "l2"}, "localization_loss: expected none for", id="no boxes"),
+        pytest.param("resnet50", {"dropout": 0.2}, "dropout: expected none for resnet50", id="no dropout"),
+        pytest.param("resnet50", {"pretrained": True}, "pretrained: expected false for resnet50", id="no weights"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(
+    network: str, changes: dict[str, object], message: str, kaggle: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run(kaggle, tmp_path / "run", network, settings(**changes))
+
+
+def objects(*labels: int) -> tuple[Tensor, Tensor]:
+    boxes = torch.arange(4 * len(labels), dtype=torch.float32).reshape(-1, 4)
+    return boxes, torch.tensor(labels, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "box"),
+    [
+        pytest.param([3], 2, 0, id="one object"),
+        pytest.param([2, 2], 1, 0, id="two of a class: the first one's box"),
+        pytest.param([-1, 4], 3, 1, id="a difficult one does not count"),
+        pytest.param([1, 2], -100, None, id="two classes"),
+        pytest.param([-1], -100, None, id="a difficult one alone"),
+        pytest.param([], -100, None, id="none"),
+    ],
+)
+def test_targets(labels: list[int], expected: int, box: int | None) -> None:
+    boxes, object_labels = objects(*labels)
+    targets = classifier_targets([(boxes, object_labels)])
+    assert targets.labels.tolist() == [expected]
+    assert torch.equal(targets.boxes_xyxy[0], torch.zeros(4) if box is None else boxes[box])

@@ -1,0 +1,102 @@
+"""How a detector is trained and validated."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..calib.average_precision import DetectionEvaluator, EvaluationResult
+from ..calib.datasets import Dataset
+from ..calib.localization_error import LocalizationErrorEvaluator, guesses_from_detections
+from ..runtime.card import Card, Measurement
+from ..runtime.detector import detections_to_frame
+from .batches import Batch
+from .distributed import ALONE, World, current_world
+from .lite0 import Lite0Trunk
+from .losses import MultiboxLoss, multibox_loss
+from .matching import match_targets
+from .networks import build_detector, options_of
+from .session_torch import TorchSession
+from .settings import TrainSettings
+from .ssd import SSD, Heads
+from .training_module import Progress, Training, Validation
+from .validation_batches import objects_of, validation_batches
+
+
+class DetectorTraining(Training):
+    """The multibox loss, and average precision on the validation split."""
+
+    monitor = "val_ap50_voc"
+    network: SSD
+
+    def __init__(
+        self,
+        card: Card,
+        data: Dataset,
+        settings: TrainSettings,
+        *,
+        steps_per_epoch: int,
+        frames: NDArray[np.uint8],
+    ) -> None:
+        """Build the network that the card names; see `Training`."""
+        network = build_detector(card.network, options_of(card, pretrained=settings.pretrained))
+        if isinstance(network.trunk, Lite0Trunk):
+            network.trunk.freeze(settings.frozen_stages)
+        super().__init__(card, data, settings, network=network, steps_per_epoch=steps_per_epoch, frames=frames)
+
+    def losses(self, images: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Compute classification and localization loss."""
+        loss = self._loss(self.network(images), batch.objects, world=current_world())
+        return {"class_loss": loss.classification, "box_loss": loss.localization}
+
+    def validate(self, on_progress: Progress | None) -> Validation:
+        """Measure loss, average precision and ILSVRC's localization error in one pass over the split.
+
+        A figure that no class has enough objects for is left out.
+        """
+        session = TorchSession(self.network, self.card)
+        precision, localization = DetectionEvaluator(self.data.class_names), LocalizationErrorEvaluator()
+        sums = np.zeros(3)  # of class loss, box loss and matched default boxes
+        spec, settings = self.card.input, self.settings
+        for samples, frames in validation_batches(
+            self.data, settings.val_split, spec, seed=settings.split_seed, on_progress=on_progress
+        ):
+            heads = session.heads(frames)
+            loss = self._loss(heads, objects_of(samples, spec, heads.box_offsets.device))
+            positives = float(loss.positives)
+            sums += float(loss.classification) * positives, float(loss.localization) * positives, positives
+            for sample, found in zip(samples, session.detections(heads), strict=True):
+                in_frame = detections_to_frame(found, spec, height=sample.height_px, width=sample.width_px)
+                precision.add(sample, in_frame)
+                localization.add(sample, *guesses_from_detections(in_frame))
+        result, errors = precision.result(), localization.result()
+        class_loss, box_loss = sums[:2] / sums[2]
+        figures = {
+            self.monitor: result.mean_ap50_voc,
+            "val_ap50": result.mean_ap50,
+            "val_ap50_95": result.mean_ap50_95,
+            "val_loss": class_loss + box_loss,
+            "val_class_loss": class_loss,
+            "val_box_loss": box_loss,
+            "val_localization_error_top1": None if errors is None else errors.top1,
+            "val_localization_error_top5": None if errors is None else errors.top5,
+        }
+        known = {name: float(value) for name, value in figures.items() if value is not None}
+        return Validation(figures=known, measurements=self._measurements(result))
+
+    def _loss(self, heads: Heads, objects: list[tuple[Tensor, Tensor]], *, world: World = ALONE) -> MultiboxLoss:
+        targets = match_targets(objects, self.network.default_cxcywh, variances=self.card.postprocess.variances)
+        return multibox_loss(heads, targets, localization=self.settings.localization_loss, world=world)
+
+    def _measurements(self, result: EvaluationResult) -> tuple[Measurement, ...]:
+        if result.mean_ap50_voc is None:  # a figure in the card would mean nothing
+            return ()
+        over = ", ".join(item.name for item in result.supported)
+        measured = Measurement(
+            metric=f"AP50 (VOC all-point), mean over {over}",
+            value=result.mean_ap50_voc,
+            data=f"{self.data.name} {self.settings.val_split}, {result.images} images",
+            note=f"epoch {self.current_epoch + 1}",
+        )
+        return (measured,)
