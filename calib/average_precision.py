@@ -142,12 +142,16 @@ class DetectionEvaluator:
         Raises:
             MissingDependencyError: faster-coco-eval is not installed.
         """
+        named = zip(self._class_names, self.boxes_by_class(), strict=True)
+        return EvaluationResult(images=self._images, classes=tuple(_class_result(name, boxes) for name, boxes in named))
+
+    def boxes_by_class(self) -> tuple[ClassBoxes, ...]:
+        """Return all objects and detections, class by class in the order of class ids; images count from 0."""
         objects, detections = _joined(self._objects), _joined(self._detections)
-        classes = (
-            _class_result(name, objects.of_class(class_id), detections.of_class(class_id))
-            for class_id, name in enumerate(self._class_names)
+        return tuple(
+            _class_boxes(objects.of_class(class_id), detections.of_class(class_id))
+            for class_id in range(len(self._class_names))
         )
-        return EvaluationResult(images=self._images, classes=tuple(classes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +182,8 @@ def _joined(parts: list[_Rows]) -> _Rows:
     )
 
 
-def _class_result(name: str, objects: _Rows, detections: _Rows) -> ClassResult:
-    boxes = ClassBoxes(
+def _class_boxes(objects: _Rows, detections: _Rows) -> ClassBoxes:
+    return ClassBoxes(
         object_boxes_xyxy_px=objects.boxes_xyxy_px,
         object_images=objects.images,
         object_difficult=objects.values > 0,
@@ -187,6 +191,9 @@ def _class_result(name: str, objects: _Rows, detections: _Rows) -> ClassResult:
         detection_scores=detections.values,
         detection_images=detections.images,
     )
+
+
+def _class_result(name: str, boxes: ClassBoxes) -> ClassResult:
     coco = coco_average_precision(boxes)
     return ClassResult(
         name=name,

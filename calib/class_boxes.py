@@ -37,3 +37,11 @@ class ClassBoxes:
     def counted_images(self) -> int:
         """Images with an object that counts."""
         return len(np.unique(self.object_images[~self.object_difficult]))
+
+
+def rows_by_image(images: NDArray[np.int64]) -> dict[int, NDArray[np.intp]]:
+    """Give the rows of each image, in order; `images` is [n], the image of each row."""
+    rows: dict[int, list[int]] = {}
+    for row, image in enumerate(images.tolist()):
+        rows.setdefault(image, []).append(row)
+    return {image: np.asarray(members, np.intp) for image, members in rows.items()}

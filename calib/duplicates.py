@@ -81,6 +81,26 @@ def duplicate_groups(prints: Sequence[Fingerprint]) -> tuple[list[list[int]], li
     return [group for group in exact.values() if len(group) > 1], [group for group in near.values() if len(group) > 1]
 
 
+def distinct(prints: Sequence[Fingerprint]) -> list[int]:
+    """Choose the images that are neither the same nor nearly the same as one chosen before.
+
+    Other than a near group, what is left out is near to a chosen image itself: of a slow pan some frames remain.
+
+    Returns:
+        Indices in ascending order.
+    """
+    chosen: list[int] = []
+    hashes = np.asarray([item.dhash for item in prints], np.uint64)
+    thumbnails = np.stack([item.thumbnail for item in prints]).astype(np.int16) if prints else np.empty((0, 0))
+    for index, item in enumerate(prints):
+        is_near = (_bit_counts(hashes[chosen] ^ hashes[index]) <= NEAR_BITS) & (
+            np.abs(thumbnails[chosen] - thumbnails[index]).mean(axis=1) <= NEAR_LEVELS
+        )
+        if not is_near.any() and all(prints[other].sha256 != item.sha256 for other in chosen):
+            chosen.append(index)
+    return chosen
+
+
 def _leaders(candidates: list[int], prints: Sequence[Fingerprint]) -> dict[int, int]:
     leader = {index: index for index in candidates}
     for bucket in _buckets(candidates, prints):

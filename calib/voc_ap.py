@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.boxes import iou_matrix
-from .class_boxes import ClassBoxes
+from .class_boxes import ClassBoxes, rows_by_image
 
 VOC_IOU = 0.5
 """A detection finds an object from this overlap on."""
@@ -30,7 +30,7 @@ def voc_average_precision(boxes: ClassBoxes) -> float | None:
     found = np.zeros(len(boxes.object_images), np.bool_)
     right = np.zeros(len(order), np.bool_)
     wrong = np.zeros(len(order), np.bool_)
-    objects_of = _rows_by_image(boxes.object_images)
+    objects_of = rows_by_image(boxes.object_images)
     for rank, row in enumerate(order):
         candidates = objects_of.get(int(boxes.detection_images[row]))
         if candidates is None:
@@ -61,10 +61,3 @@ def area_under_curve(right: NDArray[np.bool_], wrong: NDArray[np.bool_], *, obje
     precision = np.concatenate([[0.0], precision, [0.0]])
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float(np.sum(np.diff(recall) * envelope[1:]))
-
-
-def _rows_by_image(images: NDArray[np.int64]) -> dict[int, NDArray[np.intp]]:
-    rows: dict[int, list[int]] = {}
-    for row, image in enumerate(images):
-        rows.setdefault(int(image), []).append(row)
-    return {image: np.asarray(members, np.intp) for image, members in rows.items()}

@@ -26,7 +26,9 @@ def with_fp16_network(model: onnx.ModelProto) -> onnx.ModelProto:
     """Let the convolutions, and what passes their results on, compute in float16.
 
     Args:
-        model: a float32 graph, its nodes in topological order, as `onnx.checker` demands.
+        model: a float32 graph, or an int8 one, whose int8 convolutions stay as they are: DequantizeLinear between
+            float16 casts would hide them from compilers, and with float16 scales ONNX Runtime 1.32 computes them
+            wrongly. Its nodes in topological order, as `onnx.checker` demands.
 
     Returns:
         A new model with the same inputs and outputs. A tensor that both precisions need exists twice: under its name in
@@ -66,11 +68,13 @@ class _Halves:
         """Those of them that were computed so, not cast."""
         self.only_half: set[str] = set()
         """Those of them that do not exist in float32."""
+        self.dequantized = {name for node in graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+        """What int8 is read as."""
 
     def takes(self, node: onnx.NodeProto) -> bool:
         """Say whether a node shall compute in float16."""
         if node.op_type in SEEDS:
-            return True
+            return not self.dequantized.intersection(node.input)
         data = [name for name in _data_of(node) if not self._is_float_constant(name)]
         return node.op_type in CARRIERS and bool(data) and all(name in self.results for name in data)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from singleshot.calib.duplicates import Fingerprint, duplicate_groups, fingerprint
+from singleshot.calib.duplicates import Fingerprint, distinct, duplicate_groups, fingerprint
 from singleshot.runtime.images import read_image_bgr
 
 
@@ -66,3 +66,20 @@ def test_chains_and_bounds_by_hand() -> None:
 
 def test_no_images() -> None:
     assert duplicate_groups([]) == ([], [])
+
+
+def test_distinct_images_leave_one_of_each_picture(photographs: list[NDArray[np.uint8]]) -> None:
+    prints = [
+        as_jpeg(photographs[number], quality) for number, quality in ((0, 95), (1, 95), (0, 95), (0, 80), (2, 95))
+    ]
+    assert distinct(prints) == [0, 1, 4]
+    assert distinct([]) == []
+
+
+def test_of_a_slow_pan_some_frames_are_distinct(photographs: list[NDArray[np.uint8]]) -> None:
+    shifts = range(0, 120, 2)
+    frames = [as_jpeg(np.ascontiguousarray(photographs[0][:, shift : shift + 200])) for shift in shifts]
+    chosen = distinct(frames)
+    assert 1 < len(chosen) < len(frames)
+    chained = {member for group in duplicate_groups(frames)[1] for member in group[1:]}
+    assert len(frames) - len(chained) < len(chosen)

@@ -101,6 +101,30 @@ def test_the_float32_weights_are_gone() -> None:
     assert [(item.name, item.data_type) for item in model.graph.initializer] == [("w/fp16", TensorProto.FLOAT16)]
 
 
+def test_int8_convolution_stays_as_it_is() -> None:
+    model = model_of([CONV, helper.make_node("Relu", ["c"], ["y"])])
+    del model.graph.value_info[:]
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array(0.05, np.float32), "scale"),
+            numpy_helper.from_array(np.array(0, np.int8), "zero"),
+        ]
+    )
+    pair = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"]),
+    ]
+    nodes = [*pair, *model.graph.node]
+    nodes[2].input[0] = "d"
+    used = {name for node in nodes for name in node.input}
+    constants = [item for item in model.graph.initializer if item.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(constants)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    assert with_fp16_network(model).graph == model.graph
+
+
 def test_weight_that_half_cannot_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="w: expected values within float16's 65504, got "):
         with_fp16_network(model_of([CONV, helper.make_node("Relu", ["c"], ["y"])], weight=1e5))

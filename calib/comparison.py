@@ -1,0 +1,210 @@
+"""Two artefacts on the same labelled images: what the one loses against the other, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bootstrap import REPLICATES, Interval, intervals, resamples
+from .class_matches import NOT_FOUND
+from .records import Group, Records
+
+SHIFT_LIMIT = 0.5
+"""Where the histogram of moved scores ends; what moved further is in its last bars."""
+
+_SHIFT_EDGES = np.linspace(-SHIFT_LIMIT, SHIFT_LIMIT, 21)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delta:
+    """One figure of both, in points of 100.
+
+    Args:
+        group: what it speaks of.
+        parent: the parent's figure.
+        candidate: the candidate's.
+        drop_interval: where the drop lies on resamples of the images; None where there is nothing to measure.
+    """
+
+    group: Group
+    parent: float
+    candidate: float
+    drop_interval: Interval | None
+
+    @property
+    def drop(self) -> float:
+        """Parent less candidate: what is lost, negative where something is gained."""
+        return self.parent - self.candidate
+
+    @property
+    def interval_text(self) -> str:
+        """Write as `[-0.12, 0.30]`; empty where there is none."""
+        return "" if self.drop_interval is None else self.drop_interval.text()
+
+    @property
+    def is_measurable(self) -> bool:
+        """Whether the drop differs from 0 by more than the choice of images explains."""
+        return self.drop_interval is not None and 0.0 not in self.drop_interval
+
+    @property
+    def verdict(self) -> str:
+        """In words, with what the data can tell."""
+        if not self.is_measurable:
+            return "no measurable loss"
+        return "a measurable loss" if self.drop > 0 else "a measurable gain"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write for a machine, ready for JSON."""
+        return {
+            "kind": self.group.kind,
+            "name": self.group.name,
+            "objects": self.group.objects,
+            "parent": self.parent,
+            "candidate": self.candidate,
+            "drop": self.drop,
+            "drop_interval": None if self.drop_interval is None else [self.drop_interval.low, self.drop_interval.high],
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """An object (of a classifier: an image) that one of the two finds and the other does not.
+
+    Args:
+        image_id: as the data name it.
+        image: its index among the images.
+        class_name: of the object.
+        box_xyxy_px: in pixels of the image; zeros of a classifier.
+        parent_score: 0 where it was not found at all.
+        candidate_score: likewise.
+    """
+
+    image_id: str
+    image: int
+    class_name: str
+    box_xyxy_px: tuple[float, float, float, float]
+    parent_score: float
+    candidate_score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreShift:
+    """How the scores of what both find have moved, candidate less parent.
+
+    Args:
+        objects: found by both.
+        median: of the differences.
+        low: 5 % of them are below.
+        high: 5 % of them are above.
+        counts: histogram from -SHIFT_LIMIT to SHIFT_LIMIT.
+    """
+
+    objects: int
+    median: float
+    low: float
+    high: float
+    counts: tuple[int, ...]
+
+
+def deltas(parent: Records, candidate: Records, *, replicates: int = REPLICATES, seed: int = 0) -> tuple[Delta, ...]:
+    """Measure both on the same images and on the same resamples of them (a paired bootstrap).
+
+    Args:
+        parent: its answers.
+        candidate: its answers to the same images.
+        replicates: resamples.
+        seed: of the resamples.
+
+    Returns:
+        One per group of the parent, the headline first.
+    """
+    images = len(parent.image_ids)
+    once = np.ones(images, np.int64)
+    before, after = parent.figures(once), candidate.figures(once)
+    drops = np.stack(
+        [
+            parent.figures(weights) - candidate.figures(weights)
+            for weights in resamples(images, replicates=replicates, seed=seed)
+        ]
+    )
+    return tuple(
+        Delta(group=group, parent=float(left), candidate=float(right), drop_interval=interval)
+        for group, left, right, interval in zip(parent.groups, before, after, intervals(drops), strict=True)
+    )
+
+
+def headline_drop(
+    parent: Records, candidate: Records, *, replicates: int = REPLICATES, seed: int = 0
+) -> tuple[float, Interval | None]:
+    """Measure the headline's drop alone, with its interval; in points."""
+    images = len(parent.image_ids)
+    once = np.ones(images, np.int64)
+    drops = [
+        parent.headline(weights) - candidate.headline(weights)
+        for weights in resamples(images, replicates=replicates, seed=seed)
+    ]
+    return parent.headline(once) - candidate.headline(once), intervals(np.array(drops)[:, None])[0]
+
+
+def lost_and_gained(
+    parent: Records, candidate: Records, threshold: float
+) -> tuple[tuple[Changed, ...], tuple[Changed, ...]]:
+    """List what one of the two alone reports at a score threshold, the clearest cases first.
+
+    Args:
+        parent: its answers.
+        candidate: its answers to the same images.
+        threshold: the least score that is reported.
+
+    Returns:
+        What the candidate lost, and what it gained.
+    """
+    before, after = parent.targets(), candidate.targets()
+    was, remains = before.scores >= threshold, after.scores >= threshold
+    change = np.maximum(before.scores, 0) - np.maximum(after.scores, 0)
+
+    def listed(rows: NDArray[np.intp]) -> tuple[Changed, ...]:
+        return tuple(
+            Changed(
+                image_id=parent.image_ids[before.images[row]],
+                image=int(before.images[row]),
+                class_name=parent.class_names[before.class_ids[row]],
+                box_xyxy_px=_box(before.boxes_xyxy_px[row]),
+                parent_score=max(0.0, float(before.scores[row])),
+                candidate_score=max(0.0, float(after.scores[row])),
+            )
+            for row in rows
+        )
+
+    lost, gained = np.flatnonzero(was & ~remains), np.flatnonzero(remains & ~was)
+    return (
+        listed(lost[np.argsort(-change[lost], kind="stable")]),
+        listed(gained[np.argsort(change[gained], kind="stable")]),
+    )
+
+
+def score_shift(parent: Records, candidate: Records) -> ScoreShift | None:
+    """Measure how the scores of what both find have moved; None if there is nothing."""
+    before, after = parent.targets().scores, candidate.targets().scores
+    both = (before != NOT_FOUND) & (after != NOT_FOUND)
+    if not both.any():
+        return None
+    moved = after[both] - before[both]
+    low, median, high = np.quantile(moved, [0.05, 0.5, 0.95])
+    counts, _ = np.histogram(np.clip(moved, _SHIFT_EDGES[0], _SHIFT_EDGES[-1]), _SHIFT_EDGES)
+    return ScoreShift(
+        objects=int(both.sum()),
+        median=float(median),
+        low=float(low),
+        high=float(high),
+        counts=tuple(counts.tolist()),
+    )
+
+
+def _box(corners: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (float(corner) for corner in corners)
+    return left, top, right, bottom

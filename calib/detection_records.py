@@ -1,0 +1,148 @@
+"""A detector's answers on labelled images, kept so that resamples of them are measured fast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .average_precision import MIN_OBJECTS
+from .class_boxes import ClassBoxes
+from .class_matches import Areas, ClassMatches, average_precision, match_class
+from .records import Answers, Group, Targets
+
+SIZES = (("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, np.inf))
+"""COCO's sizes: name, least area, first area beyond, in pixels of images of about 640 x 480."""
+
+_COCO_IMAGE_PX = 640.0 * 480.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DetectionRecords:
+    """Boxes and matches of every image; a class with too few objects is in no mean.
+
+    Args:
+        class_names: in the order of class ids.
+        image_ids: in the order of the images.
+        image_areas_px: [images] float64.
+        boxes: one per class.
+    """
+
+    class_names: Sequence[str]
+    image_ids: Sequence[str]
+    image_areas_px: NDArray[np.float64]
+    boxes: tuple[ClassBoxes, ...]
+    metric: str = "AP50:95"
+
+    @cached_property
+    def matches(self) -> tuple[ClassMatches, ...]:
+        """One per class, objects of every size."""
+        return tuple(match_class(item, images=len(self.image_ids)) for item in self.boxes)
+
+    @cached_property
+    def supported(self) -> tuple[int, ...]:
+        """Classes with enough objects to be averaged over."""
+        return tuple(at for at, item in enumerate(self.boxes) if item.counted_objects >= MIN_OBJECTS)
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """Names of the supported classes."""
+        return tuple(self.class_names[at] for at in self.supported)
+
+    @property
+    def is_measurable(self) -> bool:
+        """Whether a class is supported."""
+        return bool(self.supported)
+
+    @cached_property
+    def sizes_are_relative(self) -> bool:
+        """Whether sizes are shares of the image: where the images are much smaller than COCO's."""
+        return bool(np.median(self.image_areas_px) < _COCO_IMAGE_PX / 2)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """All, then the supported classes, then the sizes that some class supports."""
+        names = [
+            Group(kind="class", name=self.class_names[at], objects=self.matches[at].objects) for at in self.supported
+        ]
+        return (
+            Group(kind="all", name="all", objects=sum(item.objects for item in names)),
+            *names,
+            *(
+                Group(kind="size", name=name, objects=sum(item.objects for item in matches))
+                for name, matches in self._by_size.items()
+            ),
+        )
+
+    def headline(self, weights: NDArray[np.int64]) -> float:
+        """Measure the mean over the supported classes; see `Records`."""
+        return _mean_points([self.matches[at] for at in self.supported], weights)
+
+    def figures(self, weights: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Measure every group; see `Records`."""
+        per_class = [_mean_points([self.matches[at]], weights) for at in self.supported]
+        known = [value for value in per_class if not np.isnan(value)]
+        mean = sum(known) / len(known) if known else float("nan")
+        return np.array([mean, *per_class, *(_mean_points(items, weights) for items in self._by_size.values())])
+
+    def answers(self) -> Answers:
+        """All detections of the supported classes, judged at IoU 0.5."""
+        parts = [self.matches[at] for at in self.supported]
+        scores = np.concatenate([item.scores for item in parts])
+        order = np.argsort(-scores, kind="stable")
+        return Answers(
+            scores=scores[order],
+            is_right=np.concatenate([item.is_right[:, 0] for item in parts])[order],
+            is_wrong=np.concatenate([item.is_wrong[:, 0] for item in parts])[order],
+            wanted=sum(item.objects for item in parts),
+        )
+
+    def targets(self) -> Targets:
+        """All objects that count, class by class."""
+        counted = [~item.object_difficult for item in self.boxes]
+        return Targets(
+            images=np.concatenate([item.object_images[keep] for item, keep in zip(self.boxes, counted, strict=True)]),
+            class_ids=np.repeat(np.arange(len(self.boxes)), [int(keep.sum()) for keep in counted]),
+            boxes_xyxy_px=np.concatenate(
+                [item.object_boxes_xyxy_px[keep] for item, keep in zip(self.boxes, counted, strict=True)]
+            ),
+            scores=np.concatenate([item.object_scores[keep] for item, keep in zip(self.matches, counted, strict=True)]),
+        )
+
+    @cached_property
+    def _by_size(self) -> dict[str, list[ClassMatches]]:
+        """Matches of each size over the classes that have enough objects of it."""
+        scale = _COCO_IMAGE_PX / self.image_areas_px if self.sizes_are_relative else np.ones(len(self.image_areas_px))
+        found: dict[str, list[ClassMatches]] = {}
+        for name, least, below in SIZES:
+            matches = [
+                match_class(
+                    item,
+                    images=len(self.image_ids),
+                    areas=Areas(
+                        least=least,
+                        below=below,
+                        objects=_areas(item.object_boxes_xyxy_px) * scale[item.object_images],
+                        detections=_areas(item.detection_boxes_xyxy_px) * scale[item.detection_images],
+                    ),
+                )
+                for item in (self.boxes[at] for at in self.supported)
+            ]
+            supported = [item for item in matches if item.objects >= MIN_OBJECTS]
+            if supported:
+                found[name] = supported
+        return found
+
+
+def _areas(boxes_xyxy_px: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (boxes_xyxy_px[:, 2] - boxes_xyxy_px[:, 0]) * (boxes_xyxy_px[:, 3] - boxes_xyxy_px[:, 1])
+
+
+def _mean_points(matches: Sequence[ClassMatches], weights: NDArray[np.int64]) -> float:
+    """Mean AP50:95 in points over the classes with an object in the resample."""
+    values = [float(average_precision(item, weights).mean()) for item in matches]
+    known = [value for value in values if not np.isnan(value)]
+    return 100 * sum(known) / len(known) if known else float("nan")

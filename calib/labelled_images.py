@@ -1,0 +1,110 @@
+"""A fixed list of labelled images that several artefacts are measured on, one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.card import InputSpec, sha256_of_file
+from ..runtime.detector import fit_frame
+from ..runtime.errors import InputError
+from .datasets import Dataset
+from .sample_check import Found, image_or_problem, looked_at
+from .samples import Sample
+from .splits import strata_from_classes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledImages:
+    """Images of a data set by id; every pass streams them again, so that memory does not grow with their number.
+
+    Args:
+        dataset: with the classes of the artefacts.
+        image_ids: which images, in this order.
+    """
+
+    dataset: Dataset
+    image_ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def samples(self) -> Iterator[Sample]:
+        """Give the labels of every image that was not left out."""
+        for image_id in self.image_ids:
+            sample = None
+            with suppress(InputError):  # left out, and counted in the data set's report
+                sample = self.dataset.sample(image_id)
+            if sample is not None:
+                yield sample
+
+    def frames(self, spec: InputSpec) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
+        """Give every usable image fitted to the input, [1, H, W, 3] uint8 BGR; the others are left out for good."""
+
+        def look(sample: Sample) -> NDArray[np.uint8] | Found:
+            image = image_or_problem(sample)
+            return fit_frame(image, spec)[np.newaxis] if isinstance(image, np.ndarray) else image
+
+        for sample, looked in looked_at(self.samples(), look):
+            if isinstance(looked, np.ndarray):
+                yield sample, looked
+            else:
+                self.dataset.leave_out(sample, *looked)
+
+    def first(self, count: int) -> LabelledImages:
+        """Take the first of them; the order is drawn, so these are a sample."""
+        return LabelledImages(dataset=self.dataset, image_ids=self.image_ids[:count])
+
+
+def drawn_images(
+    dataset: Dataset, split: str, *, seed: int, most: int, without: Collection[str] = frozenset()
+) -> LabelledImages:
+    """Draw images of a split, in an order that depends on the ids and the seed alone.
+
+    Args:
+        dataset: labelled images.
+        split: one of its splits; a seeded one is split by the same seed.
+        seed: of the draw.
+        most: images at most.
+        without: sha256 of files that shall not be among them, whatever they are called.
+
+    Raises:
+        InputError: there is no such split.
+    """
+    ordered = sorted(dataset.sample_ids(split, seed=seed), key=lambda image_id: _rank(image_id, seed=seed))
+    if not without:
+        return LabelledImages(dataset=dataset, image_ids=tuple(ordered[:most]))
+    everything = LabelledImages(dataset=dataset, image_ids=tuple(ordered))
+    others = (item.image_id for item in everything.samples() if sha256_of_file(item.image_path) not in without)
+    return LabelledImages(dataset=dataset, image_ids=tuple(islice(others, most)))
+
+
+def halves(images: LabelledImages, *, seed: int) -> tuple[LabelledImages, LabelledImages]:
+    """Split images into two disjoint halves, each class in proportion.
+
+    Returns:
+        One half to choose by, and one to judge by what was chosen.
+    """
+    names = images.dataset.class_names
+    strata = strata_from_classes(
+        {sample.image_id: (names[class_id] for class_id in sample.class_ids) for sample in images.samples()}
+    )
+    ordered = sorted(strata, key=lambda image_id: (strata[image_id], _rank(image_id, seed=seed)))
+    return (_in_drawn_order(images, ordered[::2]), _in_drawn_order(images, ordered[1::2]))
+
+
+def _in_drawn_order(images: LabelledImages, chosen: Sequence[str]) -> LabelledImages:
+    wanted = set(chosen)
+    return LabelledImages(
+        dataset=images.dataset, image_ids=tuple(image_id for image_id in images.image_ids if image_id in wanted)
+    )
+
+
+def _rank(image_id: str, *, seed: int) -> bytes:
+    return hashlib.sha256(f"gate:{seed}:{image_id}".encode()).digest()

@@ -1,0 +1,184 @@
+"""The int8 graph: QuantizeLinear and DequantizeLinear where TensorRT wants them, OpenVINO likes them and nowhere else.
+
+Symmetric int8 with zero point 0, weights per output channel, biases in float. Quantized are the inputs of convolutions
+and the residual input of each sum; post-processing never is. NVIDIA's parser refuses other zero points and int32
+biases, and pairs between a convolution and its activation would keep the two from being fused.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.errors import InputError
+from ..runtime.require import require
+from .calibration_table import CalibrationTable, TensorRange
+from .graph_blocks import GraphReading, blocks_of, name_of
+from .range_estimators import STEPS
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def quantized_graph(
+    model: onnx.ModelProto, table: CalibrationTable, *, kept_float: Collection[str] = ()
+) -> onnx.ModelProto:
+    """Quantize a graph's convolutions.
+
+    A convolution whose input was constant over all calibration images stays in float: nothing is known of its range.
+
+    Args:
+        model: float32; its batch norms are folded.
+        table: ranges of this graph; that it is of this graph is for the caller to check.
+        kept_float: names of blocks (see `blocks_of`) or of convolutions that are not quantized.
+
+    Returns:
+        A new model with the same inputs, outputs and names; where a tensor `x` is quantized, `x/dequantized` is what
+        the convolutions read.
+
+    Raises:
+        InputError: a name is of no block, or the table lacks a tensor.
+        MissingDependencyError: onnx is not installed.
+    """
+    require("onnx", extra="export", why="a quantized graph")
+    import onnx
+
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    reading = GraphReading(result)
+    kept = _convolutions_named(model, kept_float)
+    chosen = [
+        node
+        for node in reading.quantizable
+        if name_of(node) not in kept and not _range_of(table, node.input[0]).is_constant
+    ]
+    placement = _Placement(reading, table)
+    replaced = {(name_of(node), place): name for node in chosen for place, name in enumerate(node.input[:2])}
+    names = {name_of(node) for node in chosen}
+    for node, residual, convolution in reading.residual_inputs():
+        if name_of(convolution) in names and not _range_of(table, residual).is_constant:
+            replaced[name_of(node), list(node.input).index(residual)] = residual
+    nodes = list(result.graph.node)
+    del result.graph.node[:]
+    for node in nodes:
+        for place in range(len(node.input)):
+            if (name_of(node), place) in replaced:
+                node.input[place] = placement.dequantized(node.input[place])
+        result.graph.node.append(node)
+    _drop_unused(result.graph)
+    onnx.checker.check_model(result)
+    return result
+
+
+def tensors_to_measure(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Name the tensors whose ranges `quantized_graph` may ask for, in the order of the graph."""
+    reading = GraphReading(model)
+    wanted = {node.input[0] for node in reading.quantizable}
+    names = {name_of(node) for node in reading.quantizable}
+    wanted |= {residual for _, residual, main in reading.residual_inputs() if name_of(main) in names}
+    computed = [name for node in reading.graph.node for name in node.output]
+    return tuple(name for name in (*(value.name for value in reading.graph.input), *computed) if name in wanted)
+
+
+def quantized_convolutions(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Name the convolutions of a graph that read dequantized tensors."""
+    producers = {name: node for node in model.graph.node for name in node.output}
+    return tuple(
+        name_of(node)
+        for node in model.graph.node
+        if node.op_type == "Conv" and getattr(producers.get(node.input[0]), "op_type", "") == "DequantizeLinear"
+    )
+
+
+def _range_of(table: CalibrationTable, name: str) -> TensorRange:
+    """Look up a tensor's range.
+
+    Raises:
+        InputError: the table lacks it.
+    """
+    try:
+        return table.ranges[name]
+    except KeyError:
+        raise InputError(
+            f"calibration table: expected a range of the tensor {name}, got none. "
+            f"Measure the ranges of this very graph."
+        ) from None
+
+
+class _Placement:
+    """Adds pairs of Q and DQ to a graph that is being written, each once."""
+
+    def __init__(self, reading: GraphReading, table: CalibrationTable) -> None:
+        self._graph, self._constants, self._table = reading.graph, reading.constants, table
+        self._done: set[str] = set()
+
+    def dequantized(self, name: str) -> str:
+        """Name the dequantized copy of a tensor or weight; add it if it is not there yet."""
+        result = f"{name}/dequantized"
+        if result not in self._done:
+            self._done.add(result)
+            if name in self._constants:
+                self._add_weight(name, result)
+            else:
+                self._add_tensor(name, result)
+        return result
+
+    def _add_weight(self, name: str, result: str) -> None:
+        from onnx import helper, numpy_helper
+
+        weight = numpy_helper.to_array(self._constants[name])
+        scale = _scale(np.abs(weight).reshape(len(weight), -1).max(axis=1, initial=0))
+        columns = scale.reshape(-1, *[1] * (weight.ndim - 1))
+        steps = np.clip(np.rint(weight / columns), -STEPS, STEPS).astype(np.int8)
+        inputs = [
+            self._constant(f"{name}/int8", steps),
+            self._constant(f"{name}/scale", scale),
+            self._constant(f"{name}/zero", np.zeros(len(weight), np.int8)),
+        ]
+        self._graph.node.append(helper.make_node("DequantizeLinear", inputs, [result], name=result, axis=0))
+
+    def _add_tensor(self, name: str, result: str) -> None:
+        from onnx import helper
+
+        constants = [
+            self._constant(f"{name}/scale", _scale(np.asarray(_range_of(self._table, name).limit, np.float32))),
+            self._constant(f"{name}/zero", np.zeros((), np.int8)),
+        ]
+        quantized = f"{name}/quantized"
+        self._graph.node.append(helper.make_node("QuantizeLinear", [name, *constants], [quantized], name=quantized))
+        self._graph.node.append(helper.make_node("DequantizeLinear", [quantized, *constants], [result], name=result))
+
+    def _constant(self, name: str, values: NDArray[Any]) -> str:
+        from onnx import numpy_helper
+
+        self._graph.initializer.append(numpy_helper.from_array(values, name))
+        return name
+
+
+def _scale(limit: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Divide limits into steps; a scale is never 0, which TensorRT refuses: a channel of zeros has the scale 1."""
+    least = np.finfo(np.float32).tiny
+    return np.asarray(np.where(limit > 0, np.maximum(limit / STEPS, least), 1), np.float32)
+
+
+def _convolutions_named(model: onnx.ModelProto, names: Collection[str]) -> set[str]:
+    """Resolve names of blocks and convolutions to convolutions."""
+    blocks = {block.name: block.convolutions for block in blocks_of(model)}
+    known = {member: (member,) for members in blocks.values() for member in members} | blocks
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or list(known)[:1]
+            raise InputError(f"{name}: expected the name of a block or convolution, as {', '.join(near) or 'none is'}.")
+    return {member for name in names for member in known[name]}
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Take out the float weights that nobody reads any more."""
+    used = {name for node in graph.node for name in node.input}
+    kept = [item for item in graph.initializer if item.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

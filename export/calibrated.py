@@ -1,0 +1,201 @@
+"""A float32 graph with the measured ranges that its quantized candidates are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..calib.calibration import Tables, choose_calibration_images, collect_calibration, graph_sha256, images_as_they_are
+from ..calib.calibration_images import Progress, Selection
+from ..calib.calibration_table import CalibrationTable, Method, load_table
+from ..calib.contact_sheet import ContactSheet
+from ..calib.graph_blocks import Block, blocks_of
+from ..calib.image_pool import ImagePool
+from ..calib.quantized_graph import quantized_graph
+from ..runtime.card import Card
+from ..runtime.detector import fit_frame
+from ..runtime.errors import InputError
+from ..runtime.session import open_session
+from .fp16 import with_fp16_network
+from .inspection import precision_of_graph
+
+MethodChoice = Literal["minmax", "percentile", "entropy", "mse", "auto"]
+
+HELD_OUT = 64
+"""Images, not among those calibrated on, that the answers of parent and quantized graph are compared on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationSettings:
+    """How to quantize.
+
+    Args:
+        method: range estimator; `auto` tries all and takes the one whose answers differ least from the parent's.
+        count: images to calibrate on.
+        seed: of their choice.
+        fp16: let what is not quantized compute in float16.
+    """
+
+    method: MethodChoice = "auto"
+    count: int = 256
+    seed: int = 0
+    fp16: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parent:
+    """The float32 graph that is quantized."""
+
+    path: Path
+    model: onnx.ModelProto
+    card: Card
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """A parent with its measured ranges: everything that candidates are made of.
+
+    Args:
+        parent: the graph.
+        settings: asked for.
+        tables: by method; one alone where a table was reused.
+        pool: the images.
+        selection: those chosen of it; None where a table was reused.
+        sheet: of the chosen images.
+    """
+
+    parent: Parent
+    settings: QuantizationSettings
+    tables: Tables
+    pool: ImagePool
+    selection: Selection | None
+    sheet: ContactSheet
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The estimators to try: all for `auto`, else the one asked for."""
+        wanted = self.settings.method
+        return tuple(self.tables) if wanted == "auto" else (wanted,)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What can be kept in float, in the order of the graph."""
+        return blocks_of(self.parent.model)
+
+    def graph(self, method: str, kept_float: Collection[str] = ()) -> onnx.ModelProto:
+        """Make the graph of a method, with some blocks in float (float16 if the settings say so).
+
+        Raises:
+            InputError: a name is of no block, or float16 cannot hold a weight.
+        """
+        table = next(table for name, table in self.tables.items() if name == method)
+        graph = quantized_graph(self.parent.model, table, kept_float=kept_float)
+        return fp16_graph(graph, source=self.parent.path) if self.settings.fp16 else graph
+
+    @property
+    def held_out_names(self) -> tuple[str, ...]:
+        """Images to compare answers on, drawn by the seed; calibrated ones only where there are no others."""
+        others = [name for name in self.pool.names if name not in self._used] or list(self._used)
+        drawn = np.random.default_rng(self.settings.seed).permutation(len(others))[:HELD_OUT]
+        return tuple(others[index] for index in drawn)
+
+    def held_out_frames(self) -> list[NDArray[np.uint8]]:
+        """Read these images, each [1, H, W, 3] uint8 BGR; where all of them are broken, those calibrated on."""
+        return self._frames(self.held_out_names) or self._frames(self._used)
+
+    @property
+    def _used(self) -> Collection[str]:
+        return next(iter(self.tables.values())).images.sha256_of
+
+    def _frames(self, names: Collection[str]) -> list[NDArray[np.uint8]]:
+        return [fit_frame(image, self.parent.card.input)[np.newaxis] for _, image in self.pool.images(names)]
+
+
+def fp16_graph(graph: onnx.ModelProto, *, source: Path) -> onnx.ModelProto:
+    """Let the float convolutions of a graph compute in float16.
+
+    Raises:
+        InputError: float16 cannot hold a weight.
+    """
+    try:
+        return with_fp16_network(graph)
+    except ValueError as error:
+        raise InputError(f"{source}: {error}. Leave --fp16 out for this graph.") from error
+
+
+def open_parent(path: Path) -> Parent:
+    """Read the graph to be quantized.
+
+    Raises:
+        InputError: it is missing, does not follow the contract, or is quantized already.
+    """
+    with open_session(path, backend="onnxruntime") as session:  # holds the graph against the contract
+        card = session.card
+    model = onnx.load(str(path))
+    precision = precision_of_graph(model)
+    if precision != "fp32":
+        raise InputError(
+            f"{path}: expected a float32 graph, got one that is {precision} already. "
+            f"Quantize the graph that it was made from."
+        )
+    return Parent(path=path, model=model, card=card)
+
+
+def calibrate(
+    parent: Parent,
+    images: Path,
+    settings: QuantizationSettings,
+    *,
+    table: Path | None = None,
+    on_progress: Progress = lambda _what, _done, _total: None,
+) -> Calibrated:
+    """Choose images and measure all methods' ranges in one pass over them, or reuse a table that fits.
+
+    Raises:
+        InputError: the images or the table cannot be used.
+    """
+    pool, sheet = ImagePool(images), ContactSheet()
+    if table is not None:
+        tables, selection = _reused(load_table(table), table, parent, pool, settings), None
+    else:
+        selection = choose_calibration_images(
+            parent.model,
+            parent.card,
+            pool,
+            source=str(parent.path),
+            count=settings.count,
+            seed=settings.seed,
+            on_progress=on_progress,
+        )
+        tables = collect_calibration(
+            parent.model,
+            parent.card,
+            pool,
+            selection,
+            source=str(parent.path),
+            on_image=lambda named: sheet.add(named[1]),
+            on_progress=on_progress,
+        )
+    return Calibrated(parent=parent, settings=settings, tables=tables, pool=pool, selection=selection, sheet=sheet)
+
+
+def _reused(
+    reused: CalibrationTable, path: Path, parent: Parent, pool: ImagePool, settings: QuantizationSettings
+) -> Tables:
+    """Hold a table against everything that its ranges depend on."""
+    if settings.method == "auto":
+        raise InputError(f"--method: expected one method with --table, got auto. {path} was made by {reused.method}.")
+    reused.check(
+        source=str(path),
+        graph_sha256=graph_sha256(parent.model),
+        preprocessing=parent.card.input,
+        method=settings.method,
+        images=images_as_they_are(reused, pool, count=settings.count, seed=settings.seed),
+    )
+    return {reused.method: reused}

@@ -1,0 +1,232 @@
+"""Holds candidates against their parent on labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+
+from ..calib.average_precision import MIN_OBJECTS
+from ..calib.bootstrap import REPLICATES
+from ..calib.comparison import Changed, Delta, ScoreShift, deltas, lost_and_gained, score_shift
+from ..calib.labelled_images import LabelledImages
+from ..calib.operating_point import Rederived, best_f1, rederive
+from ..calib.recording import record
+from ..calib.records import Records
+from ..runtime.errors import InputError
+from ..runtime.session import Session, open_session
+from ..runtime.thresholds import DEFAULT_SCORE
+from .gate_latency import latencies_ms
+
+MOST_IMAGES = 2000
+"""Labelled images that a gate draws at most: more would cost time and hardly narrow the intervals."""
+
+_TIMED_FRAMES = 16
+
+Open = Callable[[Path], Session]
+"""Opens a graph; parent and candidates are opened alike."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is going on, images done, images in all)."""
+
+
+def open_alike(path: Path) -> Session:
+    """Open a graph in float32, so that graphs differ by what they say alone: OpenVINO if installed, else ONNX Runtime.
+
+    In ONNX Runtime, int8 graphs in TensorRT's placement give the same answers and take longer.
+
+    Raises:
+        InputError: the file cannot be run.
+    """
+    return open_session(path, backend="openvino" if find_spec("openvino") else "onnxruntime", precision="f32")
+
+
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateSettings:
+    """What a gate asks for.
+
+    Args:
+        max_drop: points of AP50:95 (of a classifier: of top-1 accuracy) that may be lost.
+        split: of the labelled images.
+        seed: of the draw of images, of the halves and of the resamples.
+        images: labelled images at most.
+        replicates: resamples of the images for each interval.
+    """
+
+    max_drop: float = 0.5
+    split: str = "val"
+    seed: int = 0
+    images: int = MOST_IMAGES
+    replicates: int = REPLICATES
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_drop <= 100:
+            raise InputError(f"--max-drop: expected points from 0 to 100, got {self.max_drop:g}.")
+        if self.images < 1:
+            raise InputError(f"--gate-images: expected at least 1, got {self.images}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A graph that may take its parent's place.
+
+    Args:
+        name: for the table: `int8, minmax, 3 blocks in float`.
+        path: the file.
+        method: range estimator of an int8 graph.
+        kept_float: blocks that are not quantized.
+        is_eligible: whether it may be accepted; False: it fell short on the choosing images and is judged to be shown.
+        open_graph: how it is opened where that differs from its parent; none: alike.
+    """
+
+    name: str
+    path: Path
+    method: str | None = None
+    kept_float: tuple[str, ...] = ()
+    is_eligible: bool = True
+    open_graph: Open | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """A candidate and what it says of the judging images.
+
+    Args:
+        candidate: the graph.
+        max_drop: points that may be lost.
+        deltas: the headline first; empty where the graph could not be run.
+        lost: objects that it no longer reports at the parent's best threshold.
+        gained: objects that it alone reports there.
+        shift: how scores moved.
+        thresholds: what to put in place of the parent's thresholds.
+        latency_ms: of a frame, measured here; None where the graph could not be run.
+        failure: why it could not be run.
+    """
+
+    candidate: Candidate
+    max_drop: float
+    deltas: tuple[Delta, ...] = ()
+    lost: tuple[Changed, ...] = ()
+    gained: tuple[Changed, ...] = ()
+    shift: ScoreShift | None = None
+    thresholds: tuple[Rederived, ...] = ()
+    latency_ms: float | None = None
+    failure: str | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may be accepted, ran, and lost no more than allowed."""
+        return self.candidate.is_eligible and self.failure is None and self.deltas[0].drop <= self.max_drop
+
+    @property
+    def summary(self) -> str:
+        """One line with the headline."""
+        if self.failure is not None:
+            return f"{self.candidate.name}: cannot be run ({self.failure})"
+        first = self.deltas[0]
+        figures = f"{first.candidate:.2f} of {first.parent:.2f}, a drop of {first.drop:.2f} {first.interval_text}"
+        short = "" if self.candidate.is_eligible else ", and too large a one on the choosing images"
+        return f"{self.candidate.name}: {figures}{short}"
+
+
+class Judge:
+    """Holds the parent's answers to the judging images, and any candidate's against them."""
+
+    def __init__(
+        self,
+        parent: Path,
+        images: LabelledImages,
+        settings: GateSettings,
+        *,
+        open_graph: Open = open_alike,
+        on_progress: Progress = no_progress,
+    ) -> None:
+        """Run the parent.
+
+        Raises:
+            InputError: the graph or the images cannot be used, or hold too few objects to measure anything.
+        """
+        self.path, self.images, self.settings = parent, images, settings
+        self._open, self.on_progress = open_graph, on_progress
+        with self._open(parent) as session:
+            self.backend = session.backend
+        self.parent = self.answers(self.itself, f"{parent.name} (parent)")
+        if not self.parent.is_measurable:
+            raise InputError(
+                f"{images.dataset.name}: expected a class with at least {MIN_OBJECTS} objects among the "
+                f"{len(self.parent.image_ids)} images to judge by, got none. Name a split with more images by --split."
+            )
+
+    def answers(self, candidate: Candidate, stage: str) -> Records:
+        """Run a graph over the images.
+
+        Raises:
+            InputError: it cannot be run.
+        """
+        done = count(1)
+        with self.opened(candidate) as session:
+            return record(session, self.images, on_image=lambda: self.on_progress(stage, next(done), len(self.images)))
+
+    def drop(self, found: Records) -> float:
+        """Return the points that the headline lost."""
+        once = np.ones(len(self.parent.image_ids), np.int64)
+        return self.parent.headline(once) - found.headline(once)
+
+    def judge(self, candidate: Candidate, *, chosen_by: tuple[Records, Records] | None = None) -> Judged:
+        """Hold a candidate against the parent.
+
+        Args:
+            candidate: a graph with the parent's classes.
+            chosen_by: answers of parent and candidate to other images, on which thresholds are re-derived; none: the
+                judging images.
+        """
+        stage = f"judging {candidate.name}"
+        try:
+            found = self.answers(candidate, stage)
+        except InputError as error:
+            return Judged(candidate=candidate, max_drop=self.settings.max_drop, failure=str(error))
+        answers = self.parent.answers(), found.answers()
+        best = best_f1(answers[0])
+        lost, gained = lost_and_gained(self.parent, found, best.threshold if best else DEFAULT_SCORE)
+        by = answers if chosen_by is None else (chosen_by[0].answers(), chosen_by[1].answers())
+        wanted = [DEFAULT_SCORE] if best is None else [best.threshold, DEFAULT_SCORE]
+        return Judged(
+            candidate=candidate,
+            max_drop=self.settings.max_drop,
+            deltas=deltas(self.parent, found, replicates=self.settings.replicates, seed=self.settings.seed),
+            lost=lost,
+            gained=gained,
+            shift=score_shift(self.parent, found),
+            thresholds=tuple(rederive(item, chosen_by=by, judged_by=answers) for item in wanted),
+        )
+
+    def with_latencies(self, judged: Sequence[Judged]) -> tuple[float, tuple[Judged, ...]]:
+        """Measure the parent and every candidate that runs, in turn, in milliseconds a frame."""
+        running = [item for item in judged if item.failure is None]
+        with ExitStack() as stack:
+            graphs = [self.itself, *(item.candidate for item in running)]
+            sessions = [stack.enter_context(self.opened(graph)) for graph in graphs]
+            frames = [frame for _, frame in islice(self.images.frames(sessions[0].card.input), _TIMED_FRAMES)]
+            self.on_progress("latency", 0, 1)
+            parent_ms, *times_ms = latencies_ms(sessions, frames)
+            self.on_progress("latency", 1, 1)
+        of = {id(item): time_ms for item, time_ms in zip(running, times_ms, strict=True)}
+        return parent_ms, tuple(replace(item, latency_ms=of.get(id(item))) for item in judged)
+
+    @property
+    def itself(self) -> Candidate:
+        """The parent as a candidate."""
+        return Candidate(name="parent", path=self.path)
+
+    def opened(self, candidate: Candidate) -> Session:
+        """Open a candidate as the parent is opened, unless it says otherwise."""
+        return (candidate.open_graph or self._open)(candidate.path)

@@ -1,0 +1,179 @@
+"""Quantization that an accuracy gate decides on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import onnx
+
+from ..calib.calibration_table import METHODS, save_table
+from ..runtime.card import BackendParity, sha256_of_file
+from ..runtime.frame import Frame
+from ..runtime.images import read_image_bgr
+from ..runtime.session import open_session
+from ..runtime.whole_files import whole_file
+from .artefact import open_artefact
+from .calibrated import Calibrated, QuantizationSettings, calibrate, open_parent
+from .certification import backend_parity, write_parities
+from .gate import gate, gate_quantizer
+from .gate_judge import Candidate, GateSettings, Progress, no_progress, open_alike
+from .gate_result import GateResult
+from .graph_file import save_graph
+from .proof_frames import FRAMES
+from .quantization import Quantized, check_out, convert_to_fp16, save_quantized
+from .quantizer import Quantizer
+
+_AS_WRITTEN = partial(open_session, backend="onnxruntime", precision="f32")
+"""OpenVINO in float32 would compute a float16 graph in float32."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GatedInt8:
+    """A calibrated graph and what the gate found; nothing is written yet.
+
+    Args:
+        calibrated: everything that candidates are made of.
+        result: of the gate.
+    """
+
+    calibrated: Calibrated
+    result: GateResult
+
+    def save(self, out: Path, *, save_table_to: Path | None = None) -> Quantized:
+        """Write the accepted graph.
+
+        Args:
+            out: the graph, `.onnx`.
+            save_table_to: where to keep its ranges, JSON.
+
+        Raises:
+            CheckError: nothing is within the allowed drop; nothing is written.
+            InputError: a file cannot be written.
+        """
+        accepted = self.result.check(out).candidate
+        method = next(item for item in METHODS if item == accepted.method)
+        graph = self.calibrated.graph(method, accepted.kept_float)
+        if save_table_to is not None:
+            save_table(self.calibrated.tables[method], save_table_to)
+        made = save_quantized(
+            self.calibrated,
+            graph,
+            out,
+            method=method,
+            kept_float=accepted.kept_float,
+            measurements=self.result.measurements(),
+        )
+        if not self.result.backend.startswith("openvino"):
+            return made
+        return replace(made, card=write_parities(out, [_openvino_parity(out, self.result)], out))
+
+
+def gate_int8(
+    graph_path: Path,
+    *,
+    images: Path,
+    data: Path,
+    settings: QuantizationSettings,
+    gate_settings: GateSettings,
+    table: Path | None = None,
+    on_progress: Progress = no_progress,
+) -> GatedInt8:
+    """Calibrate a graph and find the cheapest int8 one that loses no more than allowed.
+
+    Labelled images that were calibrated on neither choose nor judge.
+
+    Args:
+        graph_path: follows the graph contract, float32.
+        images: folder or video to calibrate on.
+        data: labelled images.
+        settings: of the quantization; with the method `auto` the gate chooses among all.
+        gate_settings: what may be lost, and which labelled images.
+        table: reuse these ranges, if they are of this graph, these images and this method.
+        on_progress: called with what is being done, how much of it, and of how much.
+
+    Raises:
+        InputError: the graph, the images, the data or the table cannot be used.
+    """
+    calibrated = calibrate(open_parent(graph_path), images, settings, table=table, on_progress=on_progress)
+    with TemporaryDirectory() as folder:
+        result = gate_quantizer(
+            graph_path,
+            Quantizer(
+                methods=calibrated.methods,
+                blocks=tuple(block.name for block in calibrated.blocks),
+                build=calibrated.graph,
+                card=calibrated.parent.card,
+                folder=Path(folder),
+            ),
+            data=data,
+            settings=gate_settings,
+            without=_files_used(calibrated),
+            open_graph=_AS_WRITTEN if settings.fp16 else open_alike,
+            on_progress=on_progress,
+        )
+    return GatedInt8(calibrated=calibrated, result=result)
+
+
+def gate_fp16(
+    graph_path: Path, out: Path, *, data: Path, gate_settings: GateSettings, on_progress: Progress = no_progress
+) -> tuple[GateResult, Quantized | None]:
+    """Write a graph whose network computes in float16, if it loses no more than allowed.
+
+    Args:
+        graph_path: follows the graph contract, float32.
+        out: the graph, `.onnx`.
+        data: labelled images.
+        gate_settings: what may be lost, and which labelled images.
+        on_progress: called after each image.
+
+    Returns:
+        What the gate found, and the written graph; None where nothing was written, see `GateResult.check`.
+
+    Raises:
+        InputError: the graph or the data cannot be used.
+        CheckError: the answers differ so much that something is wrong.
+    """
+    check_out(out)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / out.name
+        made = convert_to_fp16(graph_path, path)
+        result = gate(
+            graph_path,
+            [Candidate(name="fp16", path=path)],
+            data=data,
+            settings=gate_settings,
+            open_graph=_AS_WRITTEN,
+            on_progress=on_progress,
+        )
+        if result.accepted is None:
+            return result, None
+        card = made.card.model_copy(update={"measurements": (*made.card.measurements, *result.measurements())})
+        with whole_file(out) as temporary:
+            save_graph(onnx.load(str(path)), card, temporary)
+    return result, replace(made, path=out, card=card)
+
+
+def _openvino_parity(out: Path, result: GateResult) -> BackendParity:
+    """Say for the card what OpenVINO makes of the accepted graph: what the gate measured, and answers one to one."""
+    frames = [
+        Frame(image=read_image_bgr(sample.image_path, upright=False), index=index, time_s=0.0, source=sample.image_id)
+        for index, sample in enumerate(islice(result.images.samples(), FRAMES))
+    ]
+    with open_artefact(f"{result.parent}@onnxruntime") as first, open_artefact(f"{out}@openvino:f32") as second:
+        parity = backend_parity(first, second, frames, data=f"{len(frames)} images of {result.data.name}")
+    drop = result.check(out).deltas[0].drop
+    allowed = f"at most {result.settings.max_drop:g} points allowed"
+    return parity.model_copy(update={"drop_points": drop, "drop_data": f"{result.data.text}, {allowed}", "holds": True})
+
+
+def _files_used(calibrated: Calibrated) -> frozenset[str]:
+    """Fingerprint the image files that were calibrated on; a video's frames are no files."""
+    folder = calibrated.pool.path
+    if not folder.is_dir():
+        return frozenset()
+    names = next(iter(calibrated.tables.values())).images.sha256_of
+    return frozenset(sha256_of_file(folder / name) for name in names)

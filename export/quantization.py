@@ -1,0 +1,295 @@
+"""From a float32 graph to one of 8 or 16 bits, with the record of what it was made by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..calib.calibration_images import Progress, Selection
+from ..calib.calibration_table import Method, save_table
+from ..calib.disagreement import Answer, answers_to, disagreement
+from ..calib.quantized_graph import quantized_convolutions
+from ..runtime.card import Card, Measurement, derived_origin, sha256_of_file
+from ..runtime.errors import CheckError, InputError
+from ..runtime.session import open_session
+from ..runtime.whole_files import whole_file
+from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent
+from .graph_file import save_graph
+from .proof_frames import generated_frames
+
+MOST_DISAGREEMENT = 0.35
+"""Without labels a graph whose answers differ by more is not written: see `calib.disagreement`."""
+_PACKAGES = ("numpy", "onnx", "onnxruntime")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantized:
+    """A written graph.
+
+    Args:
+        path: the graph.
+        card: in it.
+        precision: of its convolutions.
+        method: whose ranges it has; None where nothing was quantized.
+        convolutions: how many there are, and how many of them are int8.
+        disagreement: with the parent's answers on images without labels, by method tried: 0 the same, 1 nothing in
+            common.
+        selection: images calibrated on; None where a table was reused or nothing was quantized.
+        written: files beside the graph.
+        warnings: what the user should know.
+    """
+
+    path: Path
+    card: Card
+    precision: Literal["int8", "fp16"]
+    method: Method | None
+    convolutions: tuple[int, int]
+    disagreement: Mapping[str, float]
+    selection: Selection | None = None
+    written: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write for a machine, ready for JSON."""
+        every, quantized = self.convolutions
+        return {
+            "graph": str(self.path),
+            "precision": self.precision,
+            "method": self.method,
+            "convolutions": every,
+            "quantized_convolutions": quantized,
+            "disagreement": dict(self.disagreement),
+            "accuracy_measured": False,
+            "selection": None if self.selection is None else self.selection.to_dict(),
+            "written": [str(path) for path in self.written],
+            "warnings": list(self.warnings),
+            "card": self.card.model_dump(mode="json"),
+        }
+
+
+def quantize(
+    graph_path: Path,
+    out: Path,
+    *,
+    images: Path,
+    settings: QuantizationSettings | None = None,
+    table: Path | None = None,
+    save_table_to: Path | None = None,
+    kept_float: Collection[str] = (),
+    on_progress: Progress = lambda _what, _done, _total: None,
+) -> Quantized:
+    """Quantize a graph to int8 by ranges measured on images. No labels: accuracy is not measured.
+
+    Args:
+        graph_path: follows the graph contract, float32.
+        out: the graph, `.onnx`; a report and a contact sheet of the chosen images are written beside it.
+        images: folder or video to calibrate on, of the kind that the network will see.
+        settings: how.
+        table: reuse these ranges, if they are of this graph, these images and this method.
+        save_table_to: where to keep the ranges, JSON.
+        kept_float: names of blocks or convolutions that are not quantized.
+        on_progress: called with what is being done, how much of it, and of how much.
+
+    Raises:
+        InputError: the graph, the images or the table cannot be used.
+        CheckError: the answers differ so much from the parent's that something is wrong; nothing is written.
+    """
+    check_out(out)
+    calibrated = calibrate(
+        open_parent(graph_path), images, settings or QuantizationSettings(), table=table, on_progress=on_progress
+    )
+    measured = _disagreements(calibrated, kept_float, on_progress)
+    method = min(measured, key=lambda name: measured[name])
+    if not measured[method] <= MOST_DISAGREEMENT:
+        raise CheckError(
+            f"{out}: expected answers like those of {graph_path}, got a disagreement of {measured[method]:.2f} by "
+            f"{method} on images without labels (0 the same, 1 nothing in common, {MOST_DISAGREEMENT} allowed). "
+            f"Nothing was written. --data DIR --max-drop POINTS finds the blocks that must stay in float."
+        )
+    graph = calibrated.graph(method, kept_float)
+    if save_table_to is not None:
+        save_table(calibrated.tables[method], save_table_to)
+    return save_quantized(calibrated, graph, out, method=method, kept_float=kept_float, disagreement=measured)
+
+
+def convert_to_fp16(graph_path: Path, out: Path) -> Quantized:
+    """Write a graph whose network computes in float16, by the whitelist of `export.fp16`.
+
+    Its answers are compared with the parent's on generated pictures: these show that it computes, not how well.
+
+    Raises:
+        InputError: the graph cannot be used.
+        CheckError: the answers differ.
+    """
+    check_out(out)
+    parent = open_parent(graph_path)
+    graph = fp16_graph(parent.model, source=graph_path)
+    frames = [frame[np.newaxis] for frame in generated_frames(parent.card.input)]
+    with open_session(graph_path, backend="onnxruntime") as session:
+        apart = disagreement(answers_to(session, frames), _answers(graph, parent.card, frames))
+    if not apart <= MOST_DISAGREEMENT:
+        raise CheckError(f"{out}: expected answers like those of {graph_path}, got a disagreement of {apart:.2f}.")
+    card = _card(parent, {"quantization": "fp16"}, _measured(apart, f"{len(frames)} generated frames"))
+    _save(graph, card, out)
+    return Quantized(
+        path=out,
+        card=card,
+        precision="fp16",
+        method=None,
+        convolutions=_convolutions(graph),
+        disagreement={"fp16": apart},
+    )
+
+
+def check_out(out: Path) -> None:
+    """Refuse a name that is no graph's, before any time is spent.
+
+    Raises:
+        InputError: it does not end in .onnx.
+    """
+    if out.suffix != ".onnx":
+        raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
+
+
+def save_quantized(
+    calibrated: Calibrated,
+    graph: onnx.ModelProto,
+    out: Path,
+    *,
+    method: Method,
+    kept_float: Collection[str] = (),
+    disagreement: Mapping[Method, float] | None = None,
+    measurements: tuple[Measurement, ...] = (),
+) -> Quantized:
+    """Write an int8 graph with its card, and beside it what it was calibrated on.
+
+    Args:
+        calibrated: what it was made of.
+        graph: by `Calibrated.graph`.
+        out: the graph.
+        method: whose ranges it has.
+        kept_float: blocks that were not quantized.
+        disagreement: with the parent's answers, by method tried.
+        measurements: further ones for the card.
+    """
+    table, parent = calibrated.tables[method], calibrated.parent
+    every, quantized = _convolutions(graph)
+    constant = tuple(name for name, item in table.ranges.items() if item.is_constant)
+    settings = {
+        "quantization": "int8",
+        "method": method,
+        "images": len(table.images.sha256_of),
+        "seed": table.images.seed,
+        "table_sha256": table.sha256,
+        "int8_convolutions": f"{quantized} of {every}",
+        "kept_float": sorted(kept_float),
+        "constant": list(constant),
+        "float_part": "fp16" if calibrated.settings.fp16 else "fp32",
+    }
+    apart = None if disagreement is None else disagreement.get(method)
+    proof = () if apart is None else _measured(apart, "images without labels")
+    card = _card(parent, settings, (*proof, *measurements))
+    written = _save_report(calibrated, out)
+    _save(graph, card, out)
+    warnings = () if calibrated.selection is None else calibrated.selection.warnings
+    if constant:
+        warnings += (f"{len(constant)} tensors never changed, their readers stay in float: {', '.join(constant[:5])}.",)
+    return Quantized(
+        path=out,
+        card=card,
+        precision="int8",
+        method=method,
+        convolutions=(every, quantized),
+        disagreement={} if disagreement is None else {str(name): value for name, value in disagreement.items()},
+        selection=calibrated.selection,
+        written=written,
+        warnings=warnings,
+    )
+
+
+def _save_report(calibrated: Calibrated, out: Path) -> tuple[Path, ...]:
+    """Write what was chosen; nothing where a table was reused, since nothing was."""
+    selection = calibrated.selection
+    if selection is None:
+        return ()
+    base = str(out).removesuffix(".onnx")
+    report, picture = Path(f"{base}.calibration.json"), Path(f"{base}.calibration.png")
+    with whole_file(report) as temporary:
+        temporary.write_text(json.dumps(selection.to_dict(), indent=1) + "\n", encoding="utf-8")
+    title = f"{len(selection.names)} of {selection.listed} images, seed {selection.seed}"
+    calibrated.sheet.save(picture, title=title)
+    return report, picture
+
+
+def _disagreements(calibrated: Calibrated, kept_float: Collection[str], on_progress: Progress) -> dict[Method, float]:
+    """Measure how far each method's answers are from the parent's."""
+    frames = calibrated.held_out_frames()
+    with open_session(calibrated.parent.path, backend="onnxruntime") as session:
+        expected = answers_to(session, frames)
+    measured: dict[Method, float] = {}
+    for done, method in enumerate(calibrated.methods, start=1):
+        found = _answers(calibrated.graph(method, kept_float), calibrated.parent.card, frames)
+        measured[method] = disagreement(expected, found)
+        on_progress("comparing answers", done, len(calibrated.methods))
+    return measured
+
+
+def _answers(graph: onnx.ModelProto, card: Card, frames: list[NDArray[np.uint8]]) -> list[Answer]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "candidate.onnx"
+        save_graph(graph, card, path)
+        with open_session(path, backend="onnxruntime") as session:
+            return answers_to(session, frames)
+
+
+def _card(parent: Parent, settings: dict[str, Any], measurements: tuple[Measurement, ...]) -> Card:
+    """Take over what still holds: not the parity of the parent's backends, and its figures only as the parent's."""
+    card = parent.card
+    inherited = tuple(
+        item
+        if item.note.endswith("of the checkpoint")
+        else item.model_copy(update={"note": f"{item.note}, of the float32 graph".removeprefix(", ")})
+        for item in card.measurements
+    )
+    return card.model_copy(
+        update={
+            "origin": derived_origin(
+                card.origin,
+                sha256_of_file(parent.path),
+                settings=settings,
+                packages={name: version(name) for name in _PACKAGES},
+            ),
+            "measurements": (*inherited, *measurements),
+            "backend_parity": (),
+        }
+    )
+
+
+def _measured(apart: float, data: str) -> tuple[Measurement, ...]:
+    return (
+        Measurement(
+            metric="disagreement with the float32 graph's answers: 0 the same, 1 nothing in common",
+            value=apart,
+            data=data,
+            note="says little of accuracy",
+        ),
+    )
+
+
+def _convolutions(graph: onnx.ModelProto) -> tuple[int, int]:
+    return sum(node.op_type == "Conv" for node in graph.graph.node), len(quantized_convolutions(graph))
+
+
+def _save(graph: onnx.ModelProto, card: Card, out: Path) -> None:
+    with whole_file(out) as temporary:
+        save_graph(graph, card, temporary)
+        open_session(temporary, backend="onnxruntime").close()  # holds the graph against the contract

@@ -1,0 +1,60 @@
+"""How far answers are apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from singleshot.calib.disagreement import Answer, disagreement
+from singleshot.runtime.classifications import Classification
+from singleshot.runtime.detections import Detections
+
+LEFT = (0.0, 0.0, 0.5, 0.5)
+HALF_OF_LEFT = (0.0, 0.0, 0.25, 0.5)
+RIGHT = (0.5, 0.5, 1.0, 1.0)
+
+
+def detections(*rows: tuple[float, int, tuple[float, float, float, float]]) -> Detections:
+    return Detections(
+        boxes_xyxy=np.array([box for _, _, box in rows], np.float32).reshape(-1, 4),
+        scores=np.array([score for score, _, _ in rows], np.float32),
+        class_ids=np.array([class_id for _, class_id, _ in rows], np.int32),
+    )
+
+
+def classes(*rows: tuple[float, int]) -> Classification:
+    return Classification(
+        scores=np.array([score for score, _ in rows], np.float32),
+        class_ids=np.array([class_id for _, class_id in rows], np.int32),
+    )
+
+
+ONE = detections((0.8, 0, LEFT))
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "apart"),
+    [
+        pytest.param(ONE, ONE, 0.0, id="the same"),
+        pytest.param(detections(), detections(), 0.0, id="nothing on both sides"),
+        pytest.param(ONE, detections(), 0.5, id="nothing on one side"),
+        pytest.param(ONE, detections((0.8, 0, RIGHT)), 1.0, id="elsewhere"),
+        pytest.param(ONE, detections((0.8, 1, LEFT)), 1.0, id="of another class"),
+        pytest.param(ONE, detections((0.8, 0, HALF_OF_LEFT)), 0.5, id="half the box"),
+        pytest.param(ONE, detections((0.6, 0, LEFT)), 0.2, id="another score"),
+        pytest.param(classes((0.7, 0), (0.3, 1)), classes((0.7, 0), (0.3, 1)), 0.0, id="the same classes"),
+        pytest.param(classes((0.7, 0), (0.3, 1)), classes((0.7, 1), (0.3, 0)), 0.4, id="swapped classes"),
+        pytest.param(classes((1.0, 0)), classes((1.0, 1)), 1.0, id="other classes"),
+    ],
+)
+def test_by_hand(expected: Answer, found: Answer, apart: float) -> None:
+    assert disagreement([expected], [found]) == pytest.approx(apart)
+
+
+def test_frames_are_averaged() -> None:
+    assert disagreement([ONE, ONE], [ONE, detections((0.8, 0, RIGHT))]) == pytest.approx(0.5)
+
+
+def test_two_tasks_are_a_mistake() -> None:
+    with pytest.raises(TypeError, match="expected two answers of one task"):
+        disagreement([ONE], [classes((1.0, 0))])

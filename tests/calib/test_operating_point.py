@@ -1,0 +1,69 @@
+"""Score thresholds, on cases worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from singleshot.calib.operating_point import best_f1, point_at, point_of_precision, rederive
+from singleshot.calib.records import Answers
+
+
+def answers(*rows: tuple[float, bool], wanted: int) -> Answers:
+    ordered = sorted(rows, key=lambda row: -row[0])
+    right = np.array([is_right for _, is_right in ordered], np.bool_)
+    return Answers(scores=np.array([score for score, _ in ordered]), is_right=right, is_wrong=~right, wanted=wanted)
+
+
+FOUR = answers((0.9, True), (0.7, False), (0.6, True), (0.2, False), wanted=3)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "precision", "recall"),
+    [
+        pytest.param(0.95, 1.0, 0.0, id="nothing is reported"),
+        pytest.param(0.9, 1.0, 1 / 3, id="a score at the threshold counts"),
+        pytest.param(0.6, 2 / 3, 2 / 3, id="three"),
+        pytest.param(0.0, 1 / 2, 2 / 3, id="all"),
+    ],
+)
+def test_point_at(threshold: float, precision: float, recall: float) -> None:
+    point = point_at(FOUR, threshold)
+    assert (point.precision, point.recall) == pytest.approx((precision, recall))
+
+
+def test_best_f1() -> None:
+    point = best_f1(FOUR)
+    assert point is not None
+    assert (point.threshold, point.f1) == pytest.approx((0.6, 2 / 3))
+    assert best_f1(answers((0.9, False), wanted=1)) is None
+    assert best_f1(answers(wanted=1)) is None
+
+
+def test_the_lowest_threshold_of_a_precision() -> None:
+    assert point_of_precision(FOUR, 0.6) == point_at(FOUR, 0.6)
+    assert point_of_precision(FOUR, 0.9) == point_at(FOUR, 0.9)
+    assert point_of_precision(answers((0.9, False), (0.8, True), wanted=1), 0.9) is None
+
+
+def test_answers_of_one_score_come_together() -> None:
+    assert point_of_precision(answers((0.9, True), (0.9, False), wanted=1), 0.9) is None
+
+
+def test_halved_scores_halve_the_threshold() -> None:
+    halved = Answers(scores=FOUR.scores / 2, is_right=FOUR.is_right, is_wrong=FOUR.is_wrong, wanted=FOUR.wanted)
+    found = rederive(0.6, chosen_by=(FOUR, halved), judged_by=(FOUR, halved))
+    assert found.unchanged.recall == 0
+    assert found.rederived is not None
+    assert found.rederived.threshold == pytest.approx(0.3)
+    assert found.rederived.recall == found.parent.recall
+
+
+@given(rows=st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=12), wanted=st.integers(12, 20))
+def test_no_threshold_has_a_better_f1(rows: list[tuple[int, bool]], wanted: int) -> None:
+    found = answers(*((score / 10, is_right) for score, is_right in rows), wanted=wanted)
+    best = best_f1(found)
+    greatest = max(point_at(found, float(score)).f1 for score in found.scores)
+    assert (best.f1 if best else 0.0) == pytest.approx(greatest)

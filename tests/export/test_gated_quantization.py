@@ -1,0 +1,125 @@
+"""Calibration and gate together: a hostile network is repaired or refused, and the card says what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import cv2
+import onnx
+import pytest
+
+from singleshot.calib.quantized_graph import quantized_convolutions
+from singleshot.export import gated_quantization
+from singleshot.export.calibrated import QuantizationSettings
+from singleshot.export.gate import gate
+from singleshot.export.gate_judge import GateSettings
+from singleshot.export.gate_result import GateResult
+from singleshot.export.gated_quantization import GatedInt8, gate_fp16, gate_int8
+from singleshot.export.graph_file import save_graph
+from singleshot.runtime.errors import CheckError
+from singleshot.runtime.session import open_session
+from singleshot.tests.data.hostile_detector import CARD, EVERY_LAYER, hostile_detector_graph, patches, write_labelled
+
+RULE = GateSettings(max_drop=5, replicates=50)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Detectors that say the same in float, pictures labelled with what they say, and others to calibrate on."""
+    folder = tmp_path_factory.mktemp("gated")
+    for name, outliers in (("one", (2,)), ("all", EVERY_LAYER)):
+        save_graph(hostile_detector_graph(outliers), CARD, folder / f"{name}.onnx")
+    write_labelled(folder / "data", folder / "one.onnx")
+    (folder / "photos").mkdir()
+    for seed in range(12):
+        cv2.imwrite(str(folder / "photos" / f"{seed}.png"), patches(500 + seed))
+    return folder
+
+
+def gated(folder: Path, name: str, *, images: str = "photos", fp16: bool = False) -> GatedInt8:
+    return gate_int8(
+        folder / f"{name}.onnx",
+        images=folder / images,
+        data=folder / "data",
+        settings=QuantizationSettings(method="minmax", count=12, fp16=fp16),
+        gate_settings=RULE,
+    )
+
+
+@pytest.fixture(scope="module")
+def repaired(folder: Path) -> GatedInt8:
+    return gated(folder, "one")
+
+
+def test_a_hostile_network_is_repaired_by_keeping_its_block_in_float(repaired: GatedInt8, tmp_path: Path) -> None:
+    out, table = tmp_path / "one.int8.onnx", tmp_path / "table.json"
+    assert repaired.result.judged[0].deltas[0].drop > 50
+    made = repaired.save(out, save_table_to=table)
+    assert made.card.origin.settings["kept_float"] == ["conv2"]
+    assert made.convolutions[1] == len(quantized_convolutions(onnx.load(str(out))))
+    assert "conv2" not in quantized_convolutions(onnx.load(str(out)))
+    assert table.exists()
+
+
+def test_the_card_says_what_was_lost(repaired: GatedInt8, tmp_path: Path) -> None:
+    out = tmp_path / "one.int8.onnx"
+    repaired.save(out)
+    with open_session(out, backend="onnxruntime") as session:
+        card = session.card
+    metrics = [item.metric for item in card.measurements]
+    assert "drop of AP50:95 against the parent, points" in metrics
+    assert "AP50:95, mean over cat, dog, of the parent" in metrics
+    assert not any("disagreement" in item for item in metrics)
+
+
+def test_auto_may_take_openvino_afterwards(repaired: GatedInt8, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    made = repaired.save(tmp_path / "one.int8.onnx")
+    (parity,) = made.card.backend_parity
+    assert (parity.backend, parity.precision, parity.holds) == ("openvino", "int8", True)
+    assert parity.drop_points == pytest.approx(repaired.result.check(made.path).deltas[0].drop)
+    assert parity.drop_data.endswith("at most 5 points allowed")
+
+
+def test_a_network_hostile_throughout_is_refused_and_nothing_is_written(folder: Path, tmp_path: Path) -> None:
+    refused = gated(folder, "all")
+    with pytest.raises(CheckError, match="No graph was written"):
+        refused.save(tmp_path / "all.int8.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_kept_may_compute_in_float16(folder: Path, tmp_path: Path) -> None:
+    made = gated(folder, "one", fp16=True)
+    assert made.result.backend.startswith("onnxruntime")
+    assert made.save(tmp_path / "one.int8.onnx").card.origin.settings["float_part"] == "fp16"
+
+
+def test_images_that_calibrated_do_not_judge(folder: Path, tmp_path: Path) -> None:
+    result = gated(folder, "one", images="data/images").result
+    assert result.data.choosing + result.data.judging == 48 - 12
+
+
+def test_fp16_passes_the_same_gate(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "one.fp16.onnx"
+    result, made = gate_fp16(folder / "one.onnx", out, data=folder / "data", gate_settings=RULE)
+    assert result.accepted is not None
+    assert made is not None
+    assert out.exists()
+    assert "drop of AP50:95 against the parent, points" in [item.metric for item in made.card.measurements]
+
+
+def test_fp16_that_the_gate_refuses_is_not_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(*given: Any, **named: Any) -> GateResult:
+        return dataclasses.replace(gate(*given, **named), accepted=None)
+
+    monkeypatch.setattr(gated_quantization, "gate", refusing)
+    out = tmp_path / "one.fp16.onnx"
+    result, made = gate_fp16(folder / "one.onnx", out, data=folder / "data", gate_settings=RULE)
+    assert made is None
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(CheckError, match="got fp16: "):
+        result.check(out)

@@ -1,0 +1,304 @@
+"""`quantize` as a whole: what is written, what the card says, what is refused, who can run it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from singleshot.calib.disagreement import answers_to, disagreement
+from singleshot.calib.quantized_graph import quantized_convolutions
+from singleshot.export.calibrated import QuantizationSettings, calibrate, open_parent
+from singleshot.export.classifier_tail import append_classifier_tail
+from singleshot.export.cluster_tail import with_cluster_tail
+from singleshot.export.fixed_batch import with_batch
+from singleshot.export.graph_file import save_graph
+from singleshot.export.inspection import inspect_artefact
+from singleshot.export.quantization import Quantized, convert_to_fp16, quantize
+from singleshot.runtime.card import BackendParity, Measurement, sha256_of_file
+from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.session import open_session
+from singleshot.tests.data.hostile_detector import CARD as HOSTILE_CARD
+from singleshot.tests.data.hostile_detector import EVERY_LAYER, hostile_detector_graph, patches
+from singleshot.tests.data.small_detector import CARD, small_detector_graph
+
+COUNT = 10
+SETTINGS = QuantizationSettings(method="mse", count=COUNT)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(14):
+        cv2.imwrite(str(folder / f"{number:02d}.png"), patches(number))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(small_detector: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Quantized:
+    """The small detector in int8, its table kept as table.json."""
+    out = tmp_path_factory.mktemp("int8") / "small.int8.onnx"
+    return quantize(
+        small_detector,
+        out,
+        images=photos,
+        settings=QuantizationSettings(count=COUNT),
+        save_table_to=out.with_name("table.json"),
+    )
+
+
+def test_what_is_written(made: Quantized) -> None:
+    base = "small.int8"
+    assert sorted(path.name for path in made.path.parent.iterdir()) == [
+        f"{base}.calibration.json",
+        f"{base}.calibration.png",
+        f"{base}.onnx",
+        "table.json",
+    ]
+    assert made.selection is not None
+    report = json.loads(made.path.with_name(f"{base}.calibration.json").read_text())
+    assert report["names"] == list(made.selection.names)
+    assert len(report["names"]) == COUNT
+    assert read_image_bgr(made.path.with_name(f"{base}.calibration.png")).shape[1] == 4 * 98
+    assert json.loads(json.dumps(made.to_dict()))["accuracy_measured"] is False
+
+
+def test_the_card_says_how(made: Quantized, small_detector: Path) -> None:
+    with open_session(made.path, backend="onnxruntime") as session:
+        card = session.card
+    assert card == made.card
+    assert card.origin.parent_sha256 == sha256_of_file(small_detector)
+    settings = card.origin.settings
+    table = json.loads(made.path.with_name("table.json").read_text())
+    assert (settings["quantization"], settings["method"], settings["images"]) == ("int8", table["method"], COUNT)
+    assert (settings["seed"], settings["int8_convolutions"], settings["float_part"]) == (0, "3 of 4", "fp32")
+    assert (settings["kept_float"], settings["constant"]) == ([], [])
+    assert set(card.origin.packages) == {"numpy", "onnx", "onnxruntime"}
+    assert inspect_artefact(made.path).precision == "int8"
+
+
+def test_auto_takes_the_method_whose_answers_differ_least(made: Quantized) -> None:
+    assert set(made.disagreement) == {"minmax", "percentile", "entropy", "mse"}
+    assert made.method == min(made.disagreement, key=lambda name: made.disagreement[name])
+    figure = next(item for item in made.card.measurements if "disagreement" in item.metric)
+    assert figure.value == made.disagreement[made.method]
+    assert figure.data == "images without labels"
+
+
+def test_answers_are_compared_on_images_that_were_not_calibrated_on(
+    small_detector: Path, photos: Path, tmp_path: Path
+) -> None:
+    some, folder = calibrate(open_parent(small_detector), photos, SETTINGS), tmp_path / "photos"
+    used = set(some.tables["mse"].images.sha256_of)
+    assert set(some.held_out_names) == {path.name for path in photos.iterdir()} - used
+    assert len(some.held_out_frames()) == 14 - COUNT
+    folder.mkdir()
+    for name in used:
+        (folder / name).write_bytes((photos / name).read_bytes())
+    (folder / "broken.png").write_bytes(b"nothing")
+    others_are_broken = calibrate(open_parent(small_detector), folder, SETTINGS)
+    assert others_are_broken.held_out_names == ("broken.png",)
+    assert len(others_are_broken.held_out_frames()) == COUNT
+
+
+def test_what_was_measured_on_the_parent_is_not_measured_on_the_child(photos: Path, tmp_path: Path) -> None:
+    parity = BackendParity(
+        backend="openvino",
+        precision="bf16",
+        version="1",
+        reference="",
+        data="",
+        frames=1,
+        matched=1,
+        unmatched=0,
+        score_difference=0,
+        holds=True,
+    )
+    measured = (
+        Measurement(metric="AP50", value=0.5, data="val", note="epoch 3, of the checkpoint"),
+        Measurement(metric="parity", value=0.0, data="frames"),
+    )
+    card = CARD.model_copy(update={"backend_parity": (parity,), "measurements": measured})
+    save_graph(small_detector_graph(), card, tmp_path / "small.onnx")
+    child = quantize(tmp_path / "small.onnx", tmp_path / "x.onnx", images=photos, settings=SETTINGS).card
+    assert child.backend_parity == ()
+    assert [item.note for item in child.measurements][:2] == ["epoch 3, of the checkpoint", "of the float32 graph"]
+
+
+def test_table_is_reused_and_gives_the_same_graph(
+    made: Quantized, small_detector: Path, photos: Path, tmp_path: Path
+) -> None:
+    assert made.method is not None
+    settings = QuantizationSettings(method=made.method, count=COUNT)
+    table = made.path.with_name("table.json")
+    again = quantize(small_detector, tmp_path / "x.onnx", images=photos, settings=settings, table=table)
+    assert onnx.load(str(again.path)).graph == onnx.load(str(made.path)).graph
+    assert (again.selection, again.written) == (None, ())
+    assert again.card.origin.settings == made.card.origin.settings
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param("graph", "one of another graph", id="another graph"),
+        pytest.param("seed", "one of the seed 0, not 1", id="another seed"),
+        pytest.param("pixels", "one of an image .* of other pixels", id="a changed image"),
+        pytest.param("auto", "--method: expected one method with --table, got auto", id="auto"),
+    ],
+)
+def test_table_of_something_else_is_refused(
+    made: Quantized, photos: Path, tmp_path: Path, change: str, reason: str
+) -> None:
+    assert made.method is not None
+    model, images, table = small_detector_graph(), tmp_path / "photos", made.path.with_name("table.json")
+    if change == "graph":
+        next(item for item in model.graph.initializer if item.name == "w1").raw_data = bytes(8 * 27 * 4)
+    images.mkdir()
+    for path in photos.iterdir():
+        (images / path.name).write_bytes(path.read_bytes())
+    if change == "pixels":
+        for path in images.iterdir():
+            cv2.imwrite(str(path), patches(99))
+    save_graph(model, CARD, tmp_path / "small.onnx")
+    settings = QuantizationSettings(
+        method="auto" if change == "auto" else made.method, count=COUNT, seed=int(change == "seed")
+    )
+    with pytest.raises(InputError, match=reason):
+        quantize(tmp_path / "small.onnx", tmp_path / "x.onnx", images=images, settings=settings, table=table)
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_int8_and_fp16_graphs_are_no_parents(
+    made: Quantized, small_detector: Path, photos: Path, tmp_path: Path
+) -> None:
+    half = convert_to_fp16(small_detector, tmp_path / "half.onnx").path
+    for path, precision in ((made.path, "int8"), (half, "fp16")):
+        message = (
+            rf"{path.name}: expected a float32 graph, got one that is {precision} already\. Quantize the graph that"
+        )
+        with pytest.raises(InputError, match=message):
+            quantize(path, tmp_path / "x.onnx", images=photos, settings=SETTINGS)
+
+
+def test_dead_layer_is_left_in_float_and_named(photos: Path, tmp_path: Path) -> None:
+    model = small_detector_graph()
+    next(item for item in model.graph.initializer if item.name == "w_box").raw_data = bytes(4 * 72 * 4)
+    next(item for item in model.graph.initializer if item.name == "w2").raw_data = bytes(8 * 72 * 4)
+    save_graph(model, CARD, tmp_path / "dead.onnx")
+    made = quantize(tmp_path / "dead.onnx", tmp_path / "x.onnx", images=photos, settings=SETTINGS)
+    assert quantized_convolutions(onnx.load(str(made.path))) == ("conv1", "conv2")
+    assert made.card.origin.settings["constant"] == ["r2"]
+    assert made.warnings[-1] == "1 tensors never changed, their readers stay in float: r2."
+
+
+def test_network_that_collapses_is_not_written(photos: Path, tmp_path: Path) -> None:
+    save_graph(hostile_detector_graph(EVERY_LAYER), HOSTILE_CARD, tmp_path / "hostile.onnx")
+    with pytest.raises(
+        CheckError, match=r"got a disagreement of 0\.\d+ by mse .* Nothing was written\. --data DIR --max"
+    ):
+        quantize(tmp_path / "hostile.onnx", tmp_path / "x.onnx", images=photos, settings=SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["hostile.onnx"]
+
+
+def test_float_part_in_float16(small_detector: Path, photos: Path, tmp_path: Path) -> None:
+    settings = QuantizationSettings(method="mse", count=COUNT, fp16=True)
+    made = quantize(small_detector, tmp_path / "x.onnx", images=photos, settings=settings, kept_float=["conv2"])
+    model = onnx.load(str(made.path))
+    assert quantized_convolutions(model) == ("conv1", "conv_box")
+    types = {item.name: item.data_type for item in model.graph.initializer}
+    assert {name for name, kind in types.items() if kind == TensorProto.FLOAT16} == {"w2/fp16", "w_class/fp16"}
+    assert types["w1/scale"] == types["r2/scale"] == TensorProto.FLOAT
+    assert made.card.origin.settings["float_part"] == "fp16"
+
+
+def test_fp16_alone(small_detector: Path, tmp_path: Path) -> None:
+    made = convert_to_fp16(small_detector, tmp_path / "half.onnx")
+    assert (made.precision, made.method, made.convolutions) == ("fp16", None, (4, 0))
+    assert 0 < made.disagreement["fp16"] < 0.05
+    assert inspect_artefact(made.path).precision == "fp16"
+    assert made.card.origin.settings == {"quantization": "fp16"}
+
+
+def test_weight_that_float16_cannot_hold(photos: Path, tmp_path: Path) -> None:
+    model = small_detector_graph()
+    place = next(item for item in model.graph.initializer if item.name == "w_class")
+    place.CopyFrom(numpy_helper.from_array(np.full((3, 8, 3, 3), 1e5, np.float32), "w_class"))
+    save_graph(model, CARD, tmp_path / "large.onnx")
+    with pytest.raises(InputError, match=r"large\.onnx: w_class: expected values within float16's .* Leave --fp16 out"):
+        convert_to_fp16(tmp_path / "large.onnx", tmp_path / "x.onnx")
+
+
+def test_name_that_is_no_graphs(small_detector: Path, photos: Path, tmp_path: Path) -> None:
+    message = r"x\.engine: expected a name that ends in \.onnx, got \.engine"
+    with pytest.raises(InputError, match=message):
+        convert_to_fp16(small_detector, tmp_path / "x.engine")
+    with pytest.raises(InputError, match=message):
+        quantize(small_detector, tmp_path / "x.engine", images=photos)
+
+
+def small_classifier() -> onnx.ModelProto:
+    """The small detector's two convolutions under a fully connected layer, three classes."""
+    model = small_detector_graph()
+    nodes = list(model.graph.node)
+    trunk = nodes[: [node.name for node in nodes].index("relu2") + 1]
+    used = {name for node in trunk for name in node.input}
+    constants = [item for item in model.graph.initializer if item.name in used]
+    del model.graph.node[:], model.graph.output[:], model.graph.value_info[:], model.graph.initializer[:]
+    model.graph.initializer.extend(constants)
+    model.graph.node.extend(
+        [
+            *trunk,
+            helper.make_node("GlobalAveragePool", ["r2"], ["pooled"], name="pool"),
+            helper.make_node("Flatten", ["pooled"], ["flat"], name="flat"),
+            helper.make_node("Gemm", ["flat", "w_last"], ["class_logits"], name="last"),
+        ]
+    )
+    weight = np.random.default_rng(1).normal(0, 2, (8, 3)).astype(np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weight, "w_last"))
+    model.graph.output.append(helper.make_tensor_value_info("class_logits", TensorProto.FLOAT, ["N", 3]))
+    return append_classifier_tail(model)
+
+
+def test_classifier(photos: Path, tmp_path: Path) -> None:
+    card = CARD.model_copy(update={"task": "classifier", "class_names": ("cat", "cow", "dog")})
+    save_graph(small_classifier(), card, tmp_path / "classifier.onnx")
+    made = quantize(tmp_path / "classifier.onnx", tmp_path / "x.onnx", images=photos, settings=SETTINGS)
+    model = onnx.load(str(made.path))
+    assert quantized_convolutions(model) == ("conv1", "conv2")
+    assert next(list(node.input) for node in model.graph.node if node.name == "last") == ["flat", "w_last"]
+    assert made.selection is not None
+    assert made.selection.gap.median_score is not None
+
+
+def test_every_backend_gives_the_same_answers(made: Quantized) -> None:
+    pytest.importorskip("openvino")
+    frames = [patches(seed)[np.newaxis] for seed in range(20, 24)]
+    with (
+        open_session(made.path, backend="onnxruntime") as ours,
+        open_session(made.path, backend="openvino", precision="f32") as theirs,
+    ):
+        assert disagreement(answers_to(ours, frames), answers_to(theirs, frames)) < 0.05
+
+
+@pytest.mark.parametrize("fp16", [False, True])
+def test_nvidias_compiler_takes_it(small_detector: Path, photos: Path, tmp_path: Path, fp16: bool) -> None:
+    rtx = pytest.importorskip("tensorrt_rtx")
+    from singleshot.export.engine_plan import BatchProfile
+
+    settings = QuantizationSettings(method="mse", count=COUNT, fp16=fp16)
+    made = quantize(small_detector, tmp_path / "x.onnx", images=photos, settings=settings)
+    model = with_batch(onnx.load(str(made.path)), BatchProfile(least=1, best=1, most=1), name="x")
+    model = with_cluster_tail(model, CARD.postprocess)
+    builder = rtx.Builder(rtx.Logger(rtx.Logger.ERROR))
+    network = builder.create_network(1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = rtx.OnnxParser(network, rtx.Logger(rtx.Logger.ERROR))
+    assert parser.parse(model.SerializeToString()), [str(parser.get_error(i)) for i in range(parser.num_errors)]
+    plan = builder.build_serialized_network(network, builder.create_builder_config())
+    assert plan is not None
+    assert sum("QUANTIZE" in str(network.get_layer(index).type) for index in range(network.num_layers)) >= 6

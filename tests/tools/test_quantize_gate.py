@@ -1,0 +1,105 @@
+"""`singleshot quantize --data` from the outside: what the gate lets through, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from singleshot.export.graph_file import save_graph
+from singleshot.tests.data.hostile_detector import CARD, EVERY_LAYER, hostile_detector_graph, patches, write_labelled
+from singleshot.tools.cli import app
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("quantize")
+    for name, outliers in (("one", (2,)), ("all", EVERY_LAYER)):
+        save_graph(hostile_detector_graph(outliers), CARD, folder / f"{name}.onnx")
+    write_labelled(folder / "data", folder / "one.onnx")
+    (folder / "photos").mkdir()
+    for seed in range(12):
+        cv2.imwrite(str(folder / "photos" / f"{seed}.png"), patches(500 + seed))
+    return folder
+
+
+def run(*arguments: object) -> int:
+    """Run the verb in this process and return its exit code."""
+    try:
+        app(["quantize", *map(str, arguments)], standalone_mode=False)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def int8(folder: Path, name: str, out: Path, *further: object) -> int:
+    calibration = ("--images", folder / "photos", "--method", "minmax", "--count", 12)
+    return run(folder / f"{name}.onnx", *calibration, "--data", folder / "data", "--max-drop", 5, "-o", out, *further)
+
+
+def test_an_accepted_graph_comes_with_its_page_and_json(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert int8(folder, "one", tmp_path / "one.int8.onnx", "--json") == 0
+    printed = capsys.readouterr()
+    record = json.loads(printed.out)
+    assert record["accuracy_measured"] is True
+    assert record["gate"]["accepted"] == "int8 minmax, 1 of 5 blocks in float"
+    assert record["gate"]["judged"][0]["deltas"][0]["drop"] > 50
+    assert str(tmp_path / "one.int8.gate.html") in record["written"]
+    assert (tmp_path / "one.int8.onnx").exists()
+    assert "accepted: int8 minmax, 1 of 5 blocks in float: " in printed.err
+    assert "judging int8 minmax (24)" in printed.err
+
+
+def test_a_refusal_ends_with_1_the_figures_and_the_page_alone(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert int8(folder, "all", tmp_path / "all.int8.onnx") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    error = printed.err.splitlines()[-1]
+    assert error.startswith(f"error: {tmp_path / 'all.int8.onnx'}: expected a graph within 5 points of AP50:95 of")
+    assert "got int8 minmax: " in error
+    assert [path.name for path in tmp_path.iterdir()] == ["all.int8.gate.html"]
+
+
+def test_fp16_is_gated_too(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "one.fp16.onnx"
+    assert run(folder / "one.onnx", "--fp16", "--data", folder / "data", "-o", out) == 0
+    printed = capsys.readouterr()
+    assert "accepted: fp16: " in printed.err
+    assert "NOT measured" not in printed.out
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("further", "message"),
+    [
+        pytest.param(("--max-drop", 1), "--max-drop: expected --data DIR with it, got none.", id="drop without data"),
+        pytest.param(("--split", "val"), "--split: expected --data DIR with it, got none.", id="split without data"),
+        pytest.param(("--gate-images", 9), "--gate-images: expected --data DIR with it, got none.", id="images alone"),
+        pytest.param(
+            ("--data", "nowhere"), "nowhere: expected a folder with labelled images, got none.", id="no folder"
+        ),
+        pytest.param(("--data", "{data}", "--split", "test"), "test: expected a split of data", id="no such split"),
+        pytest.param(
+            ("--data", "{data}", "--max-drop", -1), "--max-drop: expected points from 0 to 100", id="negative"
+        ),
+    ],
+)
+def test_what_cannot_be_asked_for(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    further: tuple[object, ...],
+    message: str,
+) -> None:
+    arguments = [str(item).format(data=folder / "data") for item in further]
+    out = tmp_path / "out.onnx"
+    assert run(folder / "one.onnx", "--fp16", "-o", out, *arguments) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err.replace("\n", " ")
+    assert not out.exists()
