@@ -17,6 +17,18 @@ class MissingDependencyError(InputError):
     """An optional package is needed and not installed; the text names the command that installs it."""
 
 
+class NoDeviceError(InputError):
+    """There is no GPU that could be used; `reason` says how one knows."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"CUDA: expected an NVIDIA GPU with its driver, got none: {reason}. Look at `nvidia-smi`.")
+
+
+class DeviceError(SingleshotError):
+    """The GPU or its driver refused a call: out of memory, a lost device, a broken installation. Exit code 2."""
+
+
 class CheckError(SingleshotError):
     """A check (parity, accuracy) fell short; the text carries the figures. Exit code 1."""
 
