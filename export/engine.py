@@ -2,258 +2,278 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Callable
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
-import onnx
-
-from ..runtime.card import Card, Engine, Measurement, Origin, sha256_of_file
+from ..runtime.card import Card, Measurement
+from ..runtime.engine_checks import card_path_of
 from ..runtime.errors import CheckError, InputError
-from ..runtime.machine import installed_of, nvidia_gpus
-from ..runtime.session import open_session
 from ..runtime.whole_files import whole_file
-from .cluster_tail import with_cluster_tail
-from .engine_plan import CompilerSettings, Plan, compile_plan
-from .fixed_batch import with_batch
-from .fp16 import with_fp16_network
-from .plan_program import PlanProgram, read_plan_program
-from .tail_agreement import TailAgreement, check_tails_agree
-from .tensorrt_api import Backend, TensorRt, find_tensorrt
+from .calibrated import QuantizationSettings
+from .engine_compile import OnProgress, Precision, Target, find_gpu, target_for
+from .engine_plan import CompilerSettings
+from .engine_proof import why_not_executed
+from .engine_staging import Checks, Source, Staged, candidate_name, check_gate_takes, judge, stage
+from .gate_result import GateResult
+from .gated_quantization import gate_int8
+from .inspection import load_graph, precision_of_graph
+from .quantization import Quantized, quantize
+from .tensorrt_api import Backend, find_tensorrt
 
-Precision = Literal["fp32", "fp16"]
-_TYPE_OF: dict[Precision, str] = {"fp32": "float", "fp16": "half"}
-"""What a convolution of that precision gives, in TensorRT's words."""
-_PACKAGES = ("onnx", "onnxruntime", "tensorrt-rtx", "tensorrt")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gpu:
-    """The NVIDIA GPU of this machine."""
-
-    name: str
-    driver: str
-    compute_capability: str
-    """For example `8.6`."""
+Choice = Literal["best", "fp32", "fp16", "int8"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A written engine, and what was found out about it."""
+    """A written engine, and what was found out about it.
+
+    Args:
+        path: the engine.
+        card_path: beside it.
+        card: what it says.
+        size: of the engine, bytes.
+        build_s: what the compiler took.
+        measured: parity and latency.
+        written: the calibrated graph and what goes with it, where one was made.
+        notes: what was decided or could not be done, a sentence each.
+        gate: figures of the accuracy gate; None where there was none.
+    """
 
     path: Path
     card_path: Path
     card: Card
     size: int
-    """Bytes."""
     build_s: float
-
-
-def find_gpu() -> Gpu | None:
-    """Ask the driver for the first GPU."""
-    for line in nvidia_gpus():
-        name, driver, _, capability = (part.strip() for part in line.rsplit(",", 3))
-        return Gpu(name=name, driver=driver, compute_capability=capability)
-    return None
+    measured: tuple[Measurement, ...] = ()
+    written: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+    gate: GateResult | None = None
 
 
 def engine_path(graph: Path, precision: Precision) -> Path:
-    """Name the engine beside its graph: `ssd.onnx` gives `ssd.fp16.engine`."""
-    return graph.with_name(f"{graph.name.removesuffix('.onnx')}.{precision}.engine")
-
-
-def card_path_of(engine: Path) -> Path:
-    """Name the card beside an engine: `ssd.fp16.engine.json`."""
-    return engine.with_name(f"{engine.name}.json")
+    """Name the engine beside its graph: `ssd.onnx` gives `ssd.fp16.engine`, and so does `ssd.fp16.onnx`."""
+    stem = graph.name.removesuffix(".onnx").removesuffix(f".{precision}")
+    return graph.with_name(f"{stem}.{precision}.engine")
 
 
 def build_engine(
     graph_path: Path,
     out: Path | None = None,
     *,
-    precision: Precision = "fp16",
+    precision: Choice | None = None,
     backend: Backend = "auto",
     settings: CompilerSettings | None = None,
-    on_progress: Callable[[str, float], None] = lambda _phase, _fraction: None,
+    calib_images: Path | None = None,
+    checks: Checks | None = None,
+    on_progress: OnProgress = lambda _phase, _fraction: None,
 ) -> Built:
     """Compile a graph for NVIDIA GPUs and write the engine with its card beside it.
 
-    A graph that carries the `onnx` tail is given the `cluster` tail, after both gave the same rows. Not promised: that
-    the engine runs. Nothing here executes it, and the card says so.
+    A graph that carries the `onnx` tail is given the `cluster` tail, after both gave the same rows. Where a GPU can run
+    the engine, it is compared with the graph and timed; where none can, the card says that it was not executed.
 
     Args:
         graph_path: follows the graph contract.
         out: the engine; beside the graph where not given.
-        precision: of the convolutions; post-processing is float32 always.
+        precision: of the convolutions; post-processing is float32 always. Not given: FP16, or what the graph already
+            is. `best` builds FP16 and INT8 and keeps the faster one that passes the gate; where nothing can be timed it
+            is FP16.
         backend: `auto` is TensorRT where it is installed and there is a GPU, else TensorRT-RTX.
         settings: for the compiler.
+        calib_images: folder or video to make an int8 graph with, which is kept beside the engine.
+        checks: what the engine is held against.
         on_progress: told the phase at work and the fraction done, from another thread.
 
     Raises:
         InputError: the graph or the settings cannot be used, or the compiler refuses them.
         MissingDependencyError: no TensorRT is installed.
-        CheckError: the tails differ, or the plan's precision is another than was asked for.
+        CheckError: the tails differ, the plan's precision is another than was asked for, the engine or its typed graph
+            says something else than the graph, or accuracy falls by more than allowed. Nothing is written.
     """
-    settings = settings or CompilerSettings()
-    out = out or engine_path(graph_path, precision)
-    if out.suffix != ".engine":
+    if out is not None and out.suffix != ".engine":
         raise InputError(f"{out}: expected a name that ends in .engine, got {out.suffix or 'none'}.")
-    with open_session(graph_path) as session:  # holds the graph against the contract
-        parent = session.card
+    has = precision_of_graph(load_graph(graph_path))
     gpu = find_gpu()
     tensorrt = find_tensorrt(backend, has_gpu=gpu is not None, graph=str(graph_path))
-    settings = _settled(settings, tensorrt, gpu)
-    model = with_batch(onnx.load(str(graph_path)), settings.batch, name=str(graph_path))
-    model, agreement = _with_static_tail(model, parent, graph_path)
-    if precision == "fp16":
-        model = with_fp16_network(model)
-    started = time.perf_counter()
-    plan = compile_plan(model, tensorrt, settings, name=str(graph_path), on_progress=on_progress)
-    build_s = time.perf_counter() - started
-    program = read_plan_program(plan.data) if tensorrt.is_rtx else None
-    check_precision(str(out), precision, plan.network_convolutions, program)
-    record = _record(plan, program, tensorrt, gpu, settings, precision)
-    card = _card(parent, record, graph_path, settings, agreement, build_s)
-    card_path = card_path_of(out)
-    with whole_file(card_path) as card_file, whole_file(out) as engine_file:
-        engine_file.write_bytes(plan.data)
-        card_file.write_text(card.to_json() + "\n", encoding="utf-8")
-    return Built(path=out, card_path=card_path, card=card, size=len(plan.data), build_s=build_s)
+    order = _Order(
+        graph=graph_path,
+        out=out,
+        has=has,
+        choice=precision or ("fp16" if has == "fp32" else has),
+        calib_images=calib_images,
+        checks=checks or Checks(),
+        target=target_for(tensorrt, gpu, settings or CompilerSettings()),
+        on_progress=on_progress,
+    )
+    return _built(order)
 
 
-def check_precision(
-    engine: str, precision: Precision, network_convolutions: dict[str, int], program: PlanProgram | None
-) -> None:
-    """Refuse a plan that does not compute as asked: a build that falls back silently looks like one that worked.
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """What is asked of a build, settled for this machine; `has` is the precision of the graph."""
 
-    Raises:
-        CheckError: a convolution of the network or of the plan gives another type, or there is none to judge by.
-    """
-    wanted = _TYPE_OF[precision]
-    sides = {"network": network_convolutions}
-    if program is not None:
-        sides["plan"] = program.convolutions
-    for side, counts in sides.items():
-        if set(counts) != {wanted}:
-            found = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
-            raise CheckError(
-                f"{engine}: expected {precision}, all convolutions of the {side} in {wanted}, got {found}. "
-                f"Nothing was written."
-            )
+    graph: Path
+    out: Path | None
+    has: Precision
+    choice: Choice
+    calib_images: Path | None
+    checks: Checks
+    target: Target
+    on_progress: OnProgress
 
 
-def _settled(settings: CompilerSettings, tensorrt: TensorRt, gpu: Gpu | None) -> CompilerSettings:
-    """Check that the settings are this compiler's, and compile for the GPU at hand where none was named."""
-    if not tensorrt.is_rtx:
-        if settings.compute_capabilities:
-            raise InputError(
-                f"--sm: expected none with {tensorrt.title}, which compiles for the GPU of this machine, got "
-                f"{','.join(map(str, settings.compute_capabilities))}. --backend rtx compiles for others."
-            )
-        return settings
-    foreign = {
-        "--timing-cache": settings.timing_cache is not None,
-        "--hardware-compatible": settings.is_hardware_compatible,
-        "--version-compatible": settings.is_version_compatible,
-    }
-    for option, is_given in foreign.items():
-        if is_given:
-            raise InputError(f"{option}: expected with --backend tensorrt alone; {tensorrt.title} has no such setting.")
-    known = tensorrt.compute_capabilities()
-    unknown = [str(capability) for capability in settings.compute_capabilities if capability not in known]
-    if unknown:
+def _built(order: _Order) -> Built:
+    check_gate_takes(order.graph, order.checks)
+    obstacle = why_not_executed(order.target)
+    wanted, notes = _wanted(order, obstacle)
+    _check_calibration(order, wanted)
+    with TemporaryDirectory(prefix="singleshot-build-") as name:
+        folder = Path(name)
+        sources = [_source(order, precision, folder) for precision in wanted]
+        staged, failures = _staged(order, sources, folder, runs=obstacle is None)
+        notes += failures
+        if len(wanted) > 1:
+            notes.append(_speeds(staged))
+        chosen, gated = _chosen(order, staged)
+        if obstacle is not None:
+            notes.append(f"not executed: {obstacle}")
+        return _written(chosen, gated, [*notes, *([chosen.proof.note] if chosen.proof.note else [])])
+
+
+def _wanted(order: _Order, obstacle: str | None) -> tuple[list[Precision], list[str]]:
+    """Say which precisions to build, and why."""
+    if order.choice != "best":
+        return [order.choice], []
+    if order.has != "fp32":
         raise InputError(
-            f"--sm: expected some of {', '.join(map(str, known))}, as {tensorrt.title} compiles for these, "
-            f"got {', '.join(unknown)}."
+            f"--precision best: expected a float32 graph, to make FP16 and INT8 of, got an {order.has} graph. "
+            f"Give the graph that it was made from."
         )
-    at_hand = int(gpu.compute_capability.replace(".", "")) if gpu is not None else 0
-    if not settings.compute_capabilities and at_hand in known:
-        return replace(settings, compute_capabilities=(at_hand,))
-    return settings
+    if obstacle is None and order.checks.frames is None:
+        raise InputError(
+            "--frames: expected real frames to compare and time engines on with --precision best, got none."
+        )
+    if obstacle is None:
+        return ["fp16", "int8"], []
+    why = "; TensorRT-RTX fuses nothing into INT8 convolutions" if order.target.tensorrt.is_rtx else ""
+    return ["fp16"], [f"best is FP16 where engines cannot be timed{why}"]
 
 
-def _with_static_tail(
-    model: onnx.ModelProto, card: Card, graph_path: Path
-) -> tuple[onnx.ModelProto, TailAgreement | None]:
-    if card.postprocess.tail == "cluster":
-        return model, None
+def _check_calibration(order: _Order, wanted: Sequence[Precision]) -> None:
+    """Ask for images where they are needed, and refuse them where they would do nothing."""
+    calibrates = "int8" in wanted and order.has == "fp32"
+    if calibrates and order.calib_images is None:
+        raise InputError(
+            f"--calib-images: expected images to make INT8 of {order.graph} with --precision {order.choice}, got none. "
+            f"Name a folder of what the network will see, or build the graph that `singleshot quantize` makes."
+        )
+    if order.calib_images is not None and not calibrates and order.choice != "best":
+        raise InputError(
+            f"--calib-images: expected with INT8 of a float32 graph, got it with {order.choice} of an {order.has} "
+            f"graph. Leave it out."
+        )
+
+
+def _source(order: _Order, precision: Precision, folder: Path) -> Source:
+    """Give the graph to compile: for INT8 with images, one that is calibrated now."""
+    graph, out = order.graph, order.out or engine_path(order.graph, precision)
+    if precision != "int8" or order.calib_images is None:
+        return Source(graph=graph, kept=graph, precision=precision, out=out)
+    kept = out.with_name(f"{graph.name.removesuffix('.onnx')}.int8.onnx")
+    if kept.exists():
+        raise InputError(
+            f"{kept}: expected no such file, as the calibrated graph is kept there, got one. "
+            f"Build from it with `singleshot build {kept}`, or remove it."
+        )
     try:
-        clustered = with_cluster_tail(model, card.postprocess)
-    except ValueError as error:
-        raise InputError(f"{graph_path}: {error}. Export it again with `singleshot export`.") from error
-    return clustered, check_tails_agree(model, clustered, card.postprocess, class_count=len(card.class_names))
-
-
-def _record(
-    plan: Plan,
-    program: PlanProgram | None,
-    tensorrt: TensorRt,
-    gpu: Gpu | None,
-    settings: CompilerSettings,
-    precision: Precision,
-) -> Engine:
-    capabilities = tuple(f"{number // 10}.{number % 10}" for number in settings.compute_capabilities)
-    if not tensorrt.is_rtx and gpu is not None:
-        capabilities = (gpu.compute_capability,)
-    return Engine(
-        compiler="tensorrt_rtx" if tensorrt.is_rtx else "tensorrt",
-        version=tensorrt.version,
-        compute_capabilities=capabilities,
-        gpu=gpu.name if gpu is not None else None,
-        driver=gpu.driver if gpu is not None else None,
-        precision=precision,
-        batch=settings.batch.as_tuple(),
-        plan_sha256=hashlib.sha256(plan.data).hexdigest(),
-        network_convolutions=plan.network_convolutions,
-        plan_convolutions=program.convolutions if program is not None else None,
-        kernel_launches=program.launches if program is not None else None,
-        deserialised=False,
-        executed=False,
+        made, gated = _calibrated(order, folder / kept.name, order.calib_images)
+    except CheckError as error:  # speaks of the temporary file
+        raise CheckError(str(error).replace(str(folder / kept.name), str(kept))) from error
+    return Source(
+        graph=made.path, kept=kept, precision=precision, out=out, made=(made.path, *made.written), gated=gated
     )
 
 
-def _card(
-    parent: Card,
-    record: Engine,
-    graph_path: Path,
-    settings: CompilerSettings,
-    agreement: TailAgreement | None,
-    build_s: float,
-) -> Card:
-    measured = [Measurement(metric="build, seconds", value=round(build_s, 2), data="this machine")]
-    if agreement is not None:
-        measured.append(
-            Measurement(
-                metric="rows that the onnx and the cluster tail both gave, equal in every bit",
-                value=agreement.rows,
-                data=f"{agreement.scenes} generated scenes, ONNX Runtime",
-                note=f"{agreement.inexact} scenes finished on the host",
-            )
-        )
-    inherited = (
-        item.model_copy(update={"note": f"{item.note}, of the graph".removeprefix(", ")})
-        for item in parent.measurements
+def _calibrated(order: _Order, out: Path, images: Path) -> tuple[Quantized, GateResult | None]:
+    """Make the int8 graph: with labelled images the cheapest one that the gate accepts."""
+
+    def tell(what: str, done: int, total: int) -> None:
+        order.on_progress(what, done / max(1, total))
+
+    settings, checks = QuantizationSettings(fp16=True), order.checks
+    if checks.data is None:
+        return quantize(order.graph, out, images=images, settings=settings, on_progress=tell), None
+    found = gate_int8(
+        order.graph, images=images, data=checks.data, settings=settings, gate_settings=checks.gate, on_progress=tell
     )
-    return parent.model_copy(
-        update={
-            "kind": "engine",
-            "engine": record,
-            "postprocess": parent.postprocess.model_copy(update={"tail": "cluster"}),
-            "origin": Origin(
-                parent_sha256=sha256_of_file(graph_path),
-                data=parent.origin.data,
-                data_sha256=parent.origin.data_sha256,
-                split_seed=parent.origin.split_seed,
-                settings={
-                    "workspace_mib": settings.workspace_mib,
-                    "hardware_compatible": settings.is_hardware_compatible,
-                    "version_compatible": settings.is_version_compatible,
-                },
-                packages=installed_of(_PACKAGES),
-            ),
-            "measurements": (*inherited, *measured),
-        }
+    return found.save(out), found.result
+
+
+def _staged(order: _Order, sources: Sequence[Source], folder: Path, *, runs: bool) -> tuple[list[Staged], list[str]]:
+    """Compile all, the fastest first; of several, one that cannot be had is left out and said so."""
+
+    def attempt(source: Source) -> Staged | CheckError:
+        try:
+            return stage(source, order.target, order.checks, folder, runs=runs, on_progress=order.on_progress)
+        except CheckError as error:
+            return error
+
+    attempts = [attempt(source) for source in sources]
+    staged = [item for item in attempts if isinstance(item, Staged)]
+    failures = [item for item in attempts if isinstance(item, CheckError)]
+    if not staged:
+        raise failures[0]
+    return sorted(staged, key=lambda item: item.proof.latency_ms or 0.0), [str(item) for item in failures]
+
+
+def _speeds(staged: Sequence[Staged]) -> str:
+    return "best of " + ", ".join(f"{item.source.precision} {item.proof.latency_ms or 0.0:.2f} ms" for item in staged)
+
+
+def _chosen(order: _Order, staged: Sequence[Staged]) -> tuple[Staged, GateResult | None]:
+    """Keep the first that passes the gate; the first of all where there is none."""
+    gated = staged[0].source.gated
+    if gated is not None and not staged[0].is_executed:
+        return staged[0], gated  # the graph was judged when it was chosen, and its card has the figures
+    result = judge(order.graph, staged, order.checks, order.on_progress)
+    if result is None:
+        return staged[0], None
+    accepted = result.check(staged[0].source.out).candidate.name
+    chosen = next(item for item in staged if candidate_name(item) == accepted)
+    card = chosen.compiled.card
+    subject = "the engine" if chosen.is_executed else "the graph in the engine's types, not the plan"
+    measured = tuple(
+        item.model_copy(update={"note": f"{subject}; {item.note}"})
+        for item in result.measurements()
+        if not item.metric.startswith("latency")  # of graphs on this machine's processor
+    )
+    judged = card.model_copy(update={"measurements": (*card.measurements, *measured)})
+    return replace(chosen, compiled=replace(chosen.compiled, card=judged)), result
+
+
+def _written(chosen: Staged, gated: GateResult | None, notes: Sequence[str]) -> Built:
+    """Write everything or nothing."""
+    source, card = chosen.source, chosen.card
+    out, card_path = source.out, card_path_of(chosen.source.out)
+    kept = tuple(source.kept.with_name(made.name) for made in source.made)
+    with ExitStack() as files:
+        for made, path in zip(source.made, kept, strict=True):
+            shutil.copyfile(made, files.enter_context(whole_file(path)))
+        files.enter_context(whole_file(card_path)).write_text(card.to_json() + "\n", encoding="utf-8")
+        files.enter_context(whole_file(out)).write_bytes(chosen.compiled.plan)
+    return Built(
+        path=out,
+        card_path=card_path,
+        card=card,
+        size=len(chosen.compiled.plan),
+        build_s=chosen.compiled.build_s,
+        measured=chosen.proof.measurements,
+        written=kept,
+        notes=tuple(notes),
+        gate=gated,
     )

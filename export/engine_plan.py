@@ -10,9 +10,10 @@ from pathlib import Path
 import onnx
 
 from ..runtime.errors import InputError
+from ..runtime.tensorrt_runtime import CollectedLog
 from ..runtime.whole_files import whole_file
 from .build_progress import BuildProgress, progress_monitor, run_cancellable
-from .tensorrt_api import BuilderApi, CollectedLog, ConfigApi, NetworkApi, TensorRt
+from .tensorrt_api import BuilderApi, ConfigApi, NetworkApi, TensorRt
 
 _MIB = 1 << 20
 FRAMES = "frames"
@@ -66,7 +67,7 @@ class Plan:
 
     data: bytes
     network_convolutions: dict[str, int]
-    """How many convolutions of the parsed network give which type: `{"half": 111}`."""
+    """How many convolutions of the parsed network compute in which type: `{"half": 111}`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +155,9 @@ def _configure(
         config.hardware_compatibility_level = module.HardwareCompatibilityLevel.AMPERE_PLUS
     if settings.is_version_compatible:
         config.set_flag(module.BuilderFlag.VERSION_COMPATIBLE)
+    config.clear_flag(module.BuilderFlag.TF32)  # on by default, and float32 with the bits of float16
+    if tensorrt.is_rtx:
+        config.set_flag(module.BuilderFlag.REQUIRE_USER_ALLOCATION)  # or a CUDA graph may not be recorded
     if settings.compute_capabilities:
         config.num_compute_capabilities = len(settings.compute_capabilities)
         for index, capability in enumerate(settings.compute_capabilities):
@@ -179,13 +183,21 @@ def _refused(what: str, tensorrt: TensorRt) -> InputError:
 
 
 def _convolutions_of(network: NetworkApi, tensorrt: TensorRt) -> dict[str, int]:
-    """Count the convolutions of the parsed network by the type that they give."""
+    """Count the convolutions of the parsed network by the type that they compute in: int8 behind a dequantization."""
+    kinds = tensorrt.module.LayerType
+    dequantized: set[str] = set()
     counts: Counter[str] = Counter()
-    for index in range(network.num_layers):
+    for index in range(network.num_layers):  # in topological order
         layer = network.get_layer(index)
         result = layer.get_output(0) if layer.num_outputs else None
-        if layer.type == tensorrt.module.LayerType.CONVOLUTION and result is not None:
-            counts[_type_name(result.dtype)] += 1
+        if result is None:
+            continue
+        if layer.type == kinds.DEQUANTIZE:
+            dequantized.add(result.name)
+        elif layer.type == kinds.CONVOLUTION:
+            source = layer.get_input(0)
+            is_int8 = source is not None and source.name in dequantized
+            counts["int8" if is_int8 else _type_name(result.dtype)] += 1
     return dict(counts)
 
 

@@ -55,14 +55,16 @@ class Inspection:
         card_problem: one sentence, empty where there is a card.
         inputs: in the file's order.
         outputs: likewise.
-        operators: (name, count), most frequent first; a checkpoint's are the layers of its network.
-        parameters: numbers in floating-point and 8-bit constants, or the checkpoint's parameters.
+        operators: (name, count), most frequent first; a checkpoint's are the layers of its network, an engine's its
+            convolutions by type and its kernel launches.
+        parameters: numbers in floating-point and 8-bit constants, or the checkpoint's parameters; None of an engine
+            whose graph is not at hand.
         operations: multiply-adds of one frame.
         other_files: names of the files beside it that hold its weights.
     """
 
     path: Path
-    kind: Literal["graph", "checkpoint"]
+    kind: Literal["graph", "checkpoint", "engine"]
     size_bytes: int
     sha256: str
     format: str
@@ -72,7 +74,7 @@ class Inspection:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     operators: tuple[tuple[str, int], ...]
-    parameters: int
+    parameters: int | None
     operations: Operations
     other_files: tuple[str, ...] = ()
 
@@ -87,7 +89,7 @@ class Inspection:
 
 
 def inspect_artefact(path: Path) -> Inspection:
-    """Look into a checkpoint or a graph, with or without a card.
+    """Look into a checkpoint, a graph with or without a card, or an engine with its card beside it.
 
     Raises:
         InputError: the file is missing, broken, or of another kind.
@@ -103,8 +105,13 @@ def inspect_artefact(path: Path) -> Inspection:
         from .checkpoint_inspection import inspect_checkpoint
 
         return inspect_checkpoint(path)
+    if suffix == ".engine":
+        from .engine_inspection import inspect_engine
+
+        return inspect_engine(path)
     raise InputError(
-        f"{path}: expected a graph (.onnx) or a checkpoint (.ckpt), got the suffix {path.suffix or 'none'!r}."
+        f"{path}: expected a graph (.onnx), a checkpoint (.ckpt) or an engine (.engine), "
+        f"got the suffix {path.suffix or 'none'!r}."
     )
 
 

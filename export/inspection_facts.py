@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..runtime.card import Card, Measurement
+from ..runtime.card import Card, Engine, Measurement
 from .inspection import Inspection
 
 
@@ -20,8 +20,10 @@ def facts_of(inspection: Inspection) -> tuple[Section, ...]:
     """Put an inspection into sections; those that only a card can fill are left out where there is none."""
     sections = [_file(inspection), _tensors(inspection), _network(inspection)]
     card = inspection.card
+    if card is not None and card.engine is not None:
+        sections.append(_engine(card.engine))
     if card is not None:
-        sections += [_detector(card), _ancestry(inspection, card), _measurements(card)]
+        sections += [_task(card), _ancestry(inspection, card), _measurements(card)]
     sections.append(_operators(inspection))
     return tuple(section for section in sections if section.rows)
 
@@ -57,7 +59,7 @@ def _network(inspection: Inspection) -> Section:
         title="Network",
         rows=(
             ("precision", inspection.precision),
-            ("parameters", f"{inspection.parameters:,}"),
+            ("parameters", "not known" if inspection.parameters is None else f"{inspection.parameters:,}"),
             ("GFLOPs", gflops),
             ("", operations.note),
         ),
@@ -65,24 +67,41 @@ def _network(inspection: Inspection) -> Section:
 
 
 def _operators(inspection: Inspection) -> Section:
-    title = "Layers" if inspection.kind == "checkpoint" else "Operators"
+    title = {"checkpoint": "Layers", "engine": "Convolutions and launches"}.get(inspection.kind, "Operators")
     return Section(title=title, rows=tuple((name, str(count)) for name, count in inspection.operators))
 
 
-def _detector(card: Card) -> Section:
+def _task(card: Card) -> Section:
     spec, postprocess = card.input, card.postprocess
-    return Section(
-        title="Detector",
-        rows=(
-            ("task", card.task),
-            ("network", card.network),
-            ("classes", f"{len(card.class_names)}: {', '.join(card.class_names)}"),
-            ("frames", f"{spec.height} x {spec.width} (height x width), {spec.resize}"),
-            ("colours inside", f"{spec.colour}, (x - {list(spec.mean)}) / {list(spec.std)}"),
+    rows = [
+        ("task", card.task),
+        ("network", card.network),
+        ("classes", f"{len(card.class_names)}: {', '.join(card.class_names)}"),
+        ("frames", f"{spec.height} x {spec.width} (height x width), {spec.resize}"),
+        ("colours inside", f"{spec.colour}, (x - {list(spec.mean)}) / {list(spec.std)}"),
+    ]
+    if card.task == "detector":
+        rows += [
             ("tail", f"{postprocess.tail}, K {postprocess.candidates}, M {postprocess.max_detections}"),
             ("thresholds", f"score {postprocess.score_floor}, IoU {postprocess.iou_threshold}"),
-        ),
-    )
+        ]
+    return Section(title=card.task.capitalize(), rows=tuple(rows))
+
+
+def _engine(engine: Engine) -> Section:
+    least, best, most = engine.batch
+    rows = [
+        ("compiler", f"{engine.compiler} {engine.version}"),
+        ("compiled for", ", ".join(engine.compute_capabilities) or "all GPUs that the compiler targets by itself"),
+        ("built with", f"{engine.gpu}, driver {engine.driver}" if engine.gpu else "no GPU at hand"),
+        ("frames a run", f"{least}" if least == most else f"{least} to {most}, best {best}"),
+        ("graph", engine.graph),
+        ("runs on", "other GPUs from 8.0 on too" if engine.hardware_compatible else "these GPUs alone"),
+        ("runs under", "later versions too" if engine.version_compatible else "this version alone"),
+        ("deserialised", "yes" if engine.deserialised else "never"),
+        ("executed", "yes, and compared with its graph" if engine.executed else "never"),
+    ]
+    return Section(title="Engine", rows=tuple(rows))
 
 
 def _ancestry(inspection: Inspection, card: Card) -> Section:
@@ -90,6 +109,7 @@ def _ancestry(inspection: Inspection, card: Card) -> Section:
     rows = [("this file", inspection.sha256)]
     if origin.parent_sha256:
         rows.append(("made from", origin.parent_sha256))
+    rows += [("which was made from", item) for item in origin.ancestors_sha256]
     if origin.data:
         rows.append(("trained on", origin.data))
     if origin.data_sha256:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 _START = b"header {\n"
 _LAUNCH = re.compile(rb"^ *(?:function|corrltn|runtime_fusion|runtime_function)=\{(.*)\}$", re.MULTILINE)
-_CONVOLUTION = re.compile(rb'^ *corrltn=\{.* output=\{"([^"]+)"', re.MULTILINE)
+_CONVOLUTION = re.compile(rb'^ *corrltn=\{.*? input=\{ *"([^"]+)"', re.MULTILINE)
 _FUSED_CONVOLUTION = re.compile(
-    rb'^ *runtime_fusion=\{.* output_args=\{ *"([^"]+)".*_from_conv.* backbone=gemm', re.MULTILINE
+    rb'^ *runtime_fusion=\{.* input_args=\{([^}]*)\} output_args=\{ *"([^"]+)".*_from_conv.* backbone=gemm',
+    re.MULTILINE,
 )
-_TENSOR = re.compile(rb'^ *tensor=\{.* name="([^"]+)" .* type=(\w+) *\}$', re.MULTILINE)
+_TENSOR = re.compile(rb'^ *(?:sub_)?tensor=\{.* name="([^"]+)" .* type=(\w+) *\}$', re.MULTILINE)
 _TARGETS = re.compile(rb"accelerators=\{([^}]*)\}")
 
 
@@ -28,7 +29,7 @@ class PlanProgram:
     Args:
         targets: compute capabilities that it was compiled for: `sm86`.
         launches: kernels that one run starts; copies and shape arithmetic are not counted.
-        convolutions: how many convolutions give which type: `{"half": 110}`.
+        convolutions: how many convolutions read which type, which is the one that they compute in: `{"half": 110}`.
     """
 
     targets: tuple[str, ...]
@@ -52,8 +53,10 @@ def read_plan_program(plan: bytes) -> PlanProgram | None:
     if not launches or targets is None:
         return None
     types = {name: kind.decode() for name, kind in _TENSOR.findall(program)}
-    results = [*_CONVOLUTION.findall(program), *_FUSED_CONVOLUTION.findall(program)]
-    counts = Counter(types.get(name, "unknown") for name in results)
+    counts = Counter(types.get(source, "unknown") for source in _CONVOLUTION.findall(program))
+    for sources, result in _FUSED_CONVOLUTION.findall(program):  # weights may come first
+        is_int8 = any(types.get(name) == "int8" for name in re.findall(rb'"([^"]+)"', sources))
+        counts["int8" if is_int8 else types.get(result, "unknown")] += 1
     return PlanProgram(
         targets=tuple(name.decode() for name in targets[1].split()), launches=launches, convolutions=dict(counts)
     )

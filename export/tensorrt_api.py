@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, Literal, Protocol
 
 from ..runtime.errors import InputError, MissingDependencyError
+from ..runtime.tensorrt_runtime import CollectedLog, logger_of
 
 Backend = Literal["auto", "tensorrt", "rtx"]
 
@@ -36,6 +37,7 @@ class LayerApi(Protocol):
     type: object
     num_outputs: int
 
+    def get_input(self, index: int) -> TensorApi | None: ...
     def get_output(self, index: int) -> TensorApi | None: ...
 
 
@@ -91,6 +93,7 @@ class ConfigApi(Protocol):
     def add_optimization_profile(self, profile: ProfileApi) -> int: ...
     def set_memory_pool_limit(self, pool: object, pool_size: int) -> None: ...
     def set_flag(self, flag: object) -> None: ...
+    def clear_flag(self, flag: object) -> None: ...
     def create_timing_cache(self, serialized_timing_cache: bytes) -> TimingCacheApi: ...
     def set_timing_cache(self, cache: TimingCacheApi, ignore_mismatch: bool) -> bool: ...
     def get_timing_cache(self) -> TimingCacheApi: ...
@@ -138,7 +141,7 @@ class TensorRt:
 
     def logger(self) -> CollectedLog:
         """Make a logger that keeps what went wrong instead of printing it."""
-        return _logger_of(self.module)
+        return logger_of(self.module)
 
     def builder(self, log: CollectedLog) -> BuilderApi:
         builder: BuilderApi = self.module.Builder(log)
@@ -151,28 +154,6 @@ class TensorRt:
     def parser(self, network: NetworkApi, log: CollectedLog) -> ParserApi:
         parser: ParserApi = self.module.OnnxParser(network, log)
         return parser
-
-
-class CollectedLog(Protocol):
-    """An ILogger with the lines that it was given, of the severity of an error or worse."""
-
-    errors: list[str]
-
-
-def _logger_of(module: ModuleType) -> CollectedLog:
-    class Log(module.ILogger):  # type: ignore[misc, name-defined] # the base exists where TensorRT does
-        """Keeps errors; TensorRT would print them to stdout."""
-
-        def __init__(self) -> None:
-            module.ILogger.__init__(self)
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            if int(severity) <= int(module.ILogger.Severity.ERROR):
-                self.errors.append(" ".join(message.split()))
-
-    log: CollectedLog = Log()
-    return log
 
 
 def find_tensorrt(backend: Backend, *, has_gpu: bool, graph: str) -> TensorRt:

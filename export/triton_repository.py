@@ -1,22 +1,23 @@
-"""A graph as a model repository of NVIDIA's Triton Inference Server, served by its ONNX Runtime backend."""
+"""An artefact as a model of NVIDIA's Triton Inference Server: a graph for ONNX Runtime, an engine for TensorRT."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..runtime.card import Card
+from ..runtime.engine_checks import check_engine, engine_of, graph_of, load_engine_card
 from ..runtime.errors import InputError
 from ..runtime.session import open_session
 from .inspection import TensorInfo, inspect_artefact
 
 MAX_BATCH = 8
-"""Frames that Triton may put together where the graph leaves the batch open."""
+"""Frames that Triton may put together where a graph leaves the batch open."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TYPES = {"uint8": "TYPE_UINT8", "int32": "TYPE_INT32", "float32": "TYPE_FP32"}
@@ -30,7 +31,7 @@ class TritonModel:
     Args:
         folder: the model's folder in the repository.
         name: as clients ask for it.
-        max_batch: 0 where the graph fixes its batch.
+        max_batch: 0 where the artefact fixes its batch.
     """
 
     folder: Path
@@ -39,45 +40,79 @@ class TritonModel:
 
 
 def write_triton_model(
-    graph: Path, repository: Path, *, name: str | None = None, max_batch: int | None = None
+    artefact: Path, repository: Path, *, name: str | None = None, max_batch: int | None = None, trust: bool = False
 ) -> TritonModel:
-    """Write REPOSITORY/NAME with `1/model.onnx`, `config.pbtxt` and `labels.txt`, whole or not at all.
+    """Write REPOSITORY/NAME with `1/model.onnx` or `1/model.plan`, `config.pbtxt` and `labels.txt`, or nothing.
 
-    Triton batches frames of several clients where the graph leaves its batch open. `labels.txt` has one class name a
-    line, in the order of `det_classes`, for the client: Triton's own classification would read ids as scores.
+    Triton batches frames of several clients where the artefact leaves its batch open. `labels.txt` has one class name a
+    line, in the order of class ids, for the client: Triton's own classification would read ids as scores.
 
     Args:
-        graph: follows the graph contract.
+        artefact: a graph that follows the graph contract, or an engine of TensorRT with its card beside it.
         repository: folder of Triton's models; it is made where it is missing.
         name: of the model; the file's name without its suffix where not given.
-        max_batch: most frames a batch; 8 where not given.
+        max_batch: most frames a batch; where not given 8, of an engine the most that it takes.
+        trust: serve an engine although this user did not build it.
 
     Raises:
-        InputError: the graph cannot be used, the name is taken or not allowed, or the batch does not fit the graph.
+        InputError: the artefact cannot be used, the name is taken or not allowed, or the batch does not fit.
     """
-    name = graph.stem if name is None else name
+    name = artefact.stem if name is None else name
     if not _NAME.fullmatch(name):
         raise InputError(f"{name}: expected a model name of letters, digits, _, . and -. Choose one by --name.")
-    with open_session(graph) as session:  # refuses what does not follow the contract
-        card = session.card
-    inspection = inspect_artefact(graph)
+    is_engine = artefact.suffix.lower() == ".engine"
+    content, card, most = _engine(artefact, trust=trust) if is_engine else _graph(artefact)
+    inspection = inspect_artefact(artefact)
     batch = inspection.inputs[0].shape[0]
     if isinstance(batch, int) and max_batch is not None:
-        raise InputError(f"--max-batch: expected none, as {graph} takes {batch} frames at a time, got {max_batch}.")
-    limit = 0 if isinstance(batch, int) else MAX_BATCH if max_batch is None else max_batch
+        raise InputError(f"--max-batch: expected none, as {artefact} takes {batch} frames at a time, got {max_batch}.")
+    if most is not None and (max_batch or most) > most:
+        raise InputError(f"--max-batch: expected at most {most}, as {artefact} was built for, got {max_batch}.")
+    limit = 0 if isinstance(batch, int) else max_batch or most or MAX_BATCH
     config = triton_config(
-        name, inputs=inspection.inputs, outputs=inspection.outputs, max_batch=limit, card=card, sha256=inspection.sha256
+        name,
+        backend="tensorrt" if is_engine else "onnxruntime",
+        inputs=inspection.inputs,
+        outputs=inspection.outputs,
+        max_batch=limit,
+        card=card,
+        sha256=inspection.sha256,
     )
     folder = repository / name
     if folder.exists():
         raise InputError(f"{folder}: expected no model of that name, got one. Remove it, or choose another by --name.")
-    _write_whole(folder, graph, config, card.class_names)
+    _write_whole(folder, "model.plan" if is_engine else "model.onnx", content, config, card.class_names)
     return TritonModel(folder=folder, name=name, max_batch=limit)
+
+
+def _graph(path: Path) -> tuple[bytes, Card, None]:
+    """Read a graph that follows the contract; it bounds no batch."""
+    with open_session(path, backend="onnxruntime") as session:
+        return path.read_bytes(), session.card, None
+
+
+def _engine(path: Path, *, trust: bool) -> tuple[bytes, Card, int]:
+    """Read an engine that Triton can serve, with the largest batch that it takes."""
+    card = load_engine_card(path)
+    engine = engine_of(card, source=str(path))
+    if engine.compiler != "tensorrt":
+        raise InputError(
+            f"{path}: expected an engine of TensorRT, as Triton has no backend for TensorRT-RTX, got one of it. "
+            f"`singleshot triton {graph_of(path, engine)}` serves its graph."
+        )
+    least, _, most = engine.batch
+    if 1 < least < most:
+        raise InputError(
+            f"{path}: expected a batch from 1 on, as Triton sends single frames too, got one from {least} on. "
+            f"Build it with --batch 1:{engine.batch[1]}:{most}."
+        )
+    return check_engine(path, card, None, trust=trust), card, most
 
 
 def triton_config(
     name: str,
     *,
+    backend: Literal["onnxruntime", "tensorrt"] = "onnxruntime",
     inputs: Sequence[TensorInfo],
     outputs: Sequence[TensorInfo],
     max_batch: int,
@@ -88,14 +123,15 @@ def triton_config(
 
     Args:
         name: of the model.
-        inputs: of the graph.
+        backend: that serves it.
+        inputs: of the artefact.
         outputs: likewise.
         max_batch: 0 where shapes include the batch; otherwise Triton adds the batch itself.
         card: its network and resize go in as parameters.
-        sha256: of the graph, likewise.
+        sha256: of the artefact, likewise.
     """
     first = 1 if max_batch else 0
-    parts = [f"name: {_quoted(name)}", 'backend: "onnxruntime"', f"max_batch_size: {max_batch}"]
+    parts = [f"name: {_quoted(name)}", f"backend: {_quoted(backend)}", f"max_batch_size: {max_batch}"]
     for kind, tensors in (("input", inputs), ("output", outputs)):
         entries = ",\n".join(
             f"  {{ name: {_quoted(item.name)} data_type: {_TYPES[item.dtype]} "
@@ -106,7 +142,7 @@ def triton_config(
     if max_batch:
         parts.append("dynamic_batching { }")
     parameters = {
-        "graph_sha256": sha256,
+        "graph_sha256" if backend == "onnxruntime" else "engine_sha256": sha256,
         "network": card.network,
         "resize": card.input.resize,
     }
@@ -117,14 +153,14 @@ def triton_config(
     return "\n".join(parts) + "\n"
 
 
-def _write_whole(folder: Path, graph: Path, config: str, class_names: Sequence[str]) -> None:
+def _write_whole(folder: Path, file: str, content: bytes, config: str, class_names: Sequence[str]) -> None:
     """Fill a folder beside the final one and rename it: a server that watches never sees half a model."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
             model = Path(temporary) / folder.name
             (model / "1").mkdir(parents=True)
-            shutil.copyfile(graph, model / "1" / "model.onnx")
+            (model / "1" / file).write_bytes(content)
             (model / "config.pbtxt").write_text(config, encoding="utf-8")
             (model / "labels.txt").write_text("".join(f"{item}\n" for item in class_names), encoding="utf-8")
             model.rename(folder)

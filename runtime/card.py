@@ -64,6 +64,8 @@ class Origin(_Part):
 
     parent_sha256: str | None = None
     """Of the file this one was made from; none for a trained checkpoint."""
+    ancestors_sha256: tuple[str, ...] = ()
+    """Of what the parent was made from in its turn, the nearest first: of an engine, the graph's checkpoint."""
     data: str | None = None
     """Layout and split trained on, for example `voc VOC2012 train, 1697 images`."""
     data_sha256: str | None = None
@@ -79,17 +81,25 @@ class Origin(_Part):
 class Engine(_Part):
     """What an engine was compiled by and for. The plan is the engine file itself, the card lies beside it."""
 
+    graph: str
+    """The graph that it was built from, as seen from the engine's folder; its sha256 is the origin's parent."""
     compiler: Literal["tensorrt", "tensorrt_rtx"]
     version: str
-    """Of the compiler; an engine runs under this version alone, unless `settings` say that it is version compatible."""
+    """Of the compiler; an engine runs under this version alone, unless it is version compatible."""
     compute_capabilities: tuple[str, ...]
     """GPUs that it was compiled for, for example `8.6`; empty means all that the compiler targets by itself."""
     gpu: str | None = None
     """Name of the GPU that was there; none where it was built without one."""
     driver: str | None = None
-    precision: Literal["fp32", "fp16"]
+    precision: Literal["fp32", "fp16", "int8"]
     batch: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
     """N at least, at best, at most."""
+    workspace_mib: int | None = None
+    """Scratch memory that kernels may take; none left it to the compiler."""
+    hardware_compatible: bool = False
+    """Whether it also runs on other GPUs from Ampere (8.0) on."""
+    version_compatible: bool = False
+    """Whether it also runs under later versions of the same major version."""
     plan_sha256: str
     """Of the engine file."""
     network_convolutions: dict[str, int]
@@ -102,6 +112,37 @@ class Engine(_Part):
     """Whether the plan was read back by a runtime, which needs a GPU."""
     executed: bool
     """Whether the plan ever ran, and was compared with its graph."""
+
+
+class BackendParity(_Part):
+    """How far a graph's answers by another backend or precision are from those of FP32 in ONNX Runtime.
+
+    `runtime/backends.py` chooses by these, and uses no precision that has none.
+    """
+
+    backend: Literal["openvino"]
+    precision: Literal["f32", "bf16", "int8"]
+    """The coarsest that computes: `int8` is an int8 graph."""
+    version: str
+    """Of the backend's package."""
+    reference: str
+    """What was held to be right, for example `the same graph, onnxruntime f32`."""
+    data: str
+    """The frames compared."""
+    frames: int
+    matched: int
+    """Detections that both found, of the same class; of a classifier, frames with the same likeliest class."""
+    unmatched: int
+    score_difference: float
+    """The largest among the matched."""
+    least_iou: float | None = None
+    """The smallest among the matched; none of a classifier."""
+    drop_points: float | None = None
+    """Points of AP50:95, of a classifier top-1, lost against the reference on labelled images; none: not measured."""
+    drop_data: str = ""
+    """Data and split of `drop_points`."""
+    holds: bool
+    """Whether all is within the tolerances of its precision, and the drop within what was allowed."""
 
 
 class Card(_Part):
@@ -119,6 +160,8 @@ class Card(_Part):
     """Of a detector; a classifier has none beyond its softmax."""
     origin: Origin = Origin()
     measurements: tuple[Measurement, ...] = ()
+    backend_parity: tuple[BackendParity, ...] = ()
+    """Of a graph: the last of a backend and precision counts. What is not here was not measured."""
     engine: Engine | None = None
     """Of an engine alone."""
 
@@ -148,6 +191,26 @@ class Card(_Part):
             return self.class_names.index(name)
         except ValueError:
             raise InputError(f"{name}: expected one of the classes {', '.join(self.class_names)}.") from None
+
+
+def derived_origin(parent: Origin, parent_sha256: str, *, settings: dict[str, Any], packages: dict[str, str]) -> Origin:
+    """Say where an artefact comes from that was made of another one: its line goes on, its data stay the same.
+
+    Args:
+        parent: the origin of what it was made from.
+        parent_sha256: of that file.
+        settings: of the step that made the artefact.
+        packages: that made it.
+    """
+    earlier = () if parent.parent_sha256 is None else (parent.parent_sha256, *parent.ancestors_sha256)
+    return parent.model_copy(
+        update={
+            "parent_sha256": parent_sha256,
+            "ancestors_sha256": earlier,
+            "settings": settings,
+            "packages": packages,
+        }
+    )
 
 
 def card_from_json(text: str, *, source: str, mend: str = "Export the graph again.") -> Card:

@@ -17,7 +17,7 @@ _SHOWN_OPERATORS = 12
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A graph (.onnx) or a checkpoint (.ckpt), any.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A graph, any; a checkpoint; or an engine.")],
     html: Annotated[
         Path | None, typer.Option(metavar="OUT.html", help="Write one page that needs no network as well.")
     ] = None,

@@ -22,6 +22,8 @@ class Recorder:
         self.plan: bytes | None = b"plan"
         self.accepts_cache = True
         self.accepts_profile = True
+        self.convolution_reads = "frames"
+        """Tensor that the network's one convolution reads: `dequantized` makes it an int8 one."""
 
 
 def fake_tensorrt(version: str, recorder: Recorder) -> ModuleType:
@@ -45,8 +47,8 @@ def fake_tensorrt(version: str, recorder: Recorder) -> ModuleType:
         "NetworkDefinitionCreationFlag": IntEnum("NetworkDefinitionCreationFlag", {"STRONGLY_TYPED": 1}),
         "MemoryPoolType": Enum("MemoryPoolType", ["WORKSPACE"]),
         "HardwareCompatibilityLevel": Enum("HardwareCompatibilityLevel", ["NONE", "AMPERE_PLUS"]),
-        "BuilderFlag": Enum("BuilderFlag", ["VERSION_COMPATIBLE"]),
-        "LayerType": Enum("LayerType", ["CONVOLUTION", "SHUFFLE"]),
+        "BuilderFlag": Enum("BuilderFlag", ["VERSION_COMPATIBLE", "TF32"]),
+        "LayerType": Enum("LayerType", ["CONVOLUTION", "SHUFFLE", "DEQUANTIZE"]),
         "DataType": Enum("DataType", ["FLOAT", "HALF"]),
     }
     for name, value in {
@@ -69,25 +71,35 @@ class _Tensor:
 class _Layer:
     num_outputs = 1
 
-    def __init__(self, kind: object, dtype: object) -> None:
-        self.type, self._dtype = kind, dtype
+    def __init__(self, kind: object, name: str, source: str, dtype: object) -> None:
+        self.type, self._name, self._source, self._dtype = kind, name, source, dtype
+
+    def get_input(self, index: int) -> _Tensor:
+        return _Tensor(self._source, (1,), self._dtype)
 
     def get_output(self, index: int) -> _Tensor:
-        return _Tensor(f"out{index}", (1,), self._dtype)
+        return _Tensor(self._name, (1,), self._dtype)
 
 
 class _Network:
-    num_inputs, num_outputs, num_layers = 1, 5, 2
+    """A dequantization, a convolution that reads `recorder.convolution_reads`, and its shuffled result."""
 
-    def __init__(self, enums: dict[str, Any]) -> None:
-        self._enums = enums
+    num_inputs, num_outputs, num_layers = 1, 5, 3
+
+    def __init__(self, recorder: Recorder, enums: dict[str, Any]) -> None:
+        self._recorder, self._enums = recorder, enums
 
     def get_input(self, index: int) -> _Tensor:
         return _Tensor("frames", (-1, 64, 64, 3), None)
 
     def get_layer(self, index: int) -> _Layer:
-        kinds = self._enums["LayerType"]
-        return _Layer((kinds.CONVOLUTION, kinds.SHUFFLE)[index], self._enums["DataType"].HALF)
+        kinds, half = self._enums["LayerType"], self._enums["DataType"].HALF
+        layers = (
+            (kinds.DEQUANTIZE, "dequantized", "frames"),
+            (kinds.CONVOLUTION, "convolved", self._recorder.convolution_reads),
+            (kinds.SHUFFLE, "shuffled", "convolved"),
+        )
+        return _Layer(*layers[index], half)
 
 
 class _Parser:
@@ -123,6 +135,9 @@ class _Config:
     def set_flag(self, flag: object) -> None:
         self._recorder.calls.append(("flag", str(flag)))
 
+    def clear_flag(self, flag: object) -> None:
+        self._recorder.calls.append(("no flag", str(flag)))
+
     def add_optimization_profile(self, profile: object) -> int:
         self._recorder.calls.append(("profile",))
         return 0 if self._recorder.accepts_profile else -1
@@ -153,7 +168,7 @@ class _Builder:
 
     def create_network(self, flags: int) -> _Network:
         self._recorder.calls.append(("network", flags))
-        return _Network(self._enums)
+        return _Network(self._recorder, self._enums)
 
     def create_builder_config(self) -> _Config:
         return _Config(self._recorder)

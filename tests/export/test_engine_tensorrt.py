@@ -9,11 +9,13 @@ import pytest
 
 from singleshot.export import engine as engine_module
 from singleshot.export import tensorrt_api
-from singleshot.export.engine import Gpu, build_engine
+from singleshot.export.engine import build_engine
+from singleshot.export.engine_compile import Gpu
 from singleshot.export.engine_plan import BatchProfile, CompilerSettings
 from singleshot.export.tensorrt_api import TensorRt
-from singleshot.runtime.errors import InputError
+from singleshot.runtime.errors import CheckError, InputError
 from singleshot.tests.export.fake_tensorrt import Recorder, fake_tensorrt
+from singleshot.tests.export.test_engine_matrix import graph_of
 
 GPU = Gpu(name="NVIDIA H100 80GB HBM3", driver="590.1", compute_capability="9.0")
 EVERYTHING = CompilerSettings(
@@ -47,8 +49,10 @@ def test_calls_in_order(version: str, recorder: Recorder, small_detector: Path, 
         ("parse", True),
         ("memory", "MemoryPoolType.WORKSPACE", 512 << 20),
         ("flag", "BuilderFlag.VERSION_COMPATIBLE"),
+        ("no flag", "BuilderFlag.TF32"),
         ("shape", "frames", *shapes),
         ("profile",),
+        ("cache", b"", False, True),
         ("build", "HardwareCompatibilityLevel.AMPERE_PLUS"),
     ]
     assert built.path.read_bytes() == b"plan"
@@ -58,6 +62,28 @@ def test_calls_in_order(version: str, recorder: Recorder, small_detector: Path, 
     assert (record.gpu, record.driver) == (GPU.name, GPU.driver)
     assert (record.network_convolutions, record.plan_convolutions) == ({"half": 1}, None)
     assert (record.deserialised, record.executed) == (False, False)
+    assert (record.workspace_mib, record.hardware_compatible, record.version_compatible) == (512, True, True)
+
+
+def test_int8_is_what_reads_a_dequantization(
+    version: str, recorder: Recorder, small_detector: Path, tmp_path: Path
+) -> None:
+    path, _ = graph_of(tmp_path, "detector", "int8")
+    recorder.convolution_reads = "dequantized"
+    record = build_engine(path).card.engine
+    assert record is not None
+    assert (record.precision, record.network_convolutions) == ("int8", {"int8": 1})
+    recorder.convolution_reads = "frames"
+    with pytest.raises(CheckError, match="expected int8, all convolutions of the network in int8, got 1 half"):
+        build_engine(path)
+
+
+def test_timing_cache_has_its_place_by_version_and_gpu(
+    version: str, recorder: Recorder, small_detector: Path, tmp_path: Path, own_folders: Path
+) -> None:
+    build_engine(small_detector, tmp_path / "x.engine")
+    cache = own_folders / "cache" / "singleshot" / "timings" / f"tensorrt-{version}-sm90-NVIDIA-H100-80GB-HBM3.cache"
+    assert cache.read_bytes() == b"timings"
 
 
 def test_timing_cache_is_kept_from_build_to_build(

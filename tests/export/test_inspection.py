@@ -118,7 +118,8 @@ def test_ancestry_and_measurements_come_from_the_card(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_counts_as_its_graph_does(tmp_path: Path) -> None:
-    from singleshot.train.networks import network_named
+    from singleshot.train.network_options import NetworkOptions
+    from singleshot.train.networks import build_detector
 
     card = Card(
         kind="checkpoint",
@@ -126,7 +127,7 @@ def test_a_checkpoint_counts_as_its_graph_does(tmp_path: Path) -> None:
         class_names=("cat",),
         input=InputSpec(height=96, width=96, mean=(127, 127, 127), std=(128, 128, 128)),
     )
-    network = network_named("ssd_lite0").build((96, 96), 2, False)
+    network = build_detector("ssd_lite0", NetworkOptions(input_hw=(96, 96), class_count=1))
     state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     torch.save({CARD_KEY: card.to_json(), "state_dict": state}, tmp_path / "a.ckpt")
     found = inspect_artefact(tmp_path / "a.ckpt")
@@ -143,7 +144,9 @@ def test_a_checkpoint_counts_as_its_graph_does(tmp_path: Path) -> None:
         pytest.param("a.onnx", b"not a graph at all", "expected an ONNX graph, got a file that holds none", id="text"),
         pytest.param("a.onnx", b"", "expected an ONNX graph, got a file that holds none", id="empty"),
         pytest.param("a.onnx", None, "expected an ONNX graph, got no such file", id="missing"),
-        pytest.param("a.pt", b"x", "expected a graph .* or a checkpoint .*, got the suffix '.pt'", id="other kind"),
+        pytest.param(
+            "a.pt", b"x", "expected a graph .*, a checkpoint .* or an engine .*, got the suffix '.pt'", id="other kind"
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:

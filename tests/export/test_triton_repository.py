@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from google.protobuf import text_format
 
 from singleshot.export.inspection import TensorInfo
 from singleshot.export.triton_repository import triton_config, write_triton_model
-from singleshot.runtime.card import Card, InputSpec
+from singleshot.runtime.card import Card, Engine, InputSpec, Postprocess, sha256_of_file
+from singleshot.runtime.engine_checks import card_path_of
 from singleshot.runtime.errors import InputError
 
 
@@ -65,6 +67,74 @@ def test_the_folder_is_as_triton_wants_it(graphs: Path, tmp_path: Path) -> None:
     assert files == [f"models/quarters/{name}" for name in ("1/model.onnx", "config.pbtxt", "labels.txt")]
     assert (written.folder / "labels.txt").read_text() == "cat\ncow\ndog\nhorse\n"
     assert (written.folder / "1/model.onnx").read_bytes() == (graphs / "quarters.onnx").read_bytes()
+
+
+def engine_card(**changes: Any) -> Card:
+    values: dict[str, Any] = {
+        "graph": "small.onnx",
+        "compiler": "tensorrt",
+        "version": "10.3.0",
+        "compute_capabilities": ("8.7",),
+        "precision": "fp16",
+        "batch": (1, 4, 8),
+        "plan_sha256": hashlib.sha256(b"plan").hexdigest(),
+        "network_convolutions": {"half": 1},
+        "deserialised": True,
+        "executed": True,
+    }
+    return Card(
+        kind="engine",
+        network="small",
+        class_names=("cat", "dog"),
+        input=InputSpec(height=8, width=8, mean=(0, 0, 0), std=(1, 1, 1)),
+        postprocess=Postprocess(tail="cluster"),
+        engine=Engine(**{**values, **changes}),
+    )
+
+
+def write_engine(folder: Path, card: Card) -> Path:
+    engine = folder / "small.engine"
+    engine.write_bytes(b"plan")
+    card_path_of(engine).write_text(card.to_json())
+    return engine
+
+
+def test_engine_goes_to_the_tensorrt_backend(tmp_path: Path) -> None:
+    engine = write_engine(tmp_path, engine_card())
+    with pytest.raises(InputError, match="expected an engine that you built on this machine"):
+        write_triton_model(engine, tmp_path / "models")
+    written = write_triton_model(engine, tmp_path / "models", trust=True)
+    assert (written.folder / "1" / "model.plan").read_bytes() == b"plan"
+    config = parsed((written.folder / "config.pbtxt").read_text(encoding="utf-8"))
+    assert (config.backend, config.max_batch_size) == ("tensorrt", 8)
+    assert [item.name for item in config.output] == ["num_dets", "det_boxes", "det_scores", "det_classes", "exact"]
+    assert list(config.output[1].dims) == [100, 4]
+    assert config.parameters["engine_sha256"].string_value == sha256_of_file(engine)
+
+
+@pytest.mark.parametrize(
+    ("changes", "max_batch", "message"),
+    [
+        pytest.param({"compiler": "tensorrt_rtx"}, None, "expected an engine of TensorRT, as Triton has no", id="RTX"),
+        pytest.param({"batch": (2, 4, 8)}, None, r"expected a batch from 1 on, .* --batch 1:4:8", id="from 2 on"),
+        pytest.param({}, 9, "--max-batch: expected at most 8, as .* was built for, got 9", id="beyond the profile"),
+        pytest.param({"batch": (2, 2, 2)}, 2, "--max-batch: expected none, as .* takes 2", id="fixed"),
+        pytest.param({"plan_sha256": "0" * 64}, None, "expected the plan of its card", id="another plan"),
+    ],
+)
+def test_engines_that_triton_cannot_serve(
+    tmp_path: Path, changes: dict[str, Any], max_batch: int | None, message: str
+) -> None:
+    engine = write_engine(tmp_path, engine_card(**changes))
+    with pytest.raises(InputError, match=message):
+        write_triton_model(engine, tmp_path / "models", max_batch=max_batch, trust=True)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_classifier_has_its_own_outputs(graphs: Path, tmp_path: Path) -> None:
+    written = write_triton_model(graphs / "quarters_classifier.onnx", tmp_path)
+    config = parsed((written.folder / "config.pbtxt").read_text(encoding="utf-8"))
+    assert [(item.name, list(item.dims)) for item in config.output] == [("top_scores", [4]), ("top_classes", [4])]
 
 
 @pytest.mark.parametrize(

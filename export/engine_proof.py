@@ -1,0 +1,199 @@
+"""What is measured on a compiled engine: the graph in its types in ONNX Runtime, and the engine where it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from ..runtime.card import Card, Measurement
+from ..runtime.classifications import Classification
+from ..runtime.cuda_layer import open_cuda
+from ..runtime.detections import Detections
+from ..runtime.detector import fit_frame
+from ..runtime.errors import InputError
+from ..runtime.session import Session
+from .artefact import Artefact, open_artefact
+from .classification_parity import ClassificationParity
+from .engine_compile import Target
+from .gate_latency import latencies_ms
+from .inspection import load_graph
+from .parity import Parity
+from .proof_frames import FRAMES
+from .verification import Verification, compare_artefacts, contract_differences, sampled_frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What came of a comparison.
+
+    Args:
+        measurements: for the card.
+        note: what could not be done, and why; empty where all was.
+        latency_ms: of one run; None where the engine did not run.
+    """
+
+    measurements: tuple[Measurement, ...] = ()
+    note: str = ""
+    latency_ms: float | None = None
+
+
+def prove_typed_graph(graph: Path, typed: Path, *, frames: str, precision: str) -> Proof:
+    """Hold the graph in the engine's types against the given one, both in ONNX Runtime: this is not the plan.
+
+    Args:
+        graph: that was given.
+        typed: the same in the engine's types, with the given graph's card.
+        frames: real ones, as `open_source` takes them.
+        precision: of the types, for the card.
+
+    Raises:
+        InputError: the frames cannot be used.
+        CheckError: the two differ by more than the tolerances of the precision.
+    """
+    with open_artefact(str(graph)) as first, open_artefact(str(typed)) as second:
+        parity = _compared(first, second, frames, counts=(fixed_batch_of(graph), fixed_batch_of(typed)))
+    if parity is None:
+        return Proof(note=f"parity of the {precision} graph was not measured: nothing was detected in {frames}")
+    data = f"{parity.frames} frames of {Path(frames).name}, the {precision} graph in ONNX Runtime, not the plan"
+    return Proof(measurements=_measurements(parity, data))
+
+
+def prove_engine(graph: Path, engine: Path, *, frames: str) -> Proof:
+    """Run an engine on real frames and hold it against its graph in ONNX Runtime; then time it.
+
+    Args:
+        graph: that it was built from, or an equal one.
+        engine: written, with its card beside it.
+        frames: real ones, as `open_source` takes them.
+
+    Raises:
+        InputError: the frames cannot be used, or the engine's tensors are not those of its card.
+        DeviceError: the GPU or its driver refuses the engine.
+        CheckError: the two differ by more than the tolerances of the precision.
+    """
+    with open_artefact(str(engine)) as candidate, open_artefact(str(graph)) as reference:
+        record = candidate.card.engine
+        counts = fixed_batch_of(graph), 1 if record is None else record.batch[0]
+        parity = _compared(reference, candidate, frames, counts=counts)
+        latency_ms = _latency_ms(candidate, frames, count=counts[1])
+        timed = Measurement(
+            metric=f"latency of a run of {counts[1]} frames, ms, from host to host, median",
+            value=round(latency_ms, 3),
+            data=candidate.session.backend,
+        )
+    if parity is None:
+        note = f"it ran, but nothing was detected in {frames}, so parity was not measured"
+        return Proof(measurements=(timed,), note=note, latency_ms=latency_ms)
+    data = f"{parity.frames} frames of {Path(frames).name}, the engine against its graph in ONNX Runtime"
+    return Proof(measurements=(*_measurements(parity, data), timed), latency_ms=latency_ms)
+
+
+def why_not_executed(target: Target) -> str | None:
+    """Say why nothing that is compiled for a target can run on this machine; None if it can."""
+    if target.gpu is None:
+        return "no NVIDIA GPU was at hand"
+    if not target.can_execute:
+        return f"it is not compiled for the GPU at hand, {target.gpu.name} of {target.gpu.compute_capability}"
+    try:
+        open_cuda().close()
+    except InputError as error:
+        return str(error).rstrip(".")
+    return None
+
+
+def fixed_batch_of(graph: Path) -> int:
+    """Return a graph's N where it is fixed, else 1."""
+    return load_graph(graph).graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
+
+
+class RepeatingSession:
+    """A session of a fixed batch that takes one frame: it shows it as often as the batch wants.
+
+    Args:
+        session: to run.
+        count: N of the batch.
+    """
+
+    def __init__(self, session: Session, count: int) -> None:
+        self._session, self._count = session, count
+
+    @property
+    def card(self) -> Card:
+        """The artefact's card."""
+        return self._session.card
+
+    @property
+    def backend(self) -> str:
+        """Who computes."""
+        return self._session.backend
+
+    def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
+        """Detect on one frame."""
+        return self._session.run(np.repeat(frames, self._count, axis=0))[:1]
+
+    def classify(self, frames: NDArray[np.uint8]) -> list[Classification]:
+        """Classify one frame."""
+        return self._session.classify(np.repeat(frames, self._count, axis=0))[:1]
+
+    def close(self) -> None:
+        """Close the session."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _compared(
+    first: Artefact, second: Artefact, frames: str, *, counts: tuple[int, int]
+) -> Parity | ClassificationParity | None:
+    """Compare on real frames; None where neither side detected anything."""
+    chosen, warnings = sampled_frames(frames, FRAMES)
+    contract = contract_differences(first, second)
+    sides = [
+        artefact if count == 1 else replace(artefact, session=RepeatingSession(artefact.session, count), heads=None)
+        for artefact, count in zip((first, second), counts, strict=True)
+    ]
+    parity, compared = (None, ()) if contract else compare_artefacts(sides[0], sides[1], chosen, None)
+    found = Verification(
+        first=first,
+        second=second,
+        frames=frames,
+        contract=contract,
+        parity=parity,
+        compared=compared,
+        warnings=warnings,
+    )
+    if isinstance(parity, Parity) and not parity.matched and not parity.unmatched:
+        return None
+    found.check()
+    return parity
+
+
+def _latency_ms(artefact: Artefact, frames: str, *, count: int) -> float:
+    chosen, _ = sampled_frames(frames, FRAMES)
+    fitted = [np.repeat(fit_frame(frame.image, artefact.card.input)[np.newaxis], count, axis=0) for frame in chosen]
+    return latencies_ms([artefact.session], fitted)[0]
+
+
+def _measurements(parity: Parity | ClassificationParity, data: str) -> tuple[Measurement, ...]:
+    if isinstance(parity, ClassificationParity):
+        return parity.measurements(data=data)
+    figures: dict[str, Any] = {
+        "parity: detections matched one to one": parity.matched,
+        "parity: detections of one side alone": len(parity.unmatched),
+        "parity: score, largest difference of the matched": parity.score_difference,
+        "parity: least IoU of the matched": parity.least_iou,
+    }
+    note = f"{parity.exempt} exempt by a threshold or a tie; tolerances of {parity.tolerances.precision}"
+    return tuple(Measurement(metric=metric, value=value, data=data, note=note) for metric, value in figures.items())

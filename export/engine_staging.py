@@ -1,0 +1,204 @@
+"""A compiled engine in a temporary folder, where it is run and judged before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from ..runtime.card import Card, Engine
+from ..runtime.engine_checks import card_path_of, engine_of
+from ..runtime.errors import InputError
+from ..runtime.ledger import add_to_ledger
+from ..runtime.session import Session, open_session
+from .engine_compile import Compiled, OnProgress, Precision, Target, compile_engine
+from .engine_proof import Proof, RepeatingSession, fixed_batch_of, prove_engine, prove_typed_graph
+from .gate import gate
+from .gate_judge import Candidate, GateSettings
+from .gate_result import GateResult
+from .graph_file import save_graph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """What an engine is held against before it is written.
+
+    Args:
+        frames: real ones for parity, as `open_source` takes them; none leaves parity unmeasured.
+        data: labelled images for the accuracy gate; none leaves it out.
+        gate: what may be lost there.
+    """
+
+    frames: str | None = None
+    data: Path | None = None
+    gate: GateSettings = field(default_factory=GateSettings)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """What an engine is compiled from.
+
+    Args:
+        graph: as it can be read now.
+        kept: where it is, or will be, for the engine's card.
+        precision: of the engine.
+        out: where the engine will be.
+        made: files that came with the graph, of which `graph` is one; empty where it was given.
+        gated: what the gate found that chose the graph; its figures are in the graph's card.
+    """
+
+    graph: Path
+    kept: Path
+    precision: Precision
+    out: Path
+    made: tuple[Path, ...] = ()
+    gated: GateResult | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Staged:
+    """An engine that waits for its judgement.
+
+    Args:
+        source: what it was compiled from.
+        compiled: in memory.
+        engine: the file, its card beside it.
+        typed: the graph in the engine's types.
+        proof: what was measured.
+    """
+
+    source: Source
+    compiled: Compiled
+    engine: Path
+    typed: Path
+    proof: Proof
+
+    @property
+    def record(self) -> Engine:
+        """What the card says of the engine."""
+        return engine_of(self.compiled.card, source=str(self.source.out))
+
+    @property
+    def is_executed(self) -> bool:
+        """Whether it ran."""
+        return self.proof.latency_ms is not None
+
+    @property
+    def card(self) -> Card:
+        """The engine's card with what was measured on it."""
+        card, ran = self.compiled.card, self.is_executed
+        record = self.record.model_copy(update={"deserialised": ran, "executed": ran})
+        return card.model_copy(
+            update={"engine": record, "measurements": (*card.measurements, *self.proof.measurements)}
+        )
+
+
+def stage(
+    source: Source, target: Target, checks: Checks, folder: Path, *, runs: bool, on_progress: OnProgress
+) -> Staged:
+    """Compile an engine and hold it against its graph.
+
+    Args:
+        source: what to compile.
+        target: compiler, GPU and settings.
+        checks: `frames` are used here.
+        folder: to stage in.
+        runs: whether the engine can be executed here.
+        on_progress: told the phase at work and the fraction done.
+
+    Raises:
+        InputError: the graph cannot be used so, or the compiler refuses it.
+        CheckError: the plan or the typed graph is not what was asked for.
+    """
+    compiled = compile_engine(
+        source.graph,
+        target,
+        precision=source.precision,
+        out=source.out,
+        named=source.kept,
+        on_progress=on_progress,
+    )
+    place = folder / source.precision
+    place.mkdir()
+    staged = Staged(
+        source=source,
+        compiled=compiled,
+        engine=place / source.out.name,
+        typed=place / "typed.onnx",
+        proof=Proof(),
+    )
+    with open_session(source.graph, backend="onnxruntime") as session:
+        save_graph(compiled.typed, session.card, staged.typed)
+    staged.engine.write_bytes(compiled.plan)
+    card_path_of(staged.engine).write_text(compiled.card.to_json(), encoding="utf-8")
+    add_to_ledger(staged.record.plan_sha256, source.out)
+    if checks.frames is None:
+        return replace(staged, proof=Proof(note="parity was not measured: no real frames were given"))
+    if not runs and not compiled.is_retyped:
+        return staged  # the graph itself: there is nothing to compare it with
+    on_progress("comparing on real frames", 0)
+    if runs:
+        return replace(staged, proof=prove_engine(source.graph, staged.engine, frames=checks.frames))
+    precision = source.precision
+    return replace(
+        staged, proof=prove_typed_graph(source.graph, staged.typed, frames=checks.frames, precision=precision)
+    )
+
+
+def judge(graph: Path, staged: Sequence[Staged], checks: Checks, on_progress: OnProgress) -> GateResult | None:
+    """Hold engines against the graph on labelled images; where an engine cannot run, its typed graph stands for it.
+
+    Args:
+        graph: that was given.
+        staged: in order of preference.
+        checks: `data` and `gate` are used here; without data nothing is judged.
+        on_progress: told the phase at work and the fraction done.
+
+    Raises:
+        InputError: the data cannot be used.
+    """
+    if checks.data is None:
+        return None
+    return gate(
+        graph,
+        [_candidate(item) for item in staged],
+        data=checks.data,
+        settings=checks.gate,
+        open_graph=partial(open_session, backend="onnxruntime"),
+        on_progress=lambda stage, done, total: on_progress(stage, done / max(1, total)),
+    )
+
+
+def candidate_name(staged: Staged) -> str:
+    """Name what is judged, for tables and the card."""
+    return f"{staged.source.precision} {'engine' if staged.is_executed else 'graph, not the plan'}"
+
+
+def _candidate(staged: Staged) -> Candidate:
+    name = candidate_name(staged)
+    if not staged.is_executed:
+        return Candidate(name=name, path=staged.typed)
+    return Candidate(name=name, path=staged.engine, open_graph=_opener(staged.record.batch[0]))
+
+
+def _opener(count: int) -> Callable[[Path], Session]:
+    return open_session if count == 1 else partial(_open_repeating, count=count)
+
+
+def _open_repeating(path: Path, *, count: int) -> Session:
+    return RepeatingSession(open_session(path), count)
+
+
+def check_gate_takes(graph: Path, checks: Checks) -> None:
+    """Refuse a gate on a graph that does not take one frame at a time.
+
+    Raises:
+        InputError: it takes several.
+    """
+    count = fixed_batch_of(graph)
+    if checks.data is not None and count > 1:
+        raise InputError(
+            f"--data: expected a graph that takes one frame at a time, got {graph} that takes {count}. "
+            f"Export it with a free batch."
+        )

@@ -1,0 +1,55 @@
+"""Every network that can be trained compiles for every GPU that TensorRT-RTX supports."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from singleshot.export.classifier_tail import LOGITS, append_classifier_tail
+from singleshot.export.cluster_tail import with_cluster_tail
+from singleshot.export.engine_compile import check_precision
+from singleshot.export.engine_plan import BatchProfile, CompilerSettings, compile_plan
+from singleshot.export.fixed_batch import with_batch
+from singleshot.export.fp16 import with_fp16_network
+from singleshot.export.network_graph import network_graph
+from singleshot.export.plan_program import read_plan_program
+from singleshot.export.product_convolutions import with_convolutions_for_products
+from singleshot.export.tail import append_onnx_tail
+from singleshot.export.tensorrt_api import TensorRt
+from singleshot.runtime.card import Postprocess
+from singleshot.train.network_options import NetworkOptions
+from singleshot.train.networks import NETWORKS, build_detector, build_network
+
+SIDE = 64
+LEAST_SIDE = {"ssd300_vgg16": 268}
+POSTPROCESS = Postprocess(candidates=100, max_detections=20)
+
+
+def emitted_graph(name: str, side: int) -> onnx.ModelProto:
+    """Emit a network with random weights, as an export does, with the tail that compilers take."""
+    torch.manual_seed(0)
+    options = NetworkOptions(input_hw=(side, side), class_count=6)
+    spec = NETWORKS[name].input.model_copy(update={"height": side, "width": side})
+    if NETWORKS[name].task == "classifier":
+        return append_classifier_tail(network_graph(build_network(name, options), spec, heads=(LOGITS,)))
+    network = build_detector(name, options)
+    default_cxcywh = network.default_cxcywh.numpy().astype(np.float32)
+    tailed = append_onnx_tail(network_graph(network, spec), default_cxcywh=default_cxcywh, postprocess=POSTPROCESS)
+    return with_cluster_tail(tailed, POSTPROCESS)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_compiles_for_every_target(name: str) -> None:
+    tensorrt = TensorRt(module=pytest.importorskip("tensorrt_rtx"))
+    graph = with_convolutions_for_products(emitted_graph(name, LEAST_SIDE.get(name, SIDE)))
+    model = with_batch(with_fp16_network(graph), BatchProfile(), name=name)
+    every = tensorrt.compute_capabilities()
+    assert every >= (75, 80, 86, 89, 120)
+    settings = CompilerSettings(compute_capabilities=every)
+    plan = compile_plan(model, tensorrt, settings, name=name, on_progress=lambda _phase, _fraction: None)
+    program = read_plan_program(plan.data)
+    assert program is not None
+    assert program.targets == tuple(f"sm{capability}" for capability in every)
+    check_precision(name, "fp16", plan.network_convolutions, program)
