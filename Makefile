@@ -25,7 +25,7 @@ help:
 	@echo 'make demo   run the shipped detector on the shipped clip; writes demo_out/ (installs the runtime alone in $(RUN))'
 	@echo 'make test   all tests (installs what they need, torch included, in $(DEV))'
 	@echo 'make check  format, lint and types, as CI runs them'
-	@echo 'make bench  latency of the shipped detector, stage by stage'
+	@echo 'make bench  latency of the shipped detector, stage by stage; training throughput on DATA=DIR (a few small images if not given)'
 	@echo 'make clean  remove what the commands above made'
 
 demo: $(RUN_READY)
@@ -40,8 +40,12 @@ check: $(DEV_READY) .view/singleshot
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 
-bench: $(RUN_READY)
+# Labelled images that training is measured on: make bench DATA=VOCdevkit
+DATA ?= tests/data/VOCdevkit
+
+bench: $(RUN_READY) $(DEV_READY)
 	@$(RUN)/bin/python -m singleshot bench
+	@$(DEV)/bin/python -m singleshot bench-training --data '$(DATA)'
 
 clean:
 	rm -rf $(RUN) $(DEV) .view demo_out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -70,4 +74,4 @@ $(RUN_TESTS_READY): $(RUN_READY)
 	$(call make_environment,$(RUN),'pytest>=8' 'hypothesis>=6.100')
 
 $(DEV_READY): pyproject.toml
-	$(call make_environment,$(DEV),-e '.[train$(comma)rtx$(comma)dev]')
+	$(call make_environment,$(DEV),-e '.[train$(comma)rtx$(comma)openvino$(comma)dev]')

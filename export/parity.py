@@ -49,6 +49,11 @@ class Tolerances:
     unmatched_share: float = 0.0
     reason: str
 
+    @staticmethod
+    def said(tolerance: float | None) -> str:
+        """Write one of them for a person."""
+        return "(reported, not judged)" if tolerance is None else f"(allowed {tolerance:.0e})"
+
 
 FP32 = Tolerances(
     precision="fp32",
@@ -109,7 +114,7 @@ class Parity:
     def lines(self) -> list[str]:
         """Say the figures, each with its tolerance."""
         allowed = self.tolerances
-        heads = f"{self.heads_difference:.2e} at most {_allowed(allowed.heads)}"
+        heads = f"{self.heads_difference:.2e} at most {allowed.said(allowed.heads)}"
         share = (
             f" ({self.unmatched_share:.1%}, allowed {allowed.unmatched_share:.0%})" if allowed.unmatched_share else ""
         )
@@ -117,8 +122,8 @@ class Parity:
             f"frames compared        {self.frames}",
             f"raw heads differ by    {heads if self.heads_compared else 'not at hand on both sides'}",
             f"detections matched     {self.matched}",
-            f"their scores differ by {self.score_difference:.2e} at most {_allowed(allowed.score)}",
-            f"their boxes differ by  {self.box_difference:.2e} at most {_allowed(allowed.box)}",
+            f"their scores differ by {self.score_difference:.2e} at most {allowed.said(allowed.score)}",
+            f"their boxes differ by  {self.box_difference:.2e} at most {allowed.said(allowed.box)}",
             f"their least overlap    {self.least_iou:.4f} IoU",
             f"exempt (threshold, tie within {allowed.tie:.0e}) {self.exempt}",
             f"unmatched              {len(self.unmatched)}{share}",
@@ -144,10 +149,6 @@ class Parity:
             raise CheckError(
                 f"{name}: expected the same detections as its parent, got: {figures}. Nothing was written.{empty}"
             )
-
-
-def _allowed(tolerance: float | None) -> str:
-    return "(reported, not judged)" if tolerance is None else f"(allowed {tolerance:.0e})"
 
 
 @dataclass(frozen=True, kw_only=True)

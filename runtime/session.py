@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from .backends import BackendChoice, PrecisionChoice, choose_backend
 from .card import Card, InputSpec, Task
 from .classifications import Classification
 from .contract import FRAMES, check_contract, classifications_from_outputs, detections_from_outputs
@@ -92,7 +94,7 @@ class GraphSession:
     @property
     def backend(self) -> str:
         """For example `onnxruntime (CPU)`."""
-        return self._backend
+        return self._backend if self._runner is None else self._runner.name
 
     def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
         """Detect on a batch; see `Session.run`."""
@@ -125,21 +127,35 @@ class GraphSession:
         return self._runner.infer(frames)
 
 
-def open_session(path: Path, *, threads: int | None = None) -> Session:
-    """Open a detector or classifier for running; the backend follows from the file's suffix.
+def open_session(
+    path: Path,
+    *,
+    backend: BackendChoice | None = None,
+    precision: PrecisionChoice = "auto",
+    threads: int | None = None,
+    tell: Callable[[str], None] | None = None,
+    trust: bool = False,
+) -> Session:
+    """Open a detector or classifier for running.
 
     Args:
-        path: a graph (.onnx).
+        path: a graph (.onnx), or an engine (.engine) with its card beside it, which TensorRT runs.
+        backend: who runs a graph; none is ONNX Runtime, which computes it as it is written; `auto` follows the rule of
+            `runtime/backends.py`.
+        precision: of floating-point arithmetic; `auto` takes none whose parity with FP32 is not in the card.
         threads: threads that compute one frame; none leaves the choice to the backend.
+        tell: is given the line that says which backend runs and why.
+        trust: run an engine although this user did not build it: such a file can run code.
 
     Raises:
-        InputError: the file is missing, is of another kind, or does not follow the graph contract.
+        InputError: the file is missing, is of another kind, does not follow the graph contract, or cannot be run so.
+        MissingDependencyError: the backend that was named is not installed.
     """
     suffix = path.suffix.lower()
+    if trust and suffix != ".engine":
+        raise InputError(f"trust: expected with an engine alone, whose file can run code, got {path.name}.")
     if suffix == ".onnx":
-        from .session_onnxruntime import OnnxRuntimeRunner
-
-        return GraphSession(path, OnnxRuntimeRunner(path, threads=threads))
+        return GraphSession(path, _open_runner(path, backend or "onnxruntime", precision, threads, tell))
     if suffix == ".ckpt":
         raise InputError(
             f"{path}: expected a graph (.onnx), got a checkpoint. "
@@ -147,11 +163,44 @@ def open_session(path: Path, *, threads: int | None = None) -> Session:
             f"`singleshot evaluate` runs checkpoints as they are."
         )
     if suffix == ".engine":
-        raise InputError(
-            f"{path}: expected a graph (.onnx), got an engine, and running engines is not supported. "
-            f"The graph that it was built from runs here."
-        )
-    raise InputError(f"{path}: expected a graph (.onnx), got the suffix {suffix or 'none'!r}.")
+        return GraphSession(path, _open_engine(path, (backend, precision, threads), trust, tell))
+    raise InputError(f"{path}: expected a graph (.onnx) or an engine (.engine), got the suffix {suffix or 'none'!r}.")
+
+
+def _open_runner(
+    path: Path,
+    backend: BackendChoice,
+    precision: PrecisionChoice,
+    threads: int | None,
+    tell: Callable[[str], None] | None,
+) -> Runner:
+    from .session_onnxruntime import OnnxRuntimeRunner, graph_facts
+
+    choice = choose_backend(graph_facts(path).card, backend, precision)
+    if tell is not None:
+        tell(choice.line)
+    if choice.backend == "openvino":
+        from .session_openvino import OpenVinoRunner
+
+        return OpenVinoRunner(path, precision=choice.precision, threads=threads)
+    return OnnxRuntimeRunner(path, threads=threads)
+
+
+def _open_engine(
+    path: Path,
+    choices: tuple[BackendChoice | None, PrecisionChoice, int | None],
+    trust: bool,
+    tell: Callable[[str], None] | None,
+) -> Runner:
+    from .session_tensorrt import TensorRtRunner
+
+    for option, choice in zip(("backend", "precision", "threads"), choices, strict=True):
+        if choice not in ("auto", None):
+            raise InputError(f"{option}: expected none with an engine, which TensorRT runs as built, got {choice}.")
+    runner = TensorRtRunner(path, trust=trust)
+    if tell is not None:
+        tell(f"backend: {runner.name}")
+    return runner
 
 
 def check_task(card: Card, task: Task, *, source: str) -> None:

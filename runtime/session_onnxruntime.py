@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +40,15 @@ class OnnxRuntimeRunner:
     Args:
         path: the .onnx file.
         threads: threads that compute one frame; none leaves the choice to ONNX Runtime.
+        on_cpu: stay on the CPU although there is CUDA.
 
     Raises:
         InputError: the file is missing, is no graph, or has no card.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        if threads is not None and threads < 1:
-            raise InputError(f"threads: expected at least 1, got {threads}.")
-        self._session = _load(path, threads)
+    def __init__(self, path: Path, *, threads: int | None = None, on_cpu: bool = False) -> None:
+        check_threads(threads)
+        self._session = _load(path, threads, on_cpu=on_cpu)
         self.card: Card = _card_of(self._session, path)
         self.inputs = _specs(self._session.get_inputs())
         self.outputs = _specs(self._session.get_outputs())
@@ -61,7 +63,44 @@ class OnnxRuntimeRunner:
         del self._session
 
 
-def _load(path: Path, threads: int | None) -> ort.InferenceSession:
+@dataclass(frozen=True, kw_only=True)
+class GraphFacts:
+    """What a graph's file says of itself.
+
+    Args:
+        card: in its metadata.
+        inputs: by name, in the file's order.
+        outputs: likewise.
+    """
+
+    card: Card
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+
+def graph_facts(path: Path) -> GraphFacts:
+    """Read what a graph's file says, for whoever runs it, without preparing it for running.
+
+    Raises:
+        InputError: the file is missing, is no graph, or has no card.
+    """
+    session = _load(path, threads=1, to_run=False)
+    return GraphFacts(
+        card=_card_of(session, path), inputs=_specs(session.get_inputs()), outputs=_specs(session.get_outputs())
+    )
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse a number of threads that computes nothing.
+
+    Raises:
+        InputError: it is below 1.
+    """
+    if threads is not None and threads < 1:
+        raise InputError(f"threads: expected at least 1, got {threads}.")
+
+
+def _load(path: Path, threads: int | None, *, to_run: bool = True, on_cpu: bool = False) -> ort.InferenceSession:
     try:
         with path.open("rb") as file:
             file.read(1)
@@ -73,9 +112,13 @@ def _load(path: Path, threads: int | None) -> ort.InferenceSession:
     options.log_severity_level = _SILENT
     if threads is not None:
         options.intra_op_num_threads = threads
-    available = ort.get_available_providers()
+    providers = [name for name in _PROVIDERS if name in ort.get_available_providers()]
+    if on_cpu or not to_run:
+        providers = ["CPUExecutionProvider"]
+    if not to_run:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        return ort.InferenceSession(str(path), options, providers=[name for name in _PROVIDERS if name in available])
+        return ort.InferenceSession(str(path), options, providers=providers)
     except _CANNOT_LOAD as error:
         reason = str(error).split(" : ", 3)[-1].replace("\n", " ").strip()
         raise InputError(

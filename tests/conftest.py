@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +16,23 @@ settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
 WriteVideo = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def image_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep decoded images of tests out of the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SINGLESHOT_CACHE_DIR", str(tmp_path_factory.mktemp("image-caches")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the list of builds and the timing caches of whoever runs the tests out of them."""
+    folder = tmp_path_factory.mktemp("user")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    return folder
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..runtime.backends import BackendOption
 from ..runtime.errors import InputError
+from .backend_option import BackendFlag
 from .check_opencv import check_opencv
 from .demo import CLIP
 from .exits import exit_codes
@@ -23,6 +25,15 @@ def bench(
     model: Annotated[
         Path | None, typer.Argument(metavar="[MODEL]", help="A graph (.onnx); the shipped detector if not given.")
     ] = None,
+    backend: BackendFlag = "auto",
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GRAPH[@RUNNER]",
+            help="Time this graph too, in turns with the others; repeatable. The first is the measure.",
+        ),
+    ] = None,
+    tails: Annotated[bool, typer.Option("--tails", help="Time post-processing alone: both tails, several K.")] = False,
     video: Annotated[Path | None, typer.Option(metavar="CLIP", help="A video; the demo's if not given.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames per stage and repeat.")] = 200,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds in which the stages take turns.")] = 5,
@@ -36,30 +47,64 @@ def bench(
     Network alone, loop, and loop with recording take turns, so their ratio holds on a busy machine; milliseconds hold
     on a quiet one.
 
-    Example: singleshot bench ssd.onnx --video street.mp4 --frames 300
-    """
-    from rich.console import Console
+    --compare takes RUNNER onnxruntime, openvino:f32 (or openvino), openvino:bf16 or opencv, as `verify` does.
 
-    talk = Console(stderr=True)
+    Examples:
+      singleshot bench ssd.onnx --video street.mp4 --frames 300
+
+      singleshot bench --compare ssd.onnx --compare ssd.onnx@openvino:bf16 --compare ssd.int8.onnx@openvino
+
+      singleshot bench --tails
+    """
     with exit_codes():
         check_opencv()
-        from ..runtime.shipped import shipped_detector
-        from .latency import measure_latency
-
+        _check_one_kind(model, backend, compare, tails)
         clip = _clip(video)
-        with talk.status("measuring") as status:
-            report = measure_latency(
-                model or shipped_detector(),
-                clip,
-                frames=frames,
-                repeats=repeats,
-                threads=threads,
-                on_round=lambda done: status.update(f"measuring, round {done} of {repeats} done"),
-            )
-        if as_json:
-            print(json.dumps(report.to_dict(), indent=1))
+        if compare:
+            from .bench_tables import bench_rivals
+
+            bench_rivals(compare, clip, frames=frames, repeats=repeats, threads=threads, as_json=as_json)
+        elif tails:
+            from .bench_tables import bench_tails
+
+            bench_tails(model, clip, repeats=repeats, threads=threads, as_json=as_json)
         else:
-            _print_report(report)
+            report = _measured(model, backend, clip, frames=frames, repeats=repeats, threads=threads)
+            if as_json:
+                print(json.dumps(report.to_dict(), indent=1))
+            else:
+                _print_report(report)
+
+
+def _measured(
+    model: Path | None, backend: BackendOption, clip: Path, *, frames: int, repeats: int, threads: int | None
+) -> LatencyReport:
+    from rich.console import Console
+
+    from ..runtime.shipped import shipped_detector
+    from .latency import measure_latency
+
+    with Console(stderr=True).status("measuring") as status:
+        return measure_latency(
+            model or shipped_detector(),
+            clip,
+            frames=frames,
+            repeats=repeats,
+            threads=threads,
+            backend=backend,
+            on_round=lambda done: status.update(f"measuring, round {done} of {repeats} done"),
+        )
+
+
+def _check_one_kind(model: Path | None, backend: BackendOption, compare: list[str] | None, tails: bool) -> None:
+    if compare and (model is not None or backend != "auto" or tails):
+        raise InputError(
+            "--compare: expected no MODEL, --backend or --tails beside it, got one. Name every graph by --compare."
+        )
+    if compare is not None and len(compare) < 2:
+        raise InputError(f"--compare: expected at least 2 graphs, got {len(compare)}. Give it once for each.")
+    if tails and backend != "auto":
+        raise InputError(f"--tails: expected no --backend beside it, got {backend}. ONNX Runtime computes the tails.")
 
 
 def _clip(video: Path | None) -> Path:

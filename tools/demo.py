@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..runtime.errors import InputError
+from .backend_option import BackendFlag
 from .check_opencv import check_opencv
 from .detection_run import DetectionOptions, run_detection
 from .exits import exit_codes
@@ -13,7 +14,7 @@ CLIP = Path(__file__).parent.parent / "demo" / "dog.mp4"
 OUT = Path("demo_out")
 
 
-def demo() -> None:
+def demo(backend: BackendFlag = "auto") -> None:
     """Run the shipped detector on the shipped clip; write demo_out/dog.mp4 and demo_out/dog.jsonl.
 
     Prints both paths, what was found, the frame rate and the stage times.
@@ -27,4 +28,5 @@ def demo() -> None:
                 f"{CLIP}: expected the demo's clip, got no such file. Run the demo from a source checkout."
             )
         clip = CLIP.relative_to(Path.cwd()) if CLIP.is_relative_to(Path.cwd()) else CLIP
-        run_detection(DetectionOptions(video=str(clip), save=OUT / "dog.mp4", json=OUT / "dog.jsonl"))
+        files = OUT / "dog.mp4", OUT / "dog.jsonl"
+        run_detection(DetectionOptions(video=str(clip), backend=backend, save=files[0], json=files[1]))

@@ -1,4 +1,4 @@
-"""`singleshot evaluate`: average precision of a checkpoint or a graph on labelled images."""
+"""`singleshot evaluate`: average precision, or a classifier's accuracy, on labelled images."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..runtime.backends import BackendOption
 from ..runtime.errors import InputError
+from .backend_option import BackendFlag, open_with
 from .exits import exit_codes
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from ..calib.accuracy import AccuracyResult
     from ..calib.average_precision import ClassResult, EvaluationResult
     from ..calib.datasets import Dataset
     from ..runtime.session import Session
@@ -29,24 +32,30 @@ def evaluate(
         str, typer.Option(help="One of the data's own lists (train, val, …), or seeded-train, seeded-val.")
     ] = "val",
     seed: Annotated[int | None, typer.Option(help="Of a seeded split; 0 if not given.")] = None,
+    backend: BackendFlag = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
     ] = False,
 ) -> None:
-    """Measure average precision per class on labelled images.
+    """Measure average precision per class on labelled images; of a classifier, top-1 and top-5 accuracy.
 
     AP50 (VOC) follows PASCAL VOC: area under the whole curve at IoU 0.5. AP50 and AP50:95 follow COCO: 101 points.
     Difficult objects are ignored. Classes with too few objects are shown, but not averaged in.
 
-    Example: singleshot evaluate runs/animals/best.ckpt --data VOC --split val
+    Examples:
+      singleshot evaluate runs/animals/best.ckpt --data VOC --split val
+
+      singleshot evaluate animals.onnx --data VOC --backend openvino:bf16
     """
     from rich.console import Console
 
     from ..calib import evaluation
+    from ..calib.accuracy import AccuracyResult
+    from .accuracy_table import print_accuracy
 
     talk = Console(stderr=True)
-    with exit_codes(), _open_artefact(artefact) as session:
+    with exit_codes(), _open_artefact(artefact, backend) as session:
         dataset = evaluation.open_dataset_for(session.card, data, strict=strict)
         used_seed = _seed_of(dataset, split, seed)
         of_seed = "" if used_seed is None else f" (seed {used_seed})"
@@ -58,20 +67,26 @@ def evaluate(
         if as_json:
             print(json.dumps(_to_dict(artefact, session, dataset, split, used_seed, result), indent=1))
         else:
-            _print_table(result, title=f"{artefact.name} on {dataset.name} {split}{of_seed}")
+            title = f"{artefact.name} on {dataset.name} {split}{of_seed}"
+            if isinstance(result, AccuracyResult):
+                print_accuracy(result, title=title)
+            else:
+                _print_table(result, title=title)
 
 
-def _open_artefact(path: Path) -> Session:
+def _open_artefact(path: Path, backend: BackendOption) -> Session:
     if path.suffix == _CHECKPOINT_SUFFIX:
         from ..runtime.require import require
 
+        if backend != "auto":
+            raise InputError(
+                f"--backend: expected auto with a checkpoint, which runs in PyTorch, got {backend}. Export it first."
+            )
         require("torch", extra="train", why="a checkpoint")
         from ..train.checkpoint import open_checkpoint_session
 
         return open_checkpoint_session(path)
-    from ..runtime.session import open_session
-
-    return open_session(path)
+    return open_with(path, backend)
 
 
 def _seed_of(dataset: Dataset, split: str, seed: int | None) -> int | None:
@@ -90,15 +105,17 @@ def _seed_of(dataset: Dataset, split: str, seed: int | None) -> int | None:
 
 def _evaluate_with_progress(
     session: Session, dataset: Dataset, split: str, *, seed: int, talk: Console
-) -> EvaluationResult:
+) -> EvaluationResult | AccuracyResult:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ..calib import evaluation
+    from ..calib.accuracy import evaluate_accuracy
+    from ..calib.evaluation import evaluate as evaluate_detector
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=talk, transient=True) as progress:
         task = progress.add_task(f"images, {session.backend}", total=None)
-        return evaluation.evaluate(
+        measure = evaluate_accuracy if session.card.task == "classifier" else evaluate_detector
+        return measure(
             session,
             dataset,
             split,
@@ -108,7 +125,12 @@ def _evaluate_with_progress(
 
 
 def _to_dict(
-    artefact: Path, session: Session, dataset: Dataset, split: str, seed: int | None, result: EvaluationResult
+    artefact: Path,
+    session: Session,
+    dataset: Dataset,
+    split: str,
+    seed: int | None,
+    result: EvaluationResult | AccuracyResult,
 ) -> dict[str, Any]:
     return {
         "artefact": str(artefact),

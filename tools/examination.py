@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from .. import __version__
 from ..runtime import machine
-from ..runtime.errors import InputError
+from ..runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 from .check_opencv import check_opencv
 
 State = Literal["ok", "none", "warning", "broken"]
@@ -44,7 +44,7 @@ def examine() -> list[Finding]:
     findings = [_python(), _processor(), _base_packages(), onnxruntime_finding(), opencv_finding()]
     # What OpenCV or ONNX Runtime lack would only be said a second time.
     works = all(finding.state != "broken" for finding in findings)
-    checks: list[Callable[[], Finding]] = [_encoder, _cameras, _nvidia, _tensorrt, _openvino]
+    checks: list[Callable[[], Finding]] = [_encoder, _cameras, _nvidia, _tensorrt, _cuda_layer, _openvino]
     if works:
         checks += [_backends, _display, _shipped_detector]
     return [*findings, *(check() for check in checks), *extras_findings(machine.requirements_of())]
@@ -216,18 +216,42 @@ def _tensorrt() -> Finding:
     return Finding(name="TensorRT", state=state, found=_listed(installed) or "neither TensorRT nor TensorRT-RTX")
 
 
+def _cuda_layer() -> Finding:
+    """Say through which package an engine would reach the GPU."""
+    from ..runtime.cuda_layer import open_cuda
+
+    name = "CUDA layer"
+    try:
+        cuda = open_cuda()
+    except MissingDependencyError as error:
+        return Finding(name=name, state="none", found="neither cuda-python nor pycuda", advice=str(error))
+    except NoDeviceError as error:
+        return Finding(name=name, state="none", found=f"no GPU: {error.reason}")
+    except DeviceError as error:
+        return Finding(name=name, state="warning", found=str(error), advice="Look at `nvidia-smi`.")
+    graphs = "records CUDA graphs" if cuda.capture is not None else "records no CUDA graphs"
+    device = f"{cuda.device.name}, compute capability {cuda.device.compute_capability}"
+    found = f"{cuda.name}, {graphs}, on {device}"
+    cuda.close()
+    return Finding(name=name, state="ok", found=found)
+
+
 def _openvino() -> Finding:
     installed = machine.installed_of(("openvino",))
     if not installed:
         return Finding(name="OpenVINO", state="none", found="not installed")
+    from ..runtime import session_openvino
+
     try:
-        devices = importlib.import_module("openvino").Core().available_devices
+        core = session_openvino.core()
+        devices = core.available_devices
+        abilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") if "CPU" in devices else ()
     except (ImportError, AttributeError, RuntimeError, OSError) as error:
         found = f"{_listed(installed)} cannot be used: {error}"
         return Finding(name="OpenVINO", state="warning", found=found, advice="pip install --force-reinstall openvino")
-    return Finding(
-        name="OpenVINO", state="ok", found=f"{_listed(installed)}; computes on {', '.join(devices) or 'nothing'}"
-    )
+    found = f"{_listed(installed)}; computes on {', '.join(devices) or 'nothing'}"
+    fast = ", ".join(name.lower() for name in ("FP32", "BF16", "INT8") if name in abilities)
+    return Finding(name="OpenVINO", state="ok", found=found + (f", by the processor in {fast}" if fast else ""))
 
 
 def _shipped_detector() -> Finding:

@@ -17,13 +17,15 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from ..runtime.backends import BackendOption
 from ..runtime.detector import fit_frame
 from ..runtime.errors import InputError
 from ..runtime.pipeline import run_pipeline
-from ..runtime.session import Session, open_session
+from ..runtime.session import Session
 from ..runtime.sink_video import VideoSink
 from ..runtime.sinks import Sink
 from ..runtime.sources import open_source
+from .backend_option import open_with
 
 _KEPT_FRAMES = 64
 """Frames of the clip held in memory for the stages that are measured alone."""
@@ -91,6 +93,7 @@ def measure_latency(
     frames: int,
     repeats: int,
     threads: int | None = None,
+    backend: BackendOption = "auto",
     on_round: Callable[[int], None] | None = None,
 ) -> LatencyReport:
     """Measure the stages alone and the loop with and without recording, `repeats` times in turn.
@@ -101,13 +104,14 @@ def measure_latency(
         frames: per stage and repeat; no more than the clip has.
         repeats: rounds of resize, network, loop, loop with recording.
         threads: of the session.
+        backend: who runs the graph.
         on_round: is called after each round with the number of rounds done.
 
     Raises:
         InputError: the graph or clip cannot be used, or the clip is too short.
     """
-    images = _first_frames(clip)
-    with open_session(model, threads=threads) as session, tempfile.TemporaryDirectory() as folder:
+    images = first_frames(clip)
+    with open_with(model, backend, threads=threads) as session, tempfile.TemporaryDirectory() as folder:
         fitted = [fit_frame(image, session.card.input)[np.newaxis] for image in images]
         for batch in islice(cycle(fitted), _WARM_UP_RUNS):
             session.run(batch)
@@ -117,7 +121,7 @@ def measure_latency(
             if on_round is not None:
                 on_round(index + 1)
         network = _figure([1e3 * r.network_s for r in rounds])
-        share = _tail_share(model, fitted, threads, Path(folder)) if session.backend.endswith("(CPU)") else None
+        share = _tail_share(model, fitted, threads, Path(folder)) if session.backend == "onnxruntime (CPU)" else None
         return LatencyReport(
             model=str(model),
             backend=session.backend,
@@ -138,7 +142,12 @@ def measure_latency(
         )
 
 
-def _first_frames(clip: Path) -> list[NDArray[np.uint8]]:
+def first_frames(clip: Path) -> list[NDArray[np.uint8]]:
+    """Decode the first frames of a video.
+
+    Raises:
+        InputError: it is none, or cannot be read.
+    """
     with open_source(str(clip)) as source:
         if source.kind != "video":
             raise InputError(f"{clip}: expected a video, got {source.kind}.")

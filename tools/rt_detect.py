@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .backend_option import BackendFlag
 from .detection_run import DetectionOptions, run_detection
 from .exits import exit_codes
 
@@ -17,8 +18,15 @@ def rt_detect(
         typer.Option(metavar="SOURCE", help="A video, a camera (cam0 or 0), an image, a folder or a glob of images."),
     ],
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A graph (.onnx).", show_default="the shipped detector")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A graph (.onnx) or an engine (.engine).", show_default="the shipped detector"
+        ),
     ] = None,
+    backend: BackendFlag = "auto",
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run an engine that you did not build: such a file can run code.")
+    ] = False,
     save: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Annotated video (.mp4, .mkv); for images a folder.")
     ] = None,
@@ -46,11 +54,15 @@ def rt_detect(
 
       rt-detect --video 'photos/**/*.jpg' --save annotated/
 
+      rt-detect --video clip.mp4 --backend openvino:f32
+
       rt-detect --video clip.mp4 --json - | grep '"dog"'
     """
     options = DetectionOptions(
         video=video,
         model=model,
+        backend=backend,
+        trust=trust,
         save=save,
         json=json,
         scores=tuple(score or ()),

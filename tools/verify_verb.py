@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def verify(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A checkpoint or a graph, held to be right.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="A checkpoint or a graph, held against it.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="Checkpoint, graph or engine, held to be right.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Likewise, held against it.")],
     frames: Annotated[str, typer.Option(metavar="SOURCE", help="A video, an image, a folder or a glob of images.")],
     max_frames: Annotated[int, typer.Option(min=1, help="Frames to compare, spread evenly over the source.")] = 16,
     save: Annotated[
@@ -28,10 +28,19 @@ def verify(
 ) -> None:
     """Compare two artefacts on the same real frames.
 
-    Card, names, dtypes and shapes first, then raw heads where both name them, then detections one to one. Tolerances
-    follow the coarser precision and are shown with their reason. Exit code 1 and the figures where they differ.
+    Card, names, dtypes and shapes first, then raw heads where both name them, then detections one to one, or classes.
+    Tolerances follow the coarser precision and are shown with their reason. Exit code 1 and the figures where they
+    differ.
 
-    Example: singleshot verify runs/animals/best.ckpt animals.onnx --frames clip.mp4 --save worst.png
+    PyTorch runs checkpoints, TensorRT engines, ONNX Runtime graphs. GRAPH@RUNNER runs a graph elsewhere: onnxruntime,
+    openvino:f32 (or openvino), openvino:bf16, opencv.
+
+    Examples:
+      singleshot verify runs/animals/best.ckpt animals.onnx --frames clip.mp4 --save worst.png
+
+      singleshot verify animals.onnx animals.onnx@openvino:bf16 --frames photos/
+
+      singleshot verify animals.onnx animals.int8.onnx@openvino --frames photos/
     """
     from rich.console import Console
 
@@ -54,7 +63,7 @@ def verify(
         verification.check()
 
 
-def _verify_with_progress(first: Path, second: Path, frames: str, count: int, talk: Console) -> Verification:
+def _verify_with_progress(first: str, second: str, frames: str, count: int, talk: Console) -> Verification:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from ..export.verification import verify as verify_artefacts

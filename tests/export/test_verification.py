@@ -14,16 +14,21 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.export import verification
+from singleshot.export.artefact import open_artefact
+from singleshot.export.classification_parity import ClassificationParity
+from singleshot.export.graph_runners import split_runner
 from singleshot.export.parity import (
     FP32,
     FramePair,
+    Parity,
     compare_detections,
     match_detections,
     pair_of_detections,
 )
 from singleshot.export.tail import append_onnx_tail
-from singleshot.export.verification import FP16, INT8, Verification, sampled_frames, tolerances_for, verify
+from singleshot.export.verification import BF16, FP16, INT8, Verification, sampled_frames, tolerances_for, verify
 from singleshot.export.worst_frames import save_worst_frames
+from singleshot.runtime import session_openvino
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.detections import Detections
 from singleshot.runtime.errors import CheckError, InputError
@@ -107,7 +112,7 @@ def test_an_artefact_agrees_with_itself(write_detector: WriteDetector, photos: P
     path = write_detector("a.onnx")
     done: list[tuple[int, int]] = []
     result = verify(path, path, frames=str(photos), on_progress=lambda *at: done.append(at))
-    assert result.parity is not None
+    assert isinstance(result.parity, Parity)
     assert result.holds
     assert result.parity.frames == 3
     assert result.parity.matched > 0
@@ -119,7 +124,7 @@ def test_an_artefact_agrees_with_itself(write_detector: WriteDetector, photos: P
 def test_other_weights_are_told_by_the_heads(write_detector: WriteDetector, photos: Path) -> None:
     """The detections still match: the raw heads alone tell that something changed."""
     result = verify(write_detector("a.onnx"), write_detector("b.onnx", error=1e-7), frames=str(photos))
-    assert result.parity is not None
+    assert isinstance(result.parity, Parity)
     assert result.parity.unmatched == ()
     assert result.parity.heads_difference > 1e-4
     with pytest.raises(CheckError, match=r"b\.onnx: expected the same detections as .*a\.onnx, got 0 unmatched of"):
@@ -128,7 +133,7 @@ def test_other_weights_are_told_by_the_heads(write_detector: WriteDetector, phot
 
 def test_half_precision_has_its_own_tolerances(write_detector: WriteDetector, photos: Path) -> None:
     result = verify(write_detector("a.onnx"), write_detector("half.onnx", half=True), frames=str(photos))
-    assert result.parity is not None
+    assert isinstance(result.parity, Parity)
     assert result.parity.tolerances == FP16
     assert result.parity.heads_difference > 1e-4
     assert result.holds
@@ -138,7 +143,7 @@ def test_half_precision_has_its_own_tolerances(write_detector: WriteDetector, ph
 def test_a_batch_that_is_fixed_is_no_difference(graphs: Path, dog_clip: Path) -> None:
     result = verify(graphs / "quarters.onnx", graphs / "quarters_one_by_one.onnx", frames=str(dog_clip), count=2)
     assert result.holds
-    assert result.parity is not None
+    assert isinstance(result.parity, Parity)
     assert not result.parity.heads_compared
     assert [item.frame.index for item in sorted(result.compared, key=lambda item: item.frame.index)] == [0, 281]
 
@@ -287,3 +292,71 @@ def test_frames_keep_their_place() -> None:
         match=match_detections(pair_of_detections(ONE, ONE, class_count=2), Postprocess()),
     )
     assert item.badness == (0, 0.0)
+
+
+@pytest.mark.parametrize("runner", ["openvino", "openvino:f32", "opencv"])
+def test_the_same_graph_elsewhere(write_detector: WriteDetector, photos: Path, runner: str) -> None:
+    if runner != "opencv":
+        pytest.importorskip("openvino")
+    path = write_detector("a.onnx")
+    result = verify(path, f"{path}@{runner}", frames=str(photos))
+    assert isinstance(result.parity, Parity)
+    assert result.holds, result.lines()
+    assert result.parity.heads_compared
+    assert result.second.precision == "fp32"
+    assert result.second.session.backend.startswith(runner.partition(":")[0])
+
+
+def test_bf16_has_its_own_tolerances(write_detector: WriteDetector, photos: Path) -> None:
+    pytest.importorskip("openvino")
+    if "BF16" not in session_openvino.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor does not compute bf16")
+    path = write_detector("a.onnx")
+    result = verify(path, f"{path}@openvino:bf16", frames=str(photos))
+    assert isinstance(result.parity, Parity)
+    assert (result.second.precision, result.parity.tolerances) == ("bf16", BF16)
+    assert result.parity.heads_difference > 1e-4
+
+
+def test_classifiers_are_compared_by_their_classes(graphs: Path, photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    path = graphs / "quarters_classifier.onnx"
+    result = verify(path, f"{path}@openvino", frames=str(photos))
+    assert isinstance(result.parity, ClassificationParity)
+    assert (result.holds, result.parity.agreeing, result.parity.logits_compared) == (True, 3, True)
+    assert result.compared == ()
+    wrong = onnx.load(str(path))
+    (factor,) = (item for item in wrong.graph.initializer if item.name == "factor")
+    factor.CopyFrom(numpy_helper.from_array(np.array(-1 / 51, np.float32), "factor"))
+    onnx.save(wrong, str(tmp_path / "wrong.onnx"))
+    with pytest.raises(CheckError, match=r"wrong\.onnx: expected the same classes .* another first class in 3 of 3"):
+        verify(path, tmp_path / "wrong.onnx", frames=str(photos)).check()
+
+
+def test_a_detector_is_no_classifier(graphs: Path, photos: Path) -> None:
+    result = verify(graphs / "quarters.onnx", graphs / "quarters_classifier.onnx", frames=str(photos))
+    assert "task: detector against classifier" in result.contract
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        pytest.param("a.onnx@tpu", "a.onnx@tpu: expected one of onnxruntime, .* behind the @, got 'tpu'", id="unknown"),
+        pytest.param("a.ckpt@openvino", "expected nothing behind the @ of what PyTorch runs, got openvino", id="torch"),
+        pytest.param("a.engine@opencv", "expected nothing behind the @ of what TensorRT runs, got opencv", id="engine"),
+    ],
+)
+def test_a_runner_that_does_not_fit(spec: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        open_artefact(spec)
+
+
+def test_opencv_needs_a_tail_that_can_be_put_in(graphs: Path) -> None:
+    with pytest.raises(InputError, match=r"quarters\.onnx: expected a graph that can be given the `cluster` tail"):
+        open_artefact(f"{graphs / 'quarters.onnx'}@opencv")
+
+
+def test_a_file_may_have_an_at_in_its_name(write_detector: WriteDetector) -> None:
+    path = write_detector("a@b.onnx")
+    assert split_runner(str(path)) == (path, None)
+    assert split_runner(f"{path}@openvino") == (path, "openvino:f32")

@@ -65,7 +65,11 @@ def test_each_frame_of_a_batch_has_its_own_detections(graphs: Path) -> None:
             id="input's size is not the card's",
         ),
         pytest.param("bad_rows.onnx", "expected det_boxes float32 [N, 100, 4], got float32 [N, 4, 4].", id="rows"),
-        pytest.param("graph.pt", "expected a graph (.onnx), got the suffix '.pt'.", id="another kind of file"),
+        pytest.param(
+            "graph.pt",
+            "expected a graph (.onnx) or an engine (.engine), got the suffix '.pt'.",
+            id="another kind of file",
+        ),
         pytest.param("best.ckpt", "expected a graph (.onnx), got a checkpoint. `singleshot export", id="checkpoint"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from singleshot.runtime import machine
-from singleshot.runtime.errors import InputError
+from singleshot.runtime import cuda_layer, machine
+from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 from singleshot.tools import examination
 from singleshot.tools.doctor import doctor
 
@@ -95,3 +95,35 @@ def test_extras_with_the_line_that_brings_them(monkeypatch: pytest.MonkeyPatch) 
 def test_without_an_installation_extras_are_not_known() -> None:
     (finding,) = examination.extras_findings(())
     assert "singleshot runs from its folder" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("opened", "state", "found"),
+    [
+        pytest.param(NoDeviceError("no driver"), "none", "no GPU: no driver", id="no GPU"),
+        pytest.param(MissingDependencyError("pip"), "none", "neither cuda-python nor pycuda", id="no package"),
+        pytest.param(DeviceError("lost"), "warning", "lost", id="a GPU in trouble"),
+        pytest.param(
+            None, "ok", "pycuda 2024, records no CUDA graphs, on Fake RTX, compute capability 8.6", id="works"
+        ),
+    ],
+)
+def test_the_cuda_layer_in_use(
+    monkeypatch: pytest.MonkeyPatch, opened: Exception | None, state: str, found: str
+) -> None:
+    class Cuda:
+        name = "pycuda 2024"
+        capture = None
+        device = cuda_layer.CudaDevice(name="Fake RTX", compute_capability="8.6")
+
+        def close(self) -> None:
+            """Nothing is held."""
+
+    def open_cuda() -> Cuda:
+        if opened is not None:
+            raise opened
+        return Cuda()
+
+    monkeypatch.setattr(cuda_layer, "open_cuda", open_cuda)
+    findings = {item.name: item for item in examination.examine()}
+    assert (findings["CUDA layer"].state, findings["CUDA layer"].found) == (state, found)

@@ -1,0 +1,284 @@
+"""What the other backends and precisions make of a graph, measured and written into its card.
+
+`auto` (see `runtime/backends.py`) takes nothing that is not certified here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..calib.accuracy import AccuracyResult, evaluate_accuracy
+from ..calib.average_precision import EvaluationResult
+from ..calib.evaluation import evaluate, open_dataset_for
+from ..runtime.card import BackendParity, Card, sha256_of_file
+from ..runtime.errors import CheckError, InputError
+from ..runtime.frame import Frame
+from ..runtime.require import require
+from ..runtime.session import Session
+from ..runtime.session_onnxruntime import graph_facts
+from ..runtime.session_openvino import computes_bf16
+from ..runtime.whole_files import whole_file
+from .artefact import Artefact, open_artefact
+from .classification_parity import ClassificationParity
+from .graph_file import save_graph
+from .inspection import inspect_artefact
+from .parity import Parity
+from .proof_frames import FRAMES
+from .verification import Progress, compare_artefacts, contract_differences, sampled_frames
+
+CertifiedPrecision = Literal["f32", "bf16", "int8"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledData:
+    """Images that the loss of accuracy is measured on.
+
+    Args:
+        root: as `open_dataset` takes it.
+        split: one of its splits.
+        seed: of a seeded split.
+        max_drop: points of AP50:95, of a classifier top-1, that may be lost.
+    """
+
+    root: Path
+    split: str
+    seed: int = 0
+    max_drop: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certification:
+    """What was measured on a graph.
+
+    Args:
+        out: the graph with its new card.
+        parities: one a precision.
+    """
+
+    out: Path
+    parities: tuple[BackendParity, ...]
+
+    def lines(self) -> list[str]:
+        """Say each in one line."""
+        return [f"{'agrees ' if item.holds else 'DIFFERS'} {_said(item)}" for item in self.parities]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write for a machine, ready for JSON."""
+        return {"graph": str(self.out), "backend_parity": [item.model_dump(mode="json") for item in self.parities]}
+
+    def check(self) -> None:
+        """Raise if nothing agrees.
+
+        Raises:
+            CheckError: no backend and precision does.
+        """
+        if not any(item.holds for item in self.parities):
+            figures = "; ".join(_said(item) for item in self.parities)
+            raise CheckError(f"{self.out}: expected a backend and precision that agree with FP32, got {figures}.")
+
+
+def certify(
+    graph: Path,
+    out: Path,
+    *,
+    frames: str,
+    count: int = FRAMES,
+    parent: Path | None = None,
+    data: LabelledData | None = None,
+    on_progress: Progress | None = None,
+) -> Certification:
+    """Run a graph by OpenVINO in every precision, hold the answers against FP32's, and write a card that says so.
+
+    A float graph is held against itself in ONNX Runtime, in f32 and bf16; a graph with an fp16 or int8 network
+    against its FP32 parent. With labelled data the loss of accuracy decides what agrees, without it the tolerances of
+    `verify`.
+
+    Args:
+        graph: whose card is to know.
+        out: the same graph with the new card; may be the same path.
+        frames: a video, an image, a folder or a glob of images.
+        count: frames to compare, spread evenly.
+        parent: the FP32 graph that an fp16 or int8 one was made from.
+        data: measures the loss of accuracy too.
+        on_progress: called after each frame and each labelled image.
+
+    Raises:
+        InputError: a file or the frames cannot be used, or the parent is missing or another.
+        MissingDependencyError: openvino is not installed.
+    """
+    require("openvino", extra="openvino", why="a certification")
+    reference = _reference_of(graph, parent)
+    chosen, _ = sampled_frames(frames, count)
+    said = f"{len(chosen)} frames of {frames}"
+    parities = tuple(
+        _certify_one(graph, reference, precision, frames=chosen, said=said, data=data, on_progress=on_progress)
+        for precision in precisions_of(graph)
+    )
+    write_parities(graph, parities, out)
+    return Certification(out=out, parities=parities)
+
+
+def certify_fresh(graph: Path, frames: NDArray[np.uint8], *, said: str) -> Card:
+    """Certify an FP32 graph that was just made, on the frames that proved it; its file gets the new card.
+
+    Args:
+        graph: the file.
+        frames: [n, H, W, 3] uint8 BGR, of the input's size.
+        said: what the frames are.
+
+    Returns:
+        The new card; the old one where OpenVINO is not installed.
+    """
+    if find_spec("openvino") is None:
+        return graph_facts(graph).card
+    chosen = [Frame(image=image, index=index, time_s=0.0, source=said) for index, image in enumerate(frames)]
+    parities = [_certify_one(graph, graph, precision, frames=chosen, said=said) for precision in precisions_of(graph)]
+    return write_parities(graph, parities, graph)
+
+
+def precisions_of(graph: Path) -> tuple[CertifiedPrecision, ...]:
+    """List what OpenVINO can run a graph in on this machine."""
+    if inspect_artefact(graph).precision == "int8":
+        return ("int8",)
+    return ("f32", "bf16") if computes_bf16() else ("f32",)
+
+
+def backend_parity(
+    first: Artefact, second: Artefact, frames: list[Frame], *, data: str, on_progress: Progress | None = None
+) -> BackendParity:
+    """Compare a reference with the same detector run by OpenVINO, for the card.
+
+    Args:
+        first: the reference.
+        second: run by OpenVINO.
+        frames: of any size.
+        data: where they came from.
+        on_progress: called after each frame.
+    """
+    parity, _ = compare_artefacts(first, second, frames, on_progress)
+    matched, unmatched, least_iou = _counts(parity)
+    is_same = sha256_of_file(first.path) == sha256_of_file(second.path)
+    return BackendParity(
+        backend="openvino",
+        precision=_precision_of(second),
+        version=version("openvino"),
+        reference=f"{'the same graph' if is_same else first.path.name}, {first.session.backend} {first.precision}",
+        data=data,
+        frames=parity.frames,
+        matched=matched,
+        unmatched=unmatched,
+        score_difference=parity.score_difference,
+        least_iou=least_iou,
+        holds=parity.holds,
+    )
+
+
+def write_parities(graph: Path, parities: Sequence[BackendParity], out: Path) -> Card:
+    """Write a graph with a card that holds these parities in place of older ones.
+
+    Raises:
+        InputError: the graph has no card, or `out` cannot be written.
+    """
+    inspection = inspect_artefact(graph)
+    if inspection.card is None:
+        raise InputError(f"{graph}: expected a graph with a card, got {inspection.card_problem}.")
+    if out.suffix != ".onnx":
+        raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
+    measured = {item.precision for item in parities}
+    kept = tuple(item for item in inspection.card.backend_parity if item.precision not in measured)
+    card = inspection.card.model_copy(update={"backend_parity": (*kept, *parities)})
+    with whole_file(out) as temporary:
+        save_graph(onnx.load(str(graph)), card, temporary)
+    return card
+
+
+def _reference_of(graph: Path, parent: Path | None) -> Path:
+    """Find what is FP32: the graph itself, or the parent that it was made from."""
+    inspection = inspect_artefact(graph)
+    if inspection.precision == "fp32":
+        if parent is not None:
+            raise InputError(f"--parent: expected none for a graph in fp32, got {parent}. Leave it out.")
+        return graph
+    if parent is None:
+        raise InputError(
+            f"{graph}: expected its FP32 parent, as its own network is in {inspection.precision}. Name it by --parent."
+        )
+    made_from = None if inspection.card is None else inspection.card.origin.parent_sha256
+    found = inspect_artefact(parent)
+    if found.sha256 != made_from or found.precision != "fp32":
+        raise InputError(
+            f"{parent}: expected the FP32 graph that {graph.name} was made from (sha256 {made_from}), "
+            f"got one in {found.precision} of sha256 {found.sha256}."
+        )
+    return parent
+
+
+def _certify_one(
+    graph: Path,
+    reference: Path,
+    precision: CertifiedPrecision,
+    *,
+    frames: list[Frame],
+    said: str,
+    data: LabelledData | None = None,
+    on_progress: Progress | None = None,
+) -> BackendParity:
+    runner = "openvino:bf16" if precision == "bf16" else "openvino:f32"
+    with open_artefact(str(reference)) as first, open_artefact(f"{graph}@{runner}") as second:
+        differences = contract_differences(first, second)
+        if differences:
+            raise CheckError(f"{graph}: expected the contract of {reference}, got {'; '.join(differences)}.")
+        parity = backend_parity(first, second, frames, data=said, on_progress=on_progress)
+        if data is None:
+            return parity
+        drop = 100 * (_accuracy(first.session, data, on_progress) - _accuracy(second.session, data, on_progress))
+        return parity.model_copy(
+            update={
+                "drop_points": drop,
+                "drop_data": f"{data.root.name} {data.split}, at most {data.max_drop} points allowed",
+                "holds": drop <= data.max_drop,
+            }
+        )
+
+
+def _accuracy(session: Session, data: LabelledData, on_progress: Progress | None) -> float:
+    dataset = open_dataset_for(session.card, data.root)
+    measure = evaluate_accuracy if session.card.task == "classifier" else evaluate
+    result: AccuracyResult | EvaluationResult = measure(
+        session, dataset, data.split, seed=data.seed, on_progress=on_progress
+    )
+    value = result.top1 if isinstance(result, AccuracyResult) else result.mean_ap50_95
+    if value is None:
+        raise InputError(f"{data.root}: expected a class with enough objects to measure AP, got none in {data.split}.")
+    return value
+
+
+def _precision_of(artefact: Artefact) -> CertifiedPrecision:
+    if artefact.precision in ("bf16", "int8"):
+        return artefact.precision
+    return "f32"
+
+
+def _counts(parity: Parity | ClassificationParity) -> tuple[int, int, float | None]:
+    """Return how many were matched and unmatched, and the least overlap."""
+    if isinstance(parity, ClassificationParity):
+        return parity.agreeing + parity.exempt, parity.disagreeing, None
+    return parity.matched, len(parity.unmatched), parity.least_iou
+
+
+def _said(item: BackendParity) -> str:
+    overlap = "" if item.least_iou is None else f", least IoU {item.least_iou:.3f}"
+    drop = "" if item.drop_points is None else f", {item.drop_points:+.2f} points lost on {item.drop_data}"
+    return (
+        f"{item.backend} {item.precision}: {item.unmatched} of {item.matched + item.unmatched} unmatched, "
+        f"scores {item.score_difference:.1e} apart{overlap}{drop} ({item.data}; {item.reference})"
+    )

@@ -1,0 +1,89 @@
+"""Who can run a graph that is to be compared."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Literal, get_args
+
+import onnx
+
+from ..runtime.card import Card
+from ..runtime.errors import InputError
+from ..runtime.runner import Runner
+from ..runtime.session import GraphSession
+from ..runtime.session_onnxruntime import OnnxRuntimeRunner, graph_facts
+from .cluster_tail import with_cluster_tail
+from .graph_file import save_graph
+
+RunnerName = Literal["onnxruntime", "openvino:f32", "openvino:bf16", "opencv"]
+"""Behind an `@`, as in `animals.onnx@openvino:bf16`."""
+
+
+def split_runner(text: str) -> tuple[Path, RunnerName | None]:
+    """Split `PATH` or `PATH@RUNNER`; a file whose name holds an `@` is found by its whole name.
+
+    Raises:
+        InputError: there is something else behind the `@`.
+    """
+    path, at, runner = text.rpartition("@")
+    if not at or Path(text).exists():
+        return Path(text), None
+    runner = "openvino:f32" if runner == "openvino" else runner
+    if runner not in get_args(RunnerName):
+        raise InputError(f"{text}: expected one of {', '.join(get_args(RunnerName))} behind the @, got {runner!r}.")
+    return Path(path), runner  # type: ignore[return-value]  # checked above
+
+
+def open_runner(path: Path, name: RunnerName, *, threads: int | None = None) -> Runner:
+    """Open a graph with the runner that was named.
+
+    OpenCV lacks NonMaxSuppression: a graph with the `onnx` tail is given the `cluster` tail for it.
+
+    Raises:
+        InputError: the file or the runner cannot be used.
+        MissingDependencyError: the runner is not installed.
+    """
+    if name == "onnxruntime":
+        return OnnxRuntimeRunner(path, threads=threads)
+    if name == "opencv":
+        return _open_opencv(path)
+    from ..runtime.session_openvino import OpenVinoRunner
+
+    return OpenVinoRunner(path, precision="bf16" if name == "openvino:bf16" else "f32", threads=threads)
+
+
+def open_graph(path: Path, name: RunnerName, *, threads: int | None = None) -> GraphSession:
+    """Open a session over `open_runner`.
+
+    Raises:
+        InputError: the file or the runner cannot be used, or the graph does not follow the contract.
+        MissingDependencyError: the runner is not installed.
+    """
+    return GraphSession(path, open_runner(path, name, threads=threads))
+
+
+def _open_opencv(path: Path) -> Runner:
+    from .session_opencv import OpenCvRunner
+
+    card = graph_facts(path).card
+    if card.task == "classifier" or card.postprocess.tail == "cluster":
+        return OpenCvRunner(path)
+    given = onnx.load(str(path))
+    try:
+        model = with_cluster_tail(given, card.postprocess)
+    except ValueError as error:
+        raise InputError(
+            f"{path}: expected a graph that can be given the `cluster` tail for OpenCV, got none ({error}). "
+            f"Run it with onnxruntime."
+        ) from error
+    kept = {value.name for value in model.graph.output}
+    model.graph.output.extend(value for value in given.graph.output if value.name not in kept)  # raw heads
+    with tempfile.TemporaryDirectory() as folder:
+        clustered = Path(folder) / path.name
+        save_graph(model, _with_cluster(card), clustered)
+        return OpenCvRunner(clustered, source=path)
+
+
+def _with_cluster(card: Card) -> Card:
+    return card.model_copy(update={"postprocess": card.postprocess.model_copy(update={"tail": "cluster"})})

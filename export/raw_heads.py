@@ -1,0 +1,154 @@
+"""What a network emits before post-processing, whoever computes it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from ..runtime.boxes import decode_boxes
+from ..runtime.card import Card
+from ..runtime.postprocess import scores_from_logits
+from ..runtime.runner import Runner
+from .graph_runners import RunnerName, open_runner
+from .tail import HEADS
+
+if TYPE_CHECKING:
+    from ..train.session_torch import TorchClassifierSession, TorchSession
+
+_CLASS_LOGITS, _BOX_OFFSETS = HEADS
+_DEFAULT_BOXES = ("tail/default_centres", "tail/default_sizes")
+"""What a tail calls the two halves of its default boxes."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadsOfFrame:
+    """What a network emits for one frame.
+
+    Args:
+        class_logits: [D, C] float32; of a classifier [1, C].
+        box_offsets: [D, 4] float32; of a classifier [0, 4].
+        default_cxcywh: [D, 4] float32, normalised; None where the artefact does not say.
+    """
+
+    class_logits: Array
+    box_offsets: Array
+    default_cxcywh: Array | None
+
+    def difference(self, other: HeadsOfFrame) -> float:
+        """Return the largest absolute difference; infinite where the shapes differ."""
+        pairs = ((self.class_logits, other.class_logits), (self.box_offsets, other.box_offsets))
+        if any(left.shape != right.shape for left, right in pairs):
+            return float("inf")
+        # numpy's maximum keeps a NaN, which Python's would drop.
+        return float(np.max([np.abs(left - right).max(initial=0) for left, right in pairs]))
+
+    def candidates(self, variances: tuple[float, float]) -> tuple[Array, Array] | None:
+        """Return scores [D, C - 1] and clipped boxes [D, 4] before suppression, if the default boxes are known."""
+        if self.default_cxcywh is None:
+            return None
+        boxes = np.clip(decode_boxes(self.box_offsets, self.default_cxcywh, variances), 0, 1)
+        return scores_from_logits(self.class_logits), boxes
+
+
+class RunsHeads(Protocol):
+    """Computes raw heads."""
+
+    def __call__(self, frame: NDArray[np.uint8]) -> HeadsOfFrame:
+        """Compute those of one frame, [1, H, W, 3] uint8 BGR, already of the input's size."""
+
+    def close(self) -> None:
+        """Free what is held."""
+
+
+class GraphHeads:
+    """The raw heads of a graph, from a second copy of it that ends in them as well.
+
+    Args:
+        runner: computes them.
+        default_cxcywh: [D, 4] float32; None where the graph does not name them.
+    """
+
+    def __init__(self, runner: Runner, default_cxcywh: Array | None) -> None:
+        self._runner = runner
+        self._default_cxcywh = default_cxcywh
+
+    def __call__(self, frame: NDArray[np.uint8]) -> HeadsOfFrame:
+        """Compute the heads of one frame; see `RunsHeads`."""
+        outputs = self._runner.infer(frame)
+        logits = outputs[_CLASS_LOGITS]
+        return HeadsOfFrame(
+            class_logits=logits.reshape(-1, logits.shape[-1]).astype(np.float32),
+            box_offsets=outputs.get(_BOX_OFFSETS, np.zeros((1, 0, 4)))[0].astype(np.float32),
+            default_cxcywh=self._default_cxcywh,
+        )
+
+    def close(self) -> None:
+        """Free the copy."""
+        self._runner.close()
+
+
+class TorchHeads:
+    """The raw heads of a checkpoint.
+
+    Args:
+        session: runs it.
+        default_cxcywh: [D, 4] float32; None of a classifier.
+    """
+
+    def __init__(self, session: TorchSession | TorchClassifierSession, default_cxcywh: Array | None) -> None:
+        self._session = session
+        self._default_cxcywh = default_cxcywh
+
+    def __call__(self, frame: NDArray[np.uint8]) -> HeadsOfFrame:
+        """Compute the heads of one frame; see `RunsHeads`."""
+        from ..train.session_torch import TorchSession
+
+        if not isinstance(self._session, TorchSession):
+            logits = self._session.logits(frame)
+            return HeadsOfFrame(class_logits=logits, box_offsets=np.zeros((0, 4), np.float32), default_cxcywh=None)
+        emitted = self._session.heads(frame)
+        return HeadsOfFrame(
+            class_logits=emitted.class_logits[0].float().numpy(),
+            box_offsets=emitted.box_offsets[0].float().numpy(),
+            default_cxcywh=self._default_cxcywh,
+        )
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def open_graph_heads(path: Path, card: Card, name: RunnerName) -> GraphHeads | None:
+    """Open a graph a second time so that its raw heads come out; None if it does not name them.
+
+    Raises:
+        InputError: the runner cannot run it so.
+    """
+    model = onnx.load(str(path))
+    heads = HEADS if card.task == "detector" else (_CLASS_LOGITS,)
+    if not {output for node in model.graph.node for output in node.output}.issuperset(heads):
+        return None
+    constants = {item.name: item for item in model.graph.initializer}
+    halves = [numpy_helper.to_array(constants[half]) for half in _DEFAULT_BOXES if half in constants]
+    default_cxcywh = np.concatenate(halves, axis=1).astype(np.float32) if len(halves) == len(_DEFAULT_BOXES) else None
+    model.graph.output.extend(_head(head, card) for head in heads)
+    with tempfile.TemporaryDirectory() as folder:
+        with_heads = Path(folder) / path.name
+        onnx.save(model, str(with_heads))
+        return GraphHeads(open_runner(with_heads, name), default_cxcywh)
+
+
+def _head(name: str, card: Card) -> onnx.ValueInfoProto:
+    """Describe a raw head as an output; OpenCV wants a type and a shape of every one."""
+    if card.task == "classifier":
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(card.class_names)])
+    width = 4 if name == _BOX_OFFSETS else len(card.class_names) + 1
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", "D", width])

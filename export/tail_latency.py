@@ -1,0 +1,180 @@
+"""What post-processing costs by itself: both tails, several K, on heads that are at hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from onnx.utils import Extractor
+
+from ..runtime.card import Postprocess
+from ..runtime.errors import InputError
+from ..runtime.session_onnxruntime import graph_facts
+from .cluster_tail import with_cluster_tail
+from .raw_heads import HeadsOfFrame, open_graph_heads
+from .tail import CANDIDATES as CHOSEN
+from .tail import HEADS, OPSET, append_onnx_tail
+
+TAILS = ("candidates", "onnx", "cluster")
+"""The first is what both have in common, softmax and TopK: what a tail takes more is decoding and suppression."""
+CANDIDATES = (200, 400, 1000)
+"""K."""
+BOXES, CLASSES = 8732, 20
+"""Of SSD300 on VOC, the usual size to state."""
+_OBJECTS = 300
+"""Default boxes of the generated heads that are sure of a class."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TailLatency:
+    """What one tail costs a frame: softmax, choice of candidates, decoding and suppression together.
+
+    Args:
+        heads: whose.
+        boxes: D.
+        classes: without the background.
+        tail: one of TAILS.
+        candidates: K.
+        median_ms: of all runs.
+        least_ms: likewise.
+    """
+
+    heads: str
+    boxes: int
+    classes: int
+    tail: str
+    candidates: int
+    median_ms: float
+    least_ms: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write for a machine, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedHeads:
+    """Heads to post-process, one value a frame, all of one D and C."""
+
+    name: str
+    frames: tuple[HeadsOfFrame, ...]
+
+
+def measure_tails(
+    all_heads: Sequence[NamedHeads],
+    *,
+    repeats: int,
+    threads: int | None = None,
+    on_round: Callable[[int], None] | None = None,
+) -> list[TailLatency]:
+    """Time every tail and K on the same heads in ONNX Runtime, in turns.
+
+    Args:
+        all_heads: of one or several networks.
+        repeats: rounds; in each, every tail runs once over every frame.
+        threads: that compute a frame; none leaves the choice to ONNX Runtime.
+        on_round: called after each round with the number of rounds done.
+    """
+    routes = [
+        (heads, tail, candidates, _session(heads.frames[0], tail, candidates, threads))
+        for heads in all_heads
+        for tail in TAILS
+        for candidates in CANDIDATES
+    ]
+    seconds: list[list[float]] = [[] for _ in routes]
+    for number in range(repeats + 1):  # the first warms up
+        for (heads, _, _, session), taken in zip(routes, seconds, strict=True):
+            times = [_timed(session, frame) for frame in heads.frames]
+            if number:
+                taken.extend(times)
+        if number and on_round is not None:
+            on_round(number)
+    return [
+        TailLatency(
+            heads=heads.name,
+            boxes=len(heads.frames[0].class_logits),
+            classes=heads.frames[0].class_logits.shape[1] - 1,
+            tail=tail,
+            candidates=candidates,
+            median_ms=1e3 * float(np.median(taken)),
+            least_ms=1e3 * min(taken),
+        )
+        for (heads, tail, candidates, _), taken in zip(routes, seconds, strict=True)
+    ]
+
+
+def heads_of_graph(path: Path, fitted: Sequence[NDArray[np.uint8]]) -> NamedHeads:
+    """Compute a graph's raw heads on frames.
+
+    Args:
+        path: a detector.
+        fitted: [1, H, W, 3] uint8 BGR each, of the input's size.
+
+    Raises:
+        InputError: the graph does not name its heads and default boxes.
+    """
+    heads = open_graph_heads(path, graph_facts(path).card, "onnxruntime")
+    frames = () if heads is None else tuple(heads(frame) for frame in fitted)
+    if not frames or frames[0].default_cxcywh is None:
+        raise InputError(f"{path}: expected a detector that names its heads and default boxes, got none. Export it.")
+    return NamedHeads(name=path.name, frames=frames)
+
+
+def generated_heads() -> NamedHeads:
+    """Make heads of SSD300's size: most default boxes see background, 300 are sure of a class."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, (BOXES, CLASSES + 1)).astype(np.float32)
+    logits[:, 0] += 6
+    logits[rng.integers(0, BOXES, _OBJECTS), 1 + rng.integers(0, CLASSES, _OBJECTS)] += 8
+    offsets = rng.normal(0, 0.5, (BOXES, 4)).astype(np.float32)
+    default_cxcywh = np.concatenate([rng.uniform(0, 1, (BOXES, 2)), rng.uniform(0.05, 0.5, (BOXES, 2))], axis=1)
+    frame = HeadsOfFrame(class_logits=logits, box_offsets=offsets, default_cxcywh=default_cxcywh.astype(np.float32))
+    return NamedHeads(name="generated", frames=(frame,))
+
+
+def _session(heads: HeadsOfFrame, tail: str, candidates: int, threads: int | None) -> onnxruntime.InferenceSession:
+    if heads.default_cxcywh is None:
+        raise ValueError("heads: expected default boxes, got none")
+    postprocess = Postprocess(candidates=candidates)
+    model = append_onnx_tail(_heads_alone(heads), default_cxcywh=heads.default_cxcywh, postprocess=postprocess)
+    if tail == "cluster":
+        model = with_cluster_tail(model, postprocess)
+    if tail == TAILS[0]:
+        inputs = [value.name for value in model.graph.input]
+        model = Extractor(onnx.shape_inference.infer_shapes(model)).extract_model(
+            inputs[:1], [CHOSEN.scores, CHOSEN.class_ids]
+        )
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _heads_alone(heads: HeadsOfFrame) -> onnx.ModelProto:
+    """Build a graph that hands its inputs through as the raw heads."""
+    nodes, inputs, outputs = [], [], []
+    for name, value in zip(HEADS, (heads.class_logits, heads.box_offsets), strict=True):
+        shape = ["N", *value.shape]
+        nodes.append(helper.make_node("Identity", [f"in_{name}"], [name]))
+        inputs.append(helper.make_tensor_value_info(f"in_{name}", TensorProto.FLOAT, shape))
+        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    graph = helper.make_graph(nodes, "heads", inputs, outputs)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+
+
+def _timed(session: onnxruntime.InferenceSession, heads: HeadsOfFrame) -> float:
+    values = {"in_class_logits": heads.class_logits[None], "in_box_offsets": heads.box_offsets[None]}
+    fed = {value.name: values[value.name] for value in session.get_inputs()}
+    started_s = time.perf_counter()
+    session.run(None, fed)
+    return time.perf_counter() - started_s

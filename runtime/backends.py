@@ -1,0 +1,182 @@
+"""Which backend runs a graph, and in which precision: named by the user, or chosen by one fixed rule.
+
+The rule of `auto`, first line that fits:
+
+1. ONNX Runtime has CUDA: ONNX Runtime on CUDA.
+2. The card holds the parity of OpenVINO's int8 with FP32 (the graph is an int8 one): OpenVINO.
+3. The card holds the parity of OpenVINO's bf16 with FP32, and this processor computes bf16: OpenVINO in bf16.
+4. ONNX Runtime, which computes a graph as it is written.
+
+Where OpenVINO is not installed, 2 and 3 do not fit. A precision whose parity is not in the card is never chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal, get_args
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .card import BackendParity, Card
+
+Backend = Literal["onnxruntime", "openvino"]
+"""Who can run a graph."""
+BackendChoice = Literal["auto", "onnxruntime", "openvino"]
+Precision = Literal["f32", "bf16"]
+"""What floating-point arithmetic is done in; where a graph says 8 bits, it is 8 bits in either."""
+PrecisionChoice = Literal["auto", "f32", "bf16"]
+
+BackendOption = Literal["auto", "onnxruntime", "openvino", "openvino:f32", "openvino:bf16"]
+"""What command lines take: `BACKEND` or `BACKEND:PRECISION`."""
+
+CERTIFY = "`singleshot certify` measures it"
+
+LEAST_COMPARED = 20
+"""Detections (of a classifier, frames) that a proof without labelled images has to rest on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A backend, and why it.
+
+    Args:
+        backend: who runs the graph.
+        precision: of its floating-point arithmetic.
+        reason: half a sentence.
+    """
+
+    backend: Backend
+    precision: Precision
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """For a person: `backend: openvino bf16 (…)`."""
+        return f"backend: {self.backend} {self.precision} ({self.reason})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installed:
+    """What this machine has, as far as the rule asks.
+
+    Args:
+        has_cuda: ONNX Runtime computes on CUDA.
+        has_openvino: OpenVINO is installed.
+        has_bf16: the processor computes bf16, asked only where it matters.
+    """
+
+    has_cuda: bool
+    has_openvino: bool
+    has_bf16: Callable[[], bool]
+
+
+def split_option(option: str) -> tuple[BackendChoice, PrecisionChoice]:
+    """Split what a command line takes, `BACKEND` or `BACKEND:PRECISION`.
+
+    Raises:
+        InputError: it is none of `BackendOption`.
+    """
+    if option not in get_args(BackendOption):
+        raise InputError(f"backend: expected one of {', '.join(get_args(BackendOption))}, got {option!r}.")
+    backend, _, precision = option.partition(":")
+    return backend, precision or "auto"  # type: ignore[return-value]  # checked above
+
+
+def choose_backend(
+    card: Card, backend: BackendChoice, precision: PrecisionChoice, *, installed: Installed | None = None
+) -> Choice:
+    """Settle who runs a graph.
+
+    Args:
+        card: the graph's.
+        backend: asked for.
+        precision: asked for; `auto` with a named backend is the fastest that the card allows.
+        installed: what there is; none looks at this machine.
+
+    Raises:
+        InputError: the precision does not go with the backend.
+    """
+    if precision != "auto" and backend != "openvino" and (precision, backend) != ("f32", "onnxruntime"):
+        takes = "auto" if backend == "auto" else "auto or f32"
+        raise InputError(f"precision: expected {takes} with the backend {backend}, got {precision}. openvino has bf16.")
+    if backend == "onnxruntime":
+        return Choice(backend="onnxruntime", precision="f32", reason="as asked for")
+    if backend == "openvino" and precision != "auto":
+        return Choice(backend="openvino", precision=precision, reason="as asked for")
+    machine = installed or this_machine()
+    return _of_openvino(card, machine) if backend == "openvino" else _by_rule(card, machine)
+
+
+def this_machine() -> Installed:
+    """Look at what is installed; OpenVINO is loaded only if its processor question is asked."""
+    import onnxruntime
+
+    def has_bf16() -> bool:
+        from .session_openvino import computes_bf16
+
+        return computes_bf16()
+
+    return Installed(
+        has_cuda="CUDAExecutionProvider" in onnxruntime.get_available_providers(),
+        has_openvino=find_spec("openvino") is not None,
+        has_bf16=has_bf16,
+    )
+
+
+def _by_rule(card: Card, installed: Installed) -> Choice:
+    if installed.has_cuda:
+        return Choice(backend="onnxruntime", precision="f32", reason="auto: it computes on CUDA")
+    if not installed.has_openvino:
+        return Choice(backend="onnxruntime", precision="f32", reason="auto: openvino is not installed")
+    int8 = parity_of(card, "int8")
+    if int8 is not None and int8.holds and _is_enough(int8):
+        return Choice(backend="openvino", precision="f32", reason=f"auto: an int8 graph, {_proof(int8)}")
+    bf16, refusal = _bf16(card, installed)
+    if bf16 is not None:
+        return Choice(backend="openvino", precision="bf16", reason=f"auto: {_proof(bf16)}")
+    return Choice(backend="onnxruntime", precision="f32", reason=f"auto: {refusal}")
+
+
+def _of_openvino(card: Card, installed: Installed) -> Choice:
+    if not installed.has_openvino:  # opening it says what brings it
+        return Choice(backend="openvino", precision="f32", reason="as asked for")
+    bf16, refusal = _bf16(card, installed)
+    if bf16 is None:
+        return Choice(backend="openvino", precision="f32", reason=refusal)
+    return Choice(backend="openvino", precision="bf16", reason=_proof(bf16))
+
+
+def _bf16(card: Card, installed: Installed) -> tuple[BackendParity | None, str]:
+    """Return the proof that bf16 may be used here, or why not."""
+    parity = parity_of(card, "bf16")
+    if parity is None:
+        return None, f"the card holds no parity of openvino bf16 with FP32; {CERTIFY}"
+    if not parity.holds:
+        return None, f"by the card, openvino bf16 does not agree with FP32: {_figures(parity)}"
+    if not _is_enough(parity):
+        return None, f"the card's proof of openvino bf16 rests on too little: {_figures(parity)}; {CERTIFY} on more"
+    if not installed.has_bf16():
+        return None, "this processor does not compute bf16"
+    return parity, ""
+
+
+def parity_of(card: Card, precision: Literal["f32", "bf16", "int8"]) -> BackendParity | None:
+    """Find what the card holds of OpenVINO in a precision; the last word counts."""
+    found = [item for item in card.backend_parity if item.precision == precision]
+    return found[-1] if found else None
+
+
+def _is_enough(parity: BackendParity) -> bool:
+    return parity.drop_points is not None or parity.matched + parity.unmatched >= LEAST_COMPARED
+
+
+def _proof(parity: BackendParity) -> str:
+    return f"by the card, openvino {parity.precision} agrees with FP32: {_figures(parity)}"
+
+
+def _figures(parity: BackendParity) -> str:
+    drop = "" if parity.drop_points is None else f", {parity.drop_points:+.2f} points of accuracy lost"
+    return f"{parity.unmatched} of {parity.matched + parity.unmatched} unmatched in {parity.frames} frames{drop}"

@@ -1,0 +1,131 @@
+"""Runs a graph with OpenVINO on the CPU, in float32 or bfloat16; where the graph says 8 bits, in 8 bits."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backends import Precision
+from .contract import EXPORT_AGAIN, FRAMES
+from .errors import InputError
+from .openvino_ties import order_ties
+from .require import require
+from .runner import Outputs
+from .session_onnxruntime import check_threads, graph_facts
+
+if TYPE_CHECKING:
+    import openvino
+
+DEVICE = "CPU"
+
+_KEPT_BATCHES = 4
+"""Compiled models kept, one a batch size: fixed to one N, a graph runs up to 1.6 times as fast as with N free."""
+
+
+class OpenVinoRunner:
+    """A graph with a card, run by OpenVINO.
+
+    Args:
+        path: the .onnx file.
+        precision: of floating-point arithmetic. OpenVINO by itself takes bfloat16 where the processor has it; here it
+            is what was asked for.
+        threads: threads that compute one frame; none leaves the choice to OpenVINO.
+
+    Raises:
+        InputError: the file is missing, is no graph, has no card, holds an operator that OpenVINO lacks, or the
+            processor does not compute in this precision.
+        MissingDependencyError: openvino is not installed.
+    """
+
+    def __init__(self, path: Path, *, precision: Precision = "f32", threads: int | None = None) -> None:
+        check_threads(threads)
+        require("openvino", extra="openvino", why="the backend openvino")
+        facts = graph_facts(path)
+        self.card, self.inputs, self.outputs = facts.card, facts.inputs, facts.outputs
+        self._path = path
+        self._model = _read(path)
+        self._settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        if threads is not None:
+            self._settings["INFERENCE_NUM_THREADS"] = threads
+        self._requests: OrderedDict[int, openvino.InferRequest] = OrderedDict()
+        self.name = f"openvino {'int8 + ' if _has_int8(self._model) else ''}{precision} ({DEVICE})"
+        if precision == "bf16" and not computes_bf16():
+            raise InputError(
+                f"{path}: expected a processor that computes bf16, got one without it. Run it with openvino:f32."
+            )
+        if FRAMES in self.inputs:  # what it cannot compile shows here and not at the first frame
+            self._request(self.inputs[FRAMES].shape[0] or 1)
+
+    def infer(self, frames: NDArray[np.uint8]) -> Outputs:
+        """Compute all outputs; see `Runner.infer`."""
+        results = self._request(len(frames)).infer({FRAMES: np.ascontiguousarray(frames)}, share_inputs=True)
+        # OpenVINO keeps the file's order of outputs, and may know a tensor by several names.
+        return {name: np.array(results[index]) for index, name in enumerate(self.outputs)}
+
+    def close(self) -> None:
+        """Free the graph."""
+        self._requests.clear()
+        del self._model
+
+    def _request(self, batch: int) -> openvino.InferRequest:
+        """Take the compiled model of a batch size, or compile it."""
+        if batch not in self._requests:
+            self._requests[batch] = _compile(self._model, batch, self._settings, self._path).create_infer_request()
+        self._requests.move_to_end(batch)
+        if len(self._requests) > _KEPT_BATCHES:
+            self._requests.popitem(last=False)
+        return self._requests[batch]
+
+
+@cache
+def core() -> openvino.Core:
+    """Return the one core of this process, which is never freed.
+
+    Its CPU plugin gives the thread a stack for signals, and where several come and go it leaves one behind that is
+    freed: the next Ctrl-C or SIGTERM would end the process by a segmentation fault (OpenVINO 2026.4).
+    """
+    import openvino
+
+    return openvino.Core()
+
+
+def computes_bf16() -> bool:
+    """Tell whether OpenVINO computes bfloat16 on this processor; it would silently take float32 where it does not."""
+    return "BF16" in core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+
+
+def _read(path: Path) -> openvino.Model:
+    try:
+        model = core().read_model(str(path))
+    except RuntimeError as error:
+        raise InputError(_cannot(path, "read", error)) from error
+    order_ties(model)
+    return model
+
+
+def _compile(model: openvino.Model, batch: int, settings: dict[str, Any], path: Path) -> openvino.CompiledModel:
+    fixed = model.clone()
+    shape = fixed.input(FRAMES).get_partial_shape()
+    shape[0] = batch
+    try:
+        fixed.reshape({FRAMES: shape})
+        return core().compile_model(fixed, DEVICE, settings)
+    except RuntimeError as error:
+        raise InputError(_cannot(path, "compile", error)) from error
+
+
+def _cannot(path: Path, what: str, error: RuntimeError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (
+        f"{path}: expected a graph that OpenVINO can {what}, got: {' '.join(lines[-2:])}. "
+        f"Run it with onnxruntime, or: {EXPORT_AGAIN}"
+    )
+
+
+def _has_int8(model: openvino.Model) -> bool:
+    return any(operation.get_type_name() == "FakeQuantize" for operation in model.get_ops())

@@ -1,0 +1,138 @@
+"""The rule of `auto`, line by line, without any backend installed or run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from singleshot.runtime.backends import Installed, choose_backend, split_option
+from singleshot.runtime.card import BackendParity, Card, InputSpec
+from singleshot.runtime.errors import InputError
+
+
+def parity(precision: Any, *, holds: bool = True, **changes: Any) -> BackendParity:
+    figures = {"data": "3 frames", "frames": 3, "matched": 19, "unmatched": 1, "score_difference": 0.01}
+    return BackendParity(
+        backend="openvino", version="1", reference="itself", precision=precision, holds=holds, **{**figures, **changes}
+    )
+
+
+def card(*parities: BackendParity) -> Card:
+    return Card(
+        kind="graph",
+        network="small",
+        class_names=("cat",),
+        input=InputSpec(height=8, width=8, mean=(0, 0, 0), std=(1, 1, 1)),
+        backend_parity=parities,
+    )
+
+
+def machine(*, cuda: bool = False, openvino: bool = True, bf16: bool = True) -> Installed:
+    return Installed(has_cuda=cuda, has_openvino=openvino, has_bf16=lambda: bf16)
+
+
+NONE, BF16, BF16_OFF, INT8 = card(), card(parity("bf16")), card(parity("bf16", holds=False)), card(parity("int8"))
+AGREES = "by the card, openvino bf16 agrees with FP32: 1 of 20 unmatched in 3 frames"
+
+
+@pytest.mark.parametrize(
+    ("of", "has", "line"),
+    [
+        pytest.param(BF16, machine(cuda=True), "onnxruntime f32 (auto: it computes on CUDA)", id="CUDA first"),
+        pytest.param(
+            INT8, machine(openvino=False), "onnxruntime f32 (auto: openvino is not installed)", id="not there"
+        ),
+        pytest.param(
+            INT8,
+            machine(bf16=False),
+            "openvino f32 (auto: an int8 graph, by the card, openvino int8 agrees with FP32: 1 of 20 unmatched in "
+            "3 frames)",
+            id="int8",
+        ),
+        pytest.param(BF16, machine(), f"openvino bf16 (auto: {AGREES})", id="bf16"),
+        pytest.param(
+            NONE,
+            machine(),
+            "onnxruntime f32 (auto: the card holds no parity of openvino bf16 with FP32; `singleshot certify` "
+            "measures it)",
+            id="never assumed",
+        ),
+        pytest.param(
+            BF16_OFF,
+            machine(),
+            "onnxruntime f32 (auto: by the card, openvino bf16 does not agree with FP32: 1 of 20 unmatched in 3 "
+            "frames)",
+            id="measured and refused",
+        ),
+        pytest.param(
+            BF16, machine(bf16=False), "onnxruntime f32 (auto: this processor does not compute bf16)", id="processor"
+        ),
+        pytest.param(
+            card(parity("bf16", matched=18)),
+            machine(),
+            "onnxruntime f32 (auto: the card's proof of openvino bf16 rests on too little: 1 of 19 unmatched in 3 "
+            "frames; `singleshot certify` measures it on more)",
+            id="too few compared",
+        ),
+        pytest.param(
+            card(parity("bf16", matched=18, drop_points=-0.1)),
+            machine(),
+            "openvino bf16 (auto: by the card, openvino bf16 agrees with FP32: 1 of 19 unmatched in 3 frames, -0.10 "
+            "points of accuracy lost)",
+            id="labelled images are proof enough",
+        ),
+        pytest.param(
+            card(parity("bf16"), parity("bf16", holds=False, drop_points=2.5)),
+            machine(),
+            "onnxruntime f32 (auto: by the card, openvino bf16 does not agree with FP32: 1 of 20 unmatched in 3 "
+            "frames, +2.50 points of accuracy lost)",
+            id="the last word counts",
+        ),
+    ],
+)
+def test_auto_follows_its_rule_and_says_so(of: Card, has: Installed, line: str) -> None:
+    assert choose_backend(of, "auto", "auto", installed=has).line == f"backend: {line}"
+
+
+@pytest.mark.parametrize(
+    ("of", "has", "line"),
+    [
+        pytest.param(BF16, machine(), f"openvino bf16 ({AGREES})", id="bf16 where the card allows it"),
+        pytest.param(BF16, machine(bf16=False), "openvino f32 (this processor does not compute bf16)", id="processor"),
+        pytest.param(
+            BF16, machine(openvino=False), "openvino f32 (as asked for)", id="opening it says what is missing"
+        ),
+    ],
+)
+def test_openvino_alone_takes_no_precision_that_is_not_certified(of: Card, has: Installed, line: str) -> None:
+    assert choose_backend(of, "openvino", "auto", installed=has).line == f"backend: {line}"
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        pytest.param("onnxruntime", "onnxruntime f32 (as asked for)", id="onnxruntime"),
+        pytest.param("openvino:f32", "openvino f32 (as asked for)", id="f32"),
+        pytest.param("openvino:bf16", "openvino bf16 (as asked for)", id="bf16 without a certificate, when asked for"),
+    ],
+)
+def test_what_is_named_is_taken(option: str, line: str) -> None:
+    assert choose_backend(NONE, *split_option(option), installed=machine()).line == f"backend: {line}"
+
+
+def test_an_option_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InputError, match=r"backend: expected one of auto, onnxruntime, .*, got 'openvino:int8'"):
+        split_option("openvino:int8")
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "message"),
+    [
+        pytest.param("auto", "bf16", "precision: expected auto with the backend auto, got bf16", id="auto"),
+        pytest.param("onnxruntime", "bf16", "expected auto or f32 with the backend onnxruntime, got bf16", id="ORT"),
+    ],
+)
+def test_a_precision_that_the_backend_lacks_is_refused(backend: Any, precision: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        choose_backend(NONE, backend, precision, installed=machine())

@@ -1,0 +1,103 @@
+"""OpenVINO holds to the contract as ONNX Runtime does, and computes in what was asked for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from singleshot.runtime import session_openvino
+from singleshot.runtime.errors import InputError, MissingDependencyError
+from singleshot.runtime.session import open_session
+from singleshot.runtime.session_openvino import OpenVinoRunner
+from singleshot.runtime.shipped import shipped_detector
+from singleshot.tests.runtime.test_session import SIDE, quarters
+
+
+@pytest.fixture
+def _installed() -> None:
+    pytest.importorskip("openvino")
+
+
+needs_openvino = pytest.mark.usefixtures("_installed")
+
+
+@needs_openvino
+def test_detections_are_what_one_works_out_by_hand(graphs: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with open_session(graphs / "quarters.onnx", backend="openvino", threads=1) as session:
+        (found,) = session.run(quarters(0, 204, 102, 12)[np.newaxis])
+        frames = np.stack([quarters(255, 0, 0, 0), quarters(0, 0, 0, 0), quarters(0, 0, 255, 255)])
+        assert [rows.class_ids.tolist() for rows in session.run(frames)] == [[0], [], [2, 3]]
+    assert session.backend == "openvino f32 (CPU)"
+    assert found.class_ids.tolist() == [1, 2]
+    np.testing.assert_allclose(found.scores, [0.8, 0.4], atol=1e-6)
+    np.testing.assert_allclose(found.boxes_xyxy, [[0.625, 0.125, 0.875, 0.375], [0.125, 0.625, 0.375, 0.875]])
+    assert capfd.readouterr().err == ""
+    with pytest.raises(RuntimeError, match="closed"):
+        session.run(frames)
+
+
+@needs_openvino
+def test_classifier_names_the_lower_class_first_where_classes_tie(graphs: Path) -> None:
+    with open_session(graphs / "quarters_classifier.onnx", backend="openvino") as session:
+        (found,) = session.classify(quarters(80, 80, 80, 80)[np.newaxis])
+    assert found.class_ids.tolist() == [0, 1, 2, 3]
+
+
+@needs_openvino
+def test_more_batch_sizes_than_are_kept(graphs: Path) -> None:
+    with open_session(graphs / "quarters.onnx", backend="openvino") as session:
+        for batch in (1, 2, 3, 4, 5, 6, 1):
+            assert len(session.run(np.full((batch, SIDE, SIDE, 3), 200, np.uint8))) == batch
+
+
+@needs_openvino
+def test_f32_is_f32_and_bf16_is_not() -> None:
+    """OpenVINO takes bf16 by itself where the processor has it: on such a machine the two must differ."""
+    frame = np.random.default_rng(0).integers(0, 256, (1, 320, 320, 3), np.uint8)
+    answers = {}
+    for backend, precision in (("onnxruntime", "auto"), ("openvino", "f32"), ("openvino", "bf16")):
+        if precision == "bf16" and not session_openvino.computes_bf16():
+            continue
+        with open_session(shipped_detector(), backend=backend, precision=precision) as session:  # type: ignore[arg-type]
+            answers[session.backend] = session.run(frame)[0].scores[:5]
+    np.testing.assert_allclose(answers["openvino f32 (CPU)"], answers["onnxruntime (CPU)"], rtol=0, atol=1e-5)
+    if "openvino bf16 (CPU)" in answers:
+        assert np.abs(answers["openvino bf16 (CPU)"] - answers["openvino f32 (CPU)"]).max() > 1e-5
+
+
+@needs_openvino
+def test_a_processor_without_bf16_is_told(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_openvino, "computes_bf16", lambda: False)
+    with pytest.raises(InputError, match="expected a processor that computes bf16, got one without it"):
+        open_session(graphs / "quarters.onnx", backend="openvino", precision="bf16")
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("no_such", "expected an ONNX graph, got no such file", id="missing"),
+        pytest.param("bad_no_card", "expected a graph with a card, got none", id="no card"),
+        pytest.param("bad_rows", r"expected det_boxes float32 \[N, 100, 4\], got float32 \[N, 4, 4\]", id="rows"),
+        pytest.param("bad_input_name", "expected the inputs frames, got images", id="input"),
+    ],
+)
+def test_what_is_no_detector_is_refused_in_one_line(graphs: Path, name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        open_session(graphs / f"{name}.onnx", backend="openvino")
+    assert "\n" not in str(caught.value)
+
+
+@needs_openvino
+def test_threads_start_at_one(graphs: Path) -> None:
+    with pytest.raises(InputError, match="threads: expected at least 1, got 0"):
+        open_session(graphs / "quarters.onnx", backend="openvino", threads=0)
+
+
+def test_what_brings_openvino_is_said(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingDependencyError, match=r"needs the package 'openvino'.*singleshot\[openvino\]"):
+        OpenVinoRunner(graphs / "quarters.onnx")

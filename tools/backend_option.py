@@ -1,0 +1,56 @@
+"""The option `--backend` of every verb that runs a graph."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..runtime.backends import BackendOption
+
+if TYPE_CHECKING:
+    from ..runtime.session import Session
+
+BackendFlag = Annotated[
+    BackendOption,
+    typer.Option(
+        "--backend",
+        help="Who runs a graph. auto: OpenVINO in int8 or bf16 where the card holds that it agrees with FP32, "
+        "ONNX Runtime elsewhere; what was chosen is said.",
+    ),
+]
+
+
+def tell_on_stderr(line: str) -> None:
+    """Say who runs a graph, and why."""
+    print(line, file=sys.stderr)
+
+
+def open_with(
+    path: Path,
+    option: str,
+    *,
+    threads: int | None = None,
+    trust: bool = False,
+    tell: Callable[[str], None] = tell_on_stderr,
+) -> Session:
+    """Open an artefact as `--backend` says.
+
+    Args:
+        path: the artefact.
+        option: of `BackendOption`.
+        threads: that compute a frame.
+        trust: run an engine although this user did not build it.
+        tell: is given the line that says who runs it and why.
+
+    Raises:
+        InputError: as `open_session`.
+    """
+    from ..runtime.backends import split_option
+    from ..runtime.session import open_session
+
+    backend, precision = split_option(option)
+    return open_session(path, backend=backend, precision=precision, threads=threads, tell=tell, trust=trust)
