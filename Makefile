@@ -74,4 +74,4 @@ $(RUN_TESTS_READY): $(RUN_READY)
 	$(call make_environment,$(RUN),'pytest>=8' 'hypothesis>=6.100')
 
 $(DEV_READY): pyproject.toml
-	$(call make_environment,$(DEV),-e '.[train$(comma)rtx$(comma)openvino$(comma)dev]')
+	$(call make_environment,$(DEV),-e '.[train$(comma)rtx$(comma)openvino$(comma)scale$(comma)dev]')
