@@ -104,11 +104,12 @@ class Artefact:
             self.heads.close()
 
 
-def open_artefact(spec: str) -> Artefact:
+def open_artefact(spec: str, *, trust: bool = False) -> Artefact:
     """Open a checkpoint in PyTorch, an engine in TensorRT, or a graph in ONNX Runtime or where the `@` says.
 
     Args:
         spec: `PATH` or `PATH@RUNNER`, as in `animals.onnx@openvino:bf16`; see `RunnerName`.
+        trust: run an engine although this user did not build it.
 
     Raises:
         InputError: the file is missing or broken, or cannot be run here.
@@ -121,7 +122,7 @@ def open_artefact(spec: str) -> Artefact:
     if runner is not None:
         runs = "PyTorch" if suffix == ".ckpt" else "TensorRT"
         raise InputError(f"{spec}: expected nothing behind the @ of what {runs} runs, got {runner}. Leave it out.")
-    return _open_checkpoint(path) if suffix == ".ckpt" else _open_engine(path)
+    return _open_checkpoint(path) if suffix == ".ckpt" else _open_engine(path, trust=trust)
 
 
 def _open_graph(path: Path, runner: RunnerName) -> Artefact:
@@ -139,9 +140,9 @@ def _open_graph(path: Path, runner: RunnerName) -> Artefact:
     )
 
 
-def _open_engine(path: Path) -> Artefact:
+def _open_engine(path: Path, *, trust: bool) -> Artefact:
     """Open an engine; its tensors are those that the session held it to."""
-    session = open_session(path)
+    session = open_session(path, trust=trust)
     card = session.card
     if card.engine is None:
         raise RuntimeError(f"{path}: a session over an engine whose card is of a {card.kind}")

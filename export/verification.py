@@ -180,7 +180,13 @@ class Verification:
 
 
 def verify(
-    first: Path | str, second: Path | str, *, frames: str, count: int = FRAMES, on_progress: Progress | None = None
+    first: Path | str,
+    second: Path | str,
+    *,
+    frames: str,
+    count: int = FRAMES,
+    trust: bool = False,
+    on_progress: Progress | None = None,
 ) -> Verification:
     """Run two artefacts over the same frames and compare names, dtypes, shapes, raw heads and detections.
 
@@ -189,13 +195,14 @@ def verify(
         second: likewise, held against it.
         frames: a video, an image, a folder or a glob of images.
         count: frames to compare, spread evenly over them.
+        trust: run an engine although this user did not build it.
         on_progress: called after each frame.
 
     Raises:
         InputError: an artefact or the frames cannot be used.
         MissingDependencyError: what runs one of them is not installed.
     """
-    with open_artefact(str(first)) as reference, open_artefact(str(second)) as candidate:
+    with open_artefact(str(first), trust=trust) as reference, open_artefact(str(second), trust=trust) as candidate:
         contract = contract_differences(reference, candidate)
         if contract:
             return Verification(

@@ -24,6 +24,11 @@ BackendFlag = Annotated[
 ]
 
 
+TrustFlag = Annotated[
+    bool, typer.Option("--trust", help="Run an engine that you did not build: such a file can run code.")
+]
+
+
 def tell_on_stderr(line: str) -> None:
     """Say who runs a graph, and why."""
     print(line, file=sys.stderr)

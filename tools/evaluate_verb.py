@@ -10,7 +10,7 @@ import typer
 
 from ..runtime.backends import BackendOption
 from ..runtime.errors import InputError
-from .backend_option import BackendFlag, open_with
+from .backend_option import BackendFlag, TrustFlag, open_with
 from .exits import exit_codes
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def evaluate(
     ] = "val",
     seed: Annotated[int | None, typer.Option(help="Of a seeded split; 0 if not given.")] = None,
     backend: BackendFlag = "auto",
+    trust: TrustFlag = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
@@ -55,7 +56,7 @@ def evaluate(
     from .accuracy_table import print_accuracy
 
     talk = Console(stderr=True)
-    with exit_codes(), _open_artefact(artefact, backend) as session:
+    with exit_codes(), _open_artefact(artefact, backend, trust=trust) as session:
         dataset = evaluation.open_dataset_for(session.card, data, strict=strict)
         used_seed = _seed_of(dataset, split, seed)
         of_seed = "" if used_seed is None else f" (seed {used_seed})"
@@ -74,7 +75,7 @@ def evaluate(
                 _print_table(result, title=title)
 
 
-def _open_artefact(path: Path, backend: BackendOption) -> Session:
+def _open_artefact(path: Path, backend: BackendOption, *, trust: bool) -> Session:
     if path.suffix == _CHECKPOINT_SUFFIX:
         from ..runtime.require import require
 
@@ -86,7 +87,7 @@ def _open_artefact(path: Path, backend: BackendOption) -> Session:
         from ..train.checkpoint import open_checkpoint_session
 
         return open_checkpoint_session(path)
-    return open_with(path, backend)
+    return open_with(path, backend, trust=trust)
 
 
 def _seed_of(dataset: Dataset, split: str, seed: int | None) -> int | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .backend_option import BackendFlag
+from .backend_option import BackendFlag, TrustFlag
 from .detection_run import DetectionOptions, run_detection
 from .exits import exit_codes
 
@@ -24,9 +24,7 @@ def rt_detect(
         ),
     ] = None,
     backend: BackendFlag = "auto",
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Run an engine that you did not build: such a file can run code.")
-    ] = False,
+    trust: TrustFlag = False,
     save: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Annotated video (.mp4, .mkv); for images a folder.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .backend_option import TrustFlag
 from .exits import exit_codes
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def verify(
     save: Annotated[
         Path | None, typer.Option(metavar="OUT.png", help="A picture of the frames that differ most, side by side.")
     ] = None,
+    trust: TrustFlag = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Compare two artefacts on the same real frames.
@@ -53,7 +55,7 @@ def verify(
 
         if save is not None:
             check_picture_name(save)
-        verification = _verify_with_progress(first, second, frames, max_frames, talk)
+        verification = _verify_with_progress(first, second, frames, max_frames, trust=trust, talk=talk)
         for warning in verification.warnings:
             talk.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
         print(json.dumps(verification.to_dict(), indent=1) if as_json else "\n".join(verification.lines()))
@@ -63,7 +65,9 @@ def verify(
         verification.check()
 
 
-def _verify_with_progress(first: str, second: str, frames: str, count: int, talk: Console) -> Verification:
+def _verify_with_progress(
+    first: str, second: str, frames: str, count: int, *, trust: bool, talk: Console
+) -> Verification:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from ..export.verification import verify as verify_artefacts
@@ -76,5 +80,6 @@ def _verify_with_progress(first: str, second: str, frames: str, count: int, talk
             second,
             frames=frames,
             count=count,
+            trust=trust,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )

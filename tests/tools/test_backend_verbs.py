@@ -93,3 +93,23 @@ def _with_cdist(graph: Path, to: Path) -> Path:
     model.graph.output.append(helper.make_tensor_value_info("apart", onnx.TensorProto.FLOAT, ["N", "N"]))
     onnx.save(model, str(to))
     return to
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.parametrize("verb", ["evaluate", "verify"])
+def test_trust_reaches_whoever_opens_the_engine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str, trusted: bool
+) -> None:
+    told: list[object] = []
+
+    def open_session(_path: Path, **options: object) -> None:
+        told.append(options["trust"])
+        raise InputError("x.engine: enough.")
+
+    monkeypatch.setattr("singleshot.runtime.session.open_session", open_session)
+    monkeypatch.setattr("singleshot.export.artefact.open_session", open_session)
+    others = ("--data", tmp_path) if verb == "evaluate" else (tmp_path / "y.engine", "--frames", CLIP)
+    done = _run(verb, tmp_path / "x.engine", *others, *(["--trust"] if trusted else []))
+    assert done.exit_code == 2
+    assert done.stderr.strip().endswith("x.engine: enough.")
+    assert told == [trusted]
