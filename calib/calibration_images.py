@@ -177,8 +177,8 @@ def _seen(names: Sequence[str], pool: ImagePool, look: Look, on_progress: Progre
 def _standardised(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give every dimension a mean of 0 and a deviation of 1; one that never changes is 0."""
     spread = points.std(axis=0)
-    scaled: NDArray[np.float32] = (points - points.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    return scaled
+    scaled = (points - points.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return np.asarray(scaled, np.float32)
 
 
 def _distances(points: NDArray[np.float32], point: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -128,7 +128,8 @@ def _joint_centres(checkpoint: Path, data: Dataset, settings: TrainSettings) -> 
         with torch.inference_mode():
             found = network.class_and_box(normalised_images(images, spec)).boxes_xyxy
         both = np.stack([targets.boxes_xyxy.numpy(), found.numpy()], axis=1)[targets.labels.numpy() >= 0]
-        pairs.append(both.reshape(-1, 2, 2, 2).mean(axis=2).reshape(-1, 4))  # corners to middle
+        middles = both.reshape(-1, 2, 2, 2).mean(axis=2).reshape(-1, 4)  # of the corners
+        pairs.append(middles.astype(np.float32))
         if sum(map(len, pairs)) >= _BOXES:
             break
     return np.concatenate(pairs)[:_BOXES]
