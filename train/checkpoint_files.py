@@ -30,6 +30,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         try:
             with whole_file(Path(path)) as temporary:
-                temporary.write_bytes(content.getbuffer())
+                # Not a view of it: Python 3.12 crashes when it collects one that an error's trace still holds.
+                temporary.write_bytes(content.getvalue())
         except InputError as error:
             raise InputError(f"{error} Make room there, then go on with --resume.") from error
