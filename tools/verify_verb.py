@@ -62,6 +62,8 @@ def verify(
         if save is not None and verification.compared:
             drawn = save_worst_frames(verification, save)
             talk.print(f"{save}: the {drawn} frames that differ most", highlight=False, markup=False, soft_wrap=True)
+        elif save is not None:
+            talk.print(f"{save}: not written, there are no detections to draw", highlight=False, markup=False)
         verification.check()
 
 

@@ -113,3 +113,11 @@ def test_trust_reaches_whoever_opens_the_engine(
     assert done.exit_code == 2
     assert done.stderr.strip().endswith("x.engine: enough.")
     assert told == [trusted]
+
+
+def test_a_picture_of_two_classifiers_is_said_not_to_be_written(graphs: Path, photo: Path, tmp_path: Path) -> None:
+    graph, picture = graphs / "quarters_classifier.onnx", tmp_path / "worst.png"
+    done = _run("verify", graph, graph, "--frames", photo, "--save", picture)
+    assert done.exit_code == 0, done.stderr
+    assert f"{picture}: not written, there are no detections to draw" in " ".join(done.stderr.split())
+    assert not picture.exists()
