@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from ..runtime.card import Card, Origin, sha256_of_file
+from ..runtime.card import Card, derived_origin, sha256_of_file
 
 _PACKAGES = ("torch", "onnx", "onnxruntime")
 
@@ -20,11 +20,9 @@ def graph_card(parent: Card, checkpoint_path: Path) -> Card:
     return parent.model_copy(
         update={
             "kind": "graph",
-            "origin": Origin(
-                parent_sha256=sha256_of_file(checkpoint_path),
-                data=parent.origin.data,
-                data_sha256=parent.origin.data_sha256,
-                split_seed=parent.origin.split_seed,
+            "origin": derived_origin(
+                parent.origin,
+                sha256_of_file(checkpoint_path),
                 settings=parent.origin.settings,
                 packages={**parent.origin.packages, **{name: version(name) for name in _PACKAGES}},
             ),

@@ -63,7 +63,7 @@ class Origin(_Part):
     """What an artefact was made from."""
 
     parent_sha256: str | None = None
-    """Of the file this one was made from; none for a trained checkpoint."""
+    """Of the file this one was made from: of a checkpoint, what its weights started from; none if from nothing."""
     ancestors_sha256: tuple[str, ...] = ()
     """Of what the parent was made from in its turn, the nearest first: of an engine, the graph's checkpoint."""
     data: str | None = None

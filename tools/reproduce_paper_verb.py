@@ -39,6 +39,12 @@ def reproduce_paper(
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Train resnet_dropout with each augmentation alone too; 3 seeds or more.")
     ] = False,
+    trained_base: Annotated[
+        bool,
+        typer.Option(
+            "--trained-base", help="Start ssd7 and ssd_resnet with the convolutions of their trained classifiers."
+        ),
+    ] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 2,
     precision: Annotated[str, typer.Option(help="As of `singleshot train`.")] = "auto",
 ) -> None:
@@ -72,6 +78,7 @@ def reproduce_paper(
             epochs_classification=epochs_classification,
             epochs_localization=epochs_localization,
             ablation=ablation,
+            trained_base=trained_base,
         )
         _run(plan, data, out, names, workers=workers, precision=precision)
 

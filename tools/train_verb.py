@@ -39,6 +39,15 @@ _Classes = Annotated[
         "all of the data's if not given.",
     ),
 ]
+_From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Start from the weights of a checkpoint or graph of the same network, or from a classifier's "
+        "convolutions for a detector's trunk. The input may be of another size, a detector's classes others.",
+    ),
+]
 _CacheDir = Annotated[
     Path | None,
     typer.Option(
@@ -134,6 +143,7 @@ def train(
     patience: _Patience = None,
     balanced: _Balanced = None,
     workers: _Workers = None,
+    start_from: _From = None,
     cache_dir: _CacheDir = None,
     resume: _Resume = False,
     strict: _Strict = False,
@@ -142,6 +152,8 @@ def train(
     """Train a network; the folder gets best.ckpt, last.ckpt (each epoch), metrics.csv and, at the end, report.html.
 
     Example: singleshot train ssd_lite0 --data VOC --classes cat,dog,person -o runs/animals
+
+    From a trained one, on your own photos: singleshot train ssd_lite0 --data PHOTOS --from animals.onnx -o runs/mine
 
     Every setting: singleshot train ssd_lite0 --print-config > animals.toml; then train with --config animals.toml
     """
@@ -153,6 +165,7 @@ def train(
         data=data,
         out=out,
         classes=classes,
+        start_from=start_from,
         cache_dir=cache_dir,
         resume=resume,
         strict=strict,
@@ -170,6 +183,7 @@ class _Run:
     data: Path | None
     out: Path | None
     classes: str | None
+    start_from: Path | None
     cache_dir: Path | None
     resume: bool
     strict: bool
@@ -210,6 +224,7 @@ class _Run:
                     dataset,
                     out,
                     settings,
+                    start_from=self.start_from,
                     resume=self.resume,
                     cache_folder=self.cache_dir,
                     on_need=looking.need,

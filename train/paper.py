@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
@@ -17,6 +17,8 @@ Recipe: TypeAlias = Literal["paper", "modern"]
 
 CLASSIFICATION = ("resnet50", "ssd7_classifier", "resnet_dropout", "vgg_lite", "vgg_joint", "vgg_joint_normalised")
 LOCALIZATION = ("ssd7", "ssd_resnet")
+BASES = {"ssd7": "ssd7_classifier", "ssd_resnet": "resnet_dropout"}
+"""Detector -> the classifier whose convolutions are its trunk."""
 CLASS_COUNTS = (5, 10, 25)
 """The paper saw `vgg_lite` fail beyond 10 classes."""
 
@@ -77,6 +79,8 @@ class PaperRun:
         size: height and width of the input.
         epochs: passes over the training images.
         seed: of weights, order and augmentation; the split's is the same for all.
+        base_epochs: of a detector, how long the classifier was trained whose convolutions it starts with; 0 starts from
+            nothing.
     """
 
     round: Round
@@ -87,6 +91,16 @@ class PaperRun:
     size: int
     epochs: int
     seed: int
+    base_epochs: int = 0
+
+    @property
+    def base(self) -> PaperRun | None:
+        """The classifier's run that it starts from."""
+        if not self.base_epochs:
+            return None
+        return replace(
+            self, round="classification", network=BASES[self.network], epochs=self.base_epochs, base_epochs=0
+        )
 
     @property
     def variant(self) -> str:
@@ -94,6 +108,8 @@ class PaperRun:
         parts = [self.network, self.recipe, f"{self.classes}classes", f"{self.size}px", f"{self.epochs}epochs"]
         if self.augmentation is not None:
             parts.insert(1, self.augmentation.replace(" ", "_"))
+        if self.base_epochs:
+            parts.append(f"base{self.base_epochs}epochs")
         return "-".join(parts)
 
     @property
@@ -120,6 +136,8 @@ class PaperPlan:
         epochs_classification: passes over the training images, classifiers.
         epochs_localization: likewise, detectors.
         ablation: train `resnet_dropout` with each augmentation alone too.
+        trained_base: detectors start with the convolutions of a classifier of the same recipe and seed, which is
+            trained before if it was not yet.
     """
 
     networks: tuple[str, ...] = (*CLASSIFICATION, *LOCALIZATION)
@@ -130,6 +148,7 @@ class PaperPlan:
     epochs_classification: int = 100
     epochs_localization: int = 25
     ablation: bool = False
+    trained_base: bool = False
 
     def runs(self) -> list[PaperRun]:
         """List the runs in the order in which they are trained: a whole seed of everything before the next.
@@ -142,12 +161,17 @@ class PaperPlan:
                 f"seeds: expected at least {_LEAST_SEEDS} for an ablation with confidence intervals, "
                 f"got {len(self.seeds)}. Give more, for example 0,1,2."
             )
-        return [run for seed in self.seeds for run in self._of_seed(seed)]
+        return list(dict.fromkeys(run for seed in self.seeds for run in self._of_seed(seed)))
 
     def _of_seed(self, seed: int) -> Iterator[PaperRun]:
         for network in self.networks:
             detects = network_named(network).task == "detector"
-            yield self._run("localization" if detects else "classification", network, seed)
+            run = self._run("localization" if detects else "classification", network, seed)
+            if network in BASES and self.trained_base:
+                run = replace(run, base_epochs=self.epochs_classification)
+            if run.base is not None:
+                yield run.base
+            yield run
         if "vgg_lite" in self.networks:
             for count in CLASS_COUNTS:
                 if count < self.classes:

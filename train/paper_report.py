@@ -243,7 +243,8 @@ _HOW = ("recipe", "input", "epochs", "seeds")
 
 def _how(group: Sequence[FinishedRun]) -> list[str]:
     run = group[0].run
-    return [run.recipe, f"{run.size} px", str(run.epochs), ", ".join(str(item.run.seed) for item in group)]
+    epochs = f"{run.epochs}" + (f", {run.base_epochs} before as a classifier" if run.base_epochs else "")
+    return [run.recipe, f"{run.size} px", epochs, ", ".join(str(item.run.seed) for item in group)]
 
 
 def _shares(group: Sequence[FinishedRun], columns: Mapping[str, str]) -> list[str]:

@@ -35,6 +35,7 @@ class _Record(BaseModel):
     size: Annotated[int, Field(gt=0)]
     epochs: Annotated[int, Field(gt=0)]
     seed: int
+    base_epochs: Annotated[int, Field(ge=0)] = 0
     class_names: tuple[str, ...]
     data: str
     """Name of the data, and how many images were trained on and validated on."""

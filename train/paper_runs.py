@@ -19,7 +19,7 @@ from ..runtime.images import image_hw
 from .checkpoint import load_checkpoint
 from .classifier import JointClassifier
 from .classifier_training import classifier_targets
-from .paper import PaperPlan, PaperRun, settings_of
+from .paper import BASES, PaperPlan, PaperRun, settings_of
 from .paper_results import RUNS, FinishedRun, is_finished, save_boxes, save_finished
 from .run_folder import RunFolder
 from .session_torch import normalised_images
@@ -71,6 +71,9 @@ class PaperRunner:
             on_run(run, number, len(runs))
             if is_finished(self.out / RUNS / run.folder):
                 continue
+            if run.base is not None and not is_finished(self.out / RUNS / run.base.folder):
+                failed.append(f"{run.folder}: expected its base {run.base.folder} before it.")
+                continue
             try:
                 self.train(run)
             except CheckError as error:
@@ -79,12 +82,21 @@ class PaperRunner:
             raise CheckError(f"{len(failed)} of {len(runs)} runs did not reach their last epoch. {' '.join(failed)}")
 
     def train(self, run: PaperRun) -> None:
-        """Train one run to its last epoch and mark it as finished; its last checkpoint is no longer needed then."""
+        """Train one run to its end and mark it as finished; its last checkpoint stays if detectors start from it."""
         folder = RunFolder(path=self.out / RUNS / run.folder)
         data = self._data(run)
         settings = settings_of(run, workers=self.workers, precision=self.precision)
         resumed, began = folder.last.is_file(), time.monotonic()
-        train(run.network, data, folder.path, settings, resume=resumed, progress=self.progress)
+        start_from = None if run.base is None else RunFolder(path=self.out / RUNS / run.base.folder).last
+        train(
+            run.network,
+            data,
+            folder.path,
+            settings,
+            start_from=start_from,
+            resume=resumed,
+            progress=self.progress,
+        )
         seconds = time.monotonic() - began
         if (centres := _joint_centres(folder.last, data, settings)) is not None:
             save_boxes(folder.path, centres)
@@ -99,7 +111,8 @@ class PaperRunner:
             rows=(),
         )
         save_finished(folder.path, finished)
-        folder.last.unlink()
+        if run.network not in BASES.values():
+            folder.last.unlink()
 
     def _data(self, run: PaperRun) -> Dataset:
         return open_dataset(self.root, class_names=drawn_names(self.class_names, run.classes, seed=_CLASS_SEED))

@@ -66,10 +66,12 @@ def stages_1_and_2(*, kernel: int = 3, dropout: float | None = None) -> nn.Seque
         kernel: of the blocks' middle convolutions.
         dropout: after stage 1; 10 % where not given.
     """
+    # ReLU after pooling gives the same (it is monotonic, and dropout keeps signs), with a quarter of the values.
     stem = [
-        ConvNorm(3, _STEM_CHANNELS, 7, activation="relu"),
+        ConvNorm(3, _STEM_CHANNELS, 7, activation=None),
         nn.Dropout(_STEM_DROPOUT if dropout is None else dropout),
         nn.MaxPool2d(2),
+        nn.ReLU(),
     ]
     blocks, channels = [], _STEM_CHANNELS
     for inner, out, stride in _BLOCKS:

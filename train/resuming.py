@@ -47,6 +47,7 @@ def _identity(card: Card) -> dict[str, Any]:  # settings are of many types
         "classes": card.class_names,
         "input": (card.input.height, card.input.width),
         **settings,
+        "starting weights": (card.origin.parent_sha256 or "none")[:12],
         "training data": f"{card.origin.data} (sha256 {(card.origin.data_sha256 or 'unknown')[:12]})",
     }
 

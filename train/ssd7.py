@@ -63,17 +63,12 @@ def ssd7(options: NetworkOptions) -> SSD:
     )
 
 
-class _LastMap(nn.Module):
-    """Hands on the coarsest of a trunk's maps."""
+class _LastMap(Ssd7Trunk):
+    """The trunk, its coarsest map alone."""
 
-    def __init__(self, trunk: nn.Module) -> None:
-        super().__init__()
-        self.trunk = trunk
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map [N, 3, H, W] to [N, c, h, w]."""
-        last: Tensor = self.trunk(images)[-1]
-        return last
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # one map instead of all
+        """Map [N, 3, H, W] to [N, 32, H/64, W/64]."""
+        return super().forward(x)[-1]
 
 
 def ssd7_classifier(options: NetworkOptions) -> Classifier:
@@ -82,4 +77,4 @@ def ssd7_classifier(options: NetworkOptions) -> Classifier:
     [N, 3, 224, 224] to [N, C]; 144,441 parameters with 25 classes.
     """
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(_LAYERS[-1][0], options.class_count))
-    return Classifier(_LastMap(Ssd7Trunk()), head)
+    return Classifier(_LastMap(), head)

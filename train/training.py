@@ -33,6 +33,7 @@ from .configuration import resolved_settings, with_fitted_boxes
 from .detector_training import DetectorTraining
 from .distributed import announced_world, images_per_process, machines_and_devices
 from .epochs import epochs_of
+from .freed_memory import keep_freed_memory
 from .metrics_table import MetricsTable
 from .networks import network_named
 from .patience import Patience
@@ -41,6 +42,7 @@ from .quiet import quiet_lightning
 from .resuming import check_same_run
 from .run_folder import RunFolder
 from .settings import TrainSettings
+from .starting_weights import load_starting_weights
 from .survey import SplitSurvey
 from .training_images import OnLook, open_training_images
 from .training_module import Training
@@ -95,6 +97,7 @@ def train(
     out: Path,
     settings: TrainSettings,
     *,
+    start_from: Path | None = None,
     resume: bool = False,
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
@@ -110,6 +113,8 @@ def train(
         data: labelled images; their classes are the network's.
         out: the run's folder.
         settings: see `TrainSettings`.
+        start_from: a checkpoint or graph whose weights the network starts with; see `StartingWeights.put_into`. On a
+            resume too: it tells which norms keep their statistics.
         resume: go on from `last.ckpt` in the folder instead of starting.
         progress: show a progress bar on the terminal.
         callbacks: further ones of Lightning's, called after the run's own.
@@ -121,8 +126,9 @@ def train(
     Of several processes (`settings.devices`, or `torchrun`) each calls this; the first one writes.
 
     Raises:
-        InputError: unknown network or split; images of a step that do not divide by the processes; a class without
-            objects; nothing to resume, or another run; or a folder that already holds a run.
+        InputError: unknown network or split; starting weights that do not fit; images of a step that do not divide by
+            the processes; a class without objects; nothing to resume, or another run; or a folder that already holds a
+            run.
     """
     folder = RunFolder(path=out)
     world = announced_world(settings.devices)
@@ -138,13 +144,19 @@ def train(
     if on_report is not None:
         on_report(data, settings)
     card = _card(network, data, settings, images.train)
+    start = None if start_from is None else load_starting_weights(start_from)
+    if start is not None:
+        card = card.model_copy(update={"origin": start.origin(card.origin)})
     first_epoch = check_same_run(folder.last, card) if resume else 0
     folder.make()
+    keep_freed_memory()
     lightning.seed_everything(settings.seed, verbose=False)
     epochs = epochs_of(images.cache, settings, first_epoch=first_epoch, rank=world.rank, world_size=world.size)
     batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings)
     frames = _frames(data, images.val.image_ids, card.input)
     module = _TRAININGS[card.task](card, data, settings, steps_per_epoch=len(batches), frames=frames)
+    if start is not None:
+        module.keep_statistics_of(start.put_into(module.network, card))
     return _trained(module, batches, folder, val_part=images.val, resume=resume, progress=progress, callbacks=callbacks)
 
 

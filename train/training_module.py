@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn
 
@@ -79,6 +79,11 @@ class Training(lightning.LightningModule, ABC):
         self._steps_per_epoch = steps_per_epoch
         self._frames = torch.from_numpy(frames)
         self._image_ids: tuple[str, ...] = ()
+        self._kept_norms: tuple[nn.BatchNorm2d, ...] = ()
+
+    def keep_statistics_of(self, norms: Sequence[nn.BatchNorm2d]) -> None:
+        """Have these norms of the network keep mean and variance through the run: small batches give no good ones."""
+        self._kept_norms = tuple(norms)
 
     @abstractmethod
     def losses(self, images: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -113,6 +118,8 @@ class Training(lightning.LightningModule, ABC):
         """
         if self.settings.pretrained and isinstance(trunk := getattr(self.network, "trunk", None), nn.Module):
             trunk.eval()
+        for norm in self._kept_norms:
+            norm.eval()
         if self.current_epoch + 1 == self.settings.epochs:
             self.trainer.check_val_every_n_epoch = 1
 
@@ -181,7 +188,8 @@ class Training(lightning.LightningModule, ABC):
                     "weight_decay": settings.weight_decay if decays else 0.0,
                 }
                 for (in_trunk, decays), parameters in groups.items()
-            ]
+            ],
+            fused=settings.precision != "float16",  # which would leave the scaled gradients to it, after clipping
         )
         warmup = max(1, round(settings.warmup_epochs * self._steps_per_epoch))
         total = max(settings.epochs * self._steps_per_epoch, warmup + 1)

@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
+from singleshot.runtime.card import sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
+from singleshot.train.checkpoint import load_checkpoint
 from singleshot.train.configuration import for_network
 from singleshot.train.networks import NETWORKS
 from singleshot.train.paper import (
@@ -77,6 +79,21 @@ def test_an_ablation_takes_each_augmentation_alone_with_every_seed() -> None:
         for one in changed
     ]
     assert differing == [0, *[1] * (len(AUGMENTATIONS) - 2), 7]
+
+
+def test_a_trained_base_comes_before_its_detector_and_once() -> None:
+    plan = PaperPlan(
+        classes=25, networks=("ssd_resnet", "ssd7", "resnet_dropout"), seeds=(0, 1), trained_base=True, size=64
+    )
+    runs = plan.runs()
+    assert [run.network for run in runs if run.seed == 1] == [
+        "resnet_dropout", "ssd_resnet", "ssd7_classifier", "ssd7",
+    ]  # fmt: skip
+    assert [run.base for run in runs if run.seed == 1] == [None, runs[4], None, runs[6]]
+    assert runs[1].variant == "ssd_resnet-paper-25classes-64px-25epochs-base100epochs"
+    fresh = PaperPlan(classes=25, networks=("ssd_resnet",), size=64).runs()
+    assert fresh[0].base is None
+    assert fresh[0].folder != runs[1].folder
 
 
 def test_every_run_has_a_folder_of_its_own() -> None:
@@ -295,3 +312,24 @@ def test_runs_are_trained_once_and_a_failed_one_does_not_keep_the_others(
     assert not (tmp_path / "out" / RUNS / ssd7.run.folder / "last.ckpt").exists()
     monkeypatch.setattr(PaperRunner, "train", None)  # nothing is left to train
     runner.train_all(plan, lambda *_: None)
+
+
+def test_a_detector_starts_from_its_trained_base(kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    names = ("scorpion", "German shepherd", "basketball")
+    out = tmp_path / "out"
+    runner = PaperRunner(root=kaggle, class_names=names, out=out, workers=0, precision="float32", progress=False)
+    plan = PaperPlan(
+        classes=3, networks=("ssd7",), size=64, epochs_classification=1, epochs_localization=1, trained_base=True
+    )
+    base, detector = plan.runs()
+    with monkeypatch.context() as patch:
+        patch.setattr(PaperRunner, "train", lambda *_: None)
+        with pytest.raises(CheckError, match=r"ssd7-.*: expected its base classification.ssd7_classifier-.* before it"):
+            runner.train_all(plan, lambda *_: None)
+    runner.train_all(plan, lambda *_: None)
+    card = load_checkpoint(out / RUNS / detector.folder / "best.ckpt").card
+    assert card.origin.parent_sha256 == sha256_of_file(out / RUNS / base.folder / "last.ckpt")
+    report = write_paper_report(out, command="")
+    assert report is not None
+    assert "| ssd7 | paper | 64 px | 1, 1 before as a classifier | 0 |" in report.read_text()

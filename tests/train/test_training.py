@@ -11,6 +11,7 @@ import torch
 
 from singleshot.calib.datasets import Dataset, open_dataset
 from singleshot.calib.evaluation import evaluate
+from singleshot.runtime.card import sha256_of_file
 from singleshot.runtime.errors import InputError
 from singleshot.train.batches import AugmentedImages
 from singleshot.train.checkpoint import load_checkpoint, open_checkpoint_session
@@ -180,3 +181,26 @@ def test_other_classes_or_data_are_not_resumed(interrupted: Path, animals_root: 
     annotation.write_text(annotation.read_text().replace("<xmin>", "<xmin>1"))
     with pytest.raises(InputError, match="expected to go on with training data voc VOC2012 train, 12 images"):
         run(root, interrupted, resume=True)
+
+
+def test_a_run_starts_from_an_earlier_one_and_keeps_its_statistics(
+    whole: Path, animals_root: Path, tmp_path: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"epochs": 1, "height": 96, "pretrained": False, "frozen_stages": 0})
+    start = whole / "best.ckpt"
+    train("ssd_lite0", animals(animals_root), tmp_path / "run", settings, start_from=start, progress=False)
+    before, after = load_checkpoint(start), load_checkpoint(tmp_path / "run" / "last.ckpt")
+    theirs, ours = before.network.state_dict(), after.network.state_dict()
+    changed = {name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])}
+    assert "trunk.stem.conv.weight" in changed
+    assert not any(name.endswith(("running_mean", "running_var")) for name in changed)
+    assert after.card.origin.parent_sha256 == sha256_of_file(start)
+
+
+def test_a_run_goes_on_with_the_weights_that_it_started_from(
+    interrupted: Path, whole: Path, animals_root: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(interrupted, out)
+    with pytest.raises(InputError, match=r"expected to go on with starting weights none, got [0-9a-f]{12}\."):
+        train("ssd_lite0", animals(animals_root), out, SETTINGS, start_from=whole / "best.ckpt", resume=True)
