@@ -42,7 +42,7 @@ from .quiet import quiet_lightning
 from .resuming import check_same_run
 from .run_folder import RunFolder
 from .settings import TrainSettings
-from .starting_weights import load_starting_weights
+from .starting_weights import StartingWeights, load_starting_weights
 from .survey import SplitSurvey
 from .training_images import OnLook, open_training_images
 from .training_module import Training
@@ -113,8 +113,7 @@ def train(
         data: labelled images; their classes are the network's.
         out: the run's folder.
         settings: see `TrainSettings`.
-        start_from: a checkpoint or graph whose weights the network starts with; see `StartingWeights.put_into`. On a
-            resume too: it tells which norms keep their statistics.
+        start_from: checkpoint or graph to start with, see `StartingWeights.put_into`; given again on a resume.
         resume: go on from `last.ckpt` in the folder instead of starting.
         progress: show a progress bar on the terminal.
         callbacks: further ones of Lightning's, called after the run's own.
@@ -126,12 +125,10 @@ def train(
     Of several processes (`settings.devices`, or `torchrun`) each calls this; the first one writes.
 
     Raises:
-        InputError: unknown network or split; starting weights that do not fit; images of a step that do not divide by
-            the processes; a class without objects; nothing to resume, or another run; or a folder that already holds a
-            run.
+        InputError: unknown network or split; weights that do not fit; images of a step that do not divide by the
+            processes; a class without objects; nothing to resume, or another run; a folder that already holds a run.
     """
-    folder = RunFolder(path=out)
-    world = announced_world(settings.devices)
+    folder, world = RunFolder(path=out), announced_world(settings.devices)
     images_per_process(settings.batch_size, world)
     if not world.rank:  # the others may come when the first has begun
         folder.check(resume=resume)
@@ -143,21 +140,32 @@ def train(
     settings = with_fitted_boxes(settings, network, data)
     if on_report is not None:
         on_report(data, settings)
-    card = _card(network, data, settings, images.train)
     start = None if start_from is None else load_starting_weights(start_from)
-    if start is not None:
-        card = card.model_copy(update={"origin": start.origin(card.origin)})
+    card = _card(network, data, settings, images.train, start)
     first_epoch = check_same_run(folder.last, card) if resume else 0
     folder.make()
     keep_freed_memory()
     lightning.seed_everything(settings.seed, verbose=False)
     epochs = epochs_of(images.cache, settings, first_epoch=first_epoch, rank=world.rank, world_size=world.size)
     batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings)
-    frames = _frames(data, images.val.image_ids, card.input)
-    module = _TRAININGS[card.task](card, data, settings, steps_per_epoch=len(batches), frames=frames)
+    module = _module(card, data, settings, images.val, start, steps_per_epoch=len(batches))
+    return _trained(module, batches, folder, val_part=images.val, resume=resume, progress=progress, callbacks=callbacks)
+
+
+def _module(
+    card: Card,
+    data: Dataset,
+    settings: TrainSettings,
+    val_part: SplitSurvey,
+    start: StartingWeights | None,
+    *,
+    steps_per_epoch: int,
+) -> Training:
+    frames = _frames(data, val_part.image_ids, card.input)
+    module = _TRAININGS[card.task](card, data, settings, steps_per_epoch=steps_per_epoch, frames=frames)
     if start is not None:
         module.keep_statistics_of(start.put_into(module.network, card))
-    return _trained(module, batches, folder, val_part=images.val, resume=resume, progress=progress, callbacks=callbacks)
+    return module
 
 
 def _trained(
@@ -228,10 +236,19 @@ def _input_hw(network: str, settings: TrainSettings) -> tuple[int, int]:
     return settings.height or spec.height, settings.width or spec.width
 
 
-def _card(network: str, data: Dataset, settings: TrainSettings, train_part: SplitSurvey) -> Card:
+def _card(
+    network: str, data: Dataset, settings: TrainSettings, train_part: SplitSurvey, start: StartingWeights | None
+) -> Card:
     found = network_named(network)
     size = dict(zip(("height", "width"), _input_hw(network, settings), strict=True))
     split = train_part.split
+    origin = Origin(
+        data=f"{data.layout} {data.name} {split}, {len(train_part.image_ids)} images",
+        data_sha256=train_part.sha256,
+        split_seed=settings.split_seed if split in SEEDED_SPLITS else None,
+        settings=settings.model_dump(mode="json"),
+        packages={name: version(name) for name in ("torch", "torchvision", "lightning")},
+    )
     return Card(
         kind="checkpoint",
         task=found.task,
@@ -239,13 +256,7 @@ def _card(network: str, data: Dataset, settings: TrainSettings, train_part: Spli
         class_names=data.class_names,
         input=found.input.model_copy(update=size),
         postprocess=Postprocess(variances=found.variances),
-        origin=Origin(
-            data=f"{data.layout} {data.name} {split}, {len(train_part.image_ids)} images",
-            data_sha256=train_part.sha256,
-            split_seed=settings.split_seed if split in SEEDED_SPLITS else None,
-            settings=settings.model_dump(mode="json"),
-            packages={name: version(name) for name in ("torch", "torchvision", "lightning")},
-        ),
+        origin=origin if start is None else start.origin(origin),
     )
 
 
