@@ -8,6 +8,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import onnx
 import torch
@@ -62,22 +63,48 @@ def network_graph(network: nn.Module, spec: InputSpec, *, heads: Sequence[str] =
     Raises:
         MissingDependencyError: onnxscript is not installed.
     """
+    # Two frames: PyTorch takes a batch of one for a constant.
+    example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
+    free = {"frames": {0: torch.export.Dim("N", min=1, max=1024)}}
+    return _traced(_FromFrames(network, spec), example, inputs=[FRAMES], outputs=heads, free=free)
+
+
+def feature_graph(trunk: nn.Module, input_nchw: tuple[int, int, int, int], *, maps: Sequence[str]) -> onnx.ModelProto:
+    """Trace a feature extractor alone, for measuring; no preprocessing, its batch norms folded.
+
+    Args:
+        trunk: it is not changed.
+        input_nchw: shape of its input, fixed.
+        maps: names of its outputs.
+
+    Raises:
+        MissingDependencyError: onnxscript is not installed.
+    """
+    return _traced(trunk, torch.zeros(input_nchw), inputs=["images"], outputs=maps, free=None)
+
+
+def _traced(
+    network: nn.Module,
+    example: Tensor,
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    free: dict[str, Any] | None,  # as torch.export takes it
+) -> onnx.ModelProto:
     require("onnxscript", extra="train", why="an export from PyTorch")
     network = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)
     for part in network.modules():
         if isinstance(part, ConvNorm):
             part.fold()
-    # Two frames: PyTorch takes a batch of one for a constant.
-    example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            _FromFrames(network, spec),
+            network,
             (example,),
             dynamo=True,
             opset_version=OPSET,
-            input_names=[FRAMES],
-            output_names=list(heads),
-            dynamic_shapes={"frames": {0: torch.export.Dim("N", min=1, max=1024)}},
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=free,
             verbose=False,
         )
     if program is None:

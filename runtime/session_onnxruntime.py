@@ -48,7 +48,7 @@ class OnnxRuntimeRunner:
 
     def __init__(self, path: Path, *, threads: int | None = None, on_cpu: bool = False) -> None:
         check_threads(threads)
-        self._session = _load(path, threads, on_cpu=on_cpu)
+        self._session = load_graph(path, threads, on_cpu=on_cpu)
         self.card: Card = _card_of(self._session, path)
         self.inputs = _specs(self._session.get_inputs())
         self.outputs = _specs(self._session.get_outputs())
@@ -84,7 +84,7 @@ def graph_facts(path: Path) -> GraphFacts:
     Raises:
         InputError: the file is missing, is no graph, or has no card.
     """
-    session = _load(path, threads=1, to_run=False)
+    session = load_graph(path, threads=1, to_run=False)
     return GraphFacts(
         card=_card_of(session, path), inputs=_specs(session.get_inputs()), outputs=_specs(session.get_outputs())
     )
@@ -100,7 +100,27 @@ def check_threads(threads: int | None) -> None:
         raise InputError(f"threads: expected at least 1, got {threads}.")
 
 
-def _load(path: Path, threads: int | None, *, to_run: bool = True, on_cpu: bool = False) -> ort.InferenceSession:
+def has_card(path: Path) -> bool:
+    """Whether a graph is one of singleshot.
+
+    Raises:
+        InputError: the file is missing or is no graph.
+    """
+    return CARD_KEY in load_graph(path, threads=1, to_run=False).get_modelmeta().custom_metadata_map
+
+
+def load_graph(path: Path, threads: int | None, *, to_run: bool = True, on_cpu: bool = False) -> ort.InferenceSession:
+    """Load any graph, with a card or without.
+
+    Args:
+        path: the .onnx file.
+        threads: threads that compute a run; none leaves the choice to ONNX Runtime.
+        to_run: optimize it for running.
+        on_cpu: stay on the CPU although there is CUDA.
+
+    Raises:
+        InputError: the file is missing or is no graph.
+    """
     try:
         with path.open("rb") as file:
             file.read(1)

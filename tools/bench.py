@@ -47,7 +47,8 @@ def bench(
     Network alone, loop, and loop with recording take turns, so their ratio holds on a busy machine; milliseconds hold
     on a quiet one.
 
-    --compare takes RUNNER onnxruntime, openvino:f32 (or openvino), openvino:bf16 or opencv, as `verify` does.
+    --compare takes RUNNER onnxruntime, openvino:f32 (or openvino), openvino:bf16 or opencv, as `verify` does. An ONNX
+    graph that is not singleshot's is timed as it is, in ONNX Runtime, on generated numbers.
 
     Examples:
       singleshot bench ssd.onnx --video street.mp4 --frames 300

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from ..export.graph_runners import open_graph, split_runner
 from ..runtime.detector import fit_frame
 from ..runtime.session import Session, open_session
+from ..runtime.session_onnxruntime import has_card
+from .bare_graph import BareGraph
 
 _WARM_UP_RUNS = 5
 
@@ -71,8 +74,8 @@ def measure_rivals(
     """Time each one on the same frames, `repeats` times in turn.
 
     Args:
-        specs: `GRAPH` or `GRAPH@RUNNER`, as `verify` takes them, or engines; the first is what the others are
-            measured by.
+        specs: `GRAPH` or `GRAPH@RUNNER`, as `verify` takes them, engines, or any other ONNX graph, which is run as it
+            is; the first is what the others are measured by.
         images: of any size.
         frames: that each runs in a round.
         repeats: rounds.
@@ -85,17 +88,15 @@ def measure_rivals(
     """
     before = _load()
     with ExitStack() as stack:
-        sessions = [stack.enter_context(_open(spec, threads)) for spec in specs]
-        fitted = [[fit_frame(image, session.card.input)[np.newaxis] for image in images] for session in sessions]
-        for session, inputs in zip(sessions, fitted, strict=True):
-            _seconds_each(session, inputs, _WARM_UP_RUNS)
+        contenders = [_contender(spec, images, threads, stack) for spec in specs]
+        for contender in contenders:
+            _seconds_each(contender.runs, _WARM_UP_RUNS)
         rounds = []
         for number in range(repeats):
-            pairs = zip(sessions, fitted, strict=True)
-            rounds.append([_seconds_each(session, inputs, frames) for session, inputs in pairs])
+            rounds.append([_seconds_each(contender.runs, frames) for contender in contenders])
             if on_round is not None:
                 on_round(number + 1)
-        backends = [session.backend for session in sessions]
+        backends = [contender.opened.backend for contender in contenders]
     times = 1e3 * np.array(rounds)  # [repeats, rivals]
     after = _load()
     return RivalReport(
@@ -117,18 +118,31 @@ def measure_rivals(
     )
 
 
-def _open(spec: str, threads: int | None) -> Session:
+@dataclass(frozen=True, kw_only=True)
+class _Contender:
+    """What is timed: one call after the other, from the first again after the last."""
+
+    opened: Session | BareGraph
+    runs: Sequence[Callable[[], object]]
+
+
+def _contender(spec: str, images: Sequence[NDArray[np.uint8]], threads: int | None, stack: ExitStack) -> _Contender:
     path, runner = split_runner(spec)
-    if path.suffix.lower() == ".engine":
-        return open_session(Path(spec))
-    return open_graph(path, runner or "onnxruntime", threads=threads)
-
-
-def _seconds_each(session: Session, inputs: Sequence[NDArray[np.uint8]], count: int) -> float:
+    is_engine = path.suffix.lower() == ".engine"
+    if runner is None and not is_engine and not has_card(path):
+        bare = BareGraph(path, threads=threads)
+        return _Contender(opened=bare, runs=[bare.run])
+    opened = open_session(Path(spec)) if is_engine else open_graph(path, runner or "onnxruntime", threads=threads)
+    session = stack.enter_context(opened)
     run = session.classify if session.card.task == "classifier" else session.run
+    frames = (fit_frame(image, session.card.input)[np.newaxis] for image in images)
+    return _Contender(opened=session, runs=[partial(run, frame) for frame in frames])
+
+
+def _seconds_each(runs: Sequence[Callable[[], object]], count: int) -> float:
     started_s = time.perf_counter()
-    for frame in islice(cycle(inputs), count):
-        run(frame)
+    for run in islice(cycle(runs), count):
+        run()
     return (time.perf_counter() - started_s) / count
 
 

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from typer.testing import CliRunner, Result
 
 from singleshot.export.tail_latency import CANDIDATES, TAILS, generated_heads, heads_of_graph, measure_tails
@@ -34,6 +36,31 @@ def test_graphs_and_backends_take_turns(graphs: Path) -> None:
         assert 0 < item["least_ms"] <= item["median_ms"] <= item["most_ms"]
     assert (report["frames"], report["repeats"]) == (2, 3)
     assert len(report["load"]) == 2
+
+
+def test_a_graph_of_others_is_timed_as_it_is(graphs: Path, tmp_path: Path) -> None:
+    other = _other_graph(tmp_path / "other.onnx", TensorProto.FLOAT)
+    done = _run("--compare", other, "--compare", graphs / "quarters.onnx", "--frames", 2, "--repeats", 1, "--json")
+    assert done.exit_code == 0, done.stderr
+    first, second = json.loads(done.stdout)["rivals"]
+    assert (first["name"], first["backend"]) == (str(other), "onnxruntime, as it is")
+    assert second["backend"].startswith("onnxruntime (")
+    assert first["median_ms"] > 0
+
+
+def test_a_graph_that_takes_no_images_is_refused(graphs: Path, tmp_path: Path) -> None:
+    other = _other_graph(tmp_path / "other.onnx", TensorProto.INT64)
+    done = _run("--compare", other, "--compare", graphs / "quarters.onnx")
+    assert done.exit_code == 2
+    assert "expected an input of float32, float16 or uint8, got x of tensor(int64)" in done.stderr
+
+
+def _other_graph(path: Path, dtype: int) -> Path:
+    """Write a graph that only adds its input, of open size, to itself."""
+    values = [helper.make_tensor_value_info(name, dtype, ["N", 3]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], "other", values[:1], values[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(path))
+    return path
 
 
 def test_a_busy_machine_is_said(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
