@@ -55,6 +55,7 @@ class StoredImage:
         boxes_xyxy: [n, 4] float32, normalised.
         class_ids: [n] int64.
         difficult: [n] bool.
+        offset: where `image_rgb` begins in `ImageCache.pixels`; 0 for an image of no cache.
     """
 
     image_id: str
@@ -63,6 +64,7 @@ class StoredImage:
     boxes_xyxy: NDArray[np.float32]
     class_ids: NDArray[np.int64]
     difficult: NDArray[np.bool_]
+    offset: int = 0
 
 
 class ImageSource(Protocol):
@@ -171,7 +173,13 @@ class ImageCache:
             boxes_xyxy=objects["box_xyxy"].copy(),
             class_ids=objects["class_id"].astype(np.int64),
             difficult=objects["difficult"].copy(),
+            offset=offset,
         )
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """All images one after the other, [bytes]: a view of the file, which can only be read."""
+        return self._pixels.rows
 
     def image_ids(self) -> list[str]:
         """List all ids, in order."""

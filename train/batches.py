@@ -16,6 +16,7 @@ from ..calib.image_cache import ImageSource
 from .augmentation import AugmentationPlan, augmented_image, plan_augmentation
 from .augmentation_settings import AugmentationSettings
 from .device_augmentation import PlannedImages, planned_images
+from .drawing import Drawing
 from .epochs import Epochs
 from .settings import TrainSettings
 
@@ -61,8 +62,12 @@ class PlannedBatch:
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
         """Copy to a device and draw the images there; Lightning calls it."""
+        return self.drawn_on(device, non_blocking=non_blocking)
+
+    def drawn_on(self, device: torch.device, pixels: Tensor | None = None, *, non_blocking: bool = False) -> Batch:
+        """Draw the images on a device, of the cache's pixels where it holds them; see `PlannedImages.drawn`."""
         return Batch(
-            images=self.planned.to(device, non_blocking=non_blocking).drawn(),
+            images=self.planned.to(device, non_blocking=non_blocking).drawn(pixels),
             objects=_moved(self.objects, device),
             image_ids=self.image_ids,
         )
@@ -76,11 +81,13 @@ class AugmentedImage:
         image_rgb: [H, W, 3] uint8; where the training device is to draw it, [h, w, 3] as stored.
         plan: what was, or is to be, done to it.
         image_id: to name it by.
+        offset: of the stored image among its cache's pixels.
     """
 
     image_rgb: NDArray[np.uint8]
     plan: AugmentationPlan
     image_id: str
+    offset: int
 
 
 class AugmentedImages(Dataset[AugmentedImage]):
@@ -93,14 +100,14 @@ class AugmentedImages(Dataset[AugmentedImage]):
         input_hw: tuple[int, int],
         seed: int,
         augmentation: AugmentationSettings,
-        drawn_on_device: bool = False,
+        drawing: Drawing = "workers",
     ) -> None:
         """Take images and what is to be done to them; see `training_batches`."""
         self._source = source
         self._input_hw = input_hw
         self._seed = seed
         self._augmentation = augmentation
-        self._drawn_on_device = drawn_on_device
+        self._drawing = drawing
 
     def __len__(self) -> int:
         return len(self._source)
@@ -110,20 +117,24 @@ class AugmentedImages(Dataset[AugmentedImage]):
         stored = self._source.image(index)
         rng = np.random.default_rng((self._seed, epoch, index))
         plan = plan_augmentation(stored, self._augmentation, rng)
-        if self._drawn_on_device:
-            image_rgb = stored.image_rgb.copy()
-        else:
-            image_rgb = augmented_image(stored.image_rgb, plan, self._input_hw)
+        image_rgb = stored.image_rgb  # a view: no pixel is read yet
+        if self._drawing == "workers":
+            image_rgb = augmented_image(image_rgb, plan, self._input_hw)
+        elif self._drawing == "device":
+            image_rgb = image_rgb.copy()
         self._source.forget_pages()
-        return AugmentedImage(image_rgb=image_rgb, plan=plan, image_id=stored.image_id)
+        return AugmentedImage(image_rgb=image_rgb, plan=plan, image_id=stored.image_id, offset=stored.offset)
 
     def batch(self, images: list[AugmentedImage]) -> Batch | PlannedBatch:
         """Put images together; torch calls it."""
         objects = [(torch.from_numpy(item.plan.boxes_xyxy), torch.from_numpy(item.plan.labels)) for item in images]
         image_ids = tuple(item.image_id for item in images)
-        if self._drawn_on_device:
+        if self._drawing != "workers":
             planned = planned_images(
-                [item.image_rgb for item in images], [item.plan for item in images], self._input_hw
+                [item.image_rgb for item in images],
+                [item.plan for item in images],
+                self._input_hw,
+                resident_offsets=[item.offset for item in images] if self._drawing == "resident" else None,
             )
             return PlannedBatch(planned=planned, objects=objects, image_ids=image_ids)
         stacked = torch.from_numpy(np.stack([item.image_rgb for item in images]))
@@ -136,7 +147,7 @@ def training_batches(
     *,
     input_hw: tuple[int, int],
     settings: TrainSettings,
-    drawn_on_device: bool | None = None,
+    drawing: Drawing = "workers",
 ) -> DataLoader[AugmentedImage]:
     """Make the loader of a run; the last, incomplete batch of an epoch is left out if there is a complete one.
 
@@ -146,16 +157,14 @@ def training_batches(
             the epoch.
         input_hw: of the network.
         settings: of the run; a batch is what all processes together take at a step.
-        drawn_on_device: draw whole batches where they are trained on, instead of image by image in the workers; None
-            does so where there is a CUDA GPU. Both draw the same picture, to within a few grey levels.
+        drawing: where images are augmented; either way it is the same picture, to within a few grey levels.
     """
-    has_gpu = torch.cuda.is_available()
     images = AugmentedImages(
         source,
         input_hw=input_hw,
         seed=settings.seed,
         augmentation=settings.augmentation,
-        drawn_on_device=has_gpu if drawn_on_device is None else drawn_on_device,
+        drawing=drawing,
     )
     batch_size = settings.batch_size // epochs.world_size
     if settings.workers:
@@ -171,7 +180,7 @@ def training_batches(
         worker_init_fn=leave_sigterm_to_the_run,
         collate_fn=images.batch,
         drop_last=len(epochs) > batch_size,
-        pin_memory=has_gpu,
+        pin_memory=torch.cuda.is_available(),
     )
 
 

@@ -21,7 +21,9 @@ from .batches import Batch, leave_sigterm_to_the_run, training_batches
 from .classifier_training import ClassifierTraining
 from .configuration import for_network
 from .detector_training import DetectorTraining
+from .drawing import Drawing, chosen_drawing
 from .epochs import ShuffledEpochs
+from .freed_memory import keep_freed_memory
 from .networks import network_named
 from .precision import resolved_precision
 from .session_torch import normalised_images
@@ -95,7 +97,12 @@ def measure_throughput(
     settings = for_network(settings, network)
     module = _module(network, data, settings)
     input_hw = module.card.input.height, module.card.input.width
-    loaders = _loaders(data, cache, settings, input_hw=input_hw, task=module.card.task)
+    drawing = chosen_drawing(cache)
+    if drawing == "resident":
+        module.hold(cache.pixels)
+        module.on_fit_start()
+    loaders = _loaders(data, cache, settings, drawing, input_hw=input_hw, task=module.card.task)
+    keep_freed_memory()
     step = _stepper(module, settings)
     constant = next(iter(loaders[CACHE]()))
     seconds: dict[str, list[float]] = {name: [] for name in (IN_MEMORY, *loaders)}
@@ -151,16 +158,23 @@ def _device() -> torch.device:
 
 
 def _loaders(
-    data: Dataset, cache: ImageCache, settings: TrainSettings, *, input_hw: tuple[int, int], task: Any
+    data: Dataset,
+    cache: ImageCache,
+    settings: TrainSettings,
+    drawing: Drawing,
+    *,
+    input_hw: tuple[int, int],
+    task: Any,
 ) -> dict[str, Callable[[], DataLoader[Any]]]:
     """Name -> makes the loader; each is made anew for its turn, so that its workers do not run in another's."""
     image_ids = cache.image_ids()
     epochs = ShuffledEpochs(len(cache), seed=settings.seed)
     decoded = DecodedImages(data, image_ids, input_hw=input_hw)
     theirs = TorchvisionImages(data, image_ids, input_hw=input_hw, task=task)
+    sent: Drawing = "workers" if drawing == "workers" else "device"
     return {
-        CACHE: lambda: training_batches(cache, epochs, input_hw=input_hw, settings=settings),
-        DECODING: lambda: training_batches(decoded, epochs, input_hw=input_hw, settings=settings),
+        CACHE: lambda: training_batches(cache, epochs, input_hw=input_hw, settings=settings, drawing=drawing),
+        DECODING: lambda: training_batches(decoded, epochs, input_hw=input_hw, settings=settings, drawing=sent),
         TORCHVISION: lambda: DataLoader(
             theirs,
             batch_size=settings.batch_size,
@@ -184,11 +198,11 @@ def _stepper(module: Training, settings: TrainSettings) -> Callable[[Any], None]
     """Give what a run does with a batch, without what it writes down about it."""
     device, spec = _device(), module.card.input
     learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learned, lr=1e-6)  # so small that nothing becomes of it
+    optimizer = torch.optim.AdamW(learned, lr=1e-6, fused=True)  # so small that nothing becomes of it
     kind = _TYPES[resolved_precision(settings.precision)]
 
     def step(batch: Any) -> None:
-        moved: Batch = batch.to(device)
+        moved: Batch = module.transfer_batch_to_device(batch, device, 0)
         images = normalised_images(moved.images, spec).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, kind, enabled=kind is not torch.float32), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # figures are logged without a trainer

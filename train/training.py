@@ -32,6 +32,7 @@ from .classifier_training import ClassifierTraining
 from .configuration import resolved_settings, with_fitted_boxes
 from .detector_training import DetectorTraining
 from .distributed import announced_world, images_per_process, machines_and_devices
+from .drawing import Drawing, chosen_drawing
 from .epochs import epochs_of
 from .freed_memory import keep_freed_memory
 from .metrics_table import MetricsTable
@@ -44,7 +45,7 @@ from .run_folder import RunFolder
 from .settings import TrainSettings
 from .starting_weights import StartingWeights, load_starting_weights
 from .survey import SplitSurvey
-from .training_images import OnLook, open_training_images
+from .training_images import OnLook, TrainingImages, open_training_images
 from .training_module import Training
 from .training_progress import TrainingProgress
 
@@ -144,11 +145,11 @@ def train(
     card = _card(network, data, settings, images.train, start)
     first_epoch = check_same_run(folder.last, card) if resume else 0
     folder.make()
-    keep_freed_memory()
     lightning.seed_everything(settings.seed, verbose=False)
     epochs = epochs_of(images.cache, settings, first_epoch=first_epoch, rank=world.rank, world_size=world.size)
-    batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings)
-    module = _module(card, data, settings, images.val, start, steps_per_epoch=len(batches))
+    drawing = chosen_drawing(images.cache)
+    batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings, drawing=drawing)
+    module = _module(card, data, settings, images, start, drawing, steps_per_epoch=len(batches))
     return _trained(module, batches, folder, val_part=images.val, resume=resume, progress=progress, callbacks=callbacks)
 
 
@@ -156,15 +157,18 @@ def _module(
     card: Card,
     data: Dataset,
     settings: TrainSettings,
-    val_part: SplitSurvey,
+    images: TrainingImages,
     start: StartingWeights | None,
+    drawing: Drawing,
     *,
     steps_per_epoch: int,
 ) -> Training:
-    frames = _frames(data, val_part.image_ids, card.input)
+    frames = _frames(data, images.val.image_ids, card.input)
     module = _TRAININGS[card.task](card, data, settings, steps_per_epoch=steps_per_epoch, frames=frames)
     if start is not None:
         module.keep_statistics_of(start.put_into(module.network, card))
+    if drawing == "resident":
+        module.hold(images.cache.pixels)
     return module
 
 
@@ -199,6 +203,7 @@ def _trained(
 def _fit(
     trainer: lightning.Trainer, module: Training, batches: DataLoader[AugmentedImage], resume_from: Path | None
 ) -> None:
+    keep_freed_memory()
     try:
         trainer.fit(
             module,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LR
 from ..calib.datasets import Dataset
 from ..runtime.card import CARD_KEY, Card, Measurement, card_from_json
 from ..runtime.errors import CheckError
-from .batches import Batch
+from .batches import Batch, PlannedBatch
 from .checkpoint import FRAMES_KEY
 from .session_torch import normalised_images
 from .settings import TrainSettings
@@ -80,10 +81,28 @@ class Training(lightning.LightningModule, ABC):
         self._frames = torch.from_numpy(frames)
         self._image_ids: tuple[str, ...] = ()
         self._kept_norms: tuple[nn.BatchNorm2d, ...] = ()
+        self._pixels: Tensor | None = None
 
     def keep_statistics_of(self, norms: Sequence[nn.BatchNorm2d]) -> None:
         """Have these norms of the network keep mean and variance through the run: small batches give no good ones."""
         self._kept_norms = tuple(norms)
+
+    def hold(self, pixels: NDArray[np.uint8]) -> None:
+        """Have the device that trains hold the pixels of all images, [bytes], for batches that are drawn of them."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the file's view cannot be written to, nor is it
+            self._pixels = torch.from_numpy(pixels)
+
+    def on_fit_start(self) -> None:
+        """Copy to the device what it is to hold."""
+        if self._pixels is not None:
+            self._pixels = self._pixels.to(self.device)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Draw a batch where it is trained on; Lightning's hook, for batches of any kind."""
+        if isinstance(batch, PlannedBatch):
+            return batch.drawn_on(device, self._pixels, non_blocking=True)
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     @abstractmethod
     def losses(self, images: Tensor, batch: Batch) -> dict[str, Tensor]:

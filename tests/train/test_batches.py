@@ -18,6 +18,7 @@ from singleshot.calib.image_cache import ImageCache
 from singleshot.calib.image_cache_building import open_image_cache
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.batches import AugmentedImages, Batch, PlannedBatch, training_batches
+from singleshot.train.drawing import Drawing, chosen_drawing
 from singleshot.train.epochs import BalancedEpochs, ShuffledEpochs, epochs_of
 from singleshot.train.settings import TrainSettings
 
@@ -39,11 +40,11 @@ def images(cache: ImageCache, *, seed: int = 0) -> AugmentedImages:
 
 
 def epoch_of(
-    cache: ImageCache, *, epoch: int, workers: int = 0, seed: int = 0, drawn_on_device: bool = False
+    cache: ImageCache, *, epoch: int, workers: int = 0, seed: int = 0, drawing: Drawing = "workers"
 ) -> list[Batch]:
     settings = TrainSettings(batch_size=5, workers=workers, seed=seed)
     epochs = epochs_of(cache, settings, first_epoch=epoch)
-    loader = training_batches(cache, epochs, input_hw=HW, settings=settings, drawn_on_device=drawn_on_device)
+    loader = training_batches(cache, epochs, input_hw=HW, settings=settings, drawing=drawing)
     return list(loader)
 
 
@@ -133,7 +134,7 @@ def test_balanced_is_a_setting(cache: ImageCache) -> None:
 
 
 def test_a_batch_may_be_drawn_on_the_device(cache: ImageCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    planned = epoch_of(cache, epoch=2, drawn_on_device=True)
+    planned = epoch_of(cache, epoch=2, drawing="device")
     assert all(isinstance(batch, PlannedBatch) for batch in planned)
     in_workers = epoch_of(cache, epoch=2)
     pinned: list[Tensor] = []
@@ -152,4 +153,32 @@ def test_a_batch_may_be_drawn_on_the_device(cache: ImageCache, monkeypatch: pyte
         for (boxes, labels), (others, theirs) in zip(moved.objects, expected.objects, strict=True):
             assert torch.equal(boxes, others)
             assert torch.equal(labels, theirs)
-    assert len(pinned) == 4 * len(planned)
+    assert len(pinned) == 5 * len(planned)
+
+
+def test_a_device_that_holds_all_images_draws_the_same(cache: ImageCache) -> None:
+    sent, resident = (epoch_of(cache, epoch=1, drawing=drawing) for drawing in ("device", "resident"))
+    pixels = torch.tensor(cache.pixels)
+    for batch, expected in zip(resident, sent, strict=True):
+        assert isinstance(batch, PlannedBatch)
+        assert isinstance(expected, PlannedBatch)
+        assert batch.planned.canvases is None  # nothing but numbers is sent
+        drawn = batch.drawn_on(torch.device("cpu"), pixels)
+        assert torch.equal(drawn.images, expected.to(torch.device("cpu")).images)
+        assert drawn.image_ids == expected.image_ids
+
+
+@pytest.mark.parametrize(
+    ("free", "drawing"),
+    [
+        pytest.param(None, "workers", id="no GPU"),
+        pytest.param(1 << 34, "resident", id="they fit"),
+        pytest.param(1 << 10, "device", id="they do not fit"),
+    ],
+)
+def test_a_gpu_holds_the_images_where_they_fit(
+    free: int | None, drawing: str, cache: ImageCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: free is not None)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (free, free))
+    assert chosen_drawing(cache) == drawing

@@ -204,3 +204,15 @@ def test_a_run_goes_on_with_the_weights_that_it_started_from(
     shutil.copytree(interrupted, out)
     with pytest.raises(InputError, match=r"expected to go on with starting weights none, got [0-9a-f]{12}\."):
         train("ssd_lite0", animals(animals_root), out, SETTINGS, start_from=whole / "best.ckpt", resume=True)
+
+
+def test_images_that_the_device_holds_train_the_same(
+    animals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    losses = []
+    for drawing in ("device", "resident"):
+        monkeypatch.setattr("singleshot.train.training.chosen_drawing", lambda _, drawing=drawing: drawing)
+        run(animals_root, tmp_path / drawing, settings)
+        losses.append(rows(tmp_path / drawing)[0]["loss"])
+    assert losses[0] == losses[1]
