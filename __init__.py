@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from singleshot.runtime.detections import Detections as Detections
     from singleshot.runtime.detector import detect as detect
     from singleshot.runtime.session import open_session as open_session
+    from singleshot.runtime.shipped import shipped_detector as shipped_detector
 
 __version__ = "0.1.0"
 
@@ -22,9 +23,19 @@ _PUBLIC = {
     "classify": "runtime.classifier",
     "detect": "runtime.detector",
     "open_session": "runtime.session",
+    "shipped_detector": "runtime.shipped",
 }
 
-__all__ = ["Card", "Classification", "Detections", "__version__", "classify", "detect", "open_session"]
+__all__ = [
+    "Card",
+    "Classification",
+    "Detections",
+    "__version__",
+    "classify",
+    "detect",
+    "open_session",
+    "shipped_detector",
+]
 
 
 def __getattr__(name: str) -> object:

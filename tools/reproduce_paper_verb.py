@@ -42,7 +42,8 @@ def reproduce_paper(
     trained_base: Annotated[
         bool,
         typer.Option(
-            "--trained-base", help="Start ssd7 and ssd_resnet with the convolutions of their trained classifiers."
+            "--trained-base",
+            help="Start ssd7 and ssd_resnet with their classifiers' convolutions, by the paper's recipe.",
         ),
     ] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 2,

@@ -23,7 +23,8 @@ class PlannedImages:
     Args:
         canvases: [N, h, w, 3] uint8, RGB, each image in the upper left corner, grey around it; none where the device
             already has the pixels.
-        places: [N, 3] int64, where each image lies among the pixels of its cache: offset, h, w.
+        canvas_hw: (h, w) of the canvases.
+        places: [N, 3] int64, where each image lies among the pixels of its cache: offset, its height, its width.
         sampling: [N, 2, 3] float32, from normalised coordinates of the input to pixels of the canvas (edges, not
             middles).
         limits_px: [N, 4] float32, xyxy: where the canvas may be looked at; what lies beyond repeats the edge.
@@ -32,6 +33,7 @@ class PlannedImages:
     """
 
     canvases: Tensor | None
+    canvas_hw: tuple[int, int]
     places: Tensor
     sampling: Tensor
     limits_px: Tensor
@@ -58,10 +60,10 @@ class PlannedImages:
         if canvases is None:
             if pixels is None:
                 raise RuntimeError("images without canvases need the cache's pixels")
-            canvases = _canvases_of(pixels, self.places)
+            canvases = _canvases_of(pixels, self.places, self.canvas_hw)
         height, width = self.input_hw
-        count, canvas_height, canvas_width, _ = canvases.shape
-        device = canvases.device
+        count, device = len(canvases), canvases.device
+        canvas_height, canvas_width = self.canvas_hw
         ys, xs = ((torch.arange(side, device=device) + 0.5) / side for side in (height, width))
         points = torch.stack([*torch.meshgrid(xs, ys, indexing="xy"), torch.ones(height, width, device=device)])
         places = (self.sampling @ points.reshape(3, -1)).reshape(count, 2, height, width)
@@ -78,6 +80,7 @@ class PlannedImages:
     def _each(self, change: Callable[[Tensor], Tensor]) -> PlannedImages:
         return PlannedImages(
             canvases=None if self.canvases is None else change(self.canvases),
+            canvas_hw=self.canvas_hw,
             places=change(self.places),
             sampling=change(self.sampling),
             limits_px=change(self.limits_px),
@@ -102,9 +105,10 @@ def planned_images(
         resident_offsets: where each begins among the cache's pixels, which the device has; none sends them along.
     """
     sizes = np.array([image.shape[:2] for image in images_rgb])
+    height, width = (int(side) for side in sizes.max(axis=0))
     canvases = None
     if resident_offsets is None:
-        canvases = np.full((len(plans), *sizes.max(axis=0), 3), GREY, np.uint8)
+        canvases = np.full((len(plans), height, width, 3), GREY, np.uint8)
         for at, (image, (rows, columns)) in enumerate(zip(images_rgb, sizes, strict=True)):
             canvases[at, :rows, :columns] = image
     offsets = np.array(resident_offsets or [0] * len(plans))
@@ -119,6 +123,7 @@ def planned_images(
             colour[at] = plan.colour
     return PlannedImages(
         canvases=None if canvases is None else torch.from_numpy(canvases),
+        canvas_hw=(height, width),
         places=torch.from_numpy(np.column_stack([offsets, sizes])),
         sampling=torch.from_numpy(sampling),
         limits_px=torch.from_numpy(limits),
@@ -127,10 +132,10 @@ def planned_images(
     )
 
 
-def _canvases_of(pixels: Tensor, places: Tensor) -> Tensor:
+def _canvases_of(pixels: Tensor, places: Tensor, canvas_hw: tuple[int, int]) -> Tensor:
     """Gather images from where the cache has them onto canvases of one size: [N, h, w, 3]."""
     offsets, heights, widths = places.view(-1, 3, 1, 1, 1).unbind(1)  # [N, 1, 1, 1] each
-    height, width = (int(side) for side in places[:, 1:].amax(0))
+    height, width = canvas_hw
     ys, xs, channels = (
         torch.arange(count, device=pixels.device).view(shape)
         for count, shape in ((height, (-1, 1, 1)), (width, (1, -1, 1)), (3, (1, 1, -1)))

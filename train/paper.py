@@ -95,11 +95,16 @@ class PaperRun:
 
     @property
     def base(self) -> PaperRun | None:
-        """The classifier's run that it starts from."""
+        """The classifier's run that it starts from: always one of the paper's recipe."""
         if not self.base_epochs:
             return None
         return replace(
-            self, round="classification", network=BASES[self.network], epochs=self.base_epochs, base_epochs=0
+            self,
+            round="classification",
+            network=BASES[self.network],
+            recipe="paper",
+            epochs=self.base_epochs,
+            base_epochs=0,
         )
 
     @property
@@ -136,8 +141,8 @@ class PaperPlan:
         epochs_classification: passes over the training images, classifiers.
         epochs_localization: likewise, detectors.
         ablation: train `resnet_dropout` with each augmentation alone too.
-        trained_base: detectors start with the convolutions of a classifier of the same recipe and seed, which is
-            trained before if it was not yet.
+        trained_base: detectors start with the convolutions of their classifier, of the paper's recipe and the same
+            seed, which is trained before if it was not yet.
     """
 
     networks: tuple[str, ...] = (*CLASSIFICATION, *LOCALIZATION)
