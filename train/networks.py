@@ -131,6 +131,14 @@ NETWORKS = {
         builder=partial(resnet_dropout, before_dense="flatten"),
         options=_CLASSIFIER | _DROPOUT,
     ),
+    "resnet_dropout_linear": Network(
+        task="classifier",
+        summary="resnet_dropout with one dense layer instead of three: what the two small ones cost",
+        section="3.2.3",
+        input=_input(224),
+        builder=partial(resnet_dropout, dense_layers=1),
+        options=_CLASSIFIER,
+    ),
     "resnet50": Network(
         task="classifier",
         summary="torchvision's ResNet50 from scratch; the paper's baseline",

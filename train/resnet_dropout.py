@@ -81,7 +81,11 @@ def stages_1_and_2(*, kernel: int = 3, dropout: float | None = None) -> nn.Seque
 
 
 def resnet_dropout(
-    options: NetworkOptions, *, kernel: int = 3, before_dense: Literal["average", "flatten"] = "average"
+    options: NetworkOptions,
+    *,
+    kernel: int = 3,
+    before_dense: Literal["average", "flatten"] = "average",
+    dense_layers: int = 3,
 ) -> Classifier:
     """Make the paper's final classifier, section 3.2.
 
@@ -96,6 +100,7 @@ def resnet_dropout(
         options: size, classes; `dropout` replaces the share of stage 3.
         kernel: 1 for the other reading of the blocks.
         before_dense: `flatten` for the other way to the dense layers.
+        dense_layers: 1 leaves out the two that are followed by dropout.
     """
     dropout = _DENSE_DROPOUT if options.dropout is None else options.dropout
     units = STAGE_2_CHANNELS
@@ -105,7 +110,7 @@ def resnet_dropout(
         for side in options.input_hw:
             units *= -(-side // 2 // 8)
     layers: list[nn.Module] = [*pooling, nn.Flatten()]
-    for _ in range(2):
+    for _ in range(dense_layers - 1):
         layers += [nn.Linear(units, options.class_count), nn.ReLU(), nn.Dropout(dropout)]
         units = options.class_count
     head = nn.Sequential(*layers, nn.Linear(units, options.class_count))

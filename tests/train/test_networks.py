@@ -30,6 +30,7 @@ PARAMETERS = {
     "resnet_dropout": (1_537_645, resnet_dropout.resnet_dropout),
     "resnet_dropout_1x1": (882_285, None),
     "resnet_dropout_flat": (4_033_645, None),
+    "resnet_dropout_linear": (1_536_345, None),
     "resnet50": (23_559_257, resnet50.resnet50),
     "ssd7_classifier": (144_441, ssd7.ssd7_classifier),
     "vgg_lite": (13_269_849, vgg_lite.vgg_lite),

@@ -87,9 +87,9 @@ def test_a_trained_base_comes_before_its_detector_and_once() -> None:
     )
     runs = plan.runs()
     assert [run.network for run in runs if run.seed == 1] == [
-        "resnet_dropout", "ssd_resnet", "ssd7_classifier", "ssd7",
+        "resnet_dropout_linear", "ssd_resnet", "ssd7_classifier", "ssd7", "resnet_dropout",
     ]  # fmt: skip
-    assert [run.base for run in runs if run.seed == 1] == [None, runs[4], None, runs[6]]
+    assert [run.base for run in runs if run.seed == 1] == [None, runs[5], None, runs[7], None]
     assert runs[1].variant == "ssd_resnet-paper-25classes-64px-25epochs-base100epochs"
     fresh = PaperPlan(classes=25, networks=("ssd_resnet",), size=64).runs()
     assert fresh[0].base is None
