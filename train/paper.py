@@ -18,8 +18,8 @@ Recipe: TypeAlias = Literal["paper", "modern"]
 CLASSIFICATION = ("resnet50", "ssd7_classifier", "resnet_dropout", "vgg_lite", "vgg_joint", "vgg_joint_normalised")
 LOCALIZATION = ("ssd7", "ssd_resnet")
 BASES = {"ssd7": "ssd7_classifier", "ssd_resnet": "resnet_dropout_linear"}
-"""Detector -> the classifier whose convolutions are its trunk. Of `resnet_dropout`'s dense layers, which a detector does
-not have, one is enough: under all three the convolutions learn several times more slowly."""
+"""Detector -> the classifier whose convolutions are its trunk. One dense layer on top of them is enough, since the
+detector has none: under the three of `resnet_dropout` they learn several times more slowly."""
 CLASS_COUNTS = (5, 10, 25)
 """The paper saw `vgg_lite` fail beyond 10 classes."""
 
