@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ..runtime.errors import InputError
 from ..runtime.require import require
 from .checkpoint import NETWORK_PREFIX, load_checkpoint
 from .layers import ConvNorm
+from .networks import network_named
+from .settings import TrainSettings, train_settings
 from .ssd import SSD
 
 _TRUNK, _FEATURES = "trunk.", "features."
@@ -43,6 +46,30 @@ class StartingWeights:
         return origin.model_copy(
             update={"parent_sha256": line.parent_sha256, "ancestors_sha256": line.ancestors_sha256}
         )
+
+    def with_boxes(self, settings: TrainSettings, network: str) -> TrainSettings:
+        """Keep the default boxes that the weights know, and their size in pixels where the input is another.
+
+        A network answers relative to its default boxes, and sees pixels: boxes that shrink with the input make every
+        answer too small. What the settings give, or leave to be fitted, stays.
+
+        Args:
+            settings: of the run, resolved.
+            network: its name.
+        """
+        own = network_named(network).default_boxes
+        if own is None or self.card.network != network or settings.default_boxes == "fitted":
+            return settings
+        theirs, spec = self.card.origin.settings, network_named(network).input
+        input_hw = (settings.height or spec.height, settings.width or spec.width)
+        larger = math.sqrt(self.card.input.height * self.card.input.width / math.prod(input_hw))
+        scales = theirs.get("default_box_scales") or own.scales
+        boxes = {
+            "default_box_scales": tuple(round(scale * larger, 4) for scale in scales),
+            "default_box_aspect_ratios": theirs.get("default_box_aspect_ratios") or own.aspect_ratios,
+        }
+        left_open = {name: value for name, value in boxes.items() if getattr(settings, name) is None}
+        return train_settings(**{**settings.model_dump(), **left_open})
 
     def put_into(self, network: nn.Module, card: Card) -> list[nn.BatchNorm2d]:
         """Fill a network, or a detector's trunk with a classifier's convolutions.

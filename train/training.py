@@ -133,15 +133,15 @@ def train(
     images_per_process(settings.batch_size, world)
     if not world.rank:  # the others may come when the first has begun
         folder.check(resume=resume)
+    start = None if start_from is None else load_starting_weights(start_from)
     settings = resolved_settings(network, data, settings)
     input_hw = _input_hw(network, settings)
     images = open_training_images(
         data, settings, input_hw=input_hw, cache_folder=cache_folder, on_look=on_look, on_need=on_need
     )
-    settings = with_fitted_boxes(settings, network, data)
+    settings = with_fitted_boxes(start.with_boxes(settings, network) if start else settings, network, data)
     if on_report is not None:
         on_report(data, settings)
-    start = None if start_from is None else load_starting_weights(start_from)
     card = _card(network, data, settings, images.train, start)
     first_epoch = check_same_run(folder.last, card) if resume else 0
     folder.make()

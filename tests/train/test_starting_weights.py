@@ -17,7 +17,8 @@ from singleshot.runtime.errors import InputError
 from singleshot.train.checkpoint import FRAMES_KEY, NETWORK_PREFIX, load_checkpoint
 from singleshot.train.network_options import NetworkOptions
 from singleshot.train.networks import build_network, network_named
-from singleshot.train.starting_weights import load_starting_weights
+from singleshot.train.settings import train_settings
+from singleshot.train.starting_weights import StartingWeights, load_starting_weights
 
 ANIMALS = ("cat", "dog", "horse")
 SIDE = 64
@@ -97,6 +98,26 @@ def test_the_input_may_be_of_another_size(tmp_path: Path) -> None:
     load_starting_weights(path).put_into(network, card_of("ssd_lite0"))
     theirs = load_checkpoint(path).network.state_dict()
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("given", "scales", "ratios"),
+    [
+        pytest.param({}, (0.4, 0.8), ((2.0,),), id="boxes keep their size in pixels"),
+        pytest.param({"default_box_scales": (0.3, 0.5)}, (0.3, 0.5), ((2.0,),), id="what is given stays"),
+        pytest.param({"default_boxes": "fitted"}, None, None, id="what is to be fitted stays open"),
+        pytest.param({"height": 128, "width": 128}, (0.2, 0.4), ((2.0,),), id="the same size"),
+    ],
+)
+def test_default_boxes_are_those_that_the_weights_know(
+    given: dict[str, object], scales: object, ratios: object, tmp_path: Path
+) -> None:
+    known = {"default_box_scales": [0.2, 0.4], "default_box_aspect_ratios": [[2.0]]}
+    card = card_of("ssd_lite0", side=128).model_copy(update={"origin": Origin(settings=known)})
+    start = StartingWeights(path=tmp_path / "a.ckpt", sha256="", card=card, tensors={})
+    settings = start.with_boxes(train_settings(**{"height": 64, "width": 64, **given}), "ssd_lite0")
+    assert (settings.default_box_scales, settings.default_box_aspect_ratios) == (scales, ratios)
+    assert start.with_boxes(settings, "ssd7") == settings  # another network has boxes of its own
 
 
 def test_of_other_classes_those_of_the_same_name_are_taken_over(tmp_path: Path) -> None:
