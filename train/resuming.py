@@ -46,8 +46,8 @@ def _identity(card: Card) -> dict[str, Any]:  # settings are of many types
         "network": card.network,
         "classes": card.class_names,
         "input": (card.input.height, card.input.width),
-        **settings,
         "starting weights": (card.origin.parent_sha256 or "none")[:12],
+        **settings,
         "training data": f"{card.origin.data} (sha256 {(card.origin.data_sha256 or 'unknown')[:12]})",
     }
 
