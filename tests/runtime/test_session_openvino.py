@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from singleshot.runtime import session_openvino
+from singleshot.runtime.detector import detect
 from singleshot.runtime.errors import InputError, MissingDependencyError
+from singleshot.runtime.images import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.runtime.session_openvino import OpenVinoRunner
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.tests.runtime.test_session import SIDE, quarters
+
+PHOTOGRAPHS = Path(__file__).parent.parent / "data" / "VOCdevkit" / "VOC2012" / "JPEGImages"
 
 
 @pytest.fixture
@@ -56,13 +60,14 @@ def test_more_batch_sizes_than_are_kept(graphs: Path) -> None:
 @needs_openvino
 def test_f32_is_f32_and_bf16_is_not() -> None:
     """OpenVINO takes bf16 by itself where the processor has it: on such a machine the two must differ."""
-    frame = np.random.default_rng(0).integers(0, 256, (1, 320, 320, 3), np.uint8)
+    photograph = read_image_bgr(PHOTOGRAPHS / "2008_008487.jpg")
     answers = {}
     for backend, precision in (("onnxruntime", "auto"), ("openvino", "f32"), ("openvino", "bf16")):
         if precision == "bf16" and not session_openvino.computes_bf16():
             continue
         with open_session(shipped_detector(), backend=backend, precision=precision) as session:  # type: ignore[arg-type]
-            answers[session.backend] = session.run(frame)[0].scores[:5]
+            answers[session.backend] = detect(session, photograph).scores[:5]
+    assert len(answers["onnxruntime (CPU)"]) == 5
     np.testing.assert_allclose(answers["openvino f32 (CPU)"], answers["onnxruntime (CPU)"], rtol=0, atol=1e-5)
     if "openvino bf16 (CPU)" in answers:
         assert np.abs(answers["openvino bf16 (CPU)"] - answers["openvino f32 (CPU)"]).max() > 1e-5
