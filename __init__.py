@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from singleshot.runtime.detections import Detections as Detections
     from singleshot.runtime.detector import detect as detect
     from singleshot.runtime.session import open_session as open_session
-    from singleshot.runtime.shipped import shipped_detector as shipped_detector
 
 __version__ = "0.1.0"
 
@@ -23,7 +22,6 @@ _PUBLIC = {
     "classify": "runtime.classifier",
     "detect": "runtime.detector",
     "open_session": "runtime.session",
-    "shipped_detector": "runtime.shipped",
 }
 
 __all__ = [
