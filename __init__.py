@@ -24,16 +24,7 @@ _PUBLIC = {
     "open_session": "runtime.session",
 }
 
-__all__ = [
-    "Card",
-    "Classification",
-    "Detections",
-    "__version__",
-    "classify",
-    "detect",
-    "open_session",
-    "shipped_detector",
-]
+__all__ = ["Card", "Classification", "Detections", "__version__", "classify", "detect", "open_session"]
 
 
 def __getattr__(name: str) -> object:
