@@ -34,7 +34,8 @@ class TrainSettings(BaseModel):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Of AdamW at its peak, for the layers that start from nothing. AdamW without weight decay is Adam."""
     trunk_learning_rate_factor: Annotated[float, Field(ge=0)] = 0.25
-    """The pretrained trunk learns this much slower."""
+    """A trunk with pretrained weights, or with those of an earlier training, learns this much slower. Of the latter, 0
+    trains none."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     """Of the weights; norms and biases do not decay."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0

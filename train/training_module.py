@@ -84,8 +84,14 @@ class Training(lightning.LightningModule, ABC):
         self._pixels: Tensor | None = None
 
     def keep_statistics_of(self, norms: Sequence[nn.BatchNorm2d]) -> None:
-        """Have these norms of the network keep mean and variance through the run: small batches give no good ones."""
+        """Have these norms of the network keep mean and variance through the run: small batches give no good ones.
+
+        What came with them is trained already: a trunk learns slower, or not at all.
+        """
         self._kept_norms = tuple(norms)
+        trunk = getattr(self.network, "trunk", None)
+        if not self.settings.trunk_learning_rate_factor and isinstance(trunk, nn.Module):
+            trunk.requires_grad_(False)
 
     def hold(self, pixels: NDArray[np.uint8]) -> None:
         """Have the device that trains hold the pixels of all images, [bytes], for batches that are drawn of them."""
@@ -193,7 +199,8 @@ class Training(lightning.LightningModule, ABC):
     def configure_optimizers(self) -> Any:  # Lightning's own union of a dozen shapes
         """AdamW; a pretrained trunk learns slower, norms and biases do not decay; linear warm-up, then the schedule."""
         settings = self.settings
-        trunk_factor = settings.trunk_learning_rate_factor if settings.pretrained else 1.0
+        is_trained = settings.pretrained or bool(self._kept_norms)
+        trunk_factor = settings.trunk_learning_rate_factor if is_trained else 1.0
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:

@@ -197,6 +197,17 @@ def test_a_run_starts_from_an_earlier_one_and_keeps_its_statistics(
     assert after.card.origin.parent_sha256 == sha256_of_file(start)
 
 
+def test_a_trunk_that_was_started_from_may_stay_as_it_is(whole: Path, animals_root: Path, tmp_path: Path) -> None:
+    still = {"epochs": 1, "pretrained": False, "frozen_stages": 0, "trunk_learning_rate_factor": 0.0}
+    settings = SETTINGS.model_copy(update=still)
+    start = whole / "best.ckpt"
+    train("ssd_lite0", animals(animals_root), tmp_path / "run", settings, start_from=start, progress=False)
+    theirs, ours = (load_checkpoint(path).network.state_dict() for path in (start, tmp_path / "run" / "last.ckpt"))
+    changed = {name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])}
+    assert not any(name.startswith("trunk.") for name in changed)
+    assert "class_branches.0.predictor.weight" in changed
+
+
 def test_a_run_goes_on_with_the_weights_that_it_started_from(
     interrupted: Path, whole: Path, animals_root: Path, tmp_path: Path
 ) -> None:
