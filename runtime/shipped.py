@@ -1,22 +1,28 @@
-"""The detector that comes with singleshot."""
+"""The detectors that come with singleshot."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from .errors import InputError
 
-_SHIPPED = Path(__file__).parent / "shipped" / "ssd_lite0_animals.onnx"
+ShippedDetector = Literal["ssd_lite0_animals", "ssd_resnet"]
+
+_FOLDER = Path(__file__).parent / "shipped"
 
 
-def shipped_detector() -> Path:
-    """Find the shipped detector: cat, cow, dog, horse, sheep, person.
+def shipped_detector(name: ShippedDetector = "ssd_lite0_animals") -> Path:
+    """Find a shipped detector.
+
+    Args:
+        name: `ssd_lite0_animals` finds cats, cows, dogs, horses, sheep and people; `ssd_resnet`, the paper's, the one
+            object of 25 kinds that a small picture shows.
 
     Raises:
         InputError: this installation has none.
     """
-    if not _SHIPPED.is_file():
-        raise InputError(
-            f"{_SHIPPED}: expected the shipped detector, got no such file. Give a graph with --model FILE."
-        )
-    return _SHIPPED
+    path = _FOLDER / f"{name}.onnx"
+    if not path.is_file():
+        raise InputError(f"{path}: expected the shipped detector, got no such file. Give a graph with --model FILE.")
+    return path

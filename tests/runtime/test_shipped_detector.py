@@ -11,11 +11,13 @@ import pytest
 from singleshot.runtime.boxes import iou_matrix
 from singleshot.runtime.detections import Detections
 from singleshot.runtime.detector import detect
+from singleshot.runtime.images import read_image_bgr
 from singleshot.runtime.session import Session, open_session
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.runtime.sources import open_source
 
 DEMO = Path(__file__).parent.parent.parent / "demo"
+DATA = Path(__file__).parent.parent / "data"
 SCORE = 0.5
 ANIMALS = ("cat", "cow", "dog", "horse", "sheep")
 
@@ -84,3 +86,14 @@ def test_sees_animals_in_at_most_a_twentieth_of_the_frames_with_bottles(session:
     wrong = [np.isin(detections.class_ids, animals).any() for detections, _, _ in found.values()]
     assert len(wrong) >= 290
     assert np.mean(wrong) <= 0.05
+
+
+def test_the_papers_detector_names_what_a_picture_shows() -> None:
+    graph = shipped_detector("ssd_resnet")
+    assert graph.stat().st_size < 20e6
+    picture = DATA / "kaggle/ILSVRC/Data/CLS-LOC/train"
+    with open_session(graph) as session:
+        assert (len(session.card.class_names), session.card.network) == (25, "ssd_resnet")
+        assert any("AP50" in item.metric for item in session.card.measurements)
+        found = [detect(session, read_image_bgr(path)) for path in sorted(picture.rglob("*.JPEG"))]
+    assert all(len(detections) > 0 for detections in found)
