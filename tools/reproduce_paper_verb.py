@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _Recipe = Annotated[
     str, typer.Option(help="paper: Adam, no augmentation. modern: cosine, EMA, label smoothing, mixup, cutmix.")
 ]
+_Ablation = Annotated[
+    str | None,
+    typer.Option(metavar="NETWORK", help="Train this classifier with each augmentation alone too; 3 seeds or more."),
+]
 _Classes = Annotated[
     str | None,
     typer.Option(metavar="A,B,…|N|FILE", help="As of `singleshot train`; all of the data's if not given."),
@@ -36,14 +40,12 @@ def reproduce_paper(
     models: _Models = None,
     classes: _Classes = None,
     recipe: _Recipe = "paper",
-    ablation: Annotated[
-        bool, typer.Option("--ablation", help="Train resnet_dropout with each augmentation alone too; 3 seeds or more.")
-    ] = False,
+    ablation: _Ablation = None,
     trained_base: Annotated[
         bool,
         typer.Option(
             "--trained-base",
-            help="Start ssd7 and ssd_resnet with their classifiers' convolutions, by the paper's recipe.",
+            help="Start ssd7 and ssd_resnet with their classifiers' convolutions, of the same recipe.",
         ),
     ] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 2,

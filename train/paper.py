@@ -23,10 +23,12 @@ detector has none: under the three of `resnet_dropout` they learn several times 
 CLASS_COUNTS = (5, 10, 25)
 """The paper saw `vgg_lite` fail beyond 10 classes."""
 
-ABLATED = "resnet_dropout"
+OURS = "resnet_dropout"
+"""The paper's own classifier."""
+NO_AUGMENTATION = "none"
 
 AUGMENTATIONS: dict[str, dict[str, float | bool]] = {
-    "none": {},
+    NO_AUGMENTATION: {},
     "horizontal flip": {"horizontal_flip": 0.5},
     "vertical flip": {"vertical_flip": 0.5},
     "rotation": {"rotation_degrees": 15.0},
@@ -65,6 +67,8 @@ _MODERN: dict[str, Any] = {
 }
 _MODERN_LABELS = {"label_smoothing": 0.1, "cutmix": 1.0, "mixup": 0.2}
 _MODERN_CLASSIFIER_IMAGES = {"horizontal_flip": 0.5, "colour": 0.3, "rotation_degrees": 10.0, "crop": True}
+_MODERN_DETECTOR_IMAGES = {"horizontal_flip": 0.5, "colour": 0.3, "crop": True}
+"""SSD's without its expansion: that makes small objects, and an image of these data shows one large object."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +100,19 @@ class PaperRun:
 
     @property
     def base(self) -> PaperRun | None:
-        """The classifier's run that it starts from: always one of the paper's recipe."""
+        """The classifier's run that it starts from, by the same recipe."""
         if not self.base_epochs:
             return None
         return replace(
-            self,
-            round="classification",
-            network=BASES[self.network],
-            recipe="paper",
-            epochs=self.base_epochs,
-            base_epochs=0,
+            self, round="classification", network=BASES[self.network], epochs=self.base_epochs, base_epochs=0
         )
+
+    @property
+    def unaugmented(self) -> PaperRun:
+        """What a run of an ablation is held against; the paper's recipe augments nothing as it is."""
+        if self.recipe == "paper":
+            return replace(self, round="classification", augmentation=None)
+        return replace(self, augmentation=NO_AUGMENTATION)
 
     @property
     def variant(self) -> str:
@@ -141,9 +147,9 @@ class PaperPlan:
         size: height and width of the input.
         epochs_classification: passes over the training images, classifiers.
         epochs_localization: likewise, detectors.
-        ablation: train `resnet_dropout` with each augmentation alone too.
-        trained_base: detectors start with the convolutions of their classifier, of the paper's recipe and the same
-            seed, which is trained before if it was not yet.
+        ablation: a classifier to train with each augmentation alone too, and without any.
+        trained_base: detectors start with the convolutions of their classifier, of the same recipe and seed, which is
+            trained before if it was not yet.
     """
 
     networks: tuple[str, ...] = (*CLASSIFICATION, *LOCALIZATION)
@@ -153,16 +159,18 @@ class PaperPlan:
     size: int = 224
     epochs_classification: int = 100
     epochs_localization: int = 25
-    ablation: bool = False
+    ablation: str | None = None
     trained_base: bool = False
 
     def runs(self) -> list[PaperRun]:
         """List the runs in the order in which they are trained: a whole seed of everything before the next.
 
         Raises:
-            InputError: a network is unknown, or an ablation has too few seeds for an interval.
+            InputError: a network is unknown, or an ablation is of a detector, or has too few seeds for an interval.
         """
-        if self.ablation and len(self.seeds) < _LEAST_SEEDS:
+        if self.ablation is not None and network_named(self.ablation).task != "classifier":
+            raise InputError(f"ablation: expected a classifier, got {self.ablation}. Take for example {OURS}.")
+        if self.ablation is not None and len(self.seeds) < _LEAST_SEEDS:
             raise InputError(
                 f"seeds: expected at least {_LEAST_SEEDS} for an ablation with confidence intervals, "
                 f"got {len(self.seeds)}. Give more, for example 0,1,2."
@@ -182,9 +190,10 @@ class PaperPlan:
             for count in CLASS_COUNTS:
                 if count < self.classes:
                     yield self._run("classes", "vgg_lite", seed, classes=count)
-        if self.ablation:
+        if self.ablation is not None:
             for name in AUGMENTATIONS:
-                yield self._run("ablation", ABLATED, seed, augmentation=name)
+                run = self._run("ablation", self.ablation, seed, augmentation=name)
+                yield run.unaugmented if name == NO_AUGMENTATION else run
 
     def _run(
         self, round_: Round, network: str, seed: int, *, classes: int | None = None, augmentation: str | None = None
@@ -243,7 +252,7 @@ def _augmentation(run: PaperRun) -> AugmentationSettings:
     elif run.monitors_accuracy:
         changes = _MODERN_CLASSIFIER_IMAGES
     else:
-        return AugmentationSettings()
+        changes = _MODERN_DETECTOR_IMAGES
     return AugmentationSettings.none().model_copy(update=changes)
 
 

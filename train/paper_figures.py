@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..runtime.require import require
 from ..runtime.whole_files import whole_file
-from .paper import AUGMENTATIONS
+from .paper import AUGMENTATIONS, NO_AUGMENTATION
 from .paper_results import FinishedRun, gap, over_seeds
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def ablation_figure(groups: Mapping[str, Sequence[FinishedRun]]) -> Figure:
         groups: name of the augmentation -> its runs, `none` among them.
     """
     figure, (panel,) = _panels(1, cell_inches=(6.5, 4.0))
-    names = [name for name in reversed(AUGMENTATIONS) if name in groups and name != "none"]
+    names = [name for name in reversed(AUGMENTATIONS) if name in groups and name != NO_AUGMENTATION]
     for place, name in enumerate(names):
-        change = gap(groups[name], groups["none"], "val_top1")
+        change = gap(groups[name], groups[NO_AUGMENTATION], "val_top1")
         if change is None:
             continue
         panel.plot(change.mean, place, marker="o", color="C0")

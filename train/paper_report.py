@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..calib.seed_interval import SeedMean
 from ..runtime.whole_files import whole_file
-from .paper import ABLATED, AUGMENTATIONS, Round
+from .paper import AUGMENTATIONS, NO_AUGMENTATION, OURS, Round
 from .paper_figures import (
     ablation_figure,
     accuracy_figure,
@@ -99,9 +99,9 @@ def _classification(finished: Sequence[FinishedRun], out: Path) -> list[str]:
         rows.append([name, *_how(group), *_shares(group, _ACCURACY), *theirs])
     header = ["network", *_HOW, *_ACCURACY.values(), "paper, top-1", "paper, top-5"]
     lines = ["## Classification", "", *_markdown_table(header, rows), ""]
-    for ours, base in _pairs(finished, "classification", ABLATED, "resnet50"):
+    for ours, base in _pairs(finished, "classification", OURS, "resnet50"):
         if (difference := gap(ours, base, "val_top1")) is not None:
-            text = f"`{ABLATED}` less `resnet50`, top-1, {ours[0].run.recipe} recipe: {_points(difference)}"
+            text = f"`{OURS}` less `resnet50`, top-1, {ours[0].run.recipe} recipe: {_points(difference)}"
             lines += [f"{text} ({_seeds(difference)}); the paper's is +3 points.", ""]
     return [*lines, "![Accuracy of training and validation over the epochs](accuracy.png)", ""]
 
@@ -203,23 +203,35 @@ _LEAST_POINTS = 2
 
 def _ablation(finished: Sequence[FinishedRun], out: Path) -> list[str]:
     lines: list[str] = []
-    for way, items in _by_way(item for item in finished if item.run.round == "ablation").items():
-        groups: dict[str, list[FinishedRun]] = {}
-        for item in items:
-            groups.setdefault(item.run.augmentation or "none", []).append(item)
-        if "none" not in groups:
-            continue
-        picture = f"ablation-{way}.png"
+    for variant, groups in _ablations(finished).items():
+        plain = groups[NO_AUGMENTATION]
+        picture = f"ablation-{variant}.png"
         save_figure(ablation_figure(groups), out / picture)
         rows = []
-        for name, group in sorted(groups.items(), key=lambda pair: list(AUGMENTATIONS).index(pair[0])):
-            change = None if name == "none" else gap(group, groups["none"], "val_top1")
+        for name in [name for name in AUGMENTATIONS if name in groups]:
+            group, change = groups[name], None if name == NO_AUGMENTATION else gap(groups[name], plain, "val_top1")
             text = "" if change is None else _points(change)
-            rows.append([name, *_how(group), *_shares(group, {"val_top1": ""}), text, _verdict(change)])
-        header = ["augmentation", *_HOW, "top-1", "change against none", "verdict"]
-        lines += [*_markdown_table(header, rows), "", f"![What each augmentation changes]({picture})", ""]
+            rows.append([name, *_how(group), *_shares(group, {"val_top1": "", "top1": ""}), text, _verdict(change)])
+        header = ["augmentation", *_HOW, "top-1", "training top-1", "change against none", "verdict"]
+        lines += [f"Of `{plain[0].run.network}`:", "", *_markdown_table(header, rows), ""]
+        lines += [f"![What each augmentation changes]({picture})", ""]
     about = "The change is the mean of differences seed by seed. It helps or hurts where its interval leaves out 0."
-    return [f"## Augmentation, one at a time, of {ABLATED}", "", about, "", *lines] if lines else []
+    return ["## Augmentation, one at a time", "", about, "", *lines] if lines else []
+
+
+def _ablations(finished: Sequence[FinishedRun]) -> dict[str, dict[str, list[FinishedRun]]]:
+    """Give variant without augmentation -> name of an augmentation -> runs; those without any are among them."""
+    known = {item.run: item for item in finished}
+    found: dict[str, dict[str, list[FinishedRun]]] = {}
+    plain = dict.fromkeys(item.run.unaugmented for item in finished if item.run.round == "ablation")
+    for run in plain:
+        if run in known:
+            found.setdefault(run.variant, {}).setdefault(NO_AUGMENTATION, []).append(known[run])
+    for item in finished:
+        groups = found.get(item.run.unaugmented.variant)
+        if groups is not None and item.run.round == "ablation" and item.run not in plain:
+            groups.setdefault(str(item.run.augmentation), []).append(item)
+    return found
 
 
 def _verdict(change: SeedMean | None) -> str:

@@ -47,7 +47,9 @@ def test_runs_in_order_and_says_which(
         pytest.param("--models ssd9", "ssd9: expected a network, one of", id="network"),
         pytest.param("--recipe old", "recipe: expected paper or modern, got old.", id="recipe"),
         pytest.param("--seeds a", "seeds: expected different whole numbers such as 0,1,2, got a.", id="seeds"),
-        pytest.param("--ablation", "seeds: expected at least 3 for an ablation with confidence", id="ablation"),
+        pytest.param(
+            "--ablation resnet50", "seeds: expected at least 3 for an ablation with confidence", id="ablation"
+        ),
         pytest.param("--classes 4", "classes: expected a number from 1 to 3, of classes that", id="classes"),
     ],
 )

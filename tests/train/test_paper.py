@@ -23,6 +23,7 @@ from singleshot.train.paper import (
     LOCALIZATION,
     PaperPlan,
     PaperRun,
+    Recipe,
     parsed_networks,
     parsed_recipe,
     parsed_seeds,
@@ -66,11 +67,15 @@ def test_the_papers_two_rounds_by_default() -> None:
     }
 
 
-def test_an_ablation_takes_each_augmentation_alone_with_every_seed() -> None:
-    runs = PaperPlan(classes=25, networks=("ssd7",), seeds=(3, 4, 5), ablation=True).runs()
-    ablated = [(run.augmentation, run.seed) for run in runs if run.round == "ablation"]
-    assert sorted(ablated) == sorted((name, seed) for name in AUGMENTATIONS for seed in (3, 4, 5))
-    changed = [settings_of(run).augmentation for run in runs if run.round == "ablation" and run.seed == 3]
+@pytest.mark.parametrize(("recipe", "plain_round"), [("paper", "classification"), ("modern", "ablation")])
+def test_an_ablation_takes_each_augmentation_alone_with_every_seed(recipe: Recipe, plain_round: str) -> None:
+    runs = PaperPlan(classes=25, networks=("ssd7",), seeds=(3, 4, 5), recipe=recipe, ablation="ssd7_classifier").runs()
+    ablated = [run for run in runs if run.network == "ssd7_classifier"]
+    found = [(run.augmentation or "none", run.seed) for run in ablated]
+    assert sorted(found) == sorted((name, seed) for name in AUGMENTATIONS for seed in (3, 4, 5))
+    assert {run.unaugmented for run in ablated if run.seed == 3} == {ablated[0]}
+    assert ablated[0].round == plain_round
+    changed = [settings_of(run).augmentation for run in ablated if run.seed == 3]
     differing = [
         sum(
             getattr(one, name) != getattr(AugmentationSettings.none(), name)
@@ -98,7 +103,7 @@ def test_a_trained_base_comes_before_its_detector_and_once() -> None:
 
 def test_every_run_has_a_folder_of_its_own() -> None:
     plans = [
-        PaperPlan(classes=25, recipe=recipe, size=size, seeds=(0, 1, 2), ablation=True)
+        PaperPlan(classes=25, recipe=recipe, size=size, seeds=(0, 1, 2), ablation="resnet_dropout")
         for recipe in ("paper", "modern")
         for size in (64, 224)
     ]
@@ -142,9 +147,19 @@ def test_what_cannot_be_read_is_refused(read: object, text: str, message: str) -
         read(text)
 
 
-def test_too_few_seeds_for_an_ablation() -> None:
-    with pytest.raises(InputError, match=r"seeds: expected at least 3 for an ablation .*, got 2\. Give more"):
-        PaperPlan(classes=25, seeds=(0, 1), ablation=True).runs()
+@pytest.mark.parametrize(
+    ("seeds", "network", "message"),
+    [
+        pytest.param(
+            (0, 1), "resnet50", r"seeds: expected at least 3 for an ablation .*, got 2\. Give more", id="seeds"
+        ),
+        pytest.param((0, 1, 2), "ssd7", r"ablation: expected a classifier, got ssd7\. Take", id="detector"),
+        pytest.param((0, 1, 2), "ssd9", "ssd9: expected a network, one of", id="no such network"),
+    ],
+)
+def test_what_cannot_be_ablated(seeds: tuple[int, ...], network: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        PaperPlan(classes=25, seeds=seeds, ablation=network).runs()
 
 
 def finish(out: Path, run: PaperRun, *rows: dict[str, float]) -> None:
@@ -198,8 +213,9 @@ def write_all_rounds(out: Path) -> None:
         for network in ("resnet50", "resnet_dropout", "vgg_lite", "vgg_joint"):
             finish(out, replace(RUN, network=network, seed=seed), accuracy(1, 0.2), accuracy(2, 0.5 + better))
         finish(out, replace(RUN, round="classes", network="vgg_lite", classes=5, seed=seed), accuracy(1, 0.8))
-        for name, gain in (("none", 0.0), ("horizontal flip", 0.05), ("rotation", 0.1 * (seed - 1)), ("crop", -0.1)):
-            run = replace(RUN, round="ablation", augmentation=name, seed=seed)
+        finish(out, replace(RUN, network="ssd7_classifier", seed=seed), accuracy(1, 0.4 + 0.001 * seed))
+        for name, gain in (("horizontal flip", 0.05), ("rotation", 0.1 * (seed - 1)), ("crop", -0.1)):
+            run = replace(RUN, round="ablation", network="ssd7_classifier", augmentation=name, seed=seed)
             finish(out, run, accuracy(1, 0.4 + gain + 0.001 * seed))
         for network, loss in (("ssd7", 4.0), ("ssd_resnet", 3.0)):
             run = replace(RUN, round="localization", network=network, seed=seed)
@@ -227,13 +243,20 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
         "`ssd_resnet` less `ssd7`, paper recipe: -1.000 [-1.000, -1.000], -25.0% of the loss (3 seeds).",
         "| vgg_joint | 60.0% [35.2%, 84.8%] |  |  | 0.00 | 0.00 |",
         "| 5 | 20.0% | paper | 224 px | 100 | 0, 1, 2 | 80.0% [80.0%, 80.0%] |",
-        "| 45.1% [44.9%, 45.3%] | +5.0 [+5.0, +5.0] points | helps |",
+        "Of `ssd7_classifier`:",
+        "| 45.1% [44.9%, 45.3%] | 90.0% [90.0%, 90.0%] | +5.0 [+5.0, +5.0] points | helps |",
         "points | hurts |",
         "points | not told apart from none |",
         "| resnet50-paper-25classes-224px-100epochs | 1 | 1.5 (resumed) |",
     ):
         assert said in text
-    for picture in ("accuracy", "ssd_loss", "boxes", "classes-paper-224px-100epochs", "ablation-paper-224px-100epochs"):
+    for picture in (
+        "accuracy",
+        "ssd_loss",
+        "boxes",
+        "classes-paper-224px-100epochs",
+        "ablation-ssd7_classifier-paper-25classes-224px-100epochs",
+    ):
         assert f"({picture}.png)" in text
         image = cv2.imread(str(tmp_path / f"{picture}.png"))
         assert image is not None
