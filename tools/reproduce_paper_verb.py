@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,16 +89,15 @@ def _run(plan: PaperPlan, data: Path, out: Path, names: tuple[str, ...], *, work
     from ..train.paper_report import write_paper_report
     from ..train.paper_runs import PaperRunner
 
-    command = shlex.join(["singleshot", *sys.argv[1:]])
     runner = PaperRunner(root=data, class_names=names, out=out, workers=workers, precision=precision)
 
     def say(run: PaperRun, number: int, count: int) -> None:
-        write_paper_report(out, command=command)
+        write_paper_report(out)
         print(f"run {number} of {count}: {run.round} {run.variant}, seed {run.seed}", file=sys.stderr)
 
     try:
         runner.train_all(plan, say)
     finally:
-        report = write_paper_report(out, command=command)
+        report = write_paper_report(out)
     if report is not None:
         print(report)

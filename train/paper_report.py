@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..calib.seed_interval import SeedMean
 from ..runtime.whole_files import whole_file
 from .paper import AUGMENTATIONS, NO_AUGMENTATION, OURS, Round
+from .paper_commands import commands_of
 from .paper_figures import (
     ablation_figure,
     accuracy_figure,
@@ -37,12 +38,11 @@ _FOUND = {
 _COLUMNS = ("top1", "val_top1", "val_top5", "loss", *_LOSSES, *_FOUND)
 
 
-def write_paper_report(out: Path, *, command: str) -> Path | None:
+def write_paper_report(out: Path) -> Path | None:
     """Write everything that can be said of the finished runs below a folder.
 
     Args:
         out: folder of the results; what is already there of the report is replaced.
-        command: what was typed.
 
     Returns:
         The Markdown file; None where no run is finished.
@@ -56,7 +56,7 @@ def write_paper_report(out: Path, *, command: str) -> Path | None:
     _write_csv(out / "runs.csv", [_run_row(item) for item in finished])
     _write_csv(out / "table.csv", _table_rows(finished))
     parts = [
-        *_heading(finished, command),
+        *_heading(finished),
         *_classification(finished, out),
         *_localization(finished, out),
         *_joint(finished, out),
@@ -69,8 +69,9 @@ def write_paper_report(out: Path, *, command: str) -> Path | None:
     return out / REPORT
 
 
-def _heading(finished: Sequence[FinishedRun], command: str) -> list[str]:
-    lines = ["# Object Classification and Localization on ImageNet, run again", "", f"    {command}", ""]
+def _heading(finished: Sequence[FinishedRun]) -> list[str]:
+    lines = ["# Object Classification and Localization on ImageNet, run again", ""]
+    lines += [*(f"    {command}" for command in commands_of(item.run for item in finished)), ""]
     lines += dict.fromkeys(
         f"- Data of {item.run.classes} classes: {item.data} (`seeded-train`, `seeded-val`, 80/20 by class, seed 0). "
         f"The images are {item.original_px[0]} x {item.original_px[1]} pixels (median) and were fitted to "

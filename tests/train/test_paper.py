@@ -54,6 +54,8 @@ RUN = PaperRun(
     seed=0,
 )
 
+COMMAND = "    singleshot reproduce-paper --data DATA -o OUT --size 224 --recipe paper"
+
 
 def test_the_papers_two_rounds_by_default() -> None:
     runs = PaperPlan(classes=25).runs()
@@ -231,11 +233,14 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
     boxes = load_boxes(tmp_path, replace(RUN, network="vgg_joint"))
     assert boxes is not None
     assert boxes.shape == (100, 4)
-    path = write_paper_report(tmp_path, command="singleshot reproduce-paper --data x -o y")
+    path = write_paper_report(tmp_path)
     assert path is not None
     text = path.read_text()
     for said in (
-        "    singleshot reproduce-paper --data x -o y",
+        f"{COMMAND} --epochs-classification 100 --models resnet50,ssd7_classifier,resnet_dropout,vgg_lite,vgg_joint "
+        "--seeds 0,1,2\n",
+        f"{COMMAND} --epochs-classification 100 --ablation ssd7_classifier --models ssd7_classifier --seeds 0,1,2\n",
+        f"{COMMAND} --epochs-localization 100 --models ssd7,ssd_resnet --seeds 0,1,2\n",
         "The images are 64 x 80 pixels (median) and were fitted to 224 x 224",
         "| resnet_dropout | paper | 224 px | 100 | 0, 1, 2 | 60.0% [35.2%, 84.8%] | 95.0% [95.0%, 95.0%] |",
         "| 66% | 91% |",
@@ -270,7 +275,7 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
 
 
 def test_without_a_finished_run_there_is_no_report(tmp_path: Path) -> None:
-    assert write_paper_report(tmp_path, command="") is None
+    assert write_paper_report(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -353,6 +358,9 @@ def test_a_detector_starts_from_its_trained_base(kaggle: Path, tmp_path: Path, m
     runner.train_all(plan, lambda *_: None)
     card = load_checkpoint(out / RUNS / detector.folder / "best.ckpt").card
     assert card.origin.parent_sha256 == sha256_of_file(out / RUNS / base.folder / "last.ckpt")
-    report = write_paper_report(out, command="")
+    report = write_paper_report(out)
     assert report is not None
     assert "| ssd7 | paper | 64 px | 1, 1 before as a classifier | 0 |" in report.read_text()
+    assert (
+        "--trained-base --epochs-classification 1 --epochs-localization 1 --models ssd7 --seeds 0" in report.read_text()
+    )
