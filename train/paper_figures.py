@@ -29,7 +29,7 @@ def accuracy_figure(groups: Mapping[str, Sequence[FinishedRun]]) -> Figure:
         _curves(
             panel, group, {"top1": "training, top-1", "val_top1": "validation, top-1", "val_top5": "validation, top-5"}
         )
-        panel.set(title=name, xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
+        panel.set(title=_title(name), xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
     return figure
 
 
@@ -45,7 +45,7 @@ def ssd_loss_figure(groups: Mapping[str, Sequence[FinishedRun]]) -> Figure:
     top = max((value for group in groups.values() for item in group for value in item.curve("loss")[1]), default=1.0)
     for panel, (name, group) in zip(panels, groups.items(), strict=False):
         _curves(panel, group, columns)
-        panel.set(title=name, xlabel="epoch", ylabel="SSD loss", ylim=(0, top * 1.05))
+        panel.set(title=_title(name), xlabel="epoch", ylabel="SSD loss", ylim=(0, top * 1.05))
     return figure
 
 
@@ -102,7 +102,7 @@ def boxes_figure(centres: Mapping[str, NDArray[np.float32]]) -> Figure:
         for axis, label in enumerate("xy"):
             panel.scatter(points[:, axis], points[:, 2 + axis], s=6, alpha=0.5, label=label)
         panel.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-        panel.set(title=name, xlabel="true middle", ylabel="predicted middle", xlim=(0, 1), ylim=(0, 1))
+        panel.set(title=_title(name), xlabel="true middle", ylabel="predicted middle", xlim=(0, 1), ylim=(0, 1))
         panel.legend(fontsize="small")
     return figure
 
@@ -128,6 +128,11 @@ def _panels(count: int, *, cell_inches: tuple[float, float] = _CELL_INCHES) -> t
     for unused in axes[count:]:
         unused.set_axis_off()
     return figure, list(axes[:count])
+
+
+def _title(name: str) -> str:
+    """Put how a network was trained, where its name says so, on a line of its own."""
+    return name.replace("-", "\n", 1)
 
 
 def _curves(panel: Axes, group: Sequence[FinishedRun], columns: Mapping[str, str]) -> None:

@@ -88,16 +88,23 @@ def test_sees_animals_in_at_most_a_twentieth_of_the_frames_with_bottles(session:
     assert np.mean(wrong) <= 0.05
 
 
-def test_the_papers_detector_names_most_of_what_small_pictures_show() -> None:
+def test_the_papers_detector_knows_what_small_pictures_show() -> None:
     names = {"n01770393": "scorpion", "n02106662": "German shepherd", "n02802426": "basketball"}
     graph = shipped_detector("ssd_resnet")
     assert graph.stat().st_size < 20e6
     pictures = sorted((DATA / "kaggle/ILSVRC/Data/CLS-LOC/train").rglob("*.JPEG"))
     with open_session(graph) as session:
         card = session.card
-        best = [card.class_names[detect(session, read_image_bgr(path)).class_ids[0]] for path in pictures]
+        guesses = [
+            [card.class_names[number] for number in dict.fromkeys(detect(session, read_image_bgr(path)).class_ids)][:5]
+            for path in pictures
+        ]
     assert (len(card.class_names), card.network) == (25, "ssd_resnet")
     assert any("AP50" in item.metric for item in card.measurements)
-    right = [name == names[path.parent.name] for name, path in zip(best, pictures, strict=True)]
-    assert len(right) == 6
-    assert sum(right) >= 4
+    ranks = [
+        own.index(names[path.parent.name]) if names[path.parent.name] in own else 5
+        for own, path in zip(guesses, pictures, strict=True)
+    ]
+    assert len(ranks) == 6
+    assert ranks.count(0) >= 3  # by chance 1 in 25
+    assert sum(rank < 5 for rank in ranks) >= 5  # by chance 1 in 5
