@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calib.seed_interval import SeedMean
 from ..runtime.require import require
 from ..runtime.whole_files import whole_file
-from .paper import AUGMENTATIONS, NO_AUGMENTATION
-from .paper_results import FinishedRun, gap, over_seeds
+from .paper_results import FinishedRun, over_seeds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,23 +70,21 @@ def classes_figure(points: Mapping[int, Sequence[FinishedRun]]) -> Figure:
     return figure
 
 
-def ablation_figure(groups: Mapping[str, Sequence[FinishedRun]]) -> Figure:
-    """Draw what each augmentation changes in top-1 accuracy, with its 95 % interval over the seeds.
+def ablation_figure(changes: Mapping[str, SeedMean]) -> Figure:
+    """Draw what each augmentation changes in top-1 accuracy, with its interval over the seeds.
 
     Args:
-        groups: name of the augmentation -> its runs, `none` among them.
+        changes: name of the augmentation -> change against none.
     """
     figure, (panel,) = _panels(1, cell_inches=(6.5, 4.0))
-    names = [name for name in reversed(AUGMENTATIONS) if name in groups and name != NO_AUGMENTATION]
+    names = list(changes)[::-1]
     for place, name in enumerate(names):
-        change = gap(groups[name], groups[NO_AUGMENTATION], "val_top1")
-        if change is None:
-            continue
-        panel.plot(change.mean, place, marker="o", color="C0")
+        change = changes[name]
+        panel.plot(100 * change.mean, place, marker="o", color="C0")
         if change.interval is not None:
-            panel.plot([change.interval.low, change.interval.high], [place, place], color="C0")
+            panel.plot([100 * change.interval.low, 100 * change.interval.high], [place, place], color="C0")
     panel.axvline(0, color="grey", linewidth=0.8)
-    panel.set(yticks=range(len(names)), yticklabels=names, xlabel="change in top-1 accuracy against none")
+    panel.set(yticks=range(len(names)), yticklabels=names, xlabel="change of top-1 accuracy against none, points")
     panel.set_title("one augmentation at a time, 95 % intervals over seeds", fontsize="medium")
     return figure
 
