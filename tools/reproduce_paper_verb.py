@@ -12,6 +12,7 @@ from .exits import exit_codes
 
 if TYPE_CHECKING:
     from ..train.paper import PaperPlan, PaperRun
+    from ..train.paper_runs import PaperRunner
 
 _Recipe = Annotated[
     str, typer.Option(help="paper: Adam, no augmentation. modern: cosine, EMA, label smoothing, mixup, cutmix.")
@@ -69,6 +70,7 @@ def reproduce_paper(
         from ..calib.class_choice import chosen_classes
         from ..calib.datasets import open_dataset
         from ..train.paper import PaperPlan, parsed_networks, parsed_recipe, parsed_seeds
+        from ..train.paper_runs import PaperRunner
 
         names = open_dataset(data, class_names=None if classes is None else chosen_classes(classes, data)).class_names
         plan = PaperPlan(
@@ -82,22 +84,22 @@ def reproduce_paper(
             ablation=ablation,
             trained_base=trained_base,
         )
-        _run(plan, data, out, names, workers=workers, precision=precision)
+        runner = PaperRunner(
+            root=data, class_names=names, out=out, classes_asked=classes, workers=workers, precision=precision
+        )
+        _run(runner, plan)
 
 
-def _run(plan: PaperPlan, data: Path, out: Path, names: tuple[str, ...], *, workers: int, precision: str) -> None:
+def _run(runner: PaperRunner, plan: PaperPlan) -> None:
     from ..train.paper_report import write_paper_report
-    from ..train.paper_runs import PaperRunner
-
-    runner = PaperRunner(root=data, class_names=names, out=out, workers=workers, precision=precision)
 
     def say(run: PaperRun, number: int, count: int) -> None:
-        write_paper_report(out)
+        write_paper_report(runner.out)
         print(f"run {number} of {count}: {run.round} {run.variant}, seed {run.seed}", file=sys.stderr)
 
     try:
         runner.train_all(plan, say)
     finally:
-        report = write_paper_report(out)
+        report = write_paper_report(runner.out)
     if report is not None:
         print(report)

@@ -6,18 +6,19 @@ import shlex
 from collections.abc import Iterable
 
 from .paper import PaperRun
+from .paper_results import FinishedRun
 
 
-def commands_of(runs: Iterable[PaperRun]) -> list[str]:
+def commands_of(finished: Iterable[FinishedRun]) -> list[str]:
     """Write one command for all runs of the same settings; DATA and OUT stand for the folders.
 
-    Args:
-        runs: of one choice of classes; fewer classes of `vgg_lite` come along with all of them.
+    Fewer classes of `vgg_lite` come along with all of them.
     """
     seeds: dict[tuple[str, ...], dict[str, list[int]]] = {}
-    for run in runs:
-        if run.round != "classes":
-            seeds.setdefault(_options(run), {}).setdefault(run.network, []).append(run.seed)
+    for item in finished:
+        if (run := item.run).round != "classes":
+            asked = () if item.classes_asked is None else ("--classes", item.classes_asked)
+            seeds.setdefault((*asked, *_options(run)), {}).setdefault(run.network, []).append(run.seed)
     lines = []
     for options, of_networks in seeds.items():
         for same in dict.fromkeys(tuple(sorted(set(own))) for own in of_networks.values()):

@@ -73,7 +73,7 @@ def write_paper_report(out: Path) -> Path | None:
 
 def _heading(finished: Sequence[FinishedRun]) -> list[str]:
     lines = ["# Object Classification and Localization on ImageNet, run again", ""]
-    lines += [*(f"    {command}" for command in commands_of(item.run for item in finished)), ""]
+    lines += [*(f"    {command}" for command in commands_of(finished)), ""]
     lines += dict.fromkeys(
         f"- Data of {item.run.classes} classes: {item.data} (`seeded-train`, `seeded-val`, 80/20 by class, seed 0). "
         f"The images are {item.original_px[0]} x {item.original_px[1]} pixels (median) and were fitted to "

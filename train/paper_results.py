@@ -37,6 +37,8 @@ class _Record(BaseModel):
     seed: int
     base_epochs: Annotated[int, Field(ge=0)] = 0
     class_names: tuple[str, ...]
+    classes_asked: str | None = None
+    """What `--classes` was; none where all of the data's were taken."""
     data: str
     """Name of the data, and how many images were trained on and validated on."""
     original_px: tuple[int, int]
@@ -54,6 +56,7 @@ class FinishedRun:
     Args:
         run: what it was.
         class_names: the classes that it told apart.
+        classes_asked: what `--classes` was; None where all of the data's were taken.
         data: name of the data, and how many images.
         original_px: median height and width of the images as they lie on disk.
         seconds: wall time of the process that finished it.
@@ -63,6 +66,7 @@ class FinishedRun:
 
     run: PaperRun
     class_names: tuple[str, ...]
+    classes_asked: str | None = None
     data: str
     original_px: tuple[int, int]
     seconds: float
@@ -93,6 +97,7 @@ def save_finished(folder: Path, finished: FinishedRun) -> None:
     record = _Record(
         **vars(finished.run),
         class_names=finished.class_names,
+        classes_asked=finished.classes_asked,
         data=finished.data,
         original_px=finished.original_px,
         seconds=finished.seconds,

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from ..calib.class_choice import drawn_names
 from ..calib.datasets import Dataset, open_dataset
 from ..calib.splits import SEEDED_TRAIN, SEEDED_VAL
-from ..runtime.errors import CheckError
+from ..runtime.errors import CheckError, InputError
 from ..runtime.images import image_hw
 from .checkpoint import load_checkpoint
 from .classifier import JointClassifier
 from .classifier_training import classifier_targets
 from .paper import BASES, PaperPlan, PaperRun, settings_of
-from .paper_results import RUNS, FinishedRun, is_finished, save_boxes, save_finished
+from .paper_results import RUNS, FinishedRun, is_finished, load_finished, save_boxes, save_finished
 from .run_folder import RunFolder
 from .session_torch import normalised_images
 from .settings import TrainSettings
@@ -41,6 +41,7 @@ class PaperRunner:
     Args:
         root: the labelled images.
         class_names: all classes; runs with fewer draw among them.
+        classes_asked: what `--classes` was; None where they are all of the data's.
         out: folder of the results.
         workers: processes that read images.
         precision: as in `TrainSettings`.
@@ -50,6 +51,7 @@ class PaperRunner:
     root: Path
     class_names: tuple[str, ...]
     out: Path
+    classes_asked: str | None = None
     workers: int = 2
     precision: str = "auto"
     progress: bool = True
@@ -70,6 +72,7 @@ class PaperRunner:
         for number, run in enumerate(runs, start=1):
             on_run(run, number, len(runs))
             if is_finished(self.out / RUNS / run.folder):
+                self._check_classes(run)
                 continue
             if run.base is not None and not is_finished(self.out / RUNS / run.base.folder):
                 failed.append(f"{run.folder}: expected its base {run.base.folder} before it.")
@@ -80,6 +83,14 @@ class PaperRunner:
                 failed.append(f"{run.folder}: {error}")
         if failed:
             raise CheckError(f"{len(failed)} of {len(runs)} runs did not reach their last epoch. {' '.join(failed)}")
+
+    def _check_classes(self, run: PaperRun) -> None:
+        theirs = load_finished(self.out / RUNS / run.folder).class_names
+        if others := sorted(set(theirs) ^ set(self._names(run))):
+            raise InputError(
+                f"{self.out / RUNS / run.folder}: expected a finished run of the classes that are asked for, got one "
+                f"where {others[0]} makes a difference. Give another folder by -o, or the same classes."
+            )
 
     def train(self, run: PaperRun) -> None:
         """Train one run to its end and mark it as finished; its last checkpoint stays if detectors start from it."""
@@ -104,6 +115,7 @@ class PaperRunner:
         finished = FinishedRun(
             run=run,
             class_names=data.class_names,
+            classes_asked=self.classes_asked,
             data=f"{data.name}, {counts[0]} images to train on and {counts[1]} to validate on",
             original_px=_median_hw(data, settings),
             seconds=seconds,
@@ -115,7 +127,10 @@ class PaperRunner:
             folder.last.unlink()
 
     def _data(self, run: PaperRun) -> Dataset:
-        return open_dataset(self.root, class_names=drawn_names(self.class_names, run.classes, seed=_CLASS_SEED))
+        return open_dataset(self.root, class_names=self._names(run))
+
+    def _names(self, run: PaperRun) -> list[str]:
+        return drawn_names(self.class_names, run.classes, seed=_CLASS_SEED)
 
 
 def _median_hw(data: Dataset, settings: TrainSettings) -> tuple[int, int]:

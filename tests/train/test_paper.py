@@ -54,7 +54,8 @@ RUN = PaperRun(
     seed=0,
 )
 
-COMMAND = "    singleshot reproduce-paper --data DATA -o OUT --size 224 --recipe paper"
+WAY = "--size 224 --recipe paper"
+COMMAND = f"    singleshot reproduce-paper --data DATA -o OUT {WAY}"
 
 
 def test_the_papers_two_rounds_by_default() -> None:
@@ -176,6 +177,7 @@ def finish(out: Path, run: PaperRun, *rows: dict[str, float]) -> None:
     finished = FinishedRun(
         run=run,
         class_names=("cat", "dog"),
+        classes_asked="cat,dog" if run.classes == 10 else None,
         data="pets, 8 images to train on and 2 to validate on",
         original_px=(64, 80),
         seconds=90.0,
@@ -246,6 +248,8 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
         f"{COMMAND} --epochs-classification 100 --models resnet50,ssd7_classifier,resnet_dropout,vgg_lite,vgg_joint "
         "--seeds 0,1,2\n",
         f"{COMMAND} --epochs-classification 100 --ablation ssd7_classifier --models ssd7_classifier --seeds 0,1,2\n",
+        f"singleshot reproduce-paper --data DATA -o OUT --classes cat,dog {WAY} --epochs-classification 100 "
+        "--models ssd7_classifier --seeds 0,1,2\n",
         f"{COMMAND} --epochs-localization 100 --models ssd7,ssd_resnet --seeds 0,1,2\n",
         "The images are 64 x 80 pixels (median) and were fitted to 224 x 224",
         "| resnet_dropout | paper | 224 px | 100 | 0, 1, 2 | 60.0% [35.2%, 84.8%] | 95.0% [95.0%, 95.0%] |",
@@ -349,6 +353,9 @@ def test_runs_are_trained_once_and_a_failed_one_does_not_keep_the_others(
     assert not (tmp_path / "out" / RUNS / ssd7.run.folder / "last.ckpt").exists()
     monkeypatch.setattr(PaperRunner, "train", None)  # nothing is left to train
     runner.train_all(plan, lambda *_: None)
+    others = replace(runner, class_names=("scorpion", "German shepherd", "bee"))
+    with pytest.raises(InputError, match=r"vgg_joint.*: expected a finished run of the classes .*basketball makes"):
+        others.train_all(plan, lambda *_: None)
 
 
 def test_a_detector_starts_from_its_trained_base(kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
