@@ -36,7 +36,7 @@ from .drawing import Drawing, chosen_drawing
 from .epochs import epochs_of
 from .freed_memory import keep_freed_memory
 from .metrics_table import MetricsTable
-from .networks import network_named
+from .networks import build_network, network_named, options_of
 from .patience import Patience
 from .precision import lightning_precision
 from .quiet import quiet_lightning
@@ -133,8 +133,8 @@ def train(
     images_per_process(settings.batch_size, world)
     if not world.rank:  # the others may come when the first has begun
         folder.check(resume=resume)
-    start = None if start_from is None else load_starting_weights(start_from)
     settings = resolved_settings(network, data, settings)
+    start = None if start_from is None else _starting_weights(start_from, network, data, settings)
     input_hw = _input_hw(network, settings)
     images = open_training_images(
         data, settings, input_hw=input_hw, cache_folder=cache_folder, on_look=on_look, on_need=on_need
@@ -241,19 +241,19 @@ def _input_hw(network: str, settings: TrainSettings) -> tuple[int, int]:
     return settings.height or spec.height, settings.width or spec.width
 
 
-def _card(
-    network: str, data: Dataset, settings: TrainSettings, train_part: SplitSurvey, start: StartingWeights | None
-) -> Card:
+def _starting_weights(path: Path, network: str, data: Dataset, settings: TrainSettings) -> StartingWeights:
+    """Read weights to start from, and refuse what does not fit before any image is decoded."""
+    start = load_starting_weights(path)
+    if settings.default_boxes == "network":  # fitted ones are not known yet, nor is what predicts relative to them
+        card = _planned_card(network, data, start.with_boxes(settings, network))
+        start.put_into(build_network(network, options_of(card)), card)
+    return start
+
+
+def _planned_card(network: str, data: Dataset, settings: TrainSettings) -> Card:
+    """Say everything of a run that is known before its images are."""
     found = network_named(network)
     size = dict(zip(("height", "width"), _input_hw(network, settings), strict=True))
-    split = train_part.split
-    origin = Origin(
-        data=f"{data.layout} {data.name} {split}, {len(train_part.image_ids)} images",
-        data_sha256=train_part.sha256,
-        split_seed=settings.split_seed if split in SEEDED_SPLITS else None,
-        settings=settings.model_dump(mode="json"),
-        packages={name: version(name) for name in ("torch", "torchvision", "lightning")},
-    )
     return Card(
         kind="checkpoint",
         task=found.task,
@@ -261,8 +261,25 @@ def _card(
         class_names=data.class_names,
         input=found.input.model_copy(update=size),
         postprocess=Postprocess(variances=found.variances),
-        origin=origin if start is None else start.origin(origin),
+        origin=Origin(
+            settings=settings.model_dump(mode="json"),
+            packages={name: version(name) for name in ("torch", "torchvision", "lightning")},
+        ),
     )
+
+
+def _card(
+    network: str, data: Dataset, settings: TrainSettings, train_part: SplitSurvey, start: StartingWeights | None
+) -> Card:
+    planned, split = _planned_card(network, data, settings), train_part.split
+    origin = planned.origin.model_copy(
+        update={
+            "data": f"{data.layout} {data.name} {split}, {len(train_part.image_ids)} images",
+            "data_sha256": train_part.sha256,
+            "split_seed": settings.split_seed if split in SEEDED_SPLITS else None,
+        }
+    )
+    return planned.model_copy(update={"origin": origin if start is None else start.origin(origin)})
 
 
 def _frames(data: Dataset, image_ids: Sequence[str], spec: InputSpec) -> NDArray[np.uint8]:

@@ -197,6 +197,24 @@ def test_a_run_starts_from_an_earlier_one_and_keeps_its_statistics(
     assert after.card.origin.parent_sha256 == sha256_of_file(start)
 
 
+def test_weights_that_do_not_fit_are_refused_before_an_image_is_decoded(
+    whole: Path, animals_root: Path, tmp_path: Path
+) -> None:
+    looked: list[str] = []
+    with pytest.raises(InputError, match=r"best\.ckpt: expected the same network, or a classifier .*, got ssd_lite0"):
+        train(
+            "ssd7",
+            animals(animals_root),
+            tmp_path / "run",
+            TrainSettings(epochs=1, batch_size=4, height=96, width=96, workers=0),
+            start_from=whole / "best.ckpt",
+            on_look=lambda split, _done, _total: looked.append(split),
+            progress=False,
+        )
+    assert not looked
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_trunk_that_was_started_from_may_stay_as_it_is(whole: Path, animals_root: Path, tmp_path: Path) -> None:
     still = {"epochs": 1, "pretrained": False, "frozen_stages": 0, "trunk_learning_rate_factor": 0.0}
     settings = SETTINGS.model_copy(update=still)
