@@ -41,7 +41,7 @@ def changes_against_none(ablation: Ablation, column: str) -> dict[str, SeedMean]
 
     Args:
         ablation: the runs.
-        column: of `metrics.csv`, after the last epoch.
+        column: of `metrics.csv`; of a run its mean over the last validations counts, see `FinishedRun.late`.
 
     Returns:
         Name of the augmentation, in the order of `AUGMENTATIONS` -> change; `none` is not among them.
@@ -54,7 +54,7 @@ def changes_against_none(ablation: Ablation, column: str) -> dict[str, SeedMean]
     values = {
         name: found
         for name in AUGMENTATIONS
-        if (found := [value for item in ablation.get(name, ()) if (value := item.last(column)) is not None])
+        if (found := [value for item in ablation.get(name, ()) if (value := item.late(column)) is not None])
     }
     control = values.pop(NO_AUGMENTATION, [])
     if not control or not values:

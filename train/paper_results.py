@@ -20,6 +20,8 @@ from .paper import CLASSIFICATION, LOCALIZATION, PaperRun, Recipe, Round
 from .run_folder import RunFolder
 
 RUNS = "runs"
+LATE = 5
+"""Validations at the end of a run that are taken together where runs are told apart."""
 _FINISHED = "finished.json"
 _BOXES = "boxes.csv"
 
@@ -76,6 +78,15 @@ class FinishedRun:
     def last(self, column: str) -> float | None:
         """The value after the last epoch; None where it was not measured."""
         return self.rows[-1].get(column)
+
+    def late(self, column: str) -> float | None:
+        """The mean over the last `LATE` validations; None where it was not measured.
+
+        At a constant learning rate accuracy goes up and down by points from epoch to epoch, which one epoch's figure
+        takes for a difference between runs.
+        """
+        values = self.curve(column)[1][-LATE:]
+        return float(np.mean(values)) if values else None
 
     def curve(self, column: str) -> tuple[list[float], list[float]]:
         """Epochs, and the values after them."""

@@ -199,6 +199,10 @@ def test_results_by_hand(tmp_path: Path) -> None:
     theirs_, ours_ = finished[:3], finished[3:]  # in the order of the paper's table
     assert ours_[0].curve("val_top1") == ([1, 2], [0.1, 0.60])
     assert theirs_[0].curve("val_top1") == ([2], [0.58])  # not every epoch is validated
+    assert ours_[0].late("val_top1") == pytest.approx(0.35)
+    finish(tmp_path / "long", RUN, *(accuracy(epoch, 0.1 * epoch) for epoch in range(1, 9)))
+    assert all_finished(tmp_path / "long")[0].late("val_top1") == pytest.approx(0.6)  # epochs 4 to 8
+    assert ours_[0].late("val_ap50_voc") is None
     mean = over_seeds(ours_, "val_top1")
     assert mean is not None
     assert mean.mean == pytest.approx(0.62)
