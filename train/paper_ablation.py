@@ -8,7 +8,7 @@ from ..calib.bootstrap import Interval
 from ..calib.seed_interval import SeedMean
 from ..runtime.require import require
 from .paper import AUGMENTATIONS, NO_AUGMENTATION
-from .paper_results import FinishedRun
+from .paper_results import FinishedRun, late_values
 
 Ablation = dict[str, list[FinishedRun]]
 """Name of an augmentation -> its runs, one a seed; `none` is among them."""
@@ -51,11 +51,7 @@ def changes_against_none(ablation: Ablation, column: str) -> dict[str, SeedMean]
 
     Source: Dunnett 1955, A Multiple Comparison Procedure for Comparing Several Treatments with a Control.
     """
-    values = {
-        name: found
-        for name in AUGMENTATIONS
-        if (found := [value for item in ablation.get(name, ()) if (value := item.late(column)) is not None])
-    }
+    values = {name: found for name in AUGMENTATIONS if (found := late_values(ablation.get(name, ()), column))}
     control = values.pop(NO_AUGMENTATION, [])
     if not control or not values:
         return {}

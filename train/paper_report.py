@@ -22,7 +22,17 @@ from .paper_figures import (
     save_figure,
     ssd_loss_figure,
 )
-from .paper_results import LATE, FinishedRun, all_finished, by_variant, gap, load_boxes, named_groups, over_seeds
+from .paper_results import (
+    LATE,
+    FinishedRun,
+    all_finished,
+    by_variant,
+    gap,
+    late_values,
+    load_boxes,
+    named_groups,
+    over_seeds,
+)
 
 REPORT = "results.md"
 
@@ -223,7 +233,7 @@ def _ablation(finished: Sequence[FinishedRun], out: Path) -> list[str]:
             change = changes.get(name)
             texts = ["", ""] if change is None else [_points(change), verdict(change)]
             shares = _shares(groups[name], {"val_top1": "", "top1": ""})
-            late = [value for item in groups[name] if (value := item.late("val_top1")) is not None]
+            late = late_values(groups[name], "val_top1")
             shares.insert(1, _percent(seed_mean(late)) if late else "")
             rows.append([name, *_how(groups[name]), *shares, *texts, _number(losses.get(name), sign="+")])
         measured = [

@@ -191,6 +191,11 @@ def over_seeds(group: Iterable[FinishedRun], column: str) -> SeedMean | None:
     return seed_mean(values) if values else None
 
 
+def late_values(group: Iterable[FinishedRun], column: str) -> list[float]:
+    """Give `FinishedRun.late` of those runs where the figure was measured."""
+    return [value for item in group if (value := item.late(column)) is not None]
+
+
 def gap(ours: Iterable[FinishedRun], theirs: Iterable[FinishedRun], column: str) -> SeedMean | None:
     """Average the difference of a figure, ours less theirs, over the seeds that both have; None where there is none."""
     first, second = ({item.run.seed: item.last(column) for item in group} for group in (ours, theirs))
