@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..runtime.detections import Detections
 from .class_boxes import ClassBoxes
 from .coco_ap import coco_average_precision
+from .localization_error import LocalizationError, LocalizationErrorEvaluator, guesses_from_detections
 from .samples import Sample
 from .voc_ap import voc_average_precision
 
@@ -48,6 +49,13 @@ class EvaluationResult:
 
     images: int
     classes: tuple[ClassResult, ...]
+    localization: LocalizationError | None
+    """ILSVRC's, of the images whose objects are all of one class; each class's best box is a guess."""
+
+    @property
+    def one_class_an_image(self) -> bool:
+        """Whether every image shows objects of one class, as ILSVRC's do, so that its error is of all images."""
+        return self.localization is not None and self.localization.images == self.images
 
     @property
     def supported(self) -> tuple[ClassResult, ...]:
@@ -93,6 +101,7 @@ class EvaluationResult:
                 "ap50": self.mean_ap50,
                 "ap50_95": self.mean_ap50_95,
             },
+            "localization_error": None if self.localization is None else vars(self.localization),
         }
 
 
@@ -109,6 +118,7 @@ class DetectionEvaluator:
         self._images = 0
         self._objects: list[_Rows] = []
         self._detections: list[_Rows] = []
+        self._localization = LocalizationErrorEvaluator()
 
     def add(self, sample: Sample, detections: Detections) -> None:
         """Add an image.
@@ -134,6 +144,7 @@ class DetectionEvaluator:
                 values=detections.scores.astype(np.float64),
             )
         )
+        self._localization.add(sample, *guesses_from_detections(detections))
         self._images += 1
 
     def result(self) -> EvaluationResult:
@@ -143,7 +154,11 @@ class DetectionEvaluator:
             MissingDependencyError: faster-coco-eval is not installed.
         """
         named = zip(self._class_names, self.boxes_by_class(), strict=True)
-        return EvaluationResult(images=self._images, classes=tuple(_class_result(name, boxes) for name, boxes in named))
+        return EvaluationResult(
+            images=self._images,
+            classes=tuple(_class_result(name, boxes) for name, boxes in named),
+            localization=self._localization.result(),
+        )
 
     def boxes_by_class(self) -> tuple[ClassBoxes, ...]:
         """Return all objects and detections, class by class in the order of class ids; images count from 0."""

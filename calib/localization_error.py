@@ -67,6 +67,14 @@ class LocalizationErrorEvaluator:
         return LocalizationError(images=len(ranks), top1=float((ranks >= 1).mean()), top5=float((ranks >= TOP).mean()))
 
 
+def localization_figures(errors: LocalizationError) -> dict[str, float]:
+    """Name the figures as cards do."""
+    return {
+        "ILSVRC localization error, top-1": errors.top1,
+        f"ILSVRC localization error, top-{TOP}": errors.top5,
+    }
+
+
 def guesses_from_detections(found: Detections) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Take each class's best detection, the best class first: what a detector says of an image with one object.
 

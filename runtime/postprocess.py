@@ -1,4 +1,4 @@
-"""Post-processing written the slow, obvious way: what every tail and backend is held against."""
+"""Post-processing written the plain way, one candidate after the other: what every tail and backend is held against."""
 
 from __future__ import annotations
 
@@ -69,12 +69,7 @@ def greedy_survivors(found: Detections, iou_threshold: float) -> Detections:
         found: in descending order of score.
         iou_threshold: above which the better one suppresses.
     """
-    kept: list[int] = []
-    for row in range(len(found)):
-        rivals = [rival for rival in kept if found.class_ids[rival] == found.class_ids[row]]
-        if not _is_suppressed(found.boxes_xyxy[row], found.boxes_xyxy[rivals], iou_threshold):
-            kept.append(row)
-    return found.where(np.array(kept, np.intp))
+    return found.where(_greedily_kept(found.boxes_xyxy, found.class_ids, iou_threshold, most=len(found)))
 
 
 def _clipped_boxes(box_offsets: Array, default_cxcywh: Array, postprocess: Postprocess) -> Array:
@@ -89,21 +84,14 @@ def detections_from_candidates(scores: Array, boxes_xyxy: Array, postprocess: Po
         boxes_xyxy: [D, 4] float32, normalised, clipped.
         postprocess: K, M, score floor and IoU threshold; the rest plays no part.
     """
-    class_count = scores.shape[1]
-    # Stable on negated scores: a tie keeps the order of the flattened [D, C - 1].
-    candidates = np.argsort(-scores.reshape(-1), kind="stable")[: postprocess.candidates]
-    kept: list[tuple[int, int]] = []
-    for candidate in candidates:
-        box, class_id = divmod(int(candidate), class_count)
-        if scores[box, class_id] < np.float32(postprocess.score_floor) or len(kept) == postprocess.max_detections:
-            break
-        rivals = [kept_box for kept_box, kept_class in kept if kept_class == class_id]
-        if not _is_suppressed(boxes_xyxy[box], boxes_xyxy[rivals], postprocess.iou_threshold):
-            kept.append((box, class_id))
-    if not kept:
-        return Detections.none()
-    box_ids, class_ids = np.array(kept, np.int32).T
-    return Detections(boxes_xyxy=boxes_xyxy[box_ids], scores=scores[box_ids, class_ids], class_ids=class_ids)
+    candidates = _best(scores.reshape(-1), postprocess.candidates)
+    candidates = candidates[scores.reshape(-1)[candidates] >= np.float32(postprocess.score_floor)]
+    box_ids, class_ids = np.divmod(candidates, scores.shape[1])
+    found = Detections(
+        boxes_xyxy=boxes_xyxy[box_ids], scores=scores[box_ids, class_ids], class_ids=class_ids.astype(np.int32)
+    )
+    most, threshold = postprocess.max_detections, postprocess.iou_threshold
+    return found.where(_greedily_kept(found.boxes_xyxy, found.class_ids, threshold, most=most))
 
 
 def _softmax(logits: Array) -> Array:
@@ -111,6 +99,27 @@ def _softmax(logits: Array) -> Array:
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
 
 
-def _is_suppressed(box_xyxy: Array, rivals_xyxy: Array, iou_threshold: float) -> bool:
-    intersections, unions = intersections_and_unions(box_xyxy[None], rivals_xyxy)
-    return bool((intersections > np.float32(iou_threshold) * unions).any())
+def _best(scores: Array, count: int) -> NDArray[np.intp]:
+    """Return the places of the `count` greatest, in descending order, a tie going to the lower place."""
+    places = np.arange(len(scores))
+    if count < len(scores):
+        least = np.partition(scores, len(scores) - count)[len(scores) - count]
+        places = np.flatnonzero(scores >= least)  # all of a tie at the end
+    return places[np.argsort(-scores[places], kind="stable")][:count]
+
+
+def _greedily_kept(
+    boxes_xyxy: Array, class_ids: NDArray[np.int32], iou_threshold: float, *, most: int
+) -> NDArray[np.intp]:
+    """Go through the rows from the best on; each that is left drops those of its class that it overlaps too much."""
+    is_left = np.ones(len(class_ids), bool)
+    kept: list[int] = []
+    for row in range(len(class_ids)):
+        if len(kept) == most:
+            break
+        if is_left[row]:
+            kept.append(row)
+            rivals = np.flatnonzero(is_left & (class_ids == class_ids[row]))
+            intersections, unions = intersections_and_unions(boxes_xyxy[row][None], boxes_xyxy[rivals])
+            is_left[rivals] = ~(intersections > np.float32(iou_threshold) * unions)[0]
+    return np.array(kept, np.intp)

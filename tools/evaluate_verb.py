@@ -42,7 +42,9 @@ def evaluate(
     """Measure average precision per class on labelled images; of a classifier, top-1 and top-5 accuracy.
 
     AP50 (VOC) follows PASCAL VOC: area under the whole curve at IoU 0.5. AP50 and AP50:95 follow COCO: 101 points.
-    Difficult objects are ignored. Classes with too few objects are shown, but not averaged in.
+    Difficult objects are ignored. Classes with too few objects are shown, but not averaged in. Where every image shows
+    one class, as ILSVRC's do, its localization error is measured too: class and box (IoU 0.5) of the best guess and of
+    the best five, each class's best box being a guess.
 
     Examples:
       singleshot evaluate runs/animals/best.ckpt --data VOC --split val
@@ -156,6 +158,9 @@ def _print_table(result: EvaluationResult, *, title: str) -> None:
     if len(result.supported) < len(result.classes):
         note = f"(…) fewer than {MIN_OBJECTS} objects, - none: not averaged in."
         out.print(note, highlight=False, markup=False)
+    if result.localization is not None and result.one_class_an_image:
+        errors = f"top-1 {result.localization.top1:.3f}, top-5 {result.localization.top5:.3f}"
+        out.print(f"ILSVRC localization error: {errors}.", highlight=False, markup=False)
 
 
 def _table(result: EvaluationResult, *, title: str) -> Table:

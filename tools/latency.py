@@ -99,7 +99,7 @@ def measure_latency(
     """Measure the stages alone and the loop with and without recording, `repeats` times in turn.
 
     Args:
-        model: a graph.
+        model: a graph, of a detector or a classifier.
         clip: a video; the loop runs over its first `frames` frames.
         frames: per stage and repeat; no more than the clip has.
         repeats: rounds of resize, network, loop, loop with recording.
@@ -113,8 +113,7 @@ def measure_latency(
     images = first_frames(clip)
     with open_with(model, backend, threads=threads) as session, tempfile.TemporaryDirectory() as folder:
         fitted = [fit_frame(image, session.card.input)[np.newaxis] for image in images]
-        for batch in islice(cycle(fitted), _WARM_UP_RUNS):
-            session.run(batch)
+        _seconds_each(timed_run(session), fitted, _WARM_UP_RUNS)
         rounds = []
         for index in range(repeats):
             rounds.append(_measure_round(session, clip, images, fitted, frames=frames, folder=Path(folder)))
@@ -142,6 +141,11 @@ def measure_latency(
         )
 
 
+def timed_run(session: Session) -> Callable[[NDArray[np.uint8]], object]:
+    """Return what runs a batch of frames: a detector's `run`, a classifier's `classify`."""
+    return session.classify if session.card.task == "classifier" else session.run
+
+
 def first_frames(clip: Path) -> list[NDArray[np.uint8]]:
     """Decode the first frames of a video.
 
@@ -165,7 +169,7 @@ def _measure_round(
 ) -> _Round:
     return _Round(
         resize_s=_seconds_each(lambda image: fit_frame(image, session.card.input), images, frames),
-        network_s=_seconds_each(session.run, fitted, frames),
+        network_s=_seconds_each(timed_run(session), fitted, frames),
         loop_s=_loop_seconds(session, clip, [], frames),
         recording_s=_loop_seconds(session, clip, [VideoSink(folder / "recording.mp4")], frames),
     )

@@ -23,7 +23,7 @@ _Ablation = Annotated[
 ]
 _Classes = Annotated[
     str | None,
-    typer.Option(metavar="A,B,…|N|FILE", help="As of `singleshot train`; all of the data's if not given."),
+    typer.Option(metavar="A,B,…|N|FILE", help="Names, a number drawn (always the same), or a file; all if not given."),
 ]
 _Models = Annotated[
     str | None, typer.Option(metavar="A,B,…", help="Networks of either round; the paper's if not given.")
@@ -70,9 +70,10 @@ def reproduce_paper(
         from ..calib.class_choice import chosen_classes
         from ..calib.datasets import open_dataset
         from ..train.paper import PaperPlan, parsed_networks, parsed_recipe, parsed_seeds
-        from ..train.paper_runs import PaperRunner
+        from ..train.paper_runs import CLASS_SEED, PaperRunner
 
-        names = open_dataset(data, class_names=None if classes is None else chosen_classes(classes, data)).class_names
+        chosen = None if classes is None else chosen_classes(classes, data, seed=CLASS_SEED)
+        names = open_dataset(data, class_names=chosen).class_names
         plan = PaperPlan(
             networks=parsed_networks(models),
             recipe=parsed_recipe(recipe),

@@ -21,6 +21,7 @@ from ..runtime.detector import fit_frame
 from ..runtime.session import Session, open_session
 from ..runtime.session_onnxruntime import has_card
 from .bare_graph import BareGraph
+from .latency import timed_run
 
 _WARM_UP_RUNS = 5
 
@@ -134,7 +135,7 @@ def _contender(spec: str, images: Sequence[NDArray[np.uint8]], threads: int | No
         return _Contender(opened=bare, runs=[bare.run])
     opened = open_session(Path(spec)) if is_engine else open_graph(path, runner or "onnxruntime", threads=threads)
     session = stack.enter_context(opened)
-    run = session.classify if session.card.task == "classifier" else session.run
+    run = timed_run(session)
     frames = (fit_frame(image, session.card.input)[np.newaxis] for image in images)
     return _Contender(opened=session, runs=[partial(run, frame) for frame in frames])
 

@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 
 from ..calib.accuracy import AccuracyEvaluator, AccuracyResult
 from ..calib.datasets import Dataset
-from ..calib.localization_error import LocalizationError, LocalizationErrorEvaluator
+from ..calib.localization_error import LocalizationError, LocalizationErrorEvaluator, localization_figures
 from ..runtime.card import Card, Measurement
 from ..runtime.classifications import TOP
 from ..runtime.postprocess import classifications_from_logits
@@ -92,9 +92,9 @@ class ClassifierTraining(Training):
         parts = {"class_loss": self._class_loss(said.class_logits, wanted)}
         if isinstance(self.network, JointClassifier):
             parts["box_loss"] = self._box_loss(said.boxes_xyxy, targets)
-        if self._mix is None:
-            right = (said.class_logits.argmax(dim=1) == wanted).float().mean()
-            self.log("top1", right, on_step=False, on_epoch=True, batch_size=len(images))
+        if self._mix is None and (counted := int((wanted >= 0).sum())):
+            right = (said.class_logits.argmax(dim=1) == wanted).sum() / counted
+            self.log("top1", right, on_step=False, on_epoch=True, batch_size=counted)
         return parts
 
     def validate(self, on_progress: Progress | None) -> Validation:
@@ -153,10 +153,7 @@ class ClassifierTraining(Training):
         return self.network.box_loss(boxes_xyxy[single], targets.boxes_xyxy[single])
 
     def _measurements(self, result: AccuracyResult, errors: LocalizationError | None) -> tuple[Measurement, ...]:
-        data = f"{self.data.name} {self.settings.val_split}, {result.images} images"
         figures = {"top-1 accuracy": result.top1, f"top-{TOP} accuracy": result.top5}
         if errors is not None:
-            figures["ILSVRC localization error, top-1"] = errors.top1
-            figures[f"ILSVRC localization error, top-{TOP}"] = errors.top5
-        note = f"epoch {self.current_epoch + 1}"
-        return tuple(Measurement(metric=metric, value=value, data=data, note=note) for metric, value in figures.items())
+            figures |= localization_figures(errors)
+        return self.measurements_of(figures, images=result.images)

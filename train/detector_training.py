@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..calib.average_precision import DetectionEvaluator, EvaluationResult
 from ..calib.datasets import Dataset
-from ..calib.localization_error import LocalizationErrorEvaluator, guesses_from_detections
+from ..calib.localization_error import localization_figures
 from ..runtime.card import Card, Measurement
 from ..runtime.detector import detections_to_frame
 from .batches import Batch
@@ -56,7 +56,7 @@ class DetectorTraining(Training):
         A figure that no class has enough objects for is left out.
         """
         session = TorchSession(self.network, self.card)
-        precision, localization = DetectionEvaluator(self.data.class_names), LocalizationErrorEvaluator()
+        evaluator = DetectionEvaluator(self.data.class_names)
         sums = np.zeros(3)  # of class loss, box loss and matched default boxes
         spec, settings = self.card.input, self.settings
         for samples, frames in validation_batches(
@@ -68,9 +68,9 @@ class DetectorTraining(Training):
             sums += float(loss.classification) * positives, float(loss.localization) * positives, positives
             for sample, found in zip(samples, session.detections(heads), strict=True):
                 in_frame = detections_to_frame(found, spec, height=sample.height_px, width=sample.width_px)
-                precision.add(sample, in_frame)
-                localization.add(sample, *guesses_from_detections(in_frame))
-        result, errors = precision.result(), localization.result()
+                evaluator.add(sample, in_frame)
+        result = evaluator.result()
+        errors = result.localization
         class_loss, box_loss = sums[:2] / sums[2]
         figures = {
             self.monitor: result.mean_ap50_voc,
@@ -93,10 +93,7 @@ class DetectorTraining(Training):
         if result.mean_ap50_voc is None:  # a figure in the card would mean nothing
             return ()
         over = ", ".join(item.name for item in result.supported)
-        measured = Measurement(
-            metric=f"AP50 (VOC all-point), mean over {over}",
-            value=result.mean_ap50_voc,
-            data=f"{self.data.name} {self.settings.val_split}, {result.images} images",
-            note=f"epoch {self.current_epoch + 1}",
-        )
-        return (measured,)
+        figures = {f"AP50 (VOC all-point), mean over {over}": result.mean_ap50_voc}
+        if result.localization is not None and result.one_class_an_image:
+            figures |= localization_figures(result.localization)
+        return self.measurements_of(figures, images=result.images)

@@ -17,11 +17,11 @@ from .network_options import NetworkOptions
 from .resnet50 import resnet50
 from .resnet_dropout import resnet_dropout
 from .ssd import SSD
-from .ssd7 import SSD7_BOXES, SSD7_VARIANCES, ssd7, ssd7_classifier
-from .ssd300 import SSD300_BOXES, ssd300_vgg16
+from .ssd7 import SSD7_BOXES, SSD7_LEAST_SIDE, SSD7_VARIANCES, ssd7, ssd7_classifier
+from .ssd300 import SSD300_BOXES, SSD300_LEAST_SIDE, ssd300_vgg16
 from .ssd_lite0 import SSD_BOXES, ssd_lite0
 from .ssd_resnet import SSD_RESNET_BOXES, ssd_resnet
-from .vgg_lite import VggJoint, VggJointNormalised, vgg_lite
+from .vgg_lite import VGG_LEAST_SIDE, VggJoint, VggJointNormalised, vgg_lite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,7 @@ class Network:
             `label_smoothing` and `mixing` of images.
         default_boxes: of a detector, where nothing else is asked for.
         variances: of a detector's box codec.
+        least_side: height and width below which nothing is left for the last layer to see.
     """
 
     task: Task
@@ -48,6 +49,7 @@ class Network:
     options: frozenset[str] = frozenset()
     default_boxes: DefaultBoxSettings | None = None
     variances: tuple[float, float] = (0.1, 0.2)
+    least_side: int = 2
 
     @property
     def has_pretrained_weights(self) -> bool:
@@ -86,6 +88,7 @@ NETWORKS = {
         builder=ssd300_vgg16,
         options=_DETECTOR,
         default_boxes=SSD300_BOXES,
+        least_side=SSD300_LEAST_SIDE,
     ),
     "ssd7": Network(
         task="detector",
@@ -96,6 +99,7 @@ NETWORKS = {
         options=_DETECTOR,
         default_boxes=SSD7_BOXES,
         variances=SSD7_VARIANCES,
+        least_side=SSD7_LEAST_SIDE,
     ),
     "ssd_resnet": Network(
         task="detector",
@@ -154,6 +158,7 @@ NETWORKS = {
         input=_input(224),
         builder=ssd7_classifier,
         options=_CLASSIFIER,
+        least_side=SSD7_LEAST_SIDE,
     ),
     "vgg_lite": Network(
         task="classifier",
@@ -162,6 +167,7 @@ NETWORKS = {
         input=_input(224),
         builder=vgg_lite,
         options=_CLASSIFIER | _DROPOUT,
+        least_side=VGG_LEAST_SIDE,
     ),
     "vgg_joint": Network(
         task="classifier",
@@ -170,6 +176,7 @@ NETWORKS = {
         input=_input(224),
         builder=VggJoint,
         options=_JOINT,
+        least_side=VGG_LEAST_SIDE,
     ),
     "vgg_joint_normalised": Network(
         task="classifier",
@@ -178,6 +185,7 @@ NETWORKS = {
         input=_input(224),
         builder=VggJointNormalised,
         options=_JOINT,
+        least_side=VGG_LEAST_SIDE,
     ),
 }
 
@@ -197,11 +205,27 @@ def build_network(name: str, options: NetworkOptions) -> nn.Module:
     """Make a network of either task.
 
     Raises:
-        InputError: there is none of that name, or it does not have what an option would change.
+        InputError: there is none of that name, or it does not have what an option would change, or the input is too
+            small for it.
     """
     network = network_named(name)
     options.check_understood(name, network.options)
+    check_input_hw(name, options.input_hw)
     return network.builder(options)
+
+
+def check_input_hw(name: str, input_hw: tuple[int, int]) -> None:
+    """Refuse an input that is too small for a network.
+
+    Raises:
+        InputError: it is, or there is no network of that name.
+    """
+    least, (height, width) = network_named(name).least_side, input_hw
+    if min(input_hw) < least:
+        raise InputError(
+            f"input: expected at least {least} pixels a side for {name}, got {height} x {width}. "
+            f"Set height and width, or take another network."
+        )
 
 
 def build_detector(name: str, options: NetworkOptions) -> SSD:

@@ -222,6 +222,7 @@ def settings_of(run: PaperRun, *, workers: int = 2, precision: str = "auto") -> 
         values["localization_loss"] = "l2"
     return train_settings(
         **values,
+        pretrained=False,  # what is shipped was trained on ImageNet, of which the data are a part
         epochs=run.epochs,
         height=run.size,
         width=run.size,

@@ -42,7 +42,8 @@ def ssd_loss_figure(groups: Mapping[str, Sequence[FinishedRun]]) -> Figure:
         "val_class_loss": "of it, classes",
         "val_box_loss": "of it, boxes",
     }
-    top = max((value for group in groups.values() for item in group for value in item.curve("loss")[1]), default=1.0)
+    shown = (item.curve(column)[1] for group in groups.values() for item in group for column in ("loss", "val_loss"))
+    top = max((value for values in shown for value in values), default=1.0)
     for panel, (name, group) in zip(panels, groups.items(), strict=False):
         _curves(panel, group, columns)
         panel.set(title=_title(name), xlabel="epoch", ylabel="SSD loss", ylim=(0, top * 1.05))

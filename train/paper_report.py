@@ -106,9 +106,9 @@ def _classification(finished: Sequence[FinishedRun], out: Path) -> list[str]:
         return []
     save_figure(accuracy_figure(groups), out / "accuracy.png")
     rows = []
-    for name, group in groups.items():
+    for group in groups.values():
         paper = [f"{share:.0%}" for share in _paper_accuracy(group[0].run)] or ["", ""]
-        rows.append([name, *_how(group), *_shares(group, _ACCURACY), *paper])
+        rows.append([group[0].run.network, *_how(group), *_shares(group, _ACCURACY), *paper])
     header = ["network", *_HOW, *_ACCURACY.values(), "paper, top-1", "paper, top-5"]
     lines = ["## Classification", "", *_markdown_table(header, rows), ""]
     for ours, base in _pairs(finished, "classification", OURS, "resnet50"):
@@ -131,10 +131,10 @@ def _localization(finished: Sequence[FinishedRun], out: Path) -> list[str]:
     if not groups:
         return []
     save_figure(ssd_loss_figure(groups), out / "ssd_loss.png")
-    rows = [
-        [name, *_how(group), *(_number(over_seeds(group, column)) for column in _LOSSES), *_shares(group, _FOUND)]
-        for name, group in groups.items()
-    ]
+    rows = []
+    for group in groups.values():
+        losses = (_number(over_seeds(group, column)) for column in _LOSSES)
+        rows.append([group[0].run.network, *_how(group), *losses, *_shares(group, _FOUND)])
     lines = [
         "## Localization",
         "",
@@ -196,23 +196,19 @@ def _class_counts(finished: Sequence[FinishedRun], out: Path) -> list[str]:
         item for item in finished if item.run.network == network and item.run.round in ("classes", "classification")
     )
     for way, group in ways.items():
-        points: dict[int, list[FinishedRun]] = {}
-        for item in group:
-            points.setdefault(item.run.classes, []).append(item)
+        of_seeds: dict[int, dict[int, FinishedRun]] = {}
+        for item in group:  # the same training may have been run in either round
+            of_seeds.setdefault(item.run.classes, {}).setdefault(item.run.seed, item)
+        points = {count: list(of_seed.values()) for count, of_seed in of_seeds.items()}
         if len(points) < _LEAST_POINTS:
             continue
         picture = f"classes-{way}.png"
         save_figure(classes_figure(points), out / picture)
         rows = [
-            [
-                str(count),
-                f"{1 / count:.1%}",
-                *_how(points[count]),
-                *_shares(points[count], {"val_top1": "", "top1": ""}),
-            ]
+            [*_how(points[count]), f"{1 / count:.1%}", *_shares(points[count], {"val_top1": "", "top1": ""})]
             for count in sorted(points)
         ]
-        header = ["classes", "guessing", *_HOW, "top-1", "training top-1"]
+        header = [*_HOW, "guessing", "top-1", "training top-1"]
         lines += [*_markdown_table(header, rows), "", f"![Accuracy against the number of classes]({picture})", ""]
     return [f"## {network} and the number of classes", "", *lines] if lines else []
 
@@ -245,7 +241,7 @@ def _ablation(finished: Sequence[FinishedRun], out: Path) -> list[str]:
             "change of the loss",
         ]
         header = ["augmentation", *_HOW, *measured]
-        lines += [f"Of `{run.network}`, {run.classes} classes:", "", *_markdown_table(header, rows), ""]
+        lines += [f"Of `{run.network}`:", "", *_markdown_table(header, rows), ""]
         lines += [f"![What each augmentation changes]({picture})", ""]
     about = (
         "A change is a mean over the seeds less that without augmentation, of top-1 accuracy or of the validation "
@@ -265,13 +261,13 @@ def _durations(finished: Sequence[FinishedRun]) -> list[str]:
     return ["## Runs", "", *_markdown_table(["run", "seed", "minutes"], rows)]
 
 
-_HOW = ("recipe", "input", "epochs", "seeds")
+_HOW = ("classes", "recipe", "input", "epochs", "seeds")
 
 
 def _how(group: Sequence[FinishedRun]) -> list[str]:
     run = group[0].run
     epochs = f"{run.epochs}" + (f", {run.base_epochs} before as a classifier" if run.base_epochs else "")
-    return [run.recipe, f"{run.size} px", epochs, ", ".join(str(item.run.seed) for item in group)]
+    return [str(run.classes), run.recipe, f"{run.size} px", epochs, ", ".join(str(item.run.seed) for item in group)]
 
 
 def _shares(group: Sequence[FinishedRun], columns: Mapping[str, str]) -> list[str]:

@@ -168,10 +168,10 @@ def load_boxes(out: Path, run: PaperRun) -> NDArray[np.float32] | None:
 
 
 def by_variant(finished: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
-    """Group runs by what they share but for the seed."""
+    """Group runs by what they share but for the seed: round and variant."""
     groups: dict[str, list[FinishedRun]] = {}
     for item in finished:
-        groups.setdefault(item.run.variant, []).append(item)
+        groups.setdefault(item.run.folder.parent.as_posix(), []).append(item)
     return groups
 
 
@@ -180,8 +180,8 @@ def named_groups(finished: Iterable[FinishedRun], round_: Round) -> dict[str, li
     groups = by_variant(item for item in finished if item.run.round == round_)
     networks = [group[0].run.network for group in groups.values()]
     return {
-        network if networks.count(network) == 1 else variant: group
-        for network, (variant, group) in zip(networks, groups.items(), strict=True)
+        network if networks.count(network) == 1 else group[0].run.variant: group
+        for network, group in zip(networks, groups.values(), strict=True)
     }
 
 

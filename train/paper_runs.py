@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..calib.class_choice import drawn_names
+from ..calib.class_choice import chosen_classes, drawn_names
 from ..calib.datasets import Dataset, open_dataset
 from ..calib.splits import SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import CheckError, InputError
@@ -27,7 +28,7 @@ from .settings import TrainSettings
 from .training import train
 from .validation_batches import objects_of, validation_batches
 
-_CLASS_SEED = 0
+CLASS_SEED = 0
 """Of the draw of fewer classes; the same for every seed of a run, so that seeds differ in training alone."""
 _BOXES = 500
 """Validation images at most whose predicted box is kept."""
@@ -40,8 +41,9 @@ class PaperRunner:
 
     Args:
         root: the labelled images.
-        class_names: all classes; runs with fewer draw among them.
-        classes_asked: what `--classes` was; None where they are all of the data's.
+        class_names: all classes.
+        classes_asked: what `--classes` was; None where they are all of the data's. Runs with fewer classes draw among
+            all of the data's too, unless names were asked for.
         out: folder of the results.
         workers: processes that read images.
         precision: as in `TrainSettings`.
@@ -86,7 +88,7 @@ class PaperRunner:
 
     def _check_classes(self, run: PaperRun) -> None:
         theirs = load_finished(self.out / RUNS / run.folder).class_names
-        if others := sorted(set(theirs) ^ set(self._names(run))):
+        if others := sorted(set(theirs) ^ set(self.names(run))):
             raise InputError(
                 f"{self.out / RUNS / run.folder}: expected a finished run of the classes that are asked for, got one "
                 f"where {others[0]} makes a difference. Give another folder by -o, or the same classes."
@@ -127,16 +129,19 @@ class PaperRunner:
             folder.last.unlink()
 
     def _data(self, run: PaperRun) -> Dataset:
-        return open_dataset(self.root, class_names=self._names(run))
+        return open_dataset(self.root, class_names=self.names(run))
 
-    def _names(self, run: PaperRun) -> list[str]:
-        return drawn_names(self.class_names, run.classes, seed=_CLASS_SEED)
+    def names(self, run: PaperRun) -> list[str]:
+        """Give the classes that a run tells apart."""
+        if run.classes < len(self.class_names) and (self.classes_asked or "").isdecimal():
+            return chosen_classes(str(run.classes), self.root, seed=CLASS_SEED)
+        return drawn_names(self.class_names, run.classes, seed=CLASS_SEED)
 
 
 def _median_hw(data: Dataset, settings: TrainSettings) -> tuple[int, int]:
-    """Give the middle height and width of the first images as they lie on disk."""
-    image_ids = data.sample_ids(settings.val_split, seed=settings.split_seed)[:_SIZES_LOOKED_AT]
-    sizes = np.median([image_hw(data.sample(image_id).image_path) for image_id in image_ids], axis=0)
+    """Give the middle height and width of the first images that can be used, as they lie on disk."""
+    samples = islice(data.samples(settings.val_split, seed=settings.split_seed), _SIZES_LOOKED_AT)
+    sizes = np.median([image_hw(sample.image_path) for sample in samples], axis=0)
     return int(sizes[0]), int(sizes[1])
 
 

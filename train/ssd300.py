@@ -6,13 +6,12 @@ from torch import Tensor, nn
 from torchvision.models import vgg16
 from torchvision.models.detection.ssd import SSDFeatureExtractorVGG
 
-from ..runtime.errors import InputError
 from .branches import plain_branches
 from .default_boxes import DefaultBoxSettings
 from .network_options import NetworkOptions
 from .ssd import SSD
 
-_LEAST_SIDE = 268
+SSD300_LEAST_SIDE = 268
 """Below it, the last two convolutions, which do not pad, have nothing left to see."""
 
 SSD300_BOXES = DefaultBoxSettings(
@@ -42,17 +41,8 @@ def ssd300_vgg16(options: NetworkOptions) -> SSD:
     [N, 3, 300, 300] to D = 8,732; 26,953,796 parameters with 25 classes. The centres of the default boxes are the
     article's (i + 0.5) / cells, not those of the published Caffe code.
 
-    Raises:
-        InputError: the input is too small for the last map.
-
-    Source: Liu et al. 2016, section 2 and figure 2.
+    Source: Liu et al. 2016, section 2 and figure 2; the paper's section 1.2 begins with it.
     """
-    if min(options.input_hw) < _LEAST_SIDE:
-        height, width = options.input_hw
-        raise InputError(
-            f"input: expected at least {_LEAST_SIDE} pixels a side for ssd300_vgg16, got {height} x {width}. "
-            f"Set height and width, or take another network."
-        )
     return SSD(
         _Vgg16Maps(),
         nn.Identity(),

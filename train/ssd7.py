@@ -14,6 +14,8 @@ from .ssd import SSD
 
 _LAYERS = ((32, 5), (48, 3), (64, 3), (64, 3), (48, 3), (48, 3), (32, 3))
 """(channels, kernel) of the seven convolutions."""
+SSD7_LEAST_SIDE = 2 ** (len(_LAYERS) - 1)
+"""Each pooling halves the map; the last has at least one cell."""
 _FIRST_MAP = 3
 """Layer 4, counted from 1, is the first that is predicted on."""
 
@@ -45,7 +47,7 @@ class Ssd7Trunk(nn.Module):
 
 
 def ssd7(options: NetworkOptions) -> SSD:
-    """Make SSD7: a 3x3 class and box predictor on the convolutions 4 to 7.
+    """Make SSD7, the paper's baseline of section 4.3: a 3x3 class and box predictor on the convolutions 4 to 7.
 
     [N, 3, 224, 224] to 28 x 28, 14 x 14, 7 x 7 and 3 x 3 cells of 4 boxes, D = 4,152; 351,456 parameters with 25
     classes.

@@ -36,7 +36,7 @@ from .drawing import Drawing, chosen_drawing
 from .epochs import epochs_of
 from .freed_memory import keep_freed_memory
 from .metrics_table import MetricsTable
-from .networks import build_network, network_named, options_of
+from .networks import build_network, check_input_hw, network_named, options_of
 from .patience import Patience
 from .precision import lightning_precision
 from .quiet import quiet_lightning
@@ -238,7 +238,9 @@ def _patience(settings: TrainSettings, val_part: SplitSurvey, monitor: str | Non
 
 def _input_hw(network: str, settings: TrainSettings) -> tuple[int, int]:
     spec = network_named(network).input
-    return settings.height or spec.height, settings.width or spec.width
+    input_hw = settings.height or spec.height, settings.width or spec.width
+    check_input_hw(network, input_hw)  # before any image is decoded
+    return input_hw
 
 
 def _starting_weights(path: Path, network: str, data: Dataset, settings: TrainSettings) -> StartingWeights:

@@ -123,6 +123,12 @@ class Training(lightning.LightningModule, ABC):
     def validate(self, on_progress: Progress | None) -> Validation:
         """Measure the network, in evaluation mode, on the whole validation split."""
 
+    def measurements_of(self, figures: Mapping[str, float], *, images: int) -> tuple[Measurement, ...]:
+        """Make the card's measurements of a validation's figures, metric -> value, over so many images."""
+        data = f"{self.data.name} {self.settings.val_split}, {images} images"
+        note = f"epoch {self.current_epoch + 1}"
+        return tuple(Measurement(metric=metric, value=value, data=data, note=note) for metric, value in figures.items())
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss of one batch; what it draws, as dropout does, is a function of seed and step alone."""
         torch.manual_seed(_step_seed(self.settings.seed, self.trainer.global_step, self.global_rank))

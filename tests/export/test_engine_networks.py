@@ -23,7 +23,6 @@ from singleshot.train.network_options import NetworkOptions
 from singleshot.train.networks import NETWORKS, build_detector, build_network
 
 SIDE = 64
-LEAST_SIDE = {"ssd300_vgg16": 268}
 POSTPROCESS = Postprocess(candidates=100, max_detections=20)
 
 
@@ -43,7 +42,7 @@ def emitted_graph(name: str, side: int) -> onnx.ModelProto:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_compiles_for_every_target(name: str) -> None:
     tensorrt = TensorRt(module=pytest.importorskip("tensorrt_rtx"))
-    graph = with_convolutions_for_products(emitted_graph(name, LEAST_SIDE.get(name, SIDE)))
+    graph = with_convolutions_for_products(emitted_graph(name, max(SIDE, NETWORKS[name].least_side)))
     model = with_batch(with_fp16_network(graph), BatchProfile(), name=name)
     every = tensorrt.compute_capabilities()
     assert every >= (75, 80, 86, 89, 120)

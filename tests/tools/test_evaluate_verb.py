@@ -50,6 +50,7 @@ def test_the_table_shows_every_class_and_averages_the_supported(root: Path) -> N
     assert [cell.strip() for cell in cells["cat"].split("│")[2:-1]] == ["-", "-", "-", "0", "0"]
     assert [cell.strip() for cell in cells["mean"].split("│")[2:5]] == ["1.000", "1.000", "1.000"]
     assert "10 images. Means over dog." in result.stdout
+    assert "ILSVRC localization error: top-1 0.000, top-5 0.000." in result.stdout
     assert "voc layout: VOC2012, split val" in result.stderr
     assert "10 images read, 0 of them without objects; 10 objects" in result.stderr
 
@@ -61,8 +62,19 @@ def test_json_is_all_there_is_on_stdout(root: Path) -> None:
     assert written["data"] == {"layout": "voc", "name": "VOC2012", "split": "seeded-val", "seed": 3}
     assert (written["network"], written["artefact"]) == ("quarters", str(GRAPH))
     assert written["result"]["classes"][2]["ap50_voc"] == pytest.approx(1)
+    assert written["result"]["localization_error"] == {"images": 2, "top1": 0, "top5": 0}
     assert written["result"]["mean"] == {"over": [], "ap50_voc": None, "ap50": None, "ap50_95": None}
     assert written["report"]["images"] == 2
+
+
+def test_the_localization_error_is_printed_of_one_class_an_image_alone(root: Path) -> None:
+    annotation = root / "VOCdevkit" / "VOC2012" / "Annotations" / "image3.xml"
+    cat = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>"
+    annotation.write_text(annotation.read_text().replace("</annotation>", f"{cat}</annotation>"))
+    result = _run(GRAPH, "--data", root)
+    assert result.exit_code == 0, result.stderr
+    assert "10 images. Means over dog." in result.stdout
+    assert "localization error" not in result.stdout
 
 
 @pytest.mark.parametrize(

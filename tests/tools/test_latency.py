@@ -17,6 +17,7 @@ from singleshot.tools.latency import measure_latency
 ROOT = Path(__file__).parent.parent.parent
 CLIP = ROOT / "demo" / "dog.mp4"
 GRAPH = ROOT / "tests" / "data" / "graphs" / "quarters.onnx"
+CLASSIFIER = GRAPH.with_name("quarters_classifier.onnx")
 
 ROUNDING = 1e-9
 """A product of ratios in float64."""
@@ -53,9 +54,10 @@ def graph_with_tail(tmp_path: Path) -> Path:
     return tmp_path / "tail.onnx"
 
 
-def test_figures_agree() -> None:
+@pytest.mark.parametrize("graph", [GRAPH, CLASSIFIER])
+def test_figures_agree(graph: Path) -> None:
     rounds: list[int] = []
-    report = measure_latency(GRAPH, CLIP, frames=4, repeats=3, threads=1, on_round=rounds.append)
+    report = measure_latency(graph, CLIP, frames=4, repeats=3, threads=1, on_round=rounds.append)
     assert rounds == [1, 2, 3]
     assert (report.frame_hw, report.input_hw) == ((360, 640), (32, 32))
     assert (report.frames, report.repeats) == (4, 3)

@@ -28,16 +28,16 @@ PARAMETERS = {
     "ssd7": (351_456, ssd7.ssd7),
     "ssd_resnet": (4_242_828, ssd_resnet.ssd_resnet),
     "resnet_dropout": (1_537_645, resnet_dropout.resnet_dropout),
-    "resnet_dropout_1x1": (882_285, None),
-    "resnet_dropout_flat": (4_033_645, None),
-    "resnet_dropout_linear": (1_536_345, None),
+    "resnet_dropout_1x1": (882_285, resnet_dropout.resnet_dropout),
+    "resnet_dropout_flat": (4_033_645, resnet_dropout.resnet_dropout),
+    "resnet_dropout_linear": (1_536_345, resnet_dropout.resnet_dropout),
     "resnet50": (23_559_257, resnet50.resnet50),
     "ssd7_classifier": (144_441, ssd7.ssd7_classifier),
     "vgg_lite": (13_269_849, vgg_lite.vgg_lite),
     "vgg_joint": (26_148_573, vgg_lite.VggJoint),
-    "vgg_joint_normalised": (26_148_573, None),
+    "vgg_joint_normalised": (26_148_573, vgg_lite.VggJointNormalised),
 }
-"""With 25 classes at the network's own size, and where the docstring says it."""
+"""With 25 classes at the network's own size, and whose docstring says it."""
 
 MAPS = {
     "ssd_lite0": [(40, 40), (20, 20), (10, 10), (5, 5), (3, 3), (2, 2)],
@@ -64,8 +64,7 @@ def test_parameters_and_output_at_the_networks_own_size(name: str) -> None:
         network = built(name).eval()
     count, function = PARAMETERS[name]
     assert parameters(network) == count
-    if function is not None:  # the docstring says the same
-        assert f"{count:,} parameters" in re.sub(r"\s+", " ", function.__doc__ or "")
+    assert f"{count:,} parameters" in re.sub(r"\s+", " ", function.__doc__ or "")
     if name in MAPS:
         per_cell = NETWORKS[name].default_boxes.boxes_per_cell  # type: ignore[union-attr]
         expected = sum(h * w * boxes for (h, w), boxes in zip(MAPS[name], per_cell, strict=True))
@@ -177,19 +176,33 @@ def test_options_change_the_network() -> None:
         pytest.param("ssd7", {"branch_width": 8}, "branch_width: expected none for ssd7", id="branch width"),
         pytest.param("ssd7", {"pretrained": True}, "pretrained: expected none for ssd7", id="pretrained"),
         pytest.param("ssd300_vgg16", {}, r"input: expected at least 268 pixels a side.*got 64 x 64\.", id="too small"),
+        pytest.param(
+            "vgg_lite", {"input_hw": (64, 15)}, r"input: .* 16 .* for vgg_lite, got 64 x 15\.", id="small VGG"
+        ),
         pytest.param("resnet50", {}, "resnet50: expected a detector, got a classifier", id="no detector"),
         pytest.param("ssd8", {}, "ssd8: expected a network, one of resnet50, ", id="no such network"),
     ],
 )
 def test_what_cannot_be_built_is_refused(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        build_detector(name, NetworkOptions(input_hw=(64, 64), class_count=2, **options))  # type: ignore[arg-type]
+        build_detector(name, NetworkOptions(**{"input_hw": (64, 64), "class_count": 2, **options}))  # type: ignore[arg-type]
 
 
-def test_ssd300_takes_the_smallest_size_that_it_says() -> None:
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_takes_the_smallest_size_that_it_says(name: str) -> None:
+    side = NETWORKS[name].least_side
     with torch.no_grad():
-        network = built("ssd300_vgg16", input_hw=(268, 268))
-    assert len(network.get_buffer("default_cxcywh")) > 0
+        network = built(name, input_hw=(side, side), classes=2).eval()
+        network(torch.zeros(1, 3, side, side))
+    with pytest.raises(InputError, match=f"input: expected at least {side} pixels a side for {name}, got"):
+        built(name, input_hw=(side, side - 1))
+
+
+@pytest.mark.parametrize("side", [63, 64, 65, 66])
+def test_flattened_maps_of_any_size(side: int) -> None:
+    with torch.no_grad():
+        network = built("resnet_dropout_flat", input_hw=(side, 64), classes=3).eval()
+        assert network(torch.zeros(1, 3, side, 64)).shape == (1, 3)
 
 
 def card(network: str, **settings: object) -> Card:

@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
+from singleshot.calib.datasets import open_dataset
 from singleshot.runtime.card import sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
+from singleshot.train.batches import AugmentedImages
 from singleshot.train.checkpoint import load_checkpoint
 from singleshot.train.configuration import for_network
 from singleshot.train.networks import NETWORKS
@@ -115,11 +117,12 @@ def test_every_run_has_a_folder_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("recipe", ["paper", "modern"])
-@pytest.mark.parametrize("network", [*CLASSIFICATION, *LOCALIZATION])
+@pytest.mark.parametrize("network", [*CLASSIFICATION, *LOCALIZATION, "ssd_lite0"])
 def test_recipes_are_allowed_for_every_network_and_alike(network: str, recipe: str) -> None:
     settings = for_network(settings_of(replace(RUN, network=network, recipe=parsed_recipe(recipe))), network)
     assert (settings.schedule, settings.ema_decay) == {"paper": ("constant", 0.0), "modern": ("cosine", 0.999)}[recipe]
     assert (settings.height, settings.width) == (224, 224)
+    assert not settings.pretrained
     if NETWORKS[network].task == "detector":
         assert settings.localization_loss == ("l2" if recipe == "paper" else "smooth_l1")
     elif recipe == "paper":
@@ -256,15 +259,15 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
         "--models ssd7_classifier --seeds 0,1,2\n",
         f"{COMMAND} --epochs-localization 100 --models ssd7,ssd_resnet --seeds 0,1,2\n",
         "The images are 64 x 80 pixels (median) and were fitted to 224 x 224",
-        "| resnet_dropout | paper | 224 px | 100 | 0, 1, 2 | 60.0% [35.2%, 84.8%] | 95.0% [95.0%, 95.0%] |",
+        "| resnet_dropout | 25 | paper | 224 px | 100 | 0, 1, 2 | 60.0% [35.2%, 84.8%] | 95.0% [95.0%, 95.0%] |",
         "| 66% | 91% |",
         "`resnet_dropout` less `resnet50`, top-1, 25 classes, paper recipe: +0.0 [+0.0, +0.0] points (3 seeds)",
         "`ssd_resnet` less `ssd7`, paper recipe: -1.000 [-1.000, -1.000], -25.0% of the loss (3 seeds).",
         "| vgg_joint | 60.0% [35.2%, 84.8%] |  |  | 0.00 | 0.00 |",
-        "| 5 | 20.0% | paper | 224 px | 100 | 0, 1, 2 | 80.0% [80.0%, 80.0%] |",
-        "| ssd7_classifier-paper-10classes-224px-100epochs | paper | 224 px | 100 | 0, 1, 2 | 60.0% [60.0%, 60.0%] "
+        "| 5 | paper | 224 px | 100 | 0, 1, 2 | 20.0% | 80.0% [80.0%, 80.0%] |",
+        "| ssd7_classifier | 10 | paper | 224 px | 100 | 0, 1, 2 | 60.0% [60.0%, 60.0%] "
         "| 95.0% [95.0%, 95.0%] | 90.0% [90.0%, 90.0%] |  |  |",
-        "Of `ssd7_classifier`, 25 classes:",
+        "Of `ssd7_classifier`:",
         # Dunnett's table: 2.88 for 3 treatments, 8 degrees of freedom
         "| +20.0 [+12.9, +27.1] points | helps | -0.200 [-0.435, 0.035] |",
         "points | hurts |",
@@ -289,6 +292,17 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
     assert [row["paper"] for row in top1 if row["round"] == "classification"] == ["0.66"]
     with (tmp_path / "runs.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * 12
+
+
+def test_the_same_training_in_two_rounds_is_one_seed(tmp_path: Path) -> None:
+    full = replace(RUN, network="vgg_lite")
+    for run in (full, replace(full, classes=10), replace(full, round="classes", classes=10)):
+        finish(tmp_path, run, accuracy(1, 0.5))
+    report = write_paper_report(tmp_path)
+    assert report is not None
+    assert "| 10 | paper | 224 px | 100 | 0 | 10.0% | 50.0% | 90.0% |" in report.read_text()
+    with (tmp_path / "table.csv").open(newline="") as file:
+        assert {row["seeds"] for row in csv.DictReader(file)} == {"1"}
 
 
 def test_without_a_finished_run_there_is_no_report(tmp_path: Path) -> None:
@@ -362,6 +376,60 @@ def test_runs_are_trained_once_and_a_failed_one_does_not_keep_the_others(
         others.train_all(plan, lambda *_: None)
 
 
+def test_an_interrupted_run_goes_on(kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    names = ("scorpion", "German shepherd", "basketball")
+    out = tmp_path / "out"
+    runner = PaperRunner(root=kaggle, class_names=names, out=out, workers=0, precision="float32", progress=False)
+    plan = PaperPlan(classes=3, networks=("ssd7_classifier",), size=64, epochs_classification=2)
+    (run,) = plan.runs()
+    untouched = AugmentedImages.__getitem__
+
+    def press_ctrl_c(self: AugmentedImages, key: tuple[int, int]) -> object:
+        if key[0] == 1:
+            raise KeyboardInterrupt
+        return untouched(self, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AugmentedImages, "__getitem__", press_ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            runner.train_all(plan, lambda *_: None)
+    before = (out / RUNS / run.folder / "metrics.csv").read_text()
+    assert all_finished(out) == []
+    runner.train_all(plan, lambda *_: None)
+    (finished,) = all_finished(out)
+    assert finished.resumed
+    assert [row["epoch"] for row in finished.rows] == [1, 2]
+    assert (out / RUNS / run.folder / "metrics.csv").read_text().startswith(before)
+
+
+def test_fewer_classes_are_drawn_alike_however_many_are_asked_for(kaggle: Path, tmp_path: Path) -> None:
+    every = ("scorpion", "German shepherd", "basketball")
+    one = replace(RUN, round="classes", network="vgg_lite", classes=1)
+    two = replace(one, classes=2)
+    runner = PaperRunner(root=kaggle, class_names=every, out=tmp_path)
+    drawn = PaperRunner(root=kaggle, class_names=tuple(runner.names(two)), classes_asked="2", out=tmp_path)
+    assert drawn.names(one) == runner.names(one)
+    named = PaperRunner(root=kaggle, class_names=("scorpion", "basketball"), classes_asked="names.txt", out=tmp_path)
+    assert set(named.names(one)) < {"scorpion", "basketball"}
+
+
+def test_an_image_that_cannot_be_read_does_not_keep_a_run_from_its_end(
+    kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    names = ("scorpion", "German shepherd", "basketball")
+    plan = PaperPlan(classes=3, networks=("ssd7_classifier",), size=64, epochs_classification=1)
+    validated = open_dataset(kaggle, class_names=names).sample_ids("seeded-val")
+    next(kaggle.rglob(f"{validated[0]}.JPEG")).write_bytes(b"no image")
+    runner = PaperRunner(
+        root=kaggle, class_names=names, out=tmp_path / "out", workers=0, precision="float32", progress=False
+    )
+    runner.train_all(plan, lambda *_: None)
+    (finished,) = all_finished(tmp_path / "out")
+    assert finished.original_px == (64, 64)
+
+
 def test_a_detector_starts_from_its_trained_base(kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     names = ("scorpion", "German shepherd", "basketball")
@@ -380,7 +448,7 @@ def test_a_detector_starts_from_its_trained_base(kaggle: Path, tmp_path: Path, m
     assert card.origin.parent_sha256 == sha256_of_file(out / RUNS / base.folder / "last.ckpt")
     report = write_paper_report(out)
     assert report is not None
-    assert "| ssd7 | paper | 64 px | 1, 1 before as a classifier | 0 |" in report.read_text()
+    assert "| ssd7 | 3 | paper | 64 px | 1, 1 before as a classifier | 0 |" in report.read_text()
     assert (
         "--trained-base --epochs-classification 1 --epochs-localization 1 --models ssd7 --seeds 0" in report.read_text()
     )
