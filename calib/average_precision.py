@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -50,12 +50,7 @@ class EvaluationResult:
     images: int
     classes: tuple[ClassResult, ...]
     localization: LocalizationError | None
-    """ILSVRC's, of the images whose objects are all of one class; each class's best box is a guess."""
-
-    @property
-    def one_class_an_image(self) -> bool:
-        """Whether every image shows objects of one class, as ILSVRC's do, so that its error is of all images."""
-        return self.localization is not None and self.localization.images == self.images
+    """ILSVRC's, each class's best box being a guess; None where not every image shows one class, as ILSVRC's do."""
 
     @property
     def supported(self) -> tuple[ClassResult, ...]:
@@ -101,7 +96,7 @@ class EvaluationResult:
                 "ap50": self.mean_ap50,
                 "ap50_95": self.mean_ap50_95,
             },
-            "localization_error": None if self.localization is None else vars(self.localization),
+            "localization_error": None if self.localization is None else asdict(self.localization),
         }
 
 
@@ -154,10 +149,12 @@ class DetectionEvaluator:
             MissingDependencyError: faster-coco-eval is not installed.
         """
         named = zip(self._class_names, self.boxes_by_class(), strict=True)
+        localization = self._localization.result()
+        is_of_all = localization is not None and localization.images == self._images
         return EvaluationResult(
             images=self._images,
             classes=tuple(_class_result(name, boxes) for name, boxes in named),
-            localization=self._localization.result(),
+            localization=localization if is_of_all else None,
         )
 
     def boxes_by_class(self) -> tuple[ClassBoxes, ...]:

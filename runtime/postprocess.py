@@ -24,8 +24,8 @@ def detections_from_heads(
     intersection > threshold * union. The first M that are kept leave.
 
     Args:
-        class_logits: [N, D, C] float32, class 0 is the background.
-        box_offsets: [N, D, 4] float32.
+        class_logits: [N, D, C] float32, finite, class 0 is the background.
+        box_offsets: [N, D, 4] float32, finite.
         default_cxcywh: [D, 4] float32, normalised.
         postprocess: K, M, score floor, IoU threshold and variances; `tail` plays no part.
 
@@ -80,7 +80,7 @@ def detections_from_candidates(scores: Array, boxes_xyxy: Array, postprocess: Po
     """Run greedy suppression on one image, by the rule of `detections_from_heads`.
 
     Args:
-        scores: [D, classes] float32, background not among them.
+        scores: [D, classes] float32, finite, background not among them.
         boxes_xyxy: [D, 4] float32, normalised, clipped.
         postprocess: K, M, score floor and IoU threshold; the rest plays no part.
     """
@@ -100,7 +100,7 @@ def _softmax(logits: Array) -> Array:
 
 
 def _best(scores: Array, count: int) -> NDArray[np.intp]:
-    """Return the places of the `count` greatest, in descending order, a tie going to the lower place."""
+    """Return the places of the `count` greatest, none NaN, in descending order, a tie going to the lower place."""
     places = np.arange(len(scores))
     if count < len(scores):
         least = np.partition(scores, len(scores) - count)[len(scores) - count]

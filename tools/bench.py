@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 def bench(
     model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="A graph (.onnx); the shipped detector if not given.")
+        Path | None,
+        typer.Argument(
+            metavar="[MODEL]", help="A detector's or classifier's graph (.onnx); the shipped detector if not given."
+        ),
     ] = None,
     backend: BackendFlag = "auto",
     compare: Annotated[
@@ -47,8 +50,8 @@ def bench(
     Network alone, loop, and loop with recording take turns, so their ratio holds on a busy machine; milliseconds hold
     on a quiet one.
 
-    --compare takes RUNNER onnxruntime, openvino:f32 (or openvino), openvino:bf16 or opencv, as `verify` does. An ONNX
-    graph that is not singleshot's is timed as it is, in ONNX Runtime, on generated numbers.
+    --compare takes RUNNER onnxruntime, openvino:f32 (or openvino), openvino:bf16 or opencv, as `verify` does, and
+    engines. An ONNX graph that is not singleshot's is timed as it is, in ONNX Runtime, on generated numbers.
 
     Examples:
       singleshot bench ssd.onnx --video street.mp4 --frames 300

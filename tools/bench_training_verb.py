@@ -82,11 +82,11 @@ def _measured(
     """Return the report, and images -> MiB."""
     from ..calib.image_cache_building import open_image_cache
     from ..train.cache_memory import repeated_cache, resident_mib
-    from ..train.networks import network_named
+    from ..train.networks import input_of
     from ..train.throughput import measure_throughput
 
-    spec = network_named(network).input
-    input_hw = settings.height or spec.height, settings.width or spec.width
+    spec = input_of(network, settings.height, settings.width)
+    input_hw = spec.height, spec.width
     with talk.status(f"{network}: decoding images") as status, tempfile.TemporaryDirectory() as scratch:
         cache = open_image_cache(dataset, settings.train_split, input_hw=input_hw, folder=cache_dir)
         report = measure_throughput(

@@ -26,7 +26,9 @@ _CHECKPOINT_SUFFIX = ".ckpt"
 
 
 def evaluate(
-    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help="A checkpoint (.ckpt) or a graph (.onnx).")],
+    artefact: Annotated[
+        Path, typer.Argument(metavar="ARTEFACT", help="A checkpoint (.ckpt), a graph (.onnx) or an engine (.engine).")
+    ],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")],
     split: Annotated[
         str, typer.Option(help="One of the data's own lists (train, val, …), or seeded-train, seeded-val.")
@@ -158,7 +160,7 @@ def _print_table(result: EvaluationResult, *, title: str) -> None:
     if len(result.supported) < len(result.classes):
         note = f"(…) fewer than {MIN_OBJECTS} objects, - none: not averaged in."
         out.print(note, highlight=False, markup=False)
-    if result.localization is not None and result.one_class_an_image:
+    if result.localization is not None:
         errors = f"top-1 {result.localization.top1:.3f}, top-5 {result.localization.top5:.3f}"
         out.print(f"ILSVRC localization error: {errors}.", highlight=False, markup=False)
 

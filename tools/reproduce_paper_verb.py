@@ -21,33 +21,39 @@ _Ablation = Annotated[
     str | None,
     typer.Option(metavar="NETWORK", help="Train this classifier with each augmentation alone too; 3 seeds or more."),
 ]
+_TrainedBase = Annotated[
+    bool,
+    typer.Option(
+        "--trained-base",
+        help="Start ssd7 and ssd_resnet with their classifiers' convolutions, of the same recipe.",
+    ),
+]
 _Classes = Annotated[
     str | None,
     typer.Option(metavar="A,B,…|N|FILE", help="Names, a number drawn (always the same), or a file; all if not given."),
 ]
 _Models = Annotated[
-    str | None, typer.Option(metavar="A,B,…", help="Networks of either round; the paper's if not given.")
+    str | None,
+    typer.Option(
+        metavar="A,B,…",
+        help="Names of `singleshot models`; if not given, the paper's: resnet50, ssd7_classifier, resnet_dropout, "
+        "vgg_lite, vgg_joint, vgg_joint_normalised, ssd7, ssd_resnet.",
+    ),
 ]
 
 
 def reproduce_paper(
     data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images, one class each: Kaggle's layout.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of results and runs.")],
-    epochs_classification: Annotated[int, typer.Option(min=1)] = 100,
-    epochs_localization: Annotated[int, typer.Option(min=1)] = 25,
+    epochs_classification: Annotated[int, typer.Option(min=1, help="Of classifiers.")] = 100,
+    epochs_localization: Annotated[int, typer.Option(min=1, help="Of detectors.")] = 25,
     size: Annotated[int, typer.Option(min=64, help="Height and width of the input, in pixels.")] = 224,
     seeds: Annotated[str, typer.Option(metavar="0,1,…", help="Every run is repeated with each.")] = "0",
     models: _Models = None,
     classes: _Classes = None,
     recipe: _Recipe = "paper",
     ablation: _Ablation = None,
-    trained_base: Annotated[
-        bool,
-        typer.Option(
-            "--trained-base",
-            help="Start ssd7 and ssd_resnet with their classifiers' convolutions, of the same recipe.",
-        ),
-    ] = False,
+    trained_base: _TrainedBase = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 2,
     precision: Annotated[str, typer.Option(help="As of `singleshot train`.")] = "auto",
 ) -> None:
@@ -57,9 +63,11 @@ def reproduce_paper(
     paper's own numbers. The same command goes on where it was interrupted, and adds what was not run yet: another
     recipe, more seeds. Report and figures are written anew after each run.
 
-    Example: singleshot reproduce-paper --data imagenet25 -o results --seeds 0,1,2
+    In full it takes a GPU for hours, a CPU for weeks. Smaller: --size, --classes, fewer epochs.
 
-    A quick look: singleshot reproduce-paper --data imagenet25 -o quick --size 64 --epochs-classification 4
+    Example: singleshot reproduce-paper --data IMAGENET --classes 25 -o results --seeds 0,1,2
+
+    A quick look: singleshot reproduce-paper --data IMAGENET --classes 25 -o quick --size 64 --epochs-classification 4
     --epochs-localization 2 --models resnet_dropout,ssd_resnet
     """
     with exit_codes():

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from ..train.training import TrainingResult
 
 _Network = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network; `singleshot models` lists them.")]
-_Data = Annotated[Path | None, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")]
-_Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.")]
+_Data = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV. Needed.")
+]
+_Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run. Needed.")]
 _Config = Annotated[
     Path | None, typer.Option(metavar="FILE.toml", help="Settings; options of the command line win over them.")
 ]
@@ -91,7 +93,9 @@ _ValSplit = Annotated[
     str | None, typer.Option(help="A split; auto: val, or seeded-val beside seeded-train.", show_default="auto")
 ]
 _SplitSeed = Annotated[int | None, typer.Option(help="Of the seeded splits.", show_default="0")]
-_Seed = Annotated[int | None, typer.Option(help="Of weights, order and augmentation.", show_default="0")]
+_Seed = Annotated[
+    int | None, typer.Option(help="Of weights, order, augmentation, and the draw of classes.", show_default="0")
+]
 _ValidateEvery = Annotated[int | None, typer.Option(min=1, help="Epochs between two validations.", show_default="5")]
 _Patience = Annotated[
     int | None,
@@ -155,7 +159,8 @@ def train(
 
     From a trained one, on your own photos: singleshot train ssd_lite0 --data PHOTOS --from animals.onnx -o runs/mine
 
-    Every setting: singleshot train ssd_lite0 --print-config > animals.toml; then train with --config animals.toml
+    Every setting, the input's height and width too: singleshot train ssd_lite0 --print-config > animals.toml; then
+    train with --config animals.toml
     """
     arguments = dict(locals())
     flags = {name: arguments[name] for name in _SETTINGS}

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torchmetrics import MeanMetric
 from torchvision.transforms import v2
 
 from ..calib.accuracy import AccuracyEvaluator, AccuracyResult
@@ -80,6 +81,7 @@ class ClassifierTraining(Training):
         if settings.cutmix:
             mixings.append(v2.CutMix(alpha=settings.cutmix, num_classes=len(card.class_names)))
         self._mix = v2.RandomChoice(mixings) if mixings else None
+        self._right = MeanMetric()  # over all images of an epoch that have a class, of all processes
 
     def losses(self, images: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Compute the class loss and, of a network that predicts one, the box loss."""
@@ -92,9 +94,10 @@ class ClassifierTraining(Training):
         parts = {"class_loss": self._class_loss(said.class_logits, wanted)}
         if isinstance(self.network, JointClassifier):
             parts["box_loss"] = self._box_loss(said.boxes_xyxy, targets)
-        if self._mix is None and (counted := int((wanted >= 0).sum())):
-            right = (said.class_logits.argmax(dim=1) == wanted).sum() / counted
-            self.log("top1", right, on_step=False, on_epoch=True, batch_size=counted)
+        if self._mix is None:
+            single = wanted >= 0
+            self._right.update((said.class_logits.argmax(dim=1) == wanted)[single].float())
+            self.log("top1", self._right, on_step=False, on_epoch=True)
         return parts
 
     def validate(self, on_progress: Progress | None) -> Validation:

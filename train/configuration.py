@@ -15,7 +15,7 @@ from ..calib.datasets import Dataset
 from ..calib.splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import InputError
 from .box_fitting import fit_default_boxes
-from .networks import Network, network_named
+from .networks import Network, input_of, network_named
 from .precision import resolved_precision
 from .settings import TrainSettings, train_settings
 
@@ -136,8 +136,8 @@ def with_fitted_boxes(settings: TrainSettings, network: str, data: Dataset) -> T
     given = (settings.default_box_scales, settings.default_box_aspect_ratios)
     if settings.default_boxes == "network" or given != (None, None):
         return settings
-    spec = network_named(network).input
-    input_hw = (settings.height or spec.height, settings.width or spec.width)
+    spec = input_of(network, settings.height, settings.width)
+    input_hw = spec.height, spec.width
     fitted = fit_default_boxes(data, settings.train_split, network, input_hw=input_hw, seed=settings.split_seed)
     boxes = {"default_box_scales": fitted.scales, "default_box_aspect_ratios": fitted.aspect_ratios}
     return settings.model_copy(update=boxes)

@@ -90,10 +90,10 @@ class DetectorTraining(Training):
         return multibox_loss(heads, targets, localization=self.settings.localization_loss, world=world)
 
     def _measurements(self, result: EvaluationResult) -> tuple[Measurement, ...]:
-        if result.mean_ap50_voc is None:  # a figure in the card would mean nothing
-            return ()
-        over = ", ".join(item.name for item in result.supported)
-        figures = {f"AP50 (VOC all-point), mean over {over}": result.mean_ap50_voc}
-        if result.localization is not None and result.one_class_an_image:
+        figures: dict[str, float] = {}
+        if result.mean_ap50_voc is not None:
+            over = ", ".join(item.name for item in result.supported)
+            figures[f"AP50 (VOC all-point), mean over {over}"] = result.mean_ap50_voc
+        if result.localization is not None:
             figures |= localization_figures(result.localization)
         return self.measurements_of(figures, images=result.images)

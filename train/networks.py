@@ -38,7 +38,8 @@ class Network:
             `label_smoothing` and `mixing` of images.
         default_boxes: of a detector, where nothing else is asked for.
         variances: of a detector's box codec.
-        least_side: height and width below which nothing is left for the last layer to see.
+        least_side: height and width below which nothing is left for the last layer to see; every network halves its
+            input at least once.
     """
 
     task: Task
@@ -210,22 +211,24 @@ def build_network(name: str, options: NetworkOptions) -> nn.Module:
     """
     network = network_named(name)
     options.check_understood(name, network.options)
-    check_input_hw(name, options.input_hw)
+    input_of(name, *options.input_hw)
     return network.builder(options)
 
 
-def check_input_hw(name: str, input_hw: tuple[int, int]) -> None:
-    """Refuse an input that is too small for a network.
+def input_of(name: str, height: int | None = None, width: int | None = None) -> InputSpec:
+    """Return what a network takes where these sizes are asked for; its own size where none is.
 
     Raises:
-        InputError: it is, or there is no network of that name.
+        InputError: that is too small for it, or there is no network of that name.
     """
-    least, (height, width) = network_named(name).least_side, input_hw
-    if min(input_hw) < least:
+    network = network_named(name)
+    asked = {"height": height or network.input.height, "width": width or network.input.width}
+    if min(asked.values()) < network.least_side:
         raise InputError(
-            f"input: expected at least {least} pixels a side for {name}, got {height} x {width}. "
-            f"Set height and width, or take another network."
+            f"input: expected at least {network.least_side} pixels a side for {name}, got {asked['height']} x "
+            f"{asked['width']}. Ask for a larger input, or take another network."
         )
+    return network.input.model_copy(update=asked)
 
 
 def build_detector(name: str, options: NetworkOptions) -> SSD:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 
 from ..runtime.errors import InputError
 from .augmentation_settings import AugmentationSettings
-from .networks import network_named
+from .networks import input_of, network_named
 from .settings import TrainSettings, train_settings
 
 Round: TypeAlias = Literal["classification", "localization", "classes", "ablation"]
@@ -166,7 +166,8 @@ class PaperPlan:
         """List the runs in the order in which they are trained: a whole seed of everything before the next.
 
         Raises:
-            InputError: a network is unknown, or an ablation is of a detector, or has too few seeds for an interval.
+            InputError: a network is unknown or needs a larger input, or an ablation is of a detector, or has too few
+                seeds for an interval.
         """
         if self.ablation is not None and network_named(self.ablation).task != "classifier":
             raise InputError(f"ablation: expected a classifier, got {self.ablation}. Take for example {OURS}.")
@@ -175,7 +176,10 @@ class PaperPlan:
                 f"seeds: expected at least {_LEAST_SEEDS} for an ablation with confidence intervals, "
                 f"got {len(self.seeds)}. Give more, for example 0,1,2."
             )
-        return list(dict.fromkeys(run for seed in self.seeds for run in self._of_seed(seed)))
+        runs = list(dict.fromkeys(run for seed in self.seeds for run in self._of_seed(seed)))
+        for run in runs:
+            input_of(run.network, run.size, run.size)
+        return runs
 
     def _of_seed(self, seed: int) -> Iterator[PaperRun]:
         for network in self.networks:

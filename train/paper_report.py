@@ -26,7 +26,7 @@ from .paper_results import (
     LATE,
     FinishedRun,
     all_finished,
-    by_variant,
+    by_experiment,
     gap,
     late_values,
     load_boxes,
@@ -255,10 +255,15 @@ def _ablation(finished: Sequence[FinishedRun], out: Path) -> list[str]:
 
 def _durations(finished: Sequence[FinishedRun]) -> list[str]:
     rows = [
-        [item.run.variant, str(item.run.seed), f"{item.seconds / 60:.1f}" + (" (resumed)" if item.resumed else "")]
+        [
+            item.run.round,
+            item.run.variant,
+            str(item.run.seed),
+            f"{item.seconds / 60:.1f}" + (" (resumed)" if item.resumed else ""),
+        ]
         for item in finished
     ]
-    return ["## Runs", "", *_markdown_table(["run", "seed", "minutes"], rows)]
+    return ["## Runs", "", *_markdown_table(["round", "run", "seed", "minutes"], rows)]
 
 
 _HOW = ("classes", "recipe", "input", "epochs", "seeds")
@@ -304,7 +309,7 @@ def _run_row(item: FinishedRun) -> dict[str, object]:
 
 def _table_rows(finished: Sequence[FinishedRun]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for group in by_variant(finished).values():
+    for group in by_experiment(finished).values():
         run = group[0].run
         paper = dict(zip(("val_top1", "val_top5"), _paper_accuracy(run), strict=False))
         for column in _COLUMNS:
@@ -335,7 +340,7 @@ def _pairs(
     of_ours, of_theirs = (
         {
             group[0].run.variant.removeprefix(network): group
-            for group in by_variant(item for item in finished if item.run.round == round_).values()
+            for group in by_experiment(item for item in finished if item.run.round == round_).values()
             if group[0].run.network == network
         }
         for network in (ours, theirs)

@@ -167,7 +167,7 @@ def load_boxes(out: Path, run: PaperRun) -> NDArray[np.float32] | None:
     return np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float32, ndmin=2) if path.is_file() else None
 
 
-def by_variant(finished: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
+def by_experiment(finished: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
     """Group runs by what they share but for the seed: round and variant."""
     groups: dict[str, list[FinishedRun]] = {}
     for item in finished:
@@ -177,7 +177,7 @@ def by_variant(finished: Iterable[FinishedRun]) -> dict[str, list[FinishedRun]]:
 
 def named_groups(finished: Iterable[FinishedRun], round_: Round) -> dict[str, list[FinishedRun]]:
     """Group a round's runs and name each group by its network, and by everything where a network has several."""
-    groups = by_variant(item for item in finished if item.run.round == round_)
+    groups = by_experiment(item for item in finished if item.run.round == round_)
     networks = [group[0].run.network for group in groups.values()]
     return {
         network if networks.count(network) == 1 else group[0].run.variant: group

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..calib.class_choice import chosen_classes, drawn_names
+from ..calib.class_choice import drawn_classes, drawn_names
 from ..calib.datasets import Dataset, open_dataset
+from ..calib.finding import find_layout
 from ..calib.splits import SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import CheckError, InputError
 from ..runtime.images import image_hw
@@ -133,8 +134,8 @@ class PaperRunner:
 
     def names(self, run: PaperRun) -> list[str]:
         """Give the classes that a run tells apart."""
-        if run.classes < len(self.class_names) and (self.classes_asked or "").isdecimal():
-            return chosen_classes(str(run.classes), self.root, seed=CLASS_SEED)
+        if run.classes < len(self.class_names) and (self.classes_asked or "").strip().isdecimal():
+            return drawn_classes(find_layout(self.root), run.classes, seed=CLASS_SEED)
         return drawn_names(self.class_names, run.classes, seed=CLASS_SEED)
 
 

@@ -65,6 +65,15 @@ class _NetworkSession:
         with torch.inference_mode(), torch.autocast(self._device.type, enabled=False):
             return self._network(normalised_images(images.to(self._device), self._card.input))
 
+    def _finite(self, emitted: Tensor, what: str) -> NDArray[np.float32]:
+        """Copy to the host; a value that is no number is refused, as every backend does with a graph's."""
+        values: NDArray[np.float32] = emitted.float().cpu().numpy()
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"{self._card.network}: expected finite {what}, got NaN or infinity. Take an earlier checkpoint."
+            )
+        return values
+
     def _refuse(self) -> InputError:
         return InputError(
             f"{self._card.network}: expected a {'classifier' if self._card.task == 'detector' else 'detector'}, "
@@ -89,8 +98,8 @@ class TorchSession(_NetworkSession):
     def detections(self, heads: Heads) -> list[Detections]:
         """Turn what the network emitted for a batch into detections, boxes normalised to the input."""
         return detections_from_heads(
-            heads.class_logits.float().cpu().numpy(),
-            heads.box_offsets.float().cpu().numpy(),
+            self._finite(heads.class_logits, "class logits"),
+            self._finite(heads.box_offsets, "box offsets"),
             self._network.default_cxcywh.cpu().numpy(),
             self._card.postprocess,
         )
@@ -105,8 +114,7 @@ class TorchClassifierSession(_NetworkSession):
 
     def logits(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return [N, C] float32 for [N, H, W, 3] uint8 BGR frames, before the softmax; no class is background."""
-        logits: NDArray[np.float32] = class_logits_of(self._emitted(frames)).float().cpu().numpy()
-        return logits
+        return self._finite(class_logits_of(self._emitted(frames)), "class logits")
 
     def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
         """Refuse: the network is a classifier."""

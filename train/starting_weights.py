@@ -15,7 +15,7 @@ from ..runtime.errors import InputError
 from ..runtime.require import require
 from .checkpoint import NETWORK_PREFIX, load_checkpoint
 from .layers import ConvNorm
-from .networks import network_named
+from .networks import input_of, network_named
 from .settings import TrainSettings, train_settings
 from .ssd import SSD
 
@@ -60,9 +60,8 @@ class StartingWeights:
         own = network_named(network).default_boxes
         if own is None or self.card.network != network or settings.default_boxes == "fitted":
             return settings
-        theirs, spec = self.card.origin.settings, network_named(network).input
-        input_hw = (settings.height or spec.height, settings.width or spec.width)
-        larger = math.sqrt(self.card.input.height * self.card.input.width / math.prod(input_hw))
+        theirs, spec = self.card.origin.settings, input_of(network, settings.height, settings.width)
+        larger = math.sqrt(self.card.input.height * self.card.input.width / (spec.height * spec.width))
         scales = theirs.get("default_box_scales") or own.scales
         boxes = {
             "default_box_scales": tuple(round(scale * larger, 4) for scale in scales),

@@ -24,7 +24,7 @@ from .detector_training import DetectorTraining
 from .drawing import Drawing, chosen_drawing
 from .epochs import ShuffledEpochs
 from .freed_memory import keep_freed_memory
-from .networks import network_named
+from .networks import input_of, network_named
 from .precision import resolved_precision
 from .session_torch import normalised_images
 from .settings import TrainSettings
@@ -136,19 +136,18 @@ def measure_throughput(
 
 def _module(network: str, data: Dataset, settings: TrainSettings) -> Training:
     found = network_named(network)
-    spec = found.input
-    size = {"height": settings.height or spec.height, "width": settings.width or spec.width}
+    spec = input_of(network, settings.height, settings.width)
     card = Card(
         kind="checkpoint",
         task=found.task,
         network=network,
         class_names=data.class_names,
-        input=spec.model_copy(update=size),
+        input=spec,
         postprocess=Postprocess(variances=found.variances),
         origin=Origin(data=data.name, settings=settings.model_dump(mode="json")),
     )
     training = DetectorTraining if found.task == "detector" else ClassifierTraining
-    frames = np.zeros((0, *size.values(), 3), np.uint8)
+    frames = np.zeros((0, spec.height, spec.width, 3), np.uint8)
     module = training(card, data, settings, steps_per_epoch=1, frames=frames).to(_device())
     return module.train()
 

@@ -36,7 +36,7 @@ from .drawing import Drawing, chosen_drawing
 from .epochs import epochs_of
 from .freed_memory import keep_freed_memory
 from .metrics_table import MetricsTable
-from .networks import build_network, check_input_hw, network_named, options_of
+from .networks import build_network, input_of, network_named, options_of
 from .patience import Patience
 from .precision import lightning_precision
 from .quiet import quiet_lightning
@@ -135,7 +135,8 @@ def train(
         folder.check(resume=resume)
     settings = resolved_settings(network, data, settings)
     start = None if start_from is None else _starting_weights(start_from, network, data, settings)
-    input_hw = _input_hw(network, settings)
+    spec = input_of(network, settings.height, settings.width)
+    input_hw = spec.height, spec.width
     images = open_training_images(
         data, settings, input_hw=input_hw, cache_folder=cache_folder, on_look=on_look, on_need=on_need
     )
@@ -236,13 +237,6 @@ def _patience(settings: TrainSettings, val_part: SplitSurvey, monitor: str | Non
     return [Patience(monitor, patience=settings.patience)]
 
 
-def _input_hw(network: str, settings: TrainSettings) -> tuple[int, int]:
-    spec = network_named(network).input
-    input_hw = settings.height or spec.height, settings.width or spec.width
-    check_input_hw(network, input_hw)  # before any image is decoded
-    return input_hw
-
-
 def _starting_weights(path: Path, network: str, data: Dataset, settings: TrainSettings) -> StartingWeights:
     """Read weights to start from, and refuse what does not fit before any image is decoded."""
     start = load_starting_weights(path)
@@ -255,13 +249,12 @@ def _starting_weights(path: Path, network: str, data: Dataset, settings: TrainSe
 def _planned_card(network: str, data: Dataset, settings: TrainSettings) -> Card:
     """Say everything of a run that is known before its images are."""
     found = network_named(network)
-    size = dict(zip(("height", "width"), _input_hw(network, settings), strict=True))
     return Card(
         kind="checkpoint",
         task=found.task,
         network=network,
         class_names=data.class_names,
-        input=found.input.model_copy(update=size),
+        input=input_of(network, settings.height, settings.width),
         postprocess=Postprocess(variances=found.variances),
         origin=Origin(
             settings=settings.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""The post-processing in the graph against the slow reference, and the reference against hand-worked scenes."""
+"""The post-processing in the graph against the reference, and the reference against hand-worked scenes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both tails in every backend against the slow reference, on thousands of generated scenes.
+"""Both tails in every backend against the reference, on thousands of generated scenes.
 
 PyTorch has no row of its own: a checkpoint's heads go through the reference itself (`TorchSession.detections`).
 """

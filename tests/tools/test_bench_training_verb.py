@@ -38,6 +38,9 @@ def test_json_is_all_of_stdout() -> None:
     ("arguments", "message"),
     [
         pytest.param(["--split", "tset"], "error: tset: expected a split of VOC2012", id="no such split"),
+        pytest.param(
+            ["--networks", "ssd7", "--side", "32"], "error: input: expected at least 64 pixels", id="too small"
+        ),
         pytest.param(["--networks", "yolo"], "error: yolo: expected a network, one of", id="no such network"),
     ],
 )

@@ -7,9 +7,11 @@ import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 
 from singleshot.calib.accuracy import evaluate_accuracy
 from singleshot.calib.datasets import open_dataset
@@ -86,6 +88,26 @@ def test_a_run_measures_accuracy_every_epoch(trained: Path) -> None:
         assert 0 <= float(row["val_top1"]) <= float(row["val_top5"]) == 1  # there are three classes
         assert 0 <= float(row["top1"]) <= 1
         assert "val_localization_error_top1" not in row
+
+
+def test_training_accuracy_is_of_images_with_a_class(
+    trained: Path, kaggle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = load_checkpoint(trained / "best.ckpt").card
+    chosen = settings(train_split="seeded-train", val_split="seeded-val", pretrained=False)
+    frames = np.zeros((0, 32, 32, 3), np.uint8)
+    module = ClassifierTraining(card, open_dataset(kaggle), chosen, steps_per_epoch=1, frames=frames)
+    monkeypatch.setattr(module.network, "forward", lambda images: torch.tensor([[9.0, 0.0, 0.0]] * len(images)))
+    logged: dict[str, object] = {}
+    monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: value}))
+    shown = [objects(1), objects(2), objects(1, 2), objects()]
+    images = torch.zeros(4, 3, 32, 32)
+    module.losses(images, Batch(images=images.byte(), objects=shown, image_ids=("a", "b", "c", "d")))
+    top1 = logged["top1"]
+    assert isinstance(top1, Metric)
+    assert float(top1.compute()) == 0.5
+    module.losses(images[:1], Batch(images=images[:1].byte(), objects=[objects()], image_ids=("e",)))
+    assert float(top1.compute()) == 0.5
 
 
 def test_the_card_says_what_the_checkpoint_reaches(trained: Path, kaggle: Path) -> None:

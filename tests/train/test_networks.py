@@ -198,6 +198,15 @@ def test_every_network_takes_the_smallest_size_that_it_says(name: str) -> None:
         built(name, input_hw=(side, side - 1))
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize("name", ["ssd300_vgg16", "ssd7", "ssd7_classifier", "vgg_lite", "vgg_joint"])
+def test_nothing_smaller_would_do(name: str) -> None:
+    found = NETWORKS[name]
+    options = NetworkOptions(input_hw=(found.least_side, found.least_side - 1), class_count=2)
+    with torch.no_grad(), pytest.raises((RuntimeError, ZeroDivisionError, ValueError)):
+        found.builder(options)(torch.zeros(1, 3, *options.input_hw))
+
+
 @pytest.mark.parametrize("side", [63, 64, 65, 66])
 def test_flattened_maps_of_any_size(side: int) -> None:
     with torch.no_grad():

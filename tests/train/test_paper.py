@@ -1,9 +1,8 @@
-"""The paper's runs: what is planned, what a recipe is, how results are brought together; one small pass of it all."""
+"""The paper's runs: what is planned, what a recipe is, and how results are brought together."""
 
 from __future__ import annotations
 
 import csv
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from singleshot.calib.datasets import open_dataset
-from singleshot.runtime.card import sha256_of_file
-from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
-from singleshot.train.batches import AugmentedImages
-from singleshot.train.checkpoint import load_checkpoint
 from singleshot.train.configuration import for_network
 from singleshot.train.networks import NETWORKS
 from singleshot.train.paper import (
@@ -42,7 +37,6 @@ from singleshot.train.paper_results import (
     save_boxes,
     save_finished,
 )
-from singleshot.train.paper_runs import PaperRunner
 
 KAGGLE = Path(__file__).parent.parent / "data" / "kaggle"
 RUN = PaperRun(
@@ -272,7 +266,7 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
         "| +20.0 [+12.9, +27.1] points | helps | -0.200 [-0.435, 0.035] |",
         "points | hurts |",
         "points | not told apart from none |",
-        "| resnet50-paper-25classes-224px-100epochs | 1 | 1.5 (resumed) |",
+        "| classification | resnet50-paper-25classes-224px-100epochs | 1 | 1.5 (resumed) |",
     ):
         assert said in text
     for picture in (
@@ -292,6 +286,11 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
     assert [row["paper"] for row in top1 if row["round"] == "classification"] == ["0.66"]
     with (tmp_path / "runs.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * 12
+
+
+def test_a_network_that_needs_a_larger_input_is_refused_before_anything_is_trained() -> None:
+    with pytest.raises(InputError, match=r"input: expected at least 268 pixels a side for ssd300_vgg16, got 224 x 224"):
+        PaperPlan(classes=25, networks=("resnet50", "ssd300_vgg16")).runs()
 
 
 def test_the_same_training_in_two_rounds_is_one_seed(tmp_path: Path) -> None:
@@ -315,140 +314,3 @@ def test_a_broken_record_is_named(tmp_path: Path) -> None:
     (tmp_path / RUNS / RUN.folder / "finished.json").write_text('{"round": "third"}')
     with pytest.raises(InputError, match=r"finished\.json: expected a record of a finished run, got round: .*Remove"):
         all_finished(tmp_path)
-
-
-@pytest.fixture
-def kaggle(tmp_path: Path) -> Path:
-    """The six real images, eight times each."""
-    root = Path(shutil.copytree(KAGGLE, tmp_path / "kaggle"))
-    listed = []
-    for path in sorted(root.rglob("*.JPEG")):
-        for number in range(8):
-            for kind, suffix in (("Data", "JPEG"), ("Annotations", "xml")):
-                folder = root / "ILSVRC" / kind / "CLS-LOC" / "train" / path.parent.name
-                shutil.copy(folder / f"{path.stem}.{suffix}", folder / f"{path.stem}_{number}.{suffix}")
-            listed.append(f"{path.parent.name}/{path.stem}_{number} 1\n")
-    for path in (root / "ILSVRC" / "ImageSets" / "CLS-LOC").glob("*.txt"):
-        path.write_text("".join(listed))
-    return root
-
-
-def test_runs_are_trained_once_and_a_failed_one_does_not_keep_the_others(
-    kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    names = ("scorpion", "German shepherd", "basketball")
-    runner = PaperRunner(
-        root=kaggle, class_names=names, out=tmp_path / "out", workers=0, precision="float32", progress=False
-    )
-    plan = PaperPlan(
-        classes=3,
-        networks=("vgg_joint_normalised", "ssd7"),
-        size=64,
-        epochs_classification=2,
-        epochs_localization=2,
-    )
-    told: list[tuple[str, int, int]] = []
-    trained = PaperRunner.train
-
-    def vgg_diverges(self: PaperRunner, run: PaperRun) -> None:
-        if run.network == "vgg_joint_normalised":
-            raise CheckError("epoch 1: expected a finite loss, got nan.")
-        trained(self, run)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(PaperRunner, "train", vgg_diverges)
-        with pytest.raises(CheckError, match=r"1 of 2 runs did not reach .*vgg_joint_normalised-.*: epoch 1: expected"):
-            runner.train_all(plan, lambda *_: None)
-    runner.train_all(plan, lambda run, number, count: told.append((run.network, number, count)))
-    assert told == [("vgg_joint_normalised", 1, 2), ("ssd7", 2, 2)]
-    joint, ssd7 = all_finished(tmp_path / "out")
-    assert joint.original_px == (64, 64)
-    assert joint.last("val_localization_error_top1") is not None
-    assert load_boxes(tmp_path / "out", joint.run) is not None
-    for column in ("val_loss", "val_class_loss", "val_box_loss", "val_localization_error_top5"):
-        assert ssd7.last(column) is not None
-    assert not (tmp_path / "out" / RUNS / ssd7.run.folder / "last.ckpt").exists()
-    monkeypatch.setattr(PaperRunner, "train", None)  # nothing is left to train
-    runner.train_all(plan, lambda *_: None)
-    others = replace(runner, class_names=("scorpion", "German shepherd", "bee"))
-    with pytest.raises(InputError, match=r"vgg_joint.*: expected a finished run of the classes .*basketball makes"):
-        others.train_all(plan, lambda *_: None)
-
-
-def test_an_interrupted_run_goes_on(kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    names = ("scorpion", "German shepherd", "basketball")
-    out = tmp_path / "out"
-    runner = PaperRunner(root=kaggle, class_names=names, out=out, workers=0, precision="float32", progress=False)
-    plan = PaperPlan(classes=3, networks=("ssd7_classifier",), size=64, epochs_classification=2)
-    (run,) = plan.runs()
-    untouched = AugmentedImages.__getitem__
-
-    def press_ctrl_c(self: AugmentedImages, key: tuple[int, int]) -> object:
-        if key[0] == 1:
-            raise KeyboardInterrupt
-        return untouched(self, key)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(AugmentedImages, "__getitem__", press_ctrl_c)
-        with pytest.raises(KeyboardInterrupt):
-            runner.train_all(plan, lambda *_: None)
-    before = (out / RUNS / run.folder / "metrics.csv").read_text()
-    assert all_finished(out) == []
-    runner.train_all(plan, lambda *_: None)
-    (finished,) = all_finished(out)
-    assert finished.resumed
-    assert [row["epoch"] for row in finished.rows] == [1, 2]
-    assert (out / RUNS / run.folder / "metrics.csv").read_text().startswith(before)
-
-
-def test_fewer_classes_are_drawn_alike_however_many_are_asked_for(kaggle: Path, tmp_path: Path) -> None:
-    every = ("scorpion", "German shepherd", "basketball")
-    one = replace(RUN, round="classes", network="vgg_lite", classes=1)
-    two = replace(one, classes=2)
-    runner = PaperRunner(root=kaggle, class_names=every, out=tmp_path)
-    drawn = PaperRunner(root=kaggle, class_names=tuple(runner.names(two)), classes_asked="2", out=tmp_path)
-    assert drawn.names(one) == runner.names(one)
-    named = PaperRunner(root=kaggle, class_names=("scorpion", "basketball"), classes_asked="names.txt", out=tmp_path)
-    assert set(named.names(one)) < {"scorpion", "basketball"}
-
-
-def test_an_image_that_cannot_be_read_does_not_keep_a_run_from_its_end(
-    kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    names = ("scorpion", "German shepherd", "basketball")
-    plan = PaperPlan(classes=3, networks=("ssd7_classifier",), size=64, epochs_classification=1)
-    validated = open_dataset(kaggle, class_names=names).sample_ids("seeded-val")
-    next(kaggle.rglob(f"{validated[0]}.JPEG")).write_bytes(b"no image")
-    runner = PaperRunner(
-        root=kaggle, class_names=names, out=tmp_path / "out", workers=0, precision="float32", progress=False
-    )
-    runner.train_all(plan, lambda *_: None)
-    (finished,) = all_finished(tmp_path / "out")
-    assert finished.original_px == (64, 64)
-
-
-def test_a_detector_starts_from_its_trained_base(kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    names = ("scorpion", "German shepherd", "basketball")
-    out = tmp_path / "out"
-    runner = PaperRunner(root=kaggle, class_names=names, out=out, workers=0, precision="float32", progress=False)
-    plan = PaperPlan(
-        classes=3, networks=("ssd7",), size=64, epochs_classification=1, epochs_localization=1, trained_base=True
-    )
-    base, detector = plan.runs()
-    with monkeypatch.context() as patch:
-        patch.setattr(PaperRunner, "train", lambda *_: None)
-        with pytest.raises(CheckError, match=r"ssd7-.*: expected its base classification.ssd7_classifier-.* before it"):
-            runner.train_all(plan, lambda *_: None)
-    runner.train_all(plan, lambda *_: None)
-    card = load_checkpoint(out / RUNS / detector.folder / "best.ckpt").card
-    assert card.origin.parent_sha256 == sha256_of_file(out / RUNS / base.folder / "last.ckpt")
-    report = write_paper_report(out)
-    assert report is not None
-    assert "| ssd7 | 3 | paper | 64 px | 1, 1 before as a classifier | 0 |" in report.read_text()
-    assert (
-        "--trained-base --epochs-classification 1 --epochs-localization 1 --models ssd7 --seeds 0" in report.read_text()
-    )
