@@ -65,13 +65,13 @@ def changes_against_none(ablation: Ablation, column: str) -> dict[str, SeedMean]
     }
 
 
-def verdict(change: SeedMean) -> str:
-    """Say whether a change of accuracy is one; nothing where there is no interval."""
+def verdict(change: SeedMean, *, less_is_better: bool = False) -> str:
+    """Say whether a change of a figure is one, and for the better; nothing where there is no interval."""
     if change.interval is None:
         return ""
     if 0 in change.interval:
         return "not told apart from none"
-    return "helps" if change.mean > 0 else "hurts"
+    return "helps" if (change.mean < 0) == less_is_better else "hurts"
 
 
 def _dunnett(control: Sequence[float], values: Mapping[str, Sequence[float]]) -> list[Interval]:

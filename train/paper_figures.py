@@ -71,22 +71,27 @@ def classes_figure(points: Mapping[int, Sequence[FinishedRun]]) -> Figure:
     return figure
 
 
-def ablation_figure(changes: Mapping[str, SeedMean]) -> Figure:
-    """Draw what each augmentation changes in top-1 accuracy, with its interval over the seeds.
+def ablation_figure(accuracies: Mapping[str, SeedMean], losses: Mapping[str, SeedMean]) -> Figure:
+    """Draw what each augmentation changes in top-1 accuracy and in cross-entropy, with the intervals.
 
     Args:
-        changes: name of the augmentation -> change against none.
+        accuracies: name of the augmentation -> change of the share against none.
+        losses: likewise, of the cross-entropy; empty where it was not measured.
     """
-    figure, (panel,) = _panels(1, cell_inches=(6.5, 4.0))
-    names = list(changes)[::-1]
-    for place, name in enumerate(names):
-        change = changes[name]
-        panel.plot(100 * change.mean, place, marker="o", color="C0")
-        if change.interval is not None:
-            panel.plot([100 * change.interval.low, 100 * change.interval.high], [place, place], color="C0")
-    panel.axvline(0, color="grey", linewidth=0.8)
-    panel.set(yticks=range(len(names)), yticklabels=names, xlabel="change of top-1 accuracy against none, points")
-    panel.set_title("one augmentation at a time, 95 % intervals over seeds", fontsize="medium")
+    figures = [("top-1 accuracy, points", 100, accuracies)]
+    if losses:
+        figures.append(("cross-entropy", 1, losses))
+    figure, panels = _panels(len(figures), cell_inches=(5.0, 3.8))
+    for panel, (label, unit, changes) in zip(panels, figures, strict=True):
+        names = list(changes)[::-1]
+        for place, name in enumerate(names):
+            change = changes[name]
+            panel.plot(unit * change.mean, place, marker="o", color="C0")
+            if change.interval is not None:
+                panel.plot([unit * change.interval.low, unit * change.interval.high], [place, place], color="C0")
+        panel.axvline(0, color="grey", linewidth=0.8)
+        panel.set(yticks=range(len(names)), yticklabels=names, xlabel=f"change against none: {label}")
+    figure.suptitle("one augmentation at a time, 95 % intervals over seeds", fontsize="medium")
     return figure
 
 

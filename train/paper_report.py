@@ -223,22 +223,24 @@ def _ablation(finished: Sequence[FinishedRun], out: Path) -> list[str]:
         run = groups[NO_AUGMENTATION][0].run
         changes, losses = (changes_against_none(groups, column) for column in ("val_top1", "val_class_loss"))
         picture = f"ablation-{variant}.png"
-        save_figure(ablation_figure(changes), out / picture)
+        save_figure(ablation_figure(changes, losses), out / picture)
         rows = []
         for name in [name for name in AUGMENTATIONS if name in groups]:
-            change = changes.get(name)
+            change, loss = changes.get(name), losses.get(name)
             texts = ["", ""] if change is None else [_points(change), verdict(change)]
+            texts += ["", ""] if loss is None else [_number(loss, sign="+"), verdict(loss, less_is_better=True)]
             shares = _shares(groups[name], {"val_top1": "", "top1": ""})
             late = late_values(groups[name], "val_top1")
             shares.insert(1, _percent(seed_mean(late)) if late else "")
-            rows.append([name, *_how(groups[name]), *shares, *texts, _number(losses.get(name), sign="+")])
+            rows.append([name, *_how(groups[name]), *shares, *texts])
         measured = [
             "top-1",
             f"of the last {LATE}",
             "training top-1",
             "change of top-1",
             "verdict",
-            "change of the loss",
+            "change of the cross-entropy",
+            "verdict",
         ]
         header = ["augmentation", *_HOW, *measured]
         lines += [f"Of `{run.network}`:", "", *_markdown_table(header, rows), ""]
@@ -247,8 +249,8 @@ def _ablation(finished: Sequence[FinishedRun], out: Path) -> list[str]:
         "A change is a mean over the seeds less that without augmentation, of top-1 accuracy or of the validation "
         f"split's cross-entropy. Of a run its mean over the last {LATE} validations counts: at a constant learning "
         "rate a single epoch's figure goes up and down by points. The interval is Dunnett's: with 95 % confidence all "
-        "of a table's intervals of a figure hold at once. An augmentation helps or hurts where that of top-1 leaves "
-        "out 0."
+        "of a table's intervals of a figure hold at once. An augmentation helps or hurts a figure where its interval "
+        "leaves out 0."
     )
     return ["## Augmentation, one at a time", "", about, "", *lines] if lines else []
 

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from singleshot.calib.bootstrap import Interval
+from singleshot.calib.seed_interval import SeedMean
 from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.configuration import for_network
@@ -26,6 +28,7 @@ from singleshot.train.paper import (
     parsed_seeds,
     settings_of,
 )
+from singleshot.train.paper_ablation import verdict
 from singleshot.train.paper_report import write_paper_report
 from singleshot.train.paper_results import (
     RUNS,
@@ -212,6 +215,21 @@ def test_results_by_hand(tmp_path: Path) -> None:
     assert gap(ours_, [], "val_top1") is None
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "of_accuracy", "of_loss"),
+    [
+        pytest.param(0.1, 0.3, "helps", "hurts", id="more"),
+        pytest.param(-0.3, -0.1, "hurts", "helps", id="less"),
+        pytest.param(-0.1, 0.3, "not told apart from none", "not told apart from none", id="either"),
+    ],
+)
+def test_verdicts(low: float, high: float, of_accuracy: str, of_loss: str) -> None:
+    change = SeedMean(mean=(low + high) / 2, interval=Interval(low=low, high=high), count=3)
+    assert verdict(change) == of_accuracy
+    assert verdict(change, less_is_better=True) == of_loss
+    assert verdict(replace(change, interval=None)) == ""
+
+
 def write_all_rounds(out: Path) -> None:
     for seed in (0, 1, 2):
         better = 0.1 * seed
@@ -263,7 +281,7 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
         "| 95.0% [95.0%, 95.0%] | 90.0% [90.0%, 90.0%] |  |  |",
         "Of `ssd7_classifier`:",
         # Dunnett's table: 2.88 for 3 treatments, 8 degrees of freedom
-        "| +20.0 [+12.9, +27.1] points | helps | -0.200 [-0.435, 0.035] |",
+        "| +20.0 [+12.9, +27.1] points | helps | -0.200 [-0.435, 0.035] | not told apart from none |",
         "points | hurts |",
         "points | not told apart from none |",
         "| classification | resnet50-paper-25classes-224px-100epochs | 1 | 1.5 (resumed) |",
