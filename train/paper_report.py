@@ -149,7 +149,8 @@ def _localization(finished: Sequence[FinishedRun], out: Path) -> list[str]:
     for ours, theirs in _pairs(finished, "localization", "ssd_resnet", "ssd7"):
         change, base = gap(ours, theirs, "val_loss"), over_seeds(theirs, "val_loss")
         if change is not None and base is not None:
-            text = f"`ssd_resnet` less `ssd7`, {ours[0].run.recipe} recipe: {change.mean:+.3f}"
+            how = f"{ours[0].run.classes} classes, {ours[0].run.recipe} recipe"
+            text = f"`ssd_resnet` less `ssd7`, {how}: {change.mean:+.3f}"
             text += "" if change.interval is None else f" {change.interval.text(3)}"
             lines += [f"{text}, {change.mean / base.mean:+.1%} of the loss ({_seeds(change)}).", ""]
     return [*lines, "![SSD loss of training and validation over the epochs](ssd_loss.png)", ""]

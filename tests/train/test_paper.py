@@ -274,7 +274,7 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
         "| resnet_dropout | 25 | paper | 224 px | 100 | 0, 1, 2 | 60.0% [35.2%, 84.8%] | 95.0% [95.0%, 95.0%] |",
         "| 66% | 91% |",
         "`resnet_dropout` less `resnet50`, top-1, 25 classes, paper recipe: +0.0 [+0.0, +0.0] points (3 seeds)",
-        "`ssd_resnet` less `ssd7`, paper recipe: -1.000 [-1.000, -1.000], -25.0% of the loss (3 seeds).",
+        "`ssd_resnet` less `ssd7`, 25 classes, paper recipe: -1.000 [-1.000, -1.000], -25.0% of the loss (3 seeds).",
         "| vgg_joint | 60.0% [35.2%, 84.8%] |  |  | 0.00 | 0.00 |",
         "| 5 | paper | 224 px | 100 | 0, 1, 2 | 20.0% | 80.0% [80.0%, 80.0%] |",
         "| ssd7_classifier | 10 | paper | 224 px | 100 | 0, 1, 2 | 60.0% [60.0%, 60.0%] "
