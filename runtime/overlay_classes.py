@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .classifications import Classification
-from .overlay import BLACK, FONT, WHITE, class_colour, style_for
+from .overlay import FONT, WHITE, class_colour, style_for
 
 _DIMMED = 0.35
 """What is left of the picture's brightness under the list, so that white letters can be read on anything."""
@@ -51,6 +51,6 @@ def draw_classes(
         bar_px = style.margin_px
         cv2.rectangle(drawn, (0, bottom - bar_px), (round(panel_width * score), bottom - 1), colour, cv2.FILLED)
         origin = (style.margin_px, bottom - 2 * style.margin_px)
-        for ink, line_px in ((BLACK, style.font_line_px + 2), (WHITE, style.font_line_px)):
-            cv2.putText(drawn, line, origin, FONT, style.font_scale * shrink, ink, line_px, cv2.LINE_AA)
+        # No outline beneath: OpenCV 5 sets bolder letters further apart.
+        cv2.putText(drawn, line, origin, FONT, style.font_scale * shrink, WHITE, style.font_line_px, cv2.LINE_AA)
     return drawn

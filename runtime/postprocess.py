@@ -59,7 +59,7 @@ def scores_from_logits(class_logits: Array) -> Array:
     return _softmax(class_logits)[:, 1:]
 
 
-def greedy_survivors(found: Detections, iou_threshold: float) -> Detections:
+def greedy_survivors(found: Detections, iou_threshold: float, *, most: int | None = None) -> Detections:
     """Run greedy suppression within each class over detections that are sorted by score.
 
     Given any superset of the greedy answer over more candidates, sorted the same way, this is that answer: whoever is
@@ -68,8 +68,19 @@ def greedy_survivors(found: Detections, iou_threshold: float) -> Detections:
     Args:
         found: in descending order of score.
         iou_threshold: above which the better one suppresses.
+        most: that are kept; all where not given.
     """
-    return found.where(_greedily_kept(found.boxes_xyxy, found.class_ids, iou_threshold, most=len(found)))
+    is_left = np.ones(len(found), bool)
+    kept: list[int] = []
+    for row in range(len(found)):
+        if len(kept) == most:
+            break
+        if is_left[row]:
+            kept.append(row)
+            rivals = np.flatnonzero(is_left & (found.class_ids == found.class_ids[row]))
+            intersections, unions = intersections_and_unions(found.boxes_xyxy[row][None], found.boxes_xyxy[rivals])
+            is_left[rivals] = ~(intersections > np.float32(iou_threshold) * unions)[0]
+    return found.where(np.array(kept, np.intp))
 
 
 def _clipped_boxes(box_offsets: Array, default_cxcywh: Array, postprocess: Postprocess) -> Array:
@@ -90,8 +101,7 @@ def detections_from_candidates(scores: Array, boxes_xyxy: Array, postprocess: Po
     found = Detections(
         boxes_xyxy=boxes_xyxy[box_ids], scores=scores[box_ids, class_ids], class_ids=class_ids.astype(np.int32)
     )
-    most, threshold = postprocess.max_detections, postprocess.iou_threshold
-    return found.where(_greedily_kept(found.boxes_xyxy, found.class_ids, threshold, most=most))
+    return greedy_survivors(found, postprocess.iou_threshold, most=postprocess.max_detections)
 
 
 def _softmax(logits: Array) -> Array:
@@ -106,20 +116,3 @@ def _best(scores: Array, count: int) -> NDArray[np.intp]:
         least = np.partition(scores, len(scores) - count)[len(scores) - count]
         places = np.flatnonzero(scores >= least)  # all of a tie at the end
     return places[np.argsort(-scores[places], kind="stable")][:count]
-
-
-def _greedily_kept(
-    boxes_xyxy: Array, class_ids: NDArray[np.int32], iou_threshold: float, *, most: int
-) -> NDArray[np.intp]:
-    """Go through the rows from the best on; each that is left drops those of its class that it overlaps too much."""
-    is_left = np.ones(len(class_ids), bool)
-    kept: list[int] = []
-    for row in range(len(class_ids)):
-        if len(kept) == most:
-            break
-        if is_left[row]:
-            kept.append(row)
-            rivals = np.flatnonzero(is_left & (class_ids == class_ids[row]))
-            intersections, unions = intersections_and_unions(boxes_xyxy[row][None], boxes_xyxy[rivals])
-            is_left[rivals] = ~(intersections > np.float32(iou_threshold) * unions)[0]
-    return np.array(kept, np.intp)

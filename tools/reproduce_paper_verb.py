@@ -63,7 +63,7 @@ def reproduce_paper(
     paper's own numbers. The same command goes on where it was interrupted, and adds what was not run yet: another
     recipe, more seeds. Report and figures are written anew after each run.
 
-    In full it takes a GPU for hours, a CPU for weeks. Smaller: --size, --classes, fewer epochs.
+    In full it is for a GPU: a CPU core would take a week for resnet50 alone. Smaller: --size, --classes, fewer epochs.
 
     Example: singleshot reproduce-paper --data IMAGENET --classes 25 -o results --seeds 0,1,2
 
@@ -108,6 +108,9 @@ def _run(runner: PaperRunner, plan: PaperPlan) -> None:
 
     try:
         runner.train_all(plan, say)
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on after the last whole epoch.", file=sys.stderr)
+        raise
     finally:
         report = write_paper_report(runner.out)
     if report is not None:

@@ -215,8 +215,8 @@ def build_network(name: str, options: NetworkOptions) -> nn.Module:
     return network.builder(options)
 
 
-def input_of(name: str, height: int | None = None, width: int | None = None) -> InputSpec:
-    """Return what a network takes where these sizes are asked for; its own size where none is.
+def input_of(name: str, height: int | None, width: int | None) -> InputSpec:
+    """Return what a network takes where these sizes are asked for; None is its own.
 
     Raises:
         InputError: that is too small for it, or there is no network of that name.

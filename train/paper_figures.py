@@ -29,7 +29,8 @@ def accuracy_figure(groups: Mapping[str, Sequence[FinishedRun]]) -> Figure:
         _curves(
             panel, group, {"top1": "training, top-1", "val_top1": "validation, top-1", "val_top5": "validation, top-5"}
         )
-        panel.set(title=_title(name), xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
+        panel.set_title(_title(name), fontsize="medium")
+        panel.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
     return figure
 
 
@@ -46,7 +47,8 @@ def ssd_loss_figure(groups: Mapping[str, Sequence[FinishedRun]]) -> Figure:
     top = max((value for values in shown for value in values), default=1.0)
     for panel, (name, group) in zip(panels, groups.items(), strict=False):
         _curves(panel, group, columns)
-        panel.set(title=_title(name), xlabel="epoch", ylabel="SSD loss", ylim=(0, top * 1.05))
+        panel.set_title(_title(name), fontsize="medium")
+        panel.set(xlabel="epoch", ylabel="SSD loss", ylim=(0, top * 1.05))
     return figure
 
 
@@ -106,7 +108,8 @@ def boxes_figure(centres: Mapping[str, NDArray[np.float32]]) -> Figure:
         for axis, label in enumerate("xy"):
             panel.scatter(points[:, axis], points[:, 2 + axis], s=6, alpha=0.5, label=label)
         panel.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-        panel.set(title=_title(name), xlabel="true middle", ylabel="predicted middle", xlim=(0, 1), ylim=(0, 1))
+        panel.set_title(_title(name), fontsize="medium")
+        panel.set(xlabel="true middle", ylabel="predicted middle", xlim=(0, 1), ylim=(0, 1))
         panel.legend(fontsize="small")
     return figure
 

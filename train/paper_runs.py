@@ -134,7 +134,9 @@ class PaperRunner:
 
     def names(self, run: PaperRun) -> list[str]:
         """Give the classes that a run tells apart."""
-        if run.classes < len(self.class_names) and (self.classes_asked or "").strip().isdecimal():
+        if run.classes == len(self.class_names):
+            return list(self.class_names)
+        if self.classes_asked is None or self.classes_asked.strip().isdecimal():
             return drawn_classes(find_layout(self.root), run.classes, seed=CLASS_SEED)
         return drawn_names(self.class_names, run.classes, seed=CLASS_SEED)
 

@@ -16,19 +16,16 @@ from torch.utils.data import DataLoader
 
 from ..calib.datasets import Dataset
 from ..calib.image_cache import DecodedImages, ImageCache
-from ..runtime.card import Card, Origin, Postprocess
 from .batches import Batch, leave_sigterm_to_the_run, training_batches
-from .classifier_training import ClassifierTraining
 from .configuration import for_network
-from .detector_training import DetectorTraining
 from .drawing import Drawing, chosen_drawing
 from .epochs import ShuffledEpochs
 from .freed_memory import keep_freed_memory
-from .networks import input_of, network_named
 from .precision import resolved_precision
 from .session_torch import normalised_images
 from .settings import TrainSettings
 from .torchvision_pipeline import TorchvisionImages
+from .training import TRAININGS, planned_card
 from .training_module import Training
 
 IN_MEMORY = "one batch in memory"
@@ -135,20 +132,9 @@ def measure_throughput(
 
 
 def _module(network: str, data: Dataset, settings: TrainSettings) -> Training:
-    found = network_named(network)
-    spec = input_of(network, settings.height, settings.width)
-    card = Card(
-        kind="checkpoint",
-        task=found.task,
-        network=network,
-        class_names=data.class_names,
-        input=spec,
-        postprocess=Postprocess(variances=found.variances),
-        origin=Origin(data=data.name, settings=settings.model_dump(mode="json")),
-    )
-    training = DetectorTraining if found.task == "detector" else ClassifierTraining
-    frames = np.zeros((0, spec.height, spec.width, 3), np.uint8)
-    module = training(card, data, settings, steps_per_epoch=1, frames=frames).to(_device())
+    card = planned_card(network, data, settings)
+    frames = np.zeros((0, card.input.height, card.input.width, 3), np.uint8)
+    module = TRAININGS[card.task](card, data, settings, steps_per_epoch=1, frames=frames).to(_device())
     return module.train()
 
 

@@ -56,7 +56,7 @@ _LONGEST_VALIDATION = timedelta(hours=6)
 """How long the other processes wait for the one that measures."""
 
 
-_TRAININGS: dict[Task, type[DetectorTraining] | type[ClassifierTraining]] = {
+TRAININGS: dict[Task, type[DetectorTraining] | type[ClassifierTraining]] = {
     "detector": DetectorTraining,
     "classifier": ClassifierTraining,
 }
@@ -89,7 +89,7 @@ def monitor_of(network: str) -> str:
     Raises:
         InputError: there is no such network.
     """
-    return _TRAININGS[network_named(network).task].monitor
+    return TRAININGS[network_named(network).task].monitor
 
 
 def train(
@@ -165,7 +165,7 @@ def _module(
     steps_per_epoch: int,
 ) -> Training:
     frames = _frames(data, images.val.image_ids, card.input)
-    module = _TRAININGS[card.task](card, data, settings, steps_per_epoch=steps_per_epoch, frames=frames)
+    module = TRAININGS[card.task](card, data, settings, steps_per_epoch=steps_per_epoch, frames=frames)
     if start is not None:
         module.keep_statistics_of(start.put_into(module.network, card))
     if drawing == "resident":
@@ -241,12 +241,12 @@ def _starting_weights(path: Path, network: str, data: Dataset, settings: TrainSe
     """Read weights to start from, and refuse what does not fit before any image is decoded."""
     start = load_starting_weights(path)
     if settings.default_boxes == "network":  # fitted ones are not known yet, nor is what predicts relative to them
-        card = _planned_card(network, data, start.with_boxes(settings, network))
+        card = planned_card(network, data, start.with_boxes(settings, network))
         start.put_into(build_network(network, options_of(card)), card)
     return start
 
 
-def _planned_card(network: str, data: Dataset, settings: TrainSettings) -> Card:
+def planned_card(network: str, data: Dataset, settings: TrainSettings) -> Card:
     """Say everything of a run that is known before its images are."""
     found = network_named(network)
     return Card(
@@ -266,7 +266,7 @@ def _planned_card(network: str, data: Dataset, settings: TrainSettings) -> Card:
 def _card(
     network: str, data: Dataset, settings: TrainSettings, train_part: SplitSurvey, start: StartingWeights | None
 ) -> Card:
-    planned, split = _planned_card(network, data, settings), train_part.split
+    planned, split = planned_card(network, data, settings), train_part.split
     origin = planned.origin.model_copy(
         update={
             "data": f"{data.layout} {data.name} {split}, {len(train_part.image_ids)} images",

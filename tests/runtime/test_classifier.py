@@ -115,6 +115,13 @@ def test_list_is_drawn_in_the_corner_and_the_picture_is_left_alone(height: int, 
         assert (drawn[:, width // 2 :] == 200).all()
 
 
+def test_letters_have_no_shadow_beside_them() -> None:
+    drawn = draw_classes(np.full((360, 640, 3), 200, np.uint8), classification((1, 0.6), (0, 0.3)), NAMES)
+    greys = drawn[(drawn == drawn[..., :1]).all(axis=2)]  # all but the bars
+    assert greys.min() == 70  # the panel, 0.35 of 200: nothing is darker
+    assert greys.max() == 255
+
+
 def test_nothing_found_draws_nothing() -> None:
     image = np.full((64, 64, 3), 200, np.uint8)
     assert (draw_classes(image, classification(), NAMES) == 200).all()

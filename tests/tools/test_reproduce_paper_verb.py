@@ -41,6 +41,21 @@ def test_runs_in_order_and_says_which(
     assert captured.err.splitlines()[0] == "run 1 of 4: localization ssd7-paper-2classes-96px-3epochs, seed 0"
 
 
+def test_ctrl_c_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def press_ctrl_c(self: PaperRunner, run: PaperRun) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PaperRunner, "train", press_ctrl_c)
+    with pytest.raises(SystemExit) as ended:
+        reproduce_paper_verb.reproduce_paper(KAGGLE, tmp_path / "out", size=64, models="ssd7")
+    assert ended.value.code == 130
+    assert (
+        capsys.readouterr().err.splitlines()[-1] == "Interrupted. The same command goes on after the last whole epoch."
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-SOURCE = Path(__file__).parent.parent / "data" / "VOCdevkit" / "VOC2012"
+DATA = Path(__file__).parent.parent / "data"
+SOURCE = DATA / "VOCdevkit" / "VOC2012"
 PICTURES = {
     "dog": "2010_000276",
     "dog and two chairs, one difficult": "2010_001911",
@@ -52,3 +53,27 @@ def animals_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train = ["dog", "dog and two chairs, one difficult", "horse and two people", "cat"] * 3
     val = ["two horses and two people", "dog"] * 5
     return _write_voc(tmp_path_factory.mktemp("animals"), {"train": train, "val": val})
+
+
+@pytest.fixture(scope="session")
+def kaggle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six real images in Kaggle's layout, eight times each under new names: every class is in both splits."""
+    root = Path(shutil.copytree(DATA / "kaggle", tmp_path_factory.mktemp("kaggle"), dirs_exist_ok=True))
+    train = Path("CLS-LOC") / "train"
+    listed = []
+    for path in sorted(root.rglob("*.JPEG")):
+        image_id = f"{path.parent.name}/{path.stem}"
+        for number in range(8):
+            for kind, suffix in (("Data", "JPEG"), ("Annotations", "xml")):
+                folder = root / "ILSVRC" / kind / train
+                shutil.copy(folder / f"{image_id}.{suffix}", folder / f"{image_id}_{number}.{suffix}")
+            listed.append(f"{image_id}_{number} 1\n")
+    for path in (root / "ILSVRC" / "ImageSets" / "CLS-LOC").glob("*.txt"):
+        path.write_text("".join(listed))
+    return root
+
+
+@pytest.fixture
+def kaggle_copy(kaggle: Path, tmp_path: Path) -> Path:
+    """The same, for a test that changes it."""
+    return Path(shutil.copytree(kaggle, tmp_path / "kaggle"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,29 +22,7 @@ from singleshot.train.classifier_training import ClassifierTraining, classifier_
 from singleshot.train.settings import TrainSettings, train_settings
 from singleshot.train.training import TrainingResult, train
 
-KAGGLE = Path(__file__).parent.parent / "data" / "kaggle"
-COPIES = 8
-
 Row = dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def kaggle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The six real images, eight times each under new names, so that both splits have every class."""
-    root = tmp_path_factory.mktemp("kaggle")
-    shutil.copytree(KAGGLE, root, dirs_exist_ok=True)
-    image_ids = [f"{path.parent.name}/{path.stem}" for path in sorted(root.rglob("*.JPEG"))]
-    listed = []
-    for image_id in image_ids:
-        for number in range(COPIES):
-            for kind, suffix in (("Data", "JPEG"), ("Annotations", "xml")):
-                folder = root / "ILSVRC" / kind / "CLS-LOC" / "train"
-                shutil.copy(folder / f"{image_id}.{suffix}", folder / f"{image_id}_{number}.{suffix}")
-            listed.append(f"{image_id}_{number}")
-    lists = root / "ILSVRC" / "ImageSets" / "CLS-LOC"
-    for path in lists.glob("*.txt"):
-        path.write_text("".join(f"{image_id} 1\n" for image_id in listed))
-    return root
 
 
 def settings(**changes: object) -> TrainSettings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,28 +17,11 @@ from singleshot.train.paper_report import write_paper_report
 from singleshot.train.paper_results import RUNS, all_finished, load_boxes
 from singleshot.train.paper_runs import PaperRunner
 
-KAGGLE = Path(__file__).parent.parent / "data" / "kaggle"
 NAMES = ("scorpion", "German shepherd", "basketball")
 
 
 def runner_of(root: Path, out: Path) -> PaperRunner:
     return PaperRunner(root=root, class_names=NAMES, out=out, workers=0, precision="float32", progress=False)
-
-
-@pytest.fixture
-def kaggle(tmp_path: Path) -> Path:
-    """The six real images, eight times each."""
-    root = Path(shutil.copytree(KAGGLE, tmp_path / "kaggle"))
-    listed = []
-    for path in sorted(root.rglob("*.JPEG")):
-        for number in range(8):
-            for kind, suffix in (("Data", "JPEG"), ("Annotations", "xml")):
-                folder = root / "ILSVRC" / kind / "CLS-LOC" / "train" / path.parent.name
-                shutil.copy(folder / f"{path.stem}.{suffix}", folder / f"{path.stem}_{number}.{suffix}")
-            listed.append(f"{path.parent.name}/{path.stem}_{number} 1\n")
-    for path in (root / "ILSVRC" / "ImageSets" / "CLS-LOC").glob("*.txt"):
-        path.write_text("".join(listed))
-    return root
 
 
 def test_runs_are_trained_once_and_a_failed_one_does_not_keep_the_others(
@@ -120,13 +102,13 @@ def test_fewer_classes_are_drawn_alike_however_many_are_asked_for(kaggle: Path, 
 
 
 def test_an_image_that_cannot_be_read_does_not_keep_a_run_from_its_end(
-    kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kaggle_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     plan = PaperPlan(classes=3, networks=("ssd7_classifier",), size=64, epochs_classification=1)
-    validated = open_dataset(kaggle, class_names=NAMES).sample_ids("seeded-val")
-    next(kaggle.rglob(f"{validated[0]}.JPEG")).write_bytes(b"no image")
-    runner = runner_of(kaggle, tmp_path / "out")
+    validated = open_dataset(kaggle_copy, class_names=NAMES).sample_ids("seeded-val")
+    next(kaggle_copy.rglob(f"{validated[0]}.JPEG")).write_bytes(b"no image")
+    runner = runner_of(kaggle_copy, tmp_path / "out")
     runner.train_all(plan, lambda *_: None)
     (finished,) = all_finished(tmp_path / "out")
     assert finished.original_px == (64, 64)
