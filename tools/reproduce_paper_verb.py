@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from ..train.paper_runs import PaperRunner
 
 _Recipe = Annotated[
-    str, typer.Option(help="paper: Adam, no augmentation. modern: cosine, EMA, label smoothing, mixup, cutmix.")
+    str,
+    typer.Option(
+        help="paper: Adam, no augmentation. modern: cosine, EMA, label smoothing, mixup, cutmix. progressive: modern, "
+        "with images that grow while classifiers train, for more epochs in the same time."
+    ),
 ]
 _Ablation = Annotated[
     str | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,19 +26,36 @@ Objects = list[tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch:
-    """What one training step sees.
+class _Labelled:
+    """What is known of a batch's images.
 
     Args:
-        images: [N, 3, H, W] uint8, RGB.
         objects: per image, boxes_xyxy [n, 4] float32 normalised and labels [n] int64: from 1 up, -1 marks an object
             that is neither learned nor held against the network.
         image_ids: of the N images, to name them by.
     """
 
-    images: Tensor
     objects: Objects
     image_ids: tuple[str, ...]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Send the objects from worker to run as arrays: each tensor would go as a file of its own, one by one."""
+        return {**self.__dict__, "objects": [(boxes.numpy(), labels.numpy()) for boxes, labels in self.objects]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        objects = [(torch.from_numpy(boxes), torch.from_numpy(labels)) for boxes, labels in state["objects"]]
+        self.__dict__.update(state, objects=objects)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch(_Labelled):
+    """What one training step sees.
+
+    Args:
+        images: [N, 3, H, W] uint8, RGB.
+    """
+
+    images: Tensor
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
         """Copy to a device; Lightning calls it."""
@@ -49,12 +67,10 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannedBatch:
+class PlannedBatch(_Labelled):
     """A batch that is drawn where it is trained on."""
 
     planned: PlannedImages
-    objects: Objects
-    image_ids: tuple[str, ...]
 
     def pin_memory(self) -> PlannedBatch:
         """Let a GPU read the images without waiting; torch calls it."""

@@ -20,7 +20,8 @@ from ..runtime.classifications import TOP
 from ..runtime.postprocess import classifications_from_logits
 from .batches import Batch
 from .classifier import ClassAndBox, JointClassifier
-from .networks import build_network, options_of
+from .networks import build_network, network_named, options_of
+from .progressive_resizing import share_of_side, shrunk
 from .session_torch import normalised_images
 from .settings import TrainSettings
 from .training_module import Progress, Training, Validation
@@ -81,12 +82,16 @@ class ClassifierTraining(Training):
         if settings.cutmix:
             mixings.append(v2.CutMix(alpha=settings.cutmix, num_classes=len(card.class_names)))
         self._mix = v2.RandomChoice(mixings) if mixings else None
+        self._least_side = network_named(card.network).least_side
         self._right = MeanMetric()  # over all images of an epoch that have a class, of all processes
 
     def losses(self, images: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Compute the class loss and, of a network that predicts one, the box loss."""
         targets = classifier_targets(batch.objects)
         wanted = targets.labels
+        progress = self.current_epoch / max(self.settings.epochs - 1, 1)
+        side = share_of_side(self.settings.progressive_resizing, progress)
+        images = shrunk(images, side, least_side=self._least_side)
         if self._mix is not None:
             single = wanted >= 0
             images, wanted = self._mix(images[single], wanted[single])

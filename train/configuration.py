@@ -32,6 +32,7 @@ _OPTIONS = {
     "label_smoothing": "label_smoothing",
     "mixup": "mixing",
     "cutmix": "mixing",
+    "progressive_resizing": "resizing",
 }
 """Setting -> the option that a network must follow for it to mean anything."""
 
@@ -93,9 +94,9 @@ def for_network(settings: TrainSettings, network: str) -> TrainSettings:
             a setting would change.
     """
     found = network_named(network)
-    for name, option in _OPTIONS.items():
+    for name in _OPTIONS:
         value = getattr(settings, name)
-        if option not in found.options and value != TrainSettings.model_fields[name].default:
+        if not follows(network, name) and value != TrainSettings.model_fields[name].default:
             raise InputError(
                 f"{name}: expected none for {network}, to which it means nothing, got {value}. Leave it out."
             )
@@ -106,6 +107,15 @@ def for_network(settings: TrainSettings, network: str) -> TrainSettings:
             f"pretrained: expected false for {network}, for which there are no weights, got true. Leave it out."
         )
     return train_settings(**{**settings.model_dump(exclude_unset=True), "pretrained": False})
+
+
+def follows(network: str, setting: str) -> bool:
+    """Tell whether a setting means anything to a network.
+
+    Raises:
+        InputError: there is no such network.
+    """
+    return setting not in _OPTIONS or _OPTIONS[setting] in network_named(network).options
 
 
 def with_splits(settings: TrainSettings, data: Dataset) -> TrainSettings:

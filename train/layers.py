@@ -94,12 +94,38 @@ class ConvNorm(nn.Module):
         return functional.conv2d(x, weight, bias, conv.stride, conv.padding, groups=conv.groups)
 
 
+class Dropout(nn.Dropout):
+    """Dropout for large maps: on a CPU it takes 16 random bits a value; PyTorch's draws a number for each.
+
+    The share that is dropped is there a multiple of 1 / 65536.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
+        """Map a tensor of any shape to one of the same."""
+        if not self.training or not self.p or input.device.type != "cpu":
+            return super().forward(input)
+        return input * _kept(input, self.p)
+
+
 def separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
     """Make a depthwise 3x3 and a pointwise convolution, each with batch norm and ReLU6."""
     return nn.Sequential(
         ConvNorm(in_channels, in_channels, 3, stride=stride, groups=in_channels),
         ConvNorm(in_channels, out_channels),
     )
+
+
+def _kept(like: Tensor, dropped: float) -> Tensor:
+    """Draw for each value 0 or, where it is kept, the inverse of the share that is kept; laid out as the values are."""
+    kept, count = torch.empty_like(like), like.numel()
+    drawn = torch.empty(-(-count // _VALUES_A_NUMBER), dtype=torch.int64).random_(-(2**63), None)
+    least = min(round(dropped * 2**16), 2**16 - 1) - 2**15
+    torch.ge(drawn.view(torch.int16)[:count], least, out=kept.as_strided((count,), (1,)))
+    return kept.mul_(2**16 / (2**15 - least))
+
+
+_VALUES_A_NUMBER = 4
+"""16-bit numbers in one of 64 bits."""
 
 
 def _pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:

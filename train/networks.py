@@ -35,7 +35,7 @@ class Network:
         input: what it takes when nothing else is asked for.
         builder: makes it; called through `build`.
         options: names of the options beyond size and classes that it follows, and of what its training can be told:
-            `label_smoothing` and `mixing` of images.
+            `label_smoothing`, `mixing` and `resizing` of images.
         default_boxes: of a detector, where nothing else is asked for.
         variances: of a detector's box codec.
         least_side: height and width below which nothing is left for the last layer to see; every network halves its
@@ -62,6 +62,8 @@ _DETECTOR = frozenset({"default_boxes"})
 _BRANCHES = frozenset({"default_boxes", "branch_width", "branch_depth"})
 _DROPOUT = frozenset({"dropout"})
 _CLASSIFIER = frozenset({"label_smoothing", "mixing"})
+_AVERAGING = _CLASSIFIER | {"resizing"}
+"""Of a classifier that averages its maps, whatever their size."""
 _JOINT = frozenset({"label_smoothing", "dropout"})
 
 _Triple: TypeAlias = tuple[float, float, float]
@@ -118,7 +120,7 @@ NETWORKS = {
         section="3.2",
         input=_input(224),
         builder=resnet_dropout,
-        options=_CLASSIFIER | _DROPOUT,
+        options=_AVERAGING | _DROPOUT,
     ),
     "resnet_dropout_1x1": Network(
         task="classifier",
@@ -126,7 +128,7 @@ NETWORKS = {
         section="3.2.2",
         input=_input(224),
         builder=partial(resnet_dropout, kernel=1),
-        options=_CLASSIFIER | _DROPOUT,
+        options=_AVERAGING | _DROPOUT,
     ),
     "resnet_dropout_flat": Network(
         task="classifier",
@@ -142,7 +144,7 @@ NETWORKS = {
         section="3.2.3",
         input=_input(224),
         builder=partial(resnet_dropout, dense_layers=1),
-        options=_CLASSIFIER,
+        options=_AVERAGING,
     ),
     "resnet50": Network(
         task="classifier",
@@ -150,7 +152,7 @@ NETWORKS = {
         section="4.2",
         input=_input(224),
         builder=resnet50,
-        options=_CLASSIFIER,
+        options=_AVERAGING,
     ),
     "ssd7_classifier": Network(
         task="classifier",
@@ -158,7 +160,7 @@ NETWORKS = {
         section="4.2",
         input=_input(224),
         builder=ssd7_classifier,
-        options=_CLASSIFIER,
+        options=_AVERAGING,
         least_side=SSD7_LEAST_SIDE,
     ),
     "vgg_lite": Network(

@@ -9,11 +9,12 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 
 from ..runtime.errors import InputError
 from .augmentation_settings import AugmentationSettings
+from .configuration import follows
 from .networks import input_of, network_named
 from .settings import TrainSettings, train_settings
 
 Round: TypeAlias = Literal["classification", "localization", "classes", "ablation"]
-Recipe: TypeAlias = Literal["paper", "modern"]
+Recipe: TypeAlias = Literal["paper", "modern", "progressive"]
 
 CLASSIFICATION = ("resnet50", "ssd7_classifier", "resnet_dropout", "vgg_lite", "vgg_joint", "vgg_joint_normalised")
 LOCALIZATION = ("ssd7", "ssd_resnet")
@@ -66,6 +67,9 @@ _MODERN: dict[str, Any] = {
     "ema_decay": 0.999,
 }
 _MODERN_LABELS = {"label_smoothing": 0.1, "cutmix": 1.0, "mixup": 0.2}
+_PROGRESSIVE = {"progressive_resizing": 0.5, "dropout": 0.0}
+"""What comes to the modern recipe, of networks that average their maps: more epochs in the same time, and no dropout
+behind the dense layers, which slows them and which mixed images make needless."""
 _MODERN_CLASSIFIER_IMAGES = {"horizontal_flip": 0.5, "colour": 0.3, "rotation_degrees": 10.0, "crop": True}
 _MODERN_DETECTOR_IMAGES = {"horizontal_flip": 0.5, "colour": 0.3, "crop": True}
 """SSD's without its expansion: that makes small objects, and an image of these data shows one large object."""
@@ -78,7 +82,7 @@ class PaperRun:
     Args:
         round: which of the paper's experiments it belongs to.
         network: what is trained.
-        recipe: how: the paper's, or a modern one.
+        recipe: how: the paper's, a modern one, or that one with images that grow.
         augmentation: of an ablation, a name of `AUGMENTATIONS`; otherwise the recipe's own.
         classes: how many are told apart.
         size: height and width of the input.
@@ -220,8 +224,10 @@ _LEAST_SEEDS = 3
 def settings_of(run: PaperRun, *, workers: int = 2, precision: str = "auto") -> TrainSettings:
     """Spell out what a run is trained with: the recipe, the same for every network of a task."""
     values: dict[str, Any] = {**(_PAPER if run.recipe == "paper" else _MODERN)}
-    if run.monitors_accuracy and run.recipe == "modern":
-        values |= {key: value for key, value in _MODERN_LABELS.items() if _follows(run.network, key)}
+    if run.monitors_accuracy and run.recipe != "paper":
+        values |= {key: value for key, value in _MODERN_LABELS.items() if follows(run.network, key)}
+        if run.recipe == "progressive" and follows(run.network, "progressive_resizing"):
+            values |= {key: value for key, value in _PROGRESSIVE.items() if follows(run.network, key)}
     if not run.monitors_accuracy and run.recipe == "paper":
         values["localization_loss"] = "l2"
     return train_settings(
@@ -242,11 +248,6 @@ def settings_of(run: PaperRun, *, workers: int = 2, precision: str = "auto") -> 
 
 _CURVE_POINTS = 25
 """Validations of a run at least, where it has so many epochs."""
-
-
-def _follows(network: str, setting: str) -> bool:
-    option = "label_smoothing" if setting == "label_smoothing" else "mixing"
-    return option in network_named(network).options
 
 
 def _augmentation(run: PaperRun) -> AugmentationSettings:
@@ -291,12 +292,12 @@ def parsed_networks(text: str | None) -> tuple[str, ...]:
 
 
 def parsed_recipe(text: str) -> Recipe:
-    """Read `paper` or `modern`.
+    """Read the name of a recipe.
 
     Raises:
-        InputError: it is neither.
+        InputError: there is none of that name.
     """
     for recipe in get_args(Recipe):
         if recipe == text:
             return cast(Recipe, recipe)
-    raise InputError(f"recipe: expected paper or modern, got {text}.")
+    raise InputError(f"recipe: expected one of {', '.join(get_args(Recipe))}, got {text}.")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .classifier import Classifier
-from .layers import ConvNorm
+from .layers import ConvNorm, Dropout
 from .network_options import NetworkOptions
 
 STAGE_2_CHANNELS = 512
@@ -70,7 +70,7 @@ def stages_1_and_2(*, kernel: int = 3, dropout: float | None = None) -> nn.Seque
     # ReLU after pooling gives the same (it is monotonic, and dropout keeps signs), with a quarter of the values.
     stem = [
         ConvNorm(3, _STEM_CHANNELS, 7, activation=None),
-        nn.Dropout(_STEM_DROPOUT if dropout is None else dropout),
+        Dropout(_STEM_DROPOUT if dropout is None else dropout),
         nn.MaxPool2d(2),
         nn.ReLU(),
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from ..runtime.card import Card
 from ..runtime.errors import InputError
 from .checkpoint import load_checkpoint
+from .settings import TrainSettings
 
 FREE_SETTINGS = frozenset({"validate_every", "workers", "devices"})
 """Settings that may change on a resume: no weight depends on them."""
@@ -41,7 +42,9 @@ def check_same_run(last: Path, card: Card) -> int:
 
 
 def _identity(card: Card) -> dict[str, Any]:  # settings are of many types
-    settings = {name: value for name, value in card.origin.settings.items() if name not in FREE_SETTINGS}
+    # A setting that an older version did not have yet was, in effect, what is its default now.
+    settings = {**TrainSettings().model_dump(mode="json"), **card.origin.settings}
+    settings = {name: value for name, value in settings.items() if name not in FREE_SETTINGS}
     return {
         "network": card.network,
         "classes": card.class_names,

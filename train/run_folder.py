@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from ..runtime.errors import InputError
 
@@ -40,6 +43,11 @@ class RunFolder:
         """The page that tells how the run went."""
         return self.path / "report.html"
 
+    @property
+    def lock(self) -> Path:
+        """What the process that trains there holds; it stays, and means nothing by itself."""
+        return self.path / ".lock"
+
     def check(self, *, resume: bool) -> None:
         """Never write over a run, never resume nothing.
 
@@ -56,17 +64,30 @@ class RunFolder:
                 f"Go on with it by --resume, or name another folder."
             )
 
-    def make(self) -> None:
-        """Find out before training, not after its first epoch, whether the folder can be written to.
+    @contextmanager
+    def claimed(self, *, resume: bool) -> Iterator[None]:
+        """Make the folder and keep other processes from training in it, until it is left or this process ends.
+
+        Whether it can be written to is found out before training, not after its first epoch.
 
         Raises:
-            InputError: it cannot.
+            InputError: it cannot be written to, another process trains there, or what `check` says of it.
         """
+        lock = FileLock(self.lock)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise InputError(
+                f"{self.path}: expected a folder to train in alone, got one in which another process trains now. "
+                f"Wait for it, or name another folder."
+            ) from error
         except OSError as error:
             raise InputError(
                 f"{self.path}: expected a folder that can be written to, got {error.strerror}. Name another by --out."
             ) from error
+        try:
+            self.check(resume=resume)  # again: another process may have been there since
+            yield
+        finally:
+            lock.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -127,7 +128,8 @@ def train(
 
     Raises:
         InputError: unknown network or split; weights that do not fit; images of a step that do not divide by the
-            processes; a class without objects; nothing to resume, or another run; a folder that already holds a run.
+            processes; a class without objects; nothing to resume, or another run; a folder that already holds a run,
+            or in which another process trains.
     """
     folder, world = RunFolder(path=out), announced_world(settings.devices)
     images_per_process(settings.batch_size, world)
@@ -144,14 +146,16 @@ def train(
     if on_report is not None:
         on_report(data, settings)
     card = _card(network, data, settings, images.train, start)
-    first_epoch = check_same_run(folder.last, card) if resume else 0
-    folder.make()
-    lightning.seed_everything(settings.seed, verbose=False)
-    epochs = epochs_of(images.cache, settings, first_epoch=first_epoch, rank=world.rank, world_size=world.size)
-    drawing = chosen_drawing(images.cache)
-    batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings, drawing=drawing)
-    module = _module(card, data, settings, images, start, drawing, steps_per_epoch=len(batches))
-    return _trained(module, batches, folder, val_part=images.val, resume=resume, progress=progress, callbacks=callbacks)
+    with nullcontext() if world.rank else folder.claimed(resume=resume):
+        first_epoch = check_same_run(folder.last, card) if resume else 0
+        lightning.seed_everything(settings.seed, verbose=False)
+        epochs = epochs_of(images.cache, settings, first_epoch=first_epoch, rank=world.rank, world_size=world.size)
+        drawing = chosen_drawing(images.cache)
+        batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings, drawing=drawing)
+        module = _module(card, data, settings, images, start, drawing, steps_per_epoch=len(batches))
+        return _trained(
+            module, batches, folder, val_part=images.val, resume=resume, progress=progress, callbacks=callbacks
+        )
 
 
 def _module(

@@ -60,7 +60,7 @@ def test_ctrl_c_says_how_to_go_on(
     ("arguments", "message"),
     [
         pytest.param("--models ssd9", "ssd9: expected a network, one of", id="network"),
-        pytest.param("--recipe old", "recipe: expected paper or modern, got old.", id="recipe"),
+        pytest.param("--recipe old", "recipe: expected one of paper, modern, progressive, got old.", id="recipe"),
         pytest.param("--seeds a", "seeds: expected different whole numbers such as 0,1,2, got a.", id="seeds"),
         pytest.param(
             "--ablation resnet50", "seeds: expected at least 3 for an ablation with confidence", id="ablation"

@@ -53,8 +53,13 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
 
 
 def test_the_number_of_workers_changes_nothing(cache: ImageCache) -> None:
-    alone = epoch_of(cache, workers=0, epoch=3)
-    assert same(alone, epoch_of(cache, workers=2, epoch=3))
+    alone, sent = epoch_of(cache, workers=0, epoch=3), epoch_of(cache, workers=2, epoch=3)
+    assert same(alone, sent)
+    for here, there in zip(alone, sent, strict=True):
+        for (boxes, labels), (boxes_sent, labels_sent) in zip(here.objects, there.objects, strict=True):
+            assert torch.equal(boxes, boxes_sent)
+            assert torch.equal(labels, labels_sent)
+        assert here.image_ids == there.image_ids
     assert [tuple(batch.images.shape) for batch in alone] == [(5, 3, 48, 64)] * 2  # two of twelve are left out
     assert alone[0].images.dtype == torch.uint8
     assert alone[0].images.is_contiguous(memory_format=torch.channels_last)

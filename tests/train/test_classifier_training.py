@@ -18,7 +18,9 @@ from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.batches import Batch
 from singleshot.train.checkpoint import load_checkpoint, open_checkpoint_session
+from singleshot.train.classifier import ClassAndBox
 from singleshot.train.classifier_training import ClassifierTraining, classifier_targets
+from singleshot.train.progressive_resizing import share_of_side, shrunk
 from singleshot.train.settings import TrainSettings, train_settings
 from singleshot.train.training import TrainingResult, train
 
@@ -131,6 +133,7 @@ def test_a_class_and_a_box(kaggle: Path, tmp_path: Path) -> None:
     [
         pytest.param({"mixup": 0.2}, id="mixup"),
         pytest.param({"cutmix": 1.0, "mixup": 0.2, "label_smoothing": 0.1, "ema_decay": 0.9}, id="the modern recipe"),
+        pytest.param({"progressive_resizing": 0.5, "mixup": 0.2}, id="images that grow"),
         pytest.param({"schedule": "constant", "weight_decay": 0.0, "ema_decay": 0.0}, id="the paper's recipe"),
     ],
 )
@@ -141,6 +144,36 @@ def test_recipes(kaggle: Path, tmp_path: Path, changes: dict[str, object]) -> No
     assert ("top1" in table[0]) == ("mixup" not in changes)  # a mixed image has no one class
     if changes.get("schedule") == "constant":
         assert [float(row["learning_rate"]) for row in table] == [0.001, 0.001]
+
+
+def test_images_grow_while_a_classifier_trains(kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    untouched = ClassifierTraining._said
+
+    def look(self: ClassifierTraining, images: Tensor) -> ClassAndBox:
+        if self.training:
+            seen.append(tuple(images.shape[2:]))
+        return untouched(self, images)
+
+    monkeypatch.setattr(ClassifierTraining, "_said", look)
+    chosen = settings(epochs=10, width=64, validate_every=10, progressive_resizing=0.5)
+    run(kaggle, tmp_path / "run", "resnet_dropout_linear", chosen)
+    per_epoch = seen[:: len(seen) // 10]
+    assert per_epoch == [(16, 32)] * 5 + [(16, 40), (24, 48), (32, 64), (32, 64), (32, 64)]
+
+
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 0.4), (0.5, 0.4), (0.65, 0.7), (0.8, 1.0), (0.99, 1.0)])
+def test_the_share_of_the_side_rises(progress: float, share: float) -> None:
+    assert share_of_side(0.4, progress) == pytest.approx(share)
+
+
+def test_images_are_shrunk_no_further_than_a_network_can_see() -> None:
+    images = torch.rand(2, 3, 65, 48)
+    assert shrunk(images, 1.0, least_side=2) is images
+    assert tuple(shrunk(images, 0.5, least_side=2).shape) == (2, 3, 32, 24)
+    assert tuple(shrunk(images, 0.01, least_side=30).shape) == (2, 3, 30, 30)
+    flat = torch.full((1, 3, 64, 64), 0.25)
+    assert torch.allclose(shrunk(flat, 0.5, least_side=2), flat[..., :32, :32])
 
 
 def test_a_classifier_learns_by_heart(kaggle: Path, tmp_path: Path) -> None:
@@ -155,6 +188,9 @@ def test_a_classifier_learns_by_heart(kaggle: Path, tmp_path: Path) -> None:
         pytest.param("vgg_joint", {"cutmix": 1.0}, "cutmix: expected none for vgg_joint", id="mixed boxes"),
         pytest.param("resnet50", {"localization_loss": "l2"}, "localization_loss: expected none for", id="no boxes"),
         pytest.param("resnet50", {"dropout": 0.2}, "dropout: expected none for resnet50", id="no dropout"),
+        pytest.param(
+            "vgg_lite", {"progressive_resizing": 0.5}, "progressive_resizing: expected none for vgg_lite", id="flattens"
+        ),
         pytest.param("resnet50", {"pretrained": True}, "pretrained: expected false for resnet50", id="no weights"),
     ],
 )

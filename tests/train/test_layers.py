@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from singleshot.train.layers import ConvNorm, separable
+from singleshot.train.layers import ConvNorm, Dropout, separable
 
 FLOAT32 = 1e-5
 """Folding multiplies weights before the sums instead of after."""
@@ -126,3 +126,33 @@ def test_mixed_precision_gives_the_gradient_of_full_precision(side: int, stride:
         gradients.append(layer.conv.weight.grad.clone())
     full, mixed = gradients
     assert float((mixed - full).abs().max()) <= 0.05 * float(full.abs().max())
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_drops_its_share_and_keeps_the_mean(layout: torch.memory_format, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x = torch.ones(5, 33, 35, 37).contiguous(memory_format=layout).to(dtype).requires_grad_()
+    y = Dropout(0.1)(x)
+    y.sum().backward()
+    dropped = (y == 0).float().mean(dim=(0, 2, 3))
+    assert dropped.mean().item() == pytest.approx(0.1, abs=4 * (0.1 * 0.9 / x.numel()) ** 0.5)
+    assert dropped.std().item() == pytest.approx((0.1 * 0.9 / (x.numel() / 33)) ** 0.5, rel=0.4)  # by channel, alone
+    kept = y[y > 0]
+    assert torch.allclose(kept.float(), torch.tensor(1 / 0.9), rtol=1e-5 if dtype == torch.float32 else 4e-3)
+    assert x.grad is not None
+    assert torch.equal(x.grad, y)
+    assert y.stride() == x.stride()
+
+
+def test_dropout_is_a_function_of_the_seed_and_leaves_what_is_measured_alone() -> None:
+    x, layer = torch.rand(2, 3, 7, 5), Dropout(0.5)
+    torch.manual_seed(1)
+    first = layer(x)
+    second = layer(x)
+    torch.manual_seed(1)
+    assert torch.equal(layer(x), first)
+    assert not torch.equal(first, second)
+    assert torch.equal(layer.eval()(x), x)
+    assert torch.equal(Dropout(0.0)(x), x)
+    assert Dropout(0.9999999)(x).isfinite().all()

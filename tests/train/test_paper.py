@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -106,18 +107,18 @@ def test_a_trained_base_comes_before_its_detector_and_once() -> None:
 def test_every_run_has_a_folder_of_its_own() -> None:
     plans = [
         PaperPlan(classes=25, recipe=recipe, size=size, seeds=(0, 1, 2), ablation="resnet_dropout")
-        for recipe in ("paper", "modern")
+        for recipe in get_args(Recipe)
         for size in (64, 224)
     ]
     runs = [run for plan in plans for run in plan.runs()]
     assert len({run.folder for run in runs}) == len(runs)
 
 
-@pytest.mark.parametrize("recipe", ["paper", "modern"])
+@pytest.mark.parametrize("recipe", get_args(Recipe))
 @pytest.mark.parametrize("network", [*CLASSIFICATION, *LOCALIZATION, "ssd_lite0"])
 def test_recipes_are_allowed_for_every_network_and_alike(network: str, recipe: str) -> None:
     settings = for_network(settings_of(replace(RUN, network=network, recipe=parsed_recipe(recipe))), network)
-    assert (settings.schedule, settings.ema_decay) == {"paper": ("constant", 0.0), "modern": ("cosine", 0.999)}[recipe]
+    assert (settings.schedule, settings.ema_decay) == (("constant", 0.0) if recipe == "paper" else ("cosine", 0.999))
     assert (settings.height, settings.width) == (224, 224)
     assert not settings.pretrained
     if NETWORKS[network].task == "detector":
@@ -128,6 +129,9 @@ def test_recipes_are_allowed_for_every_network_and_alike(network: str, recipe: s
     else:
         assert settings.label_smoothing == 0.1
         assert (settings.cutmix > 0) == ("joint" not in network)
+        grows = recipe == "progressive" and "vgg" not in network
+        assert settings.progressive_resizing == (0.5 if grows else 1.0)
+        assert settings.dropout == (0.0 if grows and network == "resnet_dropout" else None)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,9 @@ def test_recipes_are_allowed_for_every_network_and_alike(network: str, recipe: s
             parsed_networks, "ssd7,ssd7", r"models: expected each network once, got ssd7,ssd7\.", id="network"
         ),
         pytest.param(parsed_networks, "ssd9", "ssd9: expected a network, one of", id="no such network"),
-        pytest.param(parsed_recipe, "old", r"recipe: expected paper or modern, got old\.", id="recipe"),
+        pytest.param(
+            parsed_recipe, "old", r"recipe: expected one of paper, modern, progressive, got old\.", id="recipe"
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused(read: object, text: str, message: str) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import torch
@@ -15,6 +18,7 @@ from singleshot.runtime.card import sha256_of_file
 from singleshot.runtime.errors import InputError
 from singleshot.train.batches import AugmentedImages
 from singleshot.train.checkpoint import load_checkpoint, open_checkpoint_session
+from singleshot.train.run_folder import RunFolder
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import TrainingResult, train
 
@@ -63,7 +67,8 @@ def interrupted(animals_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_run_leaves_two_checkpoints_and_a_row_an_epoch(whole: Path) -> None:
-    assert sorted(path.name for path in whole.iterdir()) == ["best.ckpt", "last.ckpt", "metrics.csv", "tensorboard"]
+    left = sorted(path.name for path in whole.iterdir() if path != RunFolder(path=whole).lock)
+    assert left == ["best.ckpt", "last.ckpt", "metrics.csv", "tensorboard"]
     table = rows(whole)
     assert [row["epoch"] for row in table] == ["1", "2"]
     for row in table:
@@ -141,6 +146,27 @@ def test_a_folder_with_a_run_is_refused(whole: Path, animals_root: Path) -> None
 def test_nothing_to_resume_is_refused(animals_root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"last\.ckpt: expected a checkpoint to resume from, got no such file"):
         run(animals_root, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_in_which_another_process_trains_is_refused(
+    interrupted: Path, animals_root: Path, tmp_path: Path, resume: bool
+) -> None:
+    out = tmp_path / "run"
+    if resume:
+        shutil.copytree(interrupted, out)
+    begin = (
+        f"from pathlib import Path; from singleshot.train.run_folder import RunFolder\n"
+        f"with RunFolder(path=Path({str(out)!r})).claimed(resume={resume}):\n"
+        f"    print('claimed', flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", begin], stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "claimed\n"
+        with pytest.raises(InputError, match="run: expected a folder to train in alone, got one in which another proc"):
+            run(animals_root, out, resume=resume)
+        other.kill()  # what a process held is free as soon as it is gone, however it went
+    assert run(animals_root, out, resume=resume).epochs == 2
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(animals_root: Path, tmp_path: Path) -> None:
