@@ -45,20 +45,20 @@ def current_world() -> World:
 def announced_world(devices: int) -> World:
     """Return the processes that a launcher announced, before they have found each other.
 
-    `torchrun` says it in the environment of each process; Lightning does so for the processes that it starts itself
-    when a run has several devices.
+    `torchrun` says it in the environment of each process. Lightning tells the processes that it starts itself, when a
+    run has several devices, their `LOCAL_RANK` and the common `WORLD_SIZE`, but no `RANK`.
 
     Args:
         devices: of this machine, as the settings say; used where no launcher announced anything.
 
     Raises:
-        InputError: the environment holds something else than numbers.
+        InputError: the environment holds something else than numbers, or one of the two without the other.
     """
     try:
-        if "WORLD_SIZE" in os.environ:
-            return World(rank=int(os.environ.get("RANK", "0")), size=int(os.environ["WORLD_SIZE"]))
+        if "RANK" in os.environ:
+            return World(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"]))
         return World(rank=int(os.environ.get("LOCAL_RANK", "0")), size=devices)
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         raise InputError(f"WORLD_SIZE, RANK: expected numbers, as torchrun gives them, got {error}.") from error
 
 

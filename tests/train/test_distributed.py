@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,7 +94,20 @@ def test_without_the_common_count_they_would_differ() -> None:
     [
         pytest.param({}, 1, World(rank=0, size=1), (1, 1), id="alone"),
         pytest.param({}, 4, World(rank=0, size=4), (1, 4), id="first of one machine's four"),
-        pytest.param({"LOCAL_RANK": "3"}, 4, World(rank=3, size=4), (1, 4), id="last of them, started by Lightning"),
+        pytest.param(
+            {"LOCAL_RANK": "3", "NODE_RANK": "0", "WORLD_SIZE": "4"},
+            4,
+            World(rank=3, size=4),
+            (1, 4),
+            id="last of them, started by Lightning",
+        ),
+        pytest.param(
+            {"LOCAL_RANK": "0", "NODE_RANK": "0", "WORLD_SIZE": "4"},
+            1,
+            World(rank=0, size=1),
+            (1, 1),
+            id="alone, after a run with four in the same process",
+        ),
         pytest.param(
             {"WORLD_SIZE": "6", "RANK": "4", "LOCAL_WORLD_SIZE": "3", "LOCAL_RANK": "1", "TORCHELASTIC_RUN_ID": "x"},
             1,
@@ -108,7 +124,7 @@ def test_who_takes_part(
     world: World,
     machines: tuple[int, int],
 ) -> None:
-    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"):
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK", "TORCHELASTIC_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -122,7 +138,54 @@ def test_images_of_a_step_divide() -> None:
         images_per_process(32, World(size=3))
 
 
-def test_environment_without_numbers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "two")
+@pytest.mark.parametrize("environment", [{"RANK": "0", "WORLD_SIZE": "two"}, {"RANK": "0"}, {"LOCAL_RANK": "x"}])
+def test_environment_without_numbers_is_one_line(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match="WORLD_SIZE, RANK: expected numbers"):
         announced_world(1)
+
+
+TWO_DEVICES = """
+import os, sys
+from pathlib import Path
+from singleshot.calib.datasets import open_dataset
+from singleshot.train.classifier_training import ClassifierTraining
+from singleshot.train.settings import TrainSettings
+from singleshot.train.training import train
+
+untouched = ClassifierTraining.losses
+
+def look(self, images, batch):
+    with Path(sys.argv[2], os.environ["LOCAL_RANK"]).open("a") as file:
+        file.writelines(f"{name}\\n" for name in batch.image_ids)
+    return untouched(self, images, batch)
+
+if __name__ == "__main__":
+    ClassifierTraining.losses = look
+    settings = TrainSettings(
+        epochs=1, batch_size=4, height=64, width=64, workers=0, devices=2, precision="float32", pretrained=False
+    )
+    data = open_dataset(Path(sys.argv[1]))
+    out = Path(sys.argv[2])
+    train("ssd7_classifier", data, out / "run", settings, progress=False, cache_folder=out / "cache")
+"""
+
+
+def test_two_devices_share_the_images_of_an_epoch(kaggle: Path, tmp_path: Path) -> None:
+    """As a person runs it: Lightning starts the second process itself."""
+    script = tmp_path / "two_devices.py"
+    script.write_text(TWO_DEVICES)
+    launchers = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+    environment = {name: value for name, value in os.environ.items() if name not in launchers}
+    environment["CUDA_VISIBLE_DEVICES"] = ""  # processes on the CPU, on any machine
+    command = [sys.executable, str(script), str(kaggle), str(tmp_path)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 0, ended.stderr
+    seen = [(tmp_path / rank).read_text().splitlines() for rank in ("0", "1")]
+    assert len(seen[0]) == len(seen[1]) > 0
+    names = [*seen[0], *seen[1]]
+    assert len(set(names)) == len(names)
+    assert (tmp_path / "run" / "last.ckpt").is_file()
