@@ -14,10 +14,11 @@ import torch
 
 from singleshot.calib.datasets import Dataset, open_dataset
 from singleshot.calib.evaluation import evaluate
-from singleshot.runtime.card import sha256_of_file
+from singleshot.runtime.card import CARD_KEY, Card, card_from_json, sha256_of_file
 from singleshot.runtime.errors import InputError
 from singleshot.train.batches import AugmentedImages
 from singleshot.train.checkpoint import load_checkpoint, open_checkpoint_session
+from singleshot.train.resuming import check_same_run
 from singleshot.train.run_folder import RunFolder
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import TrainingResult, train
@@ -199,6 +200,20 @@ def test_another_run_is_not_resumed(
 ) -> None:
     with pytest.raises(InputError, match=message):
         run(animals_root, interrupted, SETTINGS.model_copy(update=change), resume=True)
+
+
+def test_a_setting_that_an_older_version_did_not_know_was_at_its_default(interrupted: Path, tmp_path: Path) -> None:
+    content = torch.load(interrupted / "last.ckpt", weights_only=True)
+    card = card_from_json(content[CARD_KEY], source="last.ckpt")
+
+    def with_settings(settings: dict[str, object]) -> Card:
+        return card.model_copy(update={"origin": card.origin.model_copy(update={"settings": settings})})
+
+    known = {name: value for name, value in card.origin.settings.items() if name != "localization_loss"}
+    torch.save({**content, CARD_KEY: with_settings(known).to_json()}, tmp_path / "last.ckpt")
+    assert check_same_run(tmp_path / "last.ckpt", card) == 1
+    with pytest.raises(InputError, match="expected to go on with localization_loss smooth_l1, got l2"):
+        check_same_run(tmp_path / "last.ckpt", with_settings({**known, "localization_loss": "l2"}))
 
 
 def test_other_classes_or_data_are_not_resumed(interrupted: Path, animals_root: Path, tmp_path: Path) -> None:
