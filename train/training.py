@@ -128,8 +128,7 @@ def train(
 
     Raises:
         InputError: unknown network or split; weights that do not fit; images of a step that do not divide by the
-            processes; a class without objects; nothing to resume, or another run; a folder that already holds a run,
-            or in which another process trains.
+            processes; a class without objects; nothing to resume, or another run; a folder with a run, or in use.
     """
     folder, world = RunFolder(path=out), announced_world(settings.devices)
     images_per_process(settings.batch_size, world)
@@ -153,9 +152,7 @@ def train(
         drawing = chosen_drawing(images.cache)
         batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings, drawing=drawing)
         module = _module(card, data, settings, images, start, drawing, steps_per_epoch=len(batches))
-        return _trained(
-            module, batches, folder, val_part=images.val, resume=resume, progress=progress, callbacks=callbacks
-        )
+        return _trained(module, batches, folder, images.val, resume=resume, progress=progress, callbacks=callbacks)
 
 
 def _module(
@@ -181,8 +178,8 @@ def _trained(
     module: Training,
     batches: DataLoader[AugmentedImage],
     folder: RunFolder,
-    *,
     val_part: SplitSurvey,
+    *,
     resume: bool,
     progress: bool,
     callbacks: Sequence[Callback],
