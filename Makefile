@@ -62,7 +62,7 @@ define make_environment
 	  exit 2; }
 	@if [ "$$($(1)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" != '$(PY_VERSION)' ]; then \
 	  echo 'Creating $(1) with Python $(PY_VERSION).'; $(PYTHON) -m venv --clear $(1); fi
-	@echo 'Installing $(2) in $(1).'
+	@echo "Installing $(2) in $(1)."
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2)
 	@touch $@
 endef

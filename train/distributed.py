@@ -52,7 +52,7 @@ def announced_world(devices: int) -> World:
         devices: of this machine, as the settings say; used where no launcher announced anything.
 
     Raises:
-        InputError: the environment holds something else than numbers, or one of the two without the other.
+        InputError: the environment holds something else than numbers, or a rank and no size.
     """
     try:
         if "RANK" in os.environ:

@@ -71,8 +71,8 @@ class TrainSettings(BaseModel):
     """Of a classifier: likewise, a rectangle of one image is put into another."""
     progressive_resizing: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Of a classifier that averages its maps: the side of the images of the first half of the epochs, as a share of the
-    input's; from there it rises to the whole, which the last fifth of the epochs has. 0.5 halves the time; 1 shrinks
-    none."""
+    input's; from there it rises to the whole, which the last fifth of the epochs has. 0.5 halves the arithmetic; 1
+    shrinks none."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
     """Of the moving average of the weights, which is what is validated and kept; 0 keeps the weights themselves."""
     gradient_clip: Annotated[float, Field(gt=0)] = 10.0
