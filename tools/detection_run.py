@@ -104,7 +104,7 @@ def _told_of_interruption(paths: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        kept = f"; {' and '.join(paths)} hold what was done until then" if paths else ""
+        kept = f"; what was done until then is in {' and '.join(paths)}" if paths else ""
         print(f"interrupted{kept}", file=sys.stderr)
         raise
 

@@ -142,7 +142,7 @@ def test_interrupted_run_leaves_whole_files(
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert stderr.splitlines()[1:] == [
-        f"interrupted; {tmp_path / 'out.mp4'} and {tmp_path / 'out.jsonl'} hold what was done until then"
+        f"interrupted; what was done until then is in {tmp_path / 'out.mp4'} and {tmp_path / 'out.jsonl'}"
     ]
     data = (tmp_path / "out.jsonl").read_bytes()
     assert data.endswith(b"\n")
