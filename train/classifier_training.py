@@ -90,7 +90,7 @@ class ClassifierTraining(Training):
         targets = classifier_targets(batch.objects)
         wanted = targets.labels
         progress = self.current_epoch / max(self.settings.epochs - 1, 1)
-        side = share_of_side(self.settings.progressive_resizing, progress)
+        side = self.settings.training_resolution * share_of_side(self.settings.progressive_resizing, progress)
         images = shrunk(images, side, least_side=self._least_side)
         if self._mix is not None:
             single = wanted >= 0

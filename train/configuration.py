@@ -33,6 +33,7 @@ _OPTIONS = {
     "mixup": "mixing",
     "cutmix": "mixing",
     "progressive_resizing": "resizing",
+    "training_resolution": "resizing",
 }
 """Setting -> the option that a network must follow for it to mean anything."""
 

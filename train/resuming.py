@@ -8,7 +8,7 @@ from typing import Any
 from ..runtime.card import Card
 from ..runtime.errors import InputError
 from .checkpoint import load_checkpoint
-from .settings import TrainSettings
+from .settings import with_newer_settings
 
 FREE_SETTINGS = frozenset({"validate_every", "workers", "devices"})
 """Settings that may change on a resume: no weight depends on them."""
@@ -42,15 +42,14 @@ def check_same_run(last: Path, card: Card) -> int:
 
 
 def _identity(card: Card) -> dict[str, Any]:  # settings are of many types
-    # A setting that an older version did not have yet was, in effect, what is its default now.
-    settings = {**TrainSettings().model_dump(mode="json"), **card.origin.settings}
-    settings = {name: value for name, value in settings.items() if name not in FREE_SETTINGS}
+    settings = with_newer_settings(card.origin.settings)
+    checked = {name: value for name, value in settings.items() if name not in FREE_SETTINGS}
     return {
         "network": card.network,
         "classes": card.class_names,
         "input": (card.input.height, card.input.width),
         "starting weights": (card.origin.parent_sha256 or "none")[:12],
-        **settings,
+        **checked,
         "training data": f"{card.origin.data} (sha256 {(card.origin.data_sha256 or 'unknown')[:12]})",
     }
 

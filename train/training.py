@@ -168,7 +168,7 @@ def _module(
     frames = _frames(data, images.val.image_ids, card.input)
     module = TRAININGS[card.task](card, data, settings, steps_per_epoch=steps_per_epoch, frames=frames)
     if start is not None:
-        module.keep_statistics_of(start.put_into(module.network, card))
+        module.start_trained(start.put_into(module.network, card))
     if drawing == "resident":
         module.hold(images.cache.pixels)
     return module
@@ -241,6 +241,11 @@ def _patience(settings: TrainSettings, val_part: SplitSurvey, monitor: str | Non
 def _starting_weights(path: Path, network: str, data: Dataset, settings: TrainSettings) -> StartingWeights:
     """Read weights to start from, and refuse what does not fit before any image is decoded."""
     start = load_starting_weights(path)
+    if path.suffix == ".onnx" and not settings.frozen_norms:
+        raise InputError(
+            f"frozen_norms: expected true with {path}, whose batch norms are folded into its convolutions, got false. "
+            f"Start from the checkpoint that it was exported from."
+        )
     if settings.default_boxes == "network":  # fitted ones are not known yet, nor is what predicts relative to them
         card = planned_card(network, data, start.with_boxes(settings, network))
         start.put_into(build_network(network, options_of(card)), card)

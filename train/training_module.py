@@ -80,18 +80,22 @@ class Training(lightning.LightningModule, ABC):
         self._steps_per_epoch = steps_per_epoch
         self._frames = torch.from_numpy(frames)
         self._image_ids: tuple[str, ...] = ()
+        self._starts_trained = False
         self._kept_norms: tuple[nn.BatchNorm2d, ...] = ()
         self._pixels: Tensor | None = None
 
-    def keep_statistics_of(self, norms: Sequence[nn.BatchNorm2d]) -> None:
-        """Have these norms of the network keep mean and variance through the run: small batches give no good ones.
+    def start_trained(self, norms: Sequence[nn.BatchNorm2d]) -> None:
+        """Be told that the network has an earlier training's weights: a trunk then learns slower, or not at all.
 
-        What came with them is trained already: a trunk learns slower, or not at all.
+        Args:
+            norms: those that came along; unless the settings say otherwise they keep mean and variance through the run,
+                of which small batches give no good ones.
         """
-        self._kept_norms = tuple(norms)
+        self._starts_trained = True
         trunk = getattr(self.network, "trunk", None)
         if not self.settings.trunk_learning_rate_factor and isinstance(trunk, nn.Module):
             trunk.requires_grad_(False)
+        self._kept_norms = tuple(norm for norm in norms if self.settings.frozen_norms or not norm.weight.requires_grad)
 
     def hold(self, pixels: NDArray[np.uint8]) -> None:
         """Have the device that trains hold the pixels of all images, [bytes], for batches that are drawn of them."""
@@ -205,7 +209,7 @@ class Training(lightning.LightningModule, ABC):
     def configure_optimizers(self) -> Any:  # Lightning's own union of a dozen shapes
         """AdamW; a pretrained trunk learns slower, norms and biases do not decay; linear warm-up, then the schedule."""
         settings = self.settings
-        is_trained = settings.pretrained or bool(self._kept_norms)
+        is_trained = settings.pretrained or self._starts_trained
         trunk_factor = settings.trunk_learning_rate_factor if is_trained else 1.0
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():

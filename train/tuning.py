@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
@@ -17,7 +17,7 @@ from ..calib.datasets import Dataset
 from ..runtime.errors import CheckError, InputError
 from ..runtime.require import require
 from .search_space import dimensions_for, suggested_settings
-from .settings import TrainSettings, train_settings
+from .settings import TrainSettings, train_settings, with_newer_settings
 from .training import monitor_of, train
 
 if TYPE_CHECKING:
@@ -247,18 +247,19 @@ def _opened(study: Study, data: Dataset, *, worker: int) -> optuna.Study:
         reason = str(error).splitlines()[0]
         raise InputError(f"{study.url}: expected a storage that Optuna can open, got: {reason}") from error
     identity = study.identity(data)
-    if (before := opened.user_attrs.get("identity", identity)) != identity:
+    mine, other = json.loads(identity), json.loads(opened.user_attrs.get("identity", identity))
+    other["settings"] = with_newer_settings(other["settings"])
+    if mine != other:
         raise InputError(
-            f"{study.folder}: expected a study of {_difference(identity, before)}. "
+            f"{study.folder}: expected a study of {_difference(mine, other)}. "
             f"Tune with the same network, data and settings, or name another folder by --out."
         )
     opened.set_user_attr("identity", identity)
     return opened
 
 
-def _difference(ours: str, theirs: str) -> str:
+def _difference(mine: dict[str, Any], other: dict[str, Any]) -> str:  # JSON, as `Study.identity` gives it
     """Say the first thing that differs between two studies."""
-    mine, other = json.loads(ours), json.loads(theirs)
     for table in (("settings",), ()):
         left, right = (item[table[0]] if table else item for item in (mine, other))
         for key in left:

@@ -134,6 +134,7 @@ def test_a_class_and_a_box(kaggle: Path, tmp_path: Path) -> None:
         pytest.param({"mixup": 0.2}, id="mixup"),
         pytest.param({"cutmix": 1.0, "mixup": 0.2, "label_smoothing": 0.1, "ema_decay": 0.9}, id="the modern recipe"),
         pytest.param({"progressive_resizing": 0.5, "mixup": 0.2}, id="images that grow"),
+        pytest.param({"training_resolution": 0.8, "mixup": 0.2}, id="images smaller than the input"),
         pytest.param({"schedule": "constant", "weight_decay": 0.0, "ema_decay": 0.0}, id="the paper's recipe"),
     ],
 )
@@ -146,20 +147,40 @@ def test_recipes(kaggle: Path, tmp_path: Path, changes: dict[str, object]) -> No
         assert [float(row["learning_rate"]) for row in table] == [0.001, 0.001]
 
 
-def test_images_grow_while_a_classifier_trains(kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("height", "resolution", "sides"),
+    [
+        pytest.param(32, 1.0, [(16, 32)] * 5 + [(16, 40), (24, 48), (32, 64), (32, 64), (32, 64)], id="to the input's"),
+        pytest.param(
+            40, 0.8, [(16, 24)] * 5 + [(16, 32), (24, 40), (32, 48), (32, 48), (32, 48)], id="to a part of it"
+        ),
+    ],
+)
+def test_images_grow_while_a_classifier_trains(
+    height: int,
+    resolution: float,
+    sides: list[tuple[int, int]],
+    kaggle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[tuple[int, ...]] = []
     untouched = ClassifierTraining._said
 
+    validated: set[tuple[int, ...]] = set()
+
     def look(self: ClassifierTraining, images: Tensor) -> ClassAndBox:
-        if self.training:
-            seen.append(tuple(images.shape[2:]))
+        shape = tuple(images.shape[2:])
+        seen.append(shape) if self.training else validated.add(shape)
         return untouched(self, images)
 
     monkeypatch.setattr(ClassifierTraining, "_said", look)
-    chosen = settings(epochs=10, width=64, validate_every=10, progressive_resizing=0.5)
+    chosen = settings(
+        epochs=10, height=height, width=64, validate_every=10, progressive_resizing=0.5, training_resolution=resolution
+    )
     run(kaggle, tmp_path / "run", "resnet_dropout_linear", chosen)
-    per_epoch = seen[:: len(seen) // 10]
-    assert per_epoch == [(16, 32)] * 5 + [(16, 40), (24, 48), (32, 64), (32, 64), (32, 64)]
+    assert seen[:: len(seen) // 10] == sides
+    assert validated == {(height, 64)}
 
 
 @pytest.mark.parametrize(("progress", "share"), [(0.0, 0.4), (0.5, 0.4), (0.65, 0.7), (0.8, 1.0), (0.99, 1.0)])
@@ -191,6 +212,7 @@ def test_a_classifier_learns_by_heart(kaggle: Path, tmp_path: Path) -> None:
         pytest.param(
             "vgg_lite", {"progressive_resizing": 0.5}, "progressive_resizing: expected none for vgg_lite", id="flattens"
         ),
+        pytest.param("vgg_joint", {"training_resolution": 0.8}, "training_resolution: expected none", id="one size"),
         pytest.param("resnet50", {"pretrained": True}, "pretrained: expected false for resnet50", id="no weights"),
     ],
 )

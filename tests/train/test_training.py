@@ -16,6 +16,7 @@ from singleshot.calib.datasets import Dataset, open_dataset
 from singleshot.calib.evaluation import evaluate
 from singleshot.runtime.card import CARD_KEY, Card, card_from_json, sha256_of_file
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.shipped import shipped_detector
 from singleshot.train.batches import AugmentedImages
 from singleshot.train.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.resuming import check_same_run
@@ -239,6 +240,27 @@ def test_a_run_starts_from_an_earlier_one_and_keeps_its_statistics(
     assert "trunk.stem.conv.weight" in changed
     assert not any(name.endswith(("running_mean", "running_var")) for name in changed)
     assert after.card.origin.parent_sha256 == sha256_of_file(start)
+
+
+@pytest.mark.parametrize("trunk_factor", [0.0, 1.0])
+def test_statistics_are_estimated_anew_where_that_is_asked_for(
+    trunk_factor: float, whole: Path, animals_root: Path, tmp_path: Path
+) -> None:
+    anew = {"pretrained": False, "frozen_stages": 0, "frozen_norms": False, "trunk_learning_rate_factor": trunk_factor}
+    settings = SETTINGS.model_copy(update={"epochs": 1, **anew})
+    start = whole / "best.ckpt"
+    train("ssd_lite0", animals(animals_root), tmp_path / "run", settings, start_from=start, progress=False)
+    theirs, ours = (load_checkpoint(path).network.state_dict() for path in (start, tmp_path / "run" / "last.ckpt"))
+    means = {name for name in ours if name.endswith("running_mean")}
+    changed = {name for name in means if not torch.equal(ours[name], theirs[name])}
+    assert changed == {name for name in means if trunk_factor or not name.startswith("trunk.")}
+
+
+def test_a_graph_has_no_statistics_to_estimate_anew(animals_root: Path, tmp_path: Path) -> None:
+    graph = shipped_detector()
+    settings = SETTINGS.model_copy(update={"pretrained": False, "frozen_stages": 0, "frozen_norms": False})
+    with pytest.raises(InputError, match=r"frozen_norms: expected true with .*_animals\.onnx, whose batch norms"):
+        train("ssd_lite0", animals(animals_root), tmp_path / "run", settings, start_from=graph, progress=False)
 
 
 def test_weights_that_do_not_fit_are_refused_before_an_image_is_decoded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,17 @@ def test_another_study_in_the_folder_is_refused(
     run_trials(study_of(tmp_path, trials=1), data)
     with pytest.raises(InputError, match=message):
         run_trials(study_of(tmp_path, **changes), data)  # type: ignore[arg-type]
+
+
+def test_a_study_of_an_older_version_goes_on(figures: dict[int, object], animals_root: Path, tmp_path: Path) -> None:
+    data, study = animals(animals_root), study_of(tmp_path, trials=1)
+    opened = run_trials(study, data)
+    known = json.loads(opened.user_attrs["identity"])
+    del known["settings"]["frozen_norms"]  # as a version wrote it that did not have the setting
+    opened.set_user_attr("identity", json.dumps(known))
+    with pytest.raises(InputError, match="expected a study of frozen_norms True, got False"):
+        run_trials(study_of(tmp_path, frozen_norms=False), data)
+    assert len(run_trials(study_of(tmp_path, trials=2), data).trials) == 2
 
 
 def test_storage_that_cannot_be_opened_is_one_line(animals_root: Path, tmp_path: Path) -> None:
