@@ -79,8 +79,8 @@ class TrainSettings(BaseModel):
     shrinks none."""
     training_resolution: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Likewise: the side of the images it trains on, as a share of the input's; `progressive_resizing` is a share of
-    this. `crop` makes objects larger in training than where the network is used; about 0.8 evens that out, and takes
-    two thirds of the time."""
+    this. `crop` makes objects larger in training than where the network is used; about 0.8 evens that out, with
+    two thirds of the arithmetic."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
     """Of the moving average of the weights, which is what is validated and kept; 0 keeps the weights themselves."""
     gradient_clip: Annotated[float, Field(gt=0)] = 10.0
