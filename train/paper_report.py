@@ -113,8 +113,7 @@ def _classification(finished: Sequence[FinishedRun], out: Path) -> list[str]:
     lines = ["## Classification", "", *_markdown_table(header, rows), ""]
     for ours, base in _pairs(finished, "classification", OURS, "resnet50"):
         if (difference := gap(ours, base, "val_top1")) is not None:
-            how = f"top-1, {ours[0].run.classes} classes, {ours[0].run.recipe} recipe"
-            text = f"`{OURS}` less `resnet50`, {how}: {_points(difference)} ({_seeds(difference)})"
+            text = f"`{OURS}` less `resnet50`, top-1, {_way(ours)}: {_points(difference)} ({_seeds(difference)})"
             lines += [f"{text}; the paper's of 25 classes is +3 points.", ""]
     return [*lines, "![Accuracy of training and validation over the epochs](accuracy.png)", ""]
 
@@ -147,13 +146,20 @@ def _localization(finished: Sequence[FinishedRun], out: Path) -> list[str]:
         "",
     ]
     for ours, theirs in _pairs(finished, "localization", "ssd_resnet", "ssd7"):
-        change, base = gap(ours, theirs, "val_loss"), over_seeds(theirs, "val_loss")
-        if change is not None and base is not None:
-            how = f"{ours[0].run.classes} classes, {ours[0].run.recipe} recipe"
-            text = f"`ssd_resnet` less `ssd7`, {how}: {change.mean:+.3f}"
-            text += "" if change.interval is None else f" {change.interval.text(3)}"
-            lines += [f"{text}, {change.mean / base.mean:+.1%} of the loss ({_seeds(change)}).", ""]
+        if (text := _detectors_apart(ours, theirs)) is not None:
+            lines += [text, ""]
     return [*lines, "![SSD loss of training and validation over the epochs](ssd_loss.png)", ""]
+
+
+def _detectors_apart(ours: Sequence[FinishedRun], theirs: Sequence[FinishedRun]) -> str | None:
+    """Say how far the paper's detector is from SSD7's in loss and AP50, seed by seed."""
+    change, base = gap(ours, theirs, "val_loss"), over_seeds(theirs, "val_loss")
+    if change is None or base is None:
+        return None
+    loss = f"{_number(change, sign='+')}, {change.mean / base.mean:+.1%} of the loss"
+    found = gap(ours, theirs, "val_ap50_voc")
+    ap50 = "" if found is None else f"; AP50 {_points(found)}"
+    return f"`ssd_resnet` less `ssd7`, {_way(ours)}: {loss}{ap50} ({_seeds(change)})."
 
 
 def _joint(finished: Sequence[FinishedRun], out: Path) -> list[str]:
@@ -274,8 +280,18 @@ _HOW = ("classes", "recipe", "input", "epochs", "seeds")
 
 def _how(group: Sequence[FinishedRun]) -> list[str]:
     run = group[0].run
-    epochs = f"{run.epochs}" + (f", {run.base_epochs} before as a classifier" if run.base_epochs else "")
-    return [str(run.classes), run.recipe, f"{run.size} px", epochs, ", ".join(str(item.run.seed) for item in group)]
+    seeds = ", ".join(str(item.run.seed) for item in group)
+    return [str(run.classes), run.recipe, f"{run.size} px", f"{run.epochs}{_before(run)}", seeds]
+
+
+def _before(run: PaperRun) -> str:
+    return f", {run.base_epochs} before as a classifier" if run.base_epochs else ""
+
+
+def _way(group: Sequence[FinishedRun]) -> str:
+    """Tell in a sentence what two networks have in common that were trained alike."""
+    run = group[0].run
+    return f"{run.classes} classes, {run.recipe} recipe, {run.epochs} epochs{_before(run)}"
 
 
 def _shares(group: Sequence[FinishedRun], columns: Mapping[str, str]) -> list[str]:

@@ -252,10 +252,10 @@ def write_all_rounds(out: Path) -> None:
                 run,
                 {**accuracy(1, 0.4 + gain + 0.03 * (seed - 1)), "val_class_loss": 2.0 - gain + 0.1 * (seed - 1)},
             )
-        for network, loss in (("ssd7", 4.0), ("ssd_resnet", 3.0)):
+        for network, loss, ap50 in (("ssd7", 4.0, 0.3), ("ssd_resnet", 3.0, 0.35)):
             run = replace(RUN, round="localization", network=network, seed=seed)
             figures = {"epoch": 1, "loss": loss, "val_loss": loss, "val_class_loss": loss - 1, "val_box_loss": 1.0}
-            finish(out, run, {**figures, "val_ap50_voc": 0.3, "val_localization_error_top1": 0.7})
+            finish(out, run, {**figures, "val_ap50_voc": ap50, "val_localization_error_top1": 0.7})
     joint = out / RUNS / replace(RUN, network="vgg_joint").folder
     true = np.random.default_rng(0).uniform(0.2, 0.8, (100, 2))
     save_boxes(joint, np.concatenate([true, np.full((100, 2), 0.5)], axis=1).astype(np.float32))
@@ -279,8 +279,10 @@ def test_the_report_says_all_of_it(tmp_path: Path) -> None:
         "The images are 64 x 80 pixels (median) and were fitted to 224 x 224",
         "| resnet_dropout | 25 | paper | 224 px | 100 | 0, 1, 2 | 60.0% [35.2%, 84.8%] | 95.0% [95.0%, 95.0%] |",
         "| 66% | 91% |",
-        "`resnet_dropout` less `resnet50`, top-1, 25 classes, paper recipe: +0.0 [+0.0, +0.0] points (3 seeds)",
-        "`ssd_resnet` less `ssd7`, 25 classes, paper recipe: -1.000 [-1.000, -1.000], -25.0% of the loss (3 seeds).",
+        "`resnet_dropout` less `resnet50`, top-1, 25 classes, paper recipe, 100 epochs: "
+        "+0.0 [+0.0, +0.0] points (3 seeds)",
+        "`ssd_resnet` less `ssd7`, 25 classes, paper recipe, 100 epochs: -1.000 [-1.000, -1.000], -25.0% of the loss; "
+        "AP50 +5.0 [+5.0, +5.0] points (3 seeds).",
         "| vgg_joint | 60.0% [35.2%, 84.8%] |  |  | 0.00 | 0.00 |",
         "| 5 | paper | 224 px | 100 | 0, 1, 2 | 20.0% | 80.0% [80.0%, 80.0%] |",
         "| ssd7_classifier | 10 | paper | 224 px | 100 | 0, 1, 2 | 60.0% [60.0%, 60.0%] "
@@ -338,3 +340,19 @@ def test_a_broken_record_is_named(tmp_path: Path) -> None:
     (tmp_path / RUNS / RUN.folder / "finished.json").write_text('{"round": "third"}')
     with pytest.raises(InputError, match=r"finished\.json: expected a record of a finished run, got round: .*Remove"):
         all_finished(tmp_path)
+
+
+def test_detectors_are_told_apart_by_how_they_were_trained_with_or_without_an_ap50(tmp_path: Path) -> None:
+    for base_epochs, found in ((10, {}), (20, {"val_ap50_voc": 0.3})):
+        for network, better in (("ssd7", 0.0), ("ssd_resnet", 0.1)):
+            run = replace(RUN, round="localization", network=network, base_epochs=base_epochs)
+            ap50 = {name: value + better for name, value in found.items()}
+            finish(tmp_path, run, {"epoch": 1, "loss": 2.0, "val_loss": 2.0 - better, **ap50})
+    report = write_paper_report(tmp_path)
+    assert report is not None
+    said = [line for line in report.read_text().splitlines() if line.startswith("`ssd_resnet` less")]
+    assert said == [
+        f"`ssd_resnet` less `ssd7`, 25 classes, paper recipe, 100 epochs, {before} before as a classifier: "
+        f"-0.100, -5.0% of the loss{ap50} (one seed, so without an interval)."
+        for before, ap50 in ((10, ""), (20, "; AP50 +10.0 points"))
+    ]
