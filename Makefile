@@ -10,7 +10,7 @@ PY_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info
 
 RUN := .venv
 DEV := .venv-dev
-# A stamp bears the interpreter's version: another PYTHON makes the environment anew.
+# A stamp bears the interpreter's version and comes last: another PYTHON, or a set-up that was cut short, starts anew.
 RUN_READY := $(RUN)/.ready-$(PY_VERSION)
 RUN_TESTS_READY := $(RUN)/.tests-ready-$(PY_VERSION)
 DEV_READY := $(DEV)/.ready-$(PY_VERSION)
@@ -60,7 +60,7 @@ define make_environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo '$(PYTHON): expected Python 3.11 or newer, got $(or $(PY_VERSION),none). make PYTHON=python3.12 $(MAKECMDGOALS) uses another.' >&2; \
 	  exit 2; }
-	@if [ "$$($(1)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" != '$(PY_VERSION)' ]; then \
+	@if [ ! -e $(1)/.ready-$(PY_VERSION) ] || ! $(1)/bin/python -c '' 2>/dev/null; then \
 	  echo 'Creating $(1) with Python $(PY_VERSION).'; $(PYTHON) -m venv --clear $(1); fi
 	@echo "Installing $(2) in $(1)."
 	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2)

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,15 +78,7 @@ def _evaluates(checkpoint: Path, root: Path) -> None:
     assert "5 images. Means over horse." in result.stdout
 
 
-@pytest.fixture
-def _ctrl_c_raises() -> Iterator[None]:
-    """A shell's background job, as a test run may be, starts with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_ctrl_c_raises")
+@pytest.mark.usefixtures("ctrl_c_raises")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_says_how_to_go_on(
     root: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
