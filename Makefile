@@ -41,7 +41,7 @@ check: $(DEV_READY) .view/singleshot
 	$(DEV)/bin/mypy
 
 # Labelled images that training is measured on: make bench DATA=VOCdevkit
-DATA ?= tests/data/VOCdevkit
+DATA ?= tests/fixtures/VOCdevkit
 
 bench: $(RUN_READY) $(DEV_READY)
 	@$(RUN)/bin/python -m singleshot bench

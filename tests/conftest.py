@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from singleshot.tests.places import CLIP, GRAPHS
+
 # How long an example takes says something of the machine, nothing of the code.
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
@@ -47,13 +49,13 @@ def ctrl_c_raises() -> Iterator[None]:
 @pytest.fixture
 def graphs() -> Path:
     """Folder of the graphs that `make_graphs.py` describes."""
-    return Path(__file__).parent / "data" / "graphs"
+    return GRAPHS
 
 
 @pytest.fixture
 def dog_clip() -> Path:
     """282 frames of 640x360, 25 a second."""
-    return Path(__file__).parent.parent / "demo" / "dog.mp4"
+    return CLIP
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def write_video(tmp_path: Path) -> WriteVideo:
 def small_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector of two classes with random weights: two convolutions and two heads, 64x64 in, D = 256."""
     from singleshot.export.graph_file import save_graph  # onnx is not there where the runtime alone is tested
-    from singleshot.tests.data.small_detector import CARD, small_detector_graph
+    from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
     path = tmp_path_factory.mktemp("small") / "small.onnx"
     save_graph(small_detector_graph(), CARD, path)

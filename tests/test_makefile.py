@@ -9,12 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-
-
 PYTHON = f"""#!{sys.executable}
 import shutil, sys
 from pathlib import Path
+from singleshot.tests.places import ROOT
 
 log = Path("calls")
 if sys.argv[1] == "-c":

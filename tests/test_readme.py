@@ -10,9 +10,9 @@ import pytest
 import typer.core
 import typer.main
 
+from singleshot.tests.places import ROOT
 from singleshot.tools.cli import VERBS, app
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ALIASES = {"rt-detect": "rt-detect", "export-engine": "build"}
 """Console scripts and the verb that each is."""

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import singleshot
+from singleshot.tests.places import ROOT
 
-ROOT = Path(__file__).parent.parent
 PARTS = ("train", "export", "runtime", "calib", "tools")
 ROOT_FILES = {"__init__.py", "__main__.py", "py.typed"}
 SCRIPTS = {

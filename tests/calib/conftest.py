@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-DATA = Path(__file__).parent.parent / "data"
+from singleshot.tests.places import KAGGLE, VOC_ROOT
 
 BoxText = tuple[object, object, object, object]
 
@@ -74,13 +74,13 @@ def voc_folder(tmp_path: Path) -> VocFolder:
 @pytest.fixture
 def voc_root() -> Path:
     """Five real images."""
-    return DATA / "VOCdevkit"
+    return VOC_ROOT
 
 
 @pytest.fixture
 def kaggle_root() -> Path:
     """Six real images."""
-    return DATA / "kaggle"
+    return KAGGLE
 
 
 @pytest.fixture

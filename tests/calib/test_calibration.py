@@ -23,8 +23,8 @@ from singleshot.calib.calibration_table import METHODS
 from singleshot.calib.image_pool import ImagePool, Named
 from singleshot.runtime.detector import fit_frame
 from singleshot.runtime.errors import InputError
-from singleshot.tests.data.hostile_detector import patches
-from singleshot.tests.data.small_detector import CARD, small_detector_graph
+from singleshot.tests.fixtures.hostile_detector import patches
+from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
 IMAGES = 12
 COUNT = 8

@@ -20,7 +20,7 @@ from singleshot.calib.domain_gap import DomainGap, Evidence
 from singleshot.calib.image_pool import ImagePool
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.images import read_image_bgr
-from singleshot.tests.data.hostile_detector import patches
+from singleshot.tests.fixtures.hostile_detector import patches
 
 Write = Callable[..., Path]
 

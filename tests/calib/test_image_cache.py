@@ -27,8 +27,8 @@ from singleshot.calib.sample_check import Found, image_or_problem
 from singleshot.calib.samples import Sample
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.images import read_image_bgr
+from singleshot.tests.places import VOC_ROOT
 
-VOC = Path(__file__).parent.parent / "data" / "VOCdevkit"
 HW = (64, 96)
 KILLED = -signal.SIGKILL
 
@@ -36,7 +36,7 @@ KILLED = -signal.SIGKILL
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Five images to spoil."""
-    shutil.copytree(VOC, tmp_path / "VOCdevkit")
+    shutil.copytree(VOC_ROOT, tmp_path / "VOCdevkit")
     return tmp_path / "VOCdevkit"
 
 

@@ -19,7 +19,7 @@ from singleshot.calib.quantized_graph import quantized_convolutions, quantized_g
 from singleshot.export.tail import PREFIX
 from singleshot.runtime import session_openvino
 from singleshot.runtime.errors import InputError
-from singleshot.tests.data.small_detector import CARD, SIDE, small_detector_graph
+from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
 from singleshot.tools.reference_ssd import reference_ssd
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)

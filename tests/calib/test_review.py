@@ -20,9 +20,9 @@ from singleshot.runtime.card import Card, InputSpec, Task
 from singleshot.runtime.classifications import Classification
 from singleshot.runtime.detections import Detections
 from singleshot.runtime.session import Session
+from singleshot.tests.places import VOC_ROOT
 
 CAT, DOG, NOTHING = 0, 1, 2
-DATA = Path(__file__).parent.parent / "data"
 
 Box = tuple[float, float, float, float]
 LEFT: Box = (0, 0, 40, 100)
@@ -123,7 +123,7 @@ class Says:
 
 
 def open_voc(*class_names: str) -> Dataset:
-    return open_dataset(DATA / "VOCdevkit", class_names=class_names)
+    return open_dataset(VOC_ROOT, class_names=class_names)
 
 
 def test_a_detector_that_sees_a_horse_everywhere() -> None:

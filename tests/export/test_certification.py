@@ -17,7 +17,7 @@ from singleshot.export.inspection import inspect_artefact
 from singleshot.runtime.card import Origin, sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.session import open_session
-from singleshot.tests.data.small_detector import CARD
+from singleshot.tests.fixtures.small_detector import CARD
 
 openvino = pytest.importorskip("openvino")
 

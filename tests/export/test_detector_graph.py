@@ -22,6 +22,7 @@ from singleshot.runtime.detector import fit_frame
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
 from singleshot.runtime.images import read_image_bgr
 from singleshot.runtime.session import open_session
+from singleshot.tests.places import PHOTOS
 from singleshot.train.branches import Branch
 from singleshot.train.checkpoint import FRAMES_KEY, NETWORK_PREFIX, load_checkpoint
 from singleshot.train.network_options import NetworkOptions
@@ -29,7 +30,6 @@ from singleshot.train.networks import build_detector
 from singleshot.train.session_torch import TorchSession
 from singleshot.train.ssd import SSD
 
-PHOTOS = Path(__file__).parent.parent / "data" / "VOCdevkit" / "VOC2012" / "JPEGImages"
 SIDE = 64
 CLASSES = ("cat", "dog", "horse")
 SPEC = InputSpec(height=SIDE, width=SIDE, colour="rgb", mean=(127, 127, 127), std=(128, 128, 128))

@@ -26,7 +26,7 @@ from singleshot.export.tensorrt_api import TensorRt
 from singleshot.runtime.card import Card, card_from_json, sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
 from singleshot.runtime.session import open_session
-from singleshot.tests.data.small_detector import CARD, SIDE, small_detector_graph
+from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
 
 CONVOLUTIONS = 4
 OUTPUTS = {"num_dets", "det_boxes", "det_scores", "det_classes", "exact"}

@@ -20,7 +20,7 @@ from singleshot.export.graph_file import save_graph
 from singleshot.export.plan_program import read_plan_program
 from singleshot.runtime.card import Card
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.tests.data import small_classifier, small_detector
+from singleshot.tests.fixtures import small_classifier, small_detector
 
 GRAPHS = {
     "detector": (small_detector.small_detector_graph, small_detector.CARD),

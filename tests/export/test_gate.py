@@ -21,7 +21,7 @@ from singleshot.export.quantizer import Quantizer
 from singleshot.runtime.card import Card
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.session import open_session
-from singleshot.tests.data.hostile_detector import (
+from singleshot.tests.fixtures.hostile_detector import (
     BLOCKS,
     CARD,
     EVERY_LAYER,

@@ -20,7 +20,13 @@ from singleshot.export.gated_quantization import GatedInt8, gate_fp16, gate_int8
 from singleshot.export.graph_file import save_graph
 from singleshot.runtime.errors import CheckError
 from singleshot.runtime.session import open_session
-from singleshot.tests.data.hostile_detector import CARD, EVERY_LAYER, hostile_detector_graph, patches, write_labelled
+from singleshot.tests.fixtures.hostile_detector import (
+    CARD,
+    EVERY_LAYER,
+    hostile_detector_graph,
+    patches,
+    write_labelled,
+)
 
 RULE = GateSettings(max_drop=5, replicates=50)
 

@@ -24,9 +24,9 @@ from singleshot.runtime.card import BackendParity, Measurement, sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.images import read_image_bgr
 from singleshot.runtime.session import open_session
-from singleshot.tests.data.hostile_detector import CARD as HOSTILE_CARD
-from singleshot.tests.data.hostile_detector import EVERY_LAYER, hostile_detector_graph, patches
-from singleshot.tests.data.small_detector import CARD, small_detector_graph
+from singleshot.tests.fixtures.hostile_detector import CARD as HOSTILE_CARD
+from singleshot.tests.fixtures.hostile_detector import EVERY_LAYER, hostile_detector_graph, patches
+from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
 COUNT = 10
 SETTINGS = QuantizationSettings(method="mse", count=COUNT)

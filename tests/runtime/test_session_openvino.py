@@ -15,9 +15,8 @@ from singleshot.runtime.images import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.runtime.session_openvino import OpenVinoRunner
 from singleshot.runtime.shipped import shipped_detector
+from singleshot.tests.places import PHOTOS
 from singleshot.tests.runtime.test_session import SIDE, quarters
-
-PHOTOGRAPHS = Path(__file__).parent.parent / "data" / "VOCdevkit" / "VOC2012" / "JPEGImages"
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def test_more_batch_sizes_than_are_kept(graphs: Path) -> None:
 @needs_openvino
 def test_f32_is_f32_and_bf16_is_not() -> None:
     """OpenVINO takes bf16 by itself where the processor has it: on such a machine the two must differ."""
-    photograph = read_image_bgr(PHOTOGRAPHS / "2008_008487.jpg")
+    photograph = read_image_bgr(PHOTOS / "2008_008487.jpg")
     answers = {}
     for backend, precision in (("onnxruntime", "auto"), ("openvino", "f32"), ("openvino", "bf16")):
         if precision == "bf16" and not session_openvino.computes_bf16():

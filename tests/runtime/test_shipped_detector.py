@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,9 @@ from singleshot.runtime.images import read_image_bgr
 from singleshot.runtime.session import Session, open_session
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.runtime.sources import open_source
+from singleshot.tests.places import FIXTURES, ROOT
 
-DEMO = Path(__file__).parent.parent.parent / "demo"
-DATA = Path(__file__).parent.parent / "data"
+DEMO = ROOT / "demo"
 SCORE = 0.5
 ANIMALS = ("cat", "cow", "dog", "horse", "sheep")
 
@@ -91,7 +90,7 @@ def test_sees_animals_in_at_most_a_twentieth_of_the_frames_with_bottles(session:
 def test_the_papers_detector_knows_what_small_pictures_show() -> None:
     graph = shipped_detector("ssd_resnet")
     assert graph.stat().st_size < 20e6
-    pictures = sorted((DATA / "imagenet25").rglob("*.JPEG"))  # two a class, none trained on
+    pictures = sorted((FIXTURES / "imagenet25").rglob("*.JPEG"))  # two a class, none trained on
     with open_session(graph) as session:
         card = session.card
         guesses = [

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from singleshot.tests.places import GRAPHS
 from singleshot.tools import bench
 
-ROOT = Path(__file__).parent.parent.parent
-GRAPH = ROOT / "tests" / "data" / "graphs" / "quarters.onnx"
+GRAPH = GRAPHS / "quarters.onnx"
 QUICK = ["--frames", "3", "--repeats", "1"]
 
 

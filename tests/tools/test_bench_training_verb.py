@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-VOC = Path(__file__).parent.parent / "data" / "VOCdevkit"
+from singleshot.tests.places import VOC_ROOT
+
 QUICK = ["--networks", "vgg_lite", "--side", "32", "--steps", "1", "--rounds", "1", "--batch-size", "2"]
 
 
 def run_bench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "singleshot", "bench-training", "--data", VOC, *arguments]
+    command = [sys.executable, "-m", "singleshot", "bench-training", "--data", VOC_ROOT, *arguments]
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
 

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 from typer.testing import CliRunner, Result
 
 from singleshot.export.graph_file import save_graph
-from singleshot.tests.data.small_detector import CARD, small_detector_graph
+from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 from singleshot.tools.build_verb import build
 
 

@@ -15,11 +15,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from singleshot.tests.places import VOC_ROOT
 from singleshot.tools.check_data_verb import check_data
 from singleshot.tools.convert_data_verb import convert_data
 from singleshot.tools.data_tables import interval_names
-
-VOC = Path(__file__).parent.parent / "data" / "VOCdevkit"
 
 
 def run(verb: Callable[..., Any], *arguments: object) -> Result:
@@ -29,7 +28,7 @@ def run(verb: Callable[..., Any], *arguments: object) -> Result:
 
 
 def test_tables_fit_a_terminal_and_say_what_is_there() -> None:
-    result = run(check_data, VOC, "--split", "trainval")
+    result = run(check_data, VOC_ROOT, "--split", "trainval")
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "voc layout: VOC2012"
@@ -42,7 +41,7 @@ def test_tables_fit_a_terminal_and_say_what_is_there() -> None:
 
 
 def test_json_is_all_there_is_on_stdout() -> None:
-    result = run(check_data, VOC, "--split", "seeded-val", "--seed", 1, "--classes", "dog,person", "--json")
+    result = run(check_data, VOC_ROOT, "--split", "seeded-val", "--seed", 1, "--classes", "dog,person", "--json")
     assert result.exit_code == 0, result.stderr
     written = json.loads(result.stdout)
     assert (written["layout"], written["name"], written["seed"]) == ("voc", "VOC2012", 1)
@@ -53,7 +52,7 @@ def test_json_is_all_there_is_on_stdout() -> None:
 
 def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
     page = tmp_path / "new" / "page.html"
-    result = run(check_data, VOC, "--html", page)
+    result = run(check_data, VOC_ROOT, "--html", page)
     assert result.exit_code == 0, result.stderr
     text = page.read_text(encoding="utf-8")
     sources = re.findall(r'(?:src|href)="([^"]{0,23})', text)
@@ -65,7 +64,7 @@ def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
 
 
 def test_fitted_default_boxes_match_no_fewer_objects(tmp_path: Path) -> None:
-    arguments = (VOC, "--split", "train", "--split", "val", "--fit-default-boxes")
+    arguments = (VOC_ROOT, "--split", "train", "--split", "val", "--fit-default-boxes")
     told = json.loads(run(check_data, *arguments, "--json").stdout)
     fitted = told["fitted_default_boxes"]
     assert (fitted["split"], list(fitted["splits"])) == ("train", ["train", "val"])
@@ -84,7 +83,7 @@ def test_the_sheet_shows_images_as_trained_on(tmp_path: Path) -> None:
     sheet, page, config = tmp_path / "sheet.png", tmp_path / "page.html", tmp_path / "config.toml"
     config.write_text("[augmentation]\ncrop = false\nexpansion = 0\ncolour = 0\nhorizontal_flip = 1\n")
     arguments = ["--split", "trainval", "--show-augmented", sheet, "--config", config, "--html", page]
-    result = run(check_data, VOC, *arguments)
+    result = run(check_data, VOC_ROOT, *arguments)
     assert result.exit_code == 0, result.stderr
     assert result.stderr.splitlines()[-2:] == [f"{sheet}: written", f"{page}: written"]
     assert "As trained on" in page.read_text(encoding="utf-8")
@@ -99,7 +98,7 @@ def test_the_sheet_shows_images_as_trained_on(tmp_path: Path) -> None:
 
 def test_names_are_written_as_text_into_the_page(tmp_path: Path) -> None:
     first = tmp_path / "first"
-    assert run(convert_data, VOC, "--to", "csv", "-o", first).exit_code == 0
+    assert run(convert_data, VOC_ROOT, "--to", "csv", "-o", first).exit_code == 0
     for path in first.glob("*.csv"):
         path.write_text(path.read_text().replace(",dog,", ",<b>dog</b>,"))
     page = tmp_path / "page.html"
@@ -129,20 +128,20 @@ def test_names_are_written_as_text_into_the_page(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options_are_one_line(arguments: list[str], message: str) -> None:
-    result = run(check_data, VOC, *arguments)
+    result = run(check_data, VOC_ROOT, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines()[-1].startswith(message)
 
 
 def test_conversion_says_what_it_wrote_and_what_is_lost(tmp_path: Path) -> None:
-    result = run(convert_data, VOC, "--to", "yolo", "-o", tmp_path / "out")
+    result = run(convert_data, VOC_ROOT, "--to", "yolo", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines() == [
         f"{tmp_path / 'out'}: yolo layout, train 3, trainval 5, val 2",
         "not kept, difficult: 1 objects so marked become ordinary ones",
     ]
     assert "5 images read, 0 of them without objects; 13 objects, 1 of them difficult" in result.stderr
-    again = run(convert_data, VOC, "--to", "yolo", "-o", tmp_path / "out")
+    again = run(convert_data, VOC_ROOT, "--to", "yolo", "-o", tmp_path / "out")
     assert again.exit_code == 2
     assert "expected a new or empty folder, got one that holds something" in again.stderr
 

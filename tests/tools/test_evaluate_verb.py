@@ -12,9 +12,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from singleshot.calib.average_precision import MIN_OBJECTS
+from singleshot.tests.places import GRAPHS
 from singleshot.tools.evaluate_verb import evaluate
 
-GRAPH = Path(__file__).parent.parent / "data" / "graphs" / "quarters.onnx"
+GRAPH = GRAPHS / "quarters.onnx"
 
 
 @pytest.fixture

@@ -14,7 +14,12 @@ from singleshot.export.gate import gate
 from singleshot.export.gate_judge import Candidate, GateSettings
 from singleshot.export.gate_result import GateResult
 from singleshot.export.graph_file import save_graph
-from singleshot.tests.data.hostile_detector import CARD, hostile_detector_graph, quantized_by_rounding, write_labelled
+from singleshot.tests.fixtures.hostile_detector import (
+    CARD,
+    hostile_detector_graph,
+    quantized_by_rounding,
+    write_labelled,
+)
 from singleshot.tools.gate_page import save_gate_page
 from singleshot.tools.gate_plots import deltas_svg, front_svg
 

@@ -12,11 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 from singleshot.export.tail import append_onnx_tail
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.errors import InputError
+from singleshot.tests.places import CLIP, FIXTURES, GRAPHS, ROOT
 from singleshot.tools.latency import measure_latency
 
-ROOT = Path(__file__).parent.parent.parent
 CLIP = ROOT / "demo" / "dog.mp4"
-GRAPH = ROOT / "tests" / "data" / "graphs" / "quarters.onnx"
+GRAPH = GRAPHS / "quarters.onnx"
 CLASSIFIER = GRAPH.with_name("quarters_classifier.onnx")
 
 ROUNDING = 1e-9
@@ -85,7 +85,7 @@ def test_more_frames_than_the_clip_has() -> None:
 
 
 def test_images_are_no_clip() -> None:
-    folder = ROOT / "tests" / "data"
+    folder = FIXTURES
     picture = next(folder.rglob("*.jp*g"), None) or next(folder.rglob("*.JPEG"))
     with pytest.raises(InputError, match=r"expected a video, got images\.$"):
         measure_latency(GRAPH, picture, frames=1, repeats=1)

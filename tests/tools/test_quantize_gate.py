@@ -9,7 +9,13 @@ import cv2
 import pytest
 
 from singleshot.export.graph_file import save_graph
-from singleshot.tests.data.hostile_detector import CARD, EVERY_LAYER, hostile_detector_graph, patches, write_labelled
+from singleshot.tests.fixtures.hostile_detector import (
+    CARD,
+    EVERY_LAYER,
+    hostile_detector_graph,
+    patches,
+    write_labelled,
+)
 from singleshot.tools.cli import app
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from singleshot.tests.data.hostile_detector import patches
+from singleshot.tests.fixtures.hostile_detector import patches
 from singleshot.tools.cli import app
 
 

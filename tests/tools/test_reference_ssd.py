@@ -14,9 +14,9 @@ from singleshot.runtime.detector import detect
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.images import read_image_bgr
 from singleshot.runtime.session import open_session
+from singleshot.tests.places import PHOTOS
 from singleshot.tools.reference_ssd import CLASSES, main, reference_ssd
 
-DATA = Path(__file__).parent.parent / "data"
 DEFAULT_BOXES = 8732
 """Of SSD300."""
 
@@ -29,7 +29,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_detects_something_and_is_sure_of_little(graph: Path) -> None:
-    photographs = sorted((DATA / "VOCdevkit" / "VOC2012" / "JPEGImages").iterdir())[:2]
+    photographs = sorted(PHOTOS.iterdir())[:2]
     with open_session(graph, backend="onnxruntime") as session:
         for found in (detect(session, read_image_bgr(path)) for path in photographs):
             assert 0 < len(found) <= 100

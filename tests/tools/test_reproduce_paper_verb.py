@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from singleshot.tests.places import KAGGLE
 from singleshot.tools import reproduce_paper_verb
 from singleshot.train.paper import PaperRun
 from singleshot.train.paper_runs import PaperRunner
-
-KAGGLE = Path(__file__).parent.parent / "data" / "kaggle"
 
 
 def test_runs_in_order_and_says_which(

@@ -16,13 +16,13 @@ import torch
 import typer
 from typer.testing import CliRunner, Result
 
+from singleshot.tests.places import VOC
 from singleshot.tools.evaluate_verb import evaluate
 from singleshot.tools.train_verb import _SETTINGS, train
 from singleshot.train import networks
 from singleshot.train.batches import AugmentedImages
 from singleshot.train.settings import TrainSettings
 
-SOURCE = Path(__file__).parent.parent / "data" / "VOCdevkit" / "VOC2012"
 HORSES = "2009_000017"
 SMALL = ("--epochs", "2", "--batch-size", "4", "--workers", "0", "--no-pretrained", "--validate-every", "2")
 
@@ -41,7 +41,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         image_ids = [f"{split}{number}" for number in range(count)]
         for image_id in image_ids:
             for kind, suffix in (("JPEGImages", "jpg"), ("Annotations", "xml")):
-                shutil.copy(SOURCE / kind / f"{HORSES}.{suffix}", folder / kind / f"{image_id}.{suffix}")
+                shutil.copy(VOC / kind / f"{HORSES}.{suffix}", folder / kind / f"{image_id}.{suffix}")
         (folder / "ImageSets" / "Main" / f"{split}.txt").write_text("\n".join(image_ids))
     return tmp_path
 

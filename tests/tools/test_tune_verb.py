@@ -11,14 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from singleshot.tests.places import VOC_ROOT
 from singleshot.tools import tune_verb
 from singleshot.tools.tune_verb import tune
 from singleshot.train import tuning
 from singleshot.train.training import TrainingResult
 
 pytest.importorskip("optuna")
-
-DATA = Path(__file__).parent.parent / "data"
 
 
 def run(*arguments: object) -> Result:
@@ -42,7 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def options(folder: Path, *more: object) -> tuple[object, ...]:
-    return ("ssd_lite0", "--data", DATA / "VOCdevkit", "-o", folder, "--vary", "learning_rate", *more)
+    return ("ssd_lite0", "--data", VOC_ROOT, "-o", folder, "--vary", "learning_rate", *more)
 
 
 @pytest.mark.usefixtures("quick")

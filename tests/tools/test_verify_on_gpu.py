@@ -14,9 +14,10 @@ from typer.testing import CliRunner, Result
 
 from singleshot.runtime import cuda_layer
 from singleshot.runtime.errors import NoDeviceError
+from singleshot.tests.places import ROOT
 from singleshot.tools.verify_on_gpu import NO_GPU, verify_on_gpu
 
-SCRIPT = Path(__file__).parent.parent.parent / "tools" / "verify_on_gpu.sh"
+SCRIPT = ROOT / "tools" / "verify_on_gpu.sh"
 
 
 def _run(*arguments: str) -> Result:

@@ -1,4 +1,4 @@
-"""Labelled images for training: the few real ones of tests/data, repeated under new names."""
+"""Labelled images for training: the few real ones of tests/fixtures, repeated under new names."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-DATA = Path(__file__).parent.parent / "data"
-SOURCE = DATA / "VOCdevkit" / "VOC2012"
+from singleshot.tests.places import KAGGLE, VOC
+
+SOURCE = VOC
 PICTURES = {
     "dog": "2010_000276",
     "dog and two chairs, one difficult": "2010_001911",
@@ -58,7 +59,7 @@ def animals_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def kaggle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six real images in Kaggle's layout, eight times each under new names: every class is in both splits."""
-    root = Path(shutil.copytree(DATA / "kaggle", tmp_path_factory.mktemp("kaggle"), dirs_exist_ok=True))
+    root = Path(shutil.copytree(KAGGLE, tmp_path_factory.mktemp("kaggle"), dirs_exist_ok=True))
     train = Path("CLS-LOC") / "train"
     listed = []
     for path in sorted(root.rglob("*.JPEG")):

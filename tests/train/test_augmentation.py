@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from torchvision.transforms import v2
 
 from singleshot.calib.image_cache import StoredImage
 from singleshot.runtime.images import read_image_bgr
+from singleshot.tests.places import PHOTOS
 from singleshot.train.augmentation import (
     AugmentationPlan,
     augmented_image,
@@ -25,7 +24,7 @@ from singleshot.train.augmentation import (
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.device_augmentation import planned_images
 
-PHOTO = Path(__file__).parent.parent / "data" / "VOCdevkit" / "VOC2012" / "JPEGImages" / "2010_000276.jpg"
+PHOTO = PHOTOS / "2010_000276.jpg"
 NONE = AugmentationSettings.none()
 ALL = AugmentationSettings(
     horizontal_flip=0.5, vertical_flip=0.5, rotation_degrees=40, scaling=0.5, expansion=0.5, colour=0.5

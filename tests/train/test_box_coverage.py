@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from singleshot.calib.datasets import open_dataset
 from singleshot.runtime.errors import InputError
+from singleshot.tests.places import VOC_ROOT
 from singleshot.train.box_coverage import best_overlaps, box_coverage
-
-VOC = Path(__file__).parent.parent / "data" / "VOCdevkit"
 
 
 def test_overlaps_by_hand() -> None:
@@ -21,7 +18,7 @@ def test_overlaps_by_hand() -> None:
 
 
 def test_real_objects() -> None:
-    dataset = open_dataset(VOC, class_names=("dog", "person", "sheep"))
+    dataset = open_dataset(VOC_ROOT, class_names=("dog", "person", "sheep"))
     coverage = box_coverage(dataset, "trainval", "ssd_lite0")
     assert {name: int(counts.sum()) for name, counts in coverage.objects.items()} == {"dog": 2, "person": 4, "sheep": 0}
     assert all((coverage.matched[name] <= coverage.objects[name]).all() for name in dataset.class_names)
@@ -33,9 +30,9 @@ def test_real_objects() -> None:
 
 
 def test_no_objects_are_no_division_by_zero() -> None:
-    assert box_coverage(open_dataset(VOC, class_names=("sheep",)), "train", "ssd_lite0").share == 0
+    assert box_coverage(open_dataset(VOC_ROOT, class_names=("sheep",)), "train", "ssd_lite0").share == 0
 
 
 def test_a_network_that_does_not_exist() -> None:
     with pytest.raises(InputError, match=r"expected a network, one of"):
-        box_coverage(open_dataset(VOC), "train", "yolo")
+        box_coverage(open_dataset(VOC_ROOT), "train", "yolo")

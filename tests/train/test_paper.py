@@ -42,7 +42,6 @@ from singleshot.train.paper_results import (
     save_finished,
 )
 
-KAGGLE = Path(__file__).parent.parent / "data" / "kaggle"
 RUN = PaperRun(
     round="classification",
     network="resnet_dropout",
