@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from singleshot.tests.places import CLIP, GRAPHS
+from singleshot.tests.fixtures.voc_folder import VocFolder
+from singleshot.tests.places import CLIP, GRAPHS, KAGGLE, VOC_ROOT
 
 # How long an example takes says something of the machine, nothing of the code.
 settings.register_profile("steady", deadline=None)
@@ -93,3 +95,26 @@ def small_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("small") / "small.onnx"
     save_graph(small_detector_graph(), CARD, path)
     return path
+
+
+@pytest.fixture
+def voc_folder(tmp_path: Path) -> VocFolder:
+    return VocFolder(root=tmp_path)
+
+
+@pytest.fixture
+def voc_root() -> Path:
+    """Five real images."""
+    return VOC_ROOT
+
+
+@pytest.fixture
+def kaggle_root() -> Path:
+    """Six real images."""
+    return KAGGLE
+
+
+@pytest.fixture
+def kaggle_copy(tmp_path: Path, kaggle_root: Path) -> Path:
+    """The same six, to be changed."""
+    return Path(shutil.copytree(kaggle_root, tmp_path / "kaggle"))

@@ -15,7 +15,7 @@ import pytest
 import singleshot
 from singleshot.tests.places import ROOT
 
-PARTS = ("train", "export", "runtime", "calib", "tools")
+PARTS = ("train", "export", "runtime", "data", "calib", "tools")
 ROOT_FILES = {"__init__.py", "__main__.py", "py.typed"}
 SCRIPTS = {
     "singleshot = singleshot.tools.cli:main",

@@ -17,7 +17,7 @@ from singleshot.calib.sample_check import check_samples, read_or_leave_out
 from singleshot.runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from .conftest import VocFolder
+    from singleshot.tests.fixtures.voc_folder import VocFolder
 
 Spoil = Callable[["VocFolder"], None]
 

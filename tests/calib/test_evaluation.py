@@ -19,7 +19,7 @@ from singleshot.runtime.detections import Detections
 from singleshot.runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from .conftest import VocFolder
+    from singleshot.tests.fixtures.voc_folder import VocFolder
 
 
 class LeftHalf:

@@ -14,7 +14,7 @@ from singleshot.calib.labelled_images import drawn_images, halves
 from singleshot.runtime.card import InputSpec, sha256_of_file
 
 if TYPE_CHECKING:
-    from .conftest import VocFolder
+    from singleshot.tests.fixtures.voc_folder import VocFolder
 
 SPEC = InputSpec(height=16, width=16, mean=(0, 0, 0), std=(1, 1, 1))
 

@@ -14,7 +14,7 @@ from singleshot.calib.voc import VOC_CLASS_NAMES
 from singleshot.runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from .conftest import BoxText, VocFolder
+    from singleshot.tests.fixtures.voc_folder import BoxText, VocFolder
 
 ANIMALS = ("cat", "cow", "dog", "horse", "sheep", "person")
 
