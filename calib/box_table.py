@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .class_list import resolve_listed_class
-from .layout import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject
+from .layout import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject, resolve_listed_class
 
 Edges = tuple[float, float, float, float]
 _LOOKED_FOR = 20

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+
+from ..runtime.errors import InputError
 
 LayoutKind = Literal["voc", "kaggle", "coco", "yolo", "csv"]
 
@@ -96,3 +100,22 @@ def with_usual_names(lists: dict[str, Path]) -> dict[str, Path]:
         if name not in lists and len(meant) == 1:
             usual[name] = lists[meant[0]]
     return {**usual, **lists}
+
+
+_NAMED = 20
+"""How many of many classes an error names."""
+
+
+def resolve_listed_class(name: str, class_names: Sequence[str], *, source: str) -> str:
+    """Accept a class of a data set that has a closed list of them.
+
+    Raises:
+        InputError: it is not in the list; the text names near ones.
+    """
+    if name in class_names:
+        return name
+    near = difflib.get_close_matches(name, class_names, n=3)
+    more = len(class_names) - _NAMED
+    those = ", ".join(class_names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    hint = f"Near: {', '.join(near)}." if near else f"They are {those}."
+    raise InputError(f"{name}: expected one of the {len(class_names)} classes of {source}. {hint}")

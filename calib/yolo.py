@@ -18,8 +18,14 @@ from typing import Literal
 from ..runtime.errors import InputError
 from ..runtime.images import IMAGE_SUFFIXES, image_hw
 from .box_table import finite_numbers, id_from_path, images_base
-from .class_list import resolve_listed_class
-from .layout import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject, with_usual_names
+from .layout import (
+    Annotation,
+    AnnotationBrokenError,
+    AnnotationMissingError,
+    LabelledObject,
+    resolve_listed_class,
+    with_usual_names,
+)
 from .yolo_settings import YoloSettings, read_yolo_settings
 
 _NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names")

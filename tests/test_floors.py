@@ -53,7 +53,7 @@ def early_imports_of(source: str) -> set[str]:
 
 def wrong_imports(source: str, package: str) -> list[str]:
     """Say what is wrong with the imports of one module of a package, a line each."""
-    part = package.split(".")[0]
+    part = package.split(".", maxsplit=1)[0]
     wrong = [
         f"{name} is absolute: import it relatively"
         for name in absolute_imports_of(source)

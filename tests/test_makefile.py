@@ -9,10 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+from singleshot.tests.places import ROOT
+
 PYTHON = f"""#!{sys.executable}
 import shutil, sys
 from pathlib import Path
-from singleshot.tests.places import ROOT
 
 log = Path("calls")
 if sys.argv[1] == "-c":

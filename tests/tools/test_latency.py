@@ -12,10 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from singleshot.export.tail import append_onnx_tail
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.errors import InputError
-from singleshot.tests.places import CLIP, FIXTURES, GRAPHS, ROOT
+from singleshot.tests.places import CLIP, FIXTURES, GRAPHS
 from singleshot.tools.latency import measure_latency
 
-CLIP = ROOT / "demo" / "dog.mp4"
 GRAPH = GRAPHS / "quarters.onnx"
 CLASSIFIER = GRAPH.with_name("quarters_classifier.onnx")
 
