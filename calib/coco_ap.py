@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..runtime.boxes import iou_matrix
 from ..runtime.require import require
-from .class_boxes import ClassBoxes
+from .accuracy.class_boxes import ClassBoxes
 
 MAX_DETECTIONS = 100
 """COCO looks at this many detections of a class in an image, the best ones."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .accuracy.class_matches import NOT_FOUND
 from .bootstrap import REPLICATES, Interval, intervals, resamples
-from .class_matches import NOT_FOUND
 from .records import Group, Records
 
 SHIFT_LIMIT = 0.5

@@ -11,9 +11,9 @@ from ..runtime.classifications import Classification
 from ..runtime.detector import detections_to_frame
 from ..runtime.errors import InputError
 from ..runtime.session import Session
-from .accuracy import label_of
-from .average_precision import DetectionEvaluator
-from .class_matches import NOT_FOUND
+from .accuracy.average_precision import DetectionEvaluator
+from .accuracy.class_matches import NOT_FOUND
+from .accuracy.top_k import label_of
 from .classification_records import ClassificationRecords
 from .detection_records import DetectionRecords
 from .image_stream import check_same_classes

@@ -13,8 +13,8 @@ from ..runtime.classifier import classify
 from ..runtime.detections import Detections
 from ..runtime.detector import detect
 from ..runtime.session import Session
-from .accuracy import AccuracyEvaluator, AccuracyResult, label_of
-from .average_precision import DetectionEvaluator, EvaluationResult
+from .accuracy.average_precision import DetectionEvaluator, EvaluationResult
+from .accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of
 from .datasets import Dataset
 from .detection_records import DetectionRecords
 from .image_stream import check_same_classes, streamed_images

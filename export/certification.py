@@ -16,9 +16,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..calib.accuracy import AccuracyResult, evaluate_accuracy
-from ..calib.average_precision import EvaluationResult
-from ..calib.evaluation import evaluate, open_dataset_for
+from ..calib.accuracy.average_precision import EvaluationResult
+from ..calib.accuracy.evaluate import evaluate, open_dataset_for
+from ..calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 from ..runtime.card import BackendParity, Card, sha256_of_file
 from ..runtime.errors import CheckError, InputError
 from ..runtime.frame import Frame

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..calib.accuracy.evaluate import open_dataset_for
 from ..calib.datasets import Dataset
-from ..calib.evaluation import open_dataset_for
 from ..calib.labelled_images import LabelledImages, drawn_images, halves
 from ..calib.samples import data_sha256
 from .gate_judge import Candidate, GateSettings, Judge, Judged, Open, Progress, no_progress, open_alike

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..calib.average_precision import MIN_OBJECTS
+from ..calib.accuracy.average_precision import MIN_OBJECTS
 from ..calib.bootstrap import REPLICATES
 from ..calib.comparison import Changed, Delta, ScoreShift, deltas, lost_and_gained, score_shift
 from ..calib.labelled_images import LabelledImages

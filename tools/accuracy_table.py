@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..calib.accuracy import AccuracyResult
+    from ..calib.accuracy.top_k import AccuracyResult
 
 
 def print_accuracy(result: AccuracyResult, *, title: str) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..calib.accuracy import AccuracyResult
-    from ..calib.average_precision import ClassResult, EvaluationResult
+    from ..calib.accuracy.average_precision import ClassResult, EvaluationResult
+    from ..calib.accuracy.top_k import AccuracyResult
     from ..calib.datasets import Dataset
     from ..runtime.session import Session
 
@@ -55,8 +55,8 @@ def evaluate(
     """
     from rich.console import Console
 
-    from ..calib import evaluation
-    from ..calib.accuracy import AccuracyResult
+    from ..calib.accuracy import evaluate as evaluation
+    from ..calib.accuracy.top_k import AccuracyResult
     from .accuracy_table import print_accuracy
 
     talk = Console(stderr=True)
@@ -113,8 +113,8 @@ def _evaluate_with_progress(
 ) -> EvaluationResult | AccuracyResult:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ..calib.accuracy import evaluate_accuracy
-    from ..calib.evaluation import evaluate as evaluate_detector
+    from ..calib.accuracy.evaluate import evaluate as evaluate_detector
+    from ..calib.accuracy.top_k import evaluate_accuracy
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=talk, transient=True) as progress:
@@ -150,7 +150,7 @@ def _to_dict(
 def _print_table(result: EvaluationResult, *, title: str) -> None:
     from rich.console import Console
 
-    from ..calib.average_precision import MIN_OBJECTS
+    from ..calib.accuracy.average_precision import MIN_OBJECTS
 
     table = _table(result, title=title)
     out = Console()

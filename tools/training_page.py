@@ -113,7 +113,7 @@ def _chart(title: str, series: Series) -> str:
 
 
 def _classes(review: Review) -> Iterator[str]:
-    from ..calib.average_precision import EvaluationResult
+    from ..calib.accuracy.average_precision import EvaluationResult
 
     result = review.result
     yield "<h2>Classes</h2>"

@@ -12,9 +12,9 @@ from torch.nn import functional
 from torchmetrics import MeanMetric
 from torchvision.transforms import v2
 
-from ..calib.accuracy import AccuracyEvaluator, AccuracyResult
+from ..calib.accuracy.localization_error import LocalizationError, LocalizationErrorEvaluator, localization_figures
+from ..calib.accuracy.top_k import AccuracyEvaluator, AccuracyResult
 from ..calib.datasets import Dataset
-from ..calib.localization_error import LocalizationError, LocalizationErrorEvaluator, localization_figures
 from ..runtime.card import Card, Measurement
 from ..runtime.classifications import TOP
 from ..runtime.postprocess import classifications_from_logits

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..calib.average_precision import DetectionEvaluator, EvaluationResult
+from ..calib.accuracy.average_precision import DetectionEvaluator, EvaluationResult
+from ..calib.accuracy.localization_error import localization_figures
 from ..calib.datasets import Dataset
-from ..calib.localization_error import localization_figures
 from ..runtime.card import Card, Measurement
 from ..runtime.detector import detections_to_frame
 from .batches import Batch

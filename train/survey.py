@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calib.average_precision import MIN_OBJECTS
+from ..calib.accuracy.average_precision import MIN_OBJECTS
 from ..calib.datasets import Dataset
 from ..calib.sample_check import Progress, check_samples
 from ..calib.samples import Sample, data_sha256

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from singleshot.calib.average_precision import DetectionEvaluator
+from singleshot.calib.accuracy.average_precision import DetectionEvaluator
 from singleshot.calib.classification_records import ClassificationRecords
 from singleshot.calib.comparison import deltas, headline_drop, lost_and_gained, score_shift
 from singleshot.calib.detection_records import DetectionRecords

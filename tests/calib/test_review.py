@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from singleshot.calib.accuracy import AccuracyResult
-from singleshot.calib.average_precision import EvaluationResult
+from singleshot.calib.accuracy.average_precision import EvaluationResult
+from singleshot.calib.accuracy.top_k import AccuracyResult
 from singleshot.calib.datasets import Dataset, open_dataset
 from singleshot.calib.review import confused, review
 from singleshot.calib.samples import Sample

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from singleshot.calib.average_precision import MIN_OBJECTS
+from singleshot.calib.accuracy.average_precision import MIN_OBJECTS
 from singleshot.tests.places import GRAPHS
 from singleshot.tools.evaluate_verb import evaluate
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from singleshot.calib.accuracy import evaluate_accuracy
+from singleshot.calib.accuracy.top_k import evaluate_accuracy
 from singleshot.calib.datasets import open_dataset
 from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..runtime.card import Card
-from ..runtime.detector import detect
-from ..runtime.errors import InputError
-from ..runtime.session import Session
+from ...runtime.card import Card
+from ...runtime.detector import detect
+from ...runtime.errors import InputError
+from ...runtime.session import Session
+from ..datasets import Dataset
+from ..finding import find_layout
+from ..image_stream import check_same_classes, streamed_images
+from ..sample_check import Progress, no_usable_images
 from .average_precision import DetectionEvaluator, EvaluationResult
-from .datasets import Dataset
-from .finding import find_layout
-from .image_stream import check_same_classes, streamed_images
-from .sample_check import Progress, no_usable_images
 
 
 def open_dataset_for(card: Card, root: Path, *, strict: bool = False) -> Dataset:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from singleshot.calib.localization_error import LocalizationErrorEvaluator, guesses_from_detections
+from singleshot.calib.accuracy.localization_error import LocalizationErrorEvaluator, guesses_from_detections
 from singleshot.calib.samples import Sample
 from singleshot.runtime.detections import Detections
 

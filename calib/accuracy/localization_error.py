@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.boxes import iou_matrix
-from ..runtime.classifications import TOP
-from ..runtime.detections import Detections
-from .accuracy import label_of
-from .samples import Sample
+from ...runtime.boxes import iou_matrix
+from ...runtime.classifications import TOP
+from ...runtime.detections import Detections
+from ..samples import Sample
+from .top_k import label_of
 
 FOUND_IOU = 0.5
 """The overlap from which on a box counts as found."""

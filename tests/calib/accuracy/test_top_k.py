@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from singleshot.calib.accuracy import AccuracyEvaluator, evaluate_accuracy, label_of
+from singleshot.calib.accuracy.evaluate import open_dataset_for
+from singleshot.calib.accuracy.top_k import AccuracyEvaluator, evaluate_accuracy, label_of
 from singleshot.calib.datasets import open_dataset
-from singleshot.calib.evaluation import open_dataset_for
 from singleshot.calib.samples import Sample
 from singleshot.runtime.classifications import Classification
 from singleshot.runtime.errors import InputError

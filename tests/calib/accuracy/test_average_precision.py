@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from singleshot.calib.average_precision import MIN_OBJECTS, ClassResult, DetectionEvaluator, EvaluationResult
+from singleshot.calib.accuracy.average_precision import MIN_OBJECTS, ClassResult, DetectionEvaluator, EvaluationResult
 from singleshot.calib.samples import Sample
 from singleshot.runtime.detections import Detections
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from singleshot.calib.class_boxes import ClassBoxes
-from singleshot.calib.class_matches import NOT_FOUND, Areas, average_precision, match_class
+from singleshot.calib.accuracy.class_boxes import ClassBoxes
+from singleshot.calib.accuracy.class_matches import NOT_FOUND, Areas, average_precision, match_class
 from singleshot.calib.coco_ap import coco_average_precision
 
 A = (0.0, 0.0, 40.0, 40.0)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.boxes import iou_matrix
+from ...runtime.boxes import iou_matrix
+from ..coco_ap import MAX_DETECTIONS
 from .class_boxes import ClassBoxes, rows_by_image
-from .coco_ap import MAX_DETECTIONS
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """COCO's ten, T in the shapes below."""

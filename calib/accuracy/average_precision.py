@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.detections import Detections
+from ...runtime.detections import Detections
+from ..coco_ap import coco_average_precision
+from ..samples import Sample
 from .class_boxes import ClassBoxes
-from .coco_ap import coco_average_precision
 from .localization_error import LocalizationError, LocalizationErrorEvaluator, guesses_from_detections
-from .samples import Sample
 from .voc_ap import voc_average_precision
 
 MIN_OBJECTS = 10

@@ -1,0 +1,1 @@
+"""Average precision, top-k accuracy, localization error."""
