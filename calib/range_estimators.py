@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .calibration_table import Method
-from .range_histogram import RangeHistogram
+from .int8.ranges import RangeHistogram
+from .int8.table import Method
 
 STEPS = 127
 """Steps of int8 on either side of 0: the range is symmetric, -128 is not used."""

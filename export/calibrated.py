@@ -11,13 +11,19 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..calib.calibration import Tables, choose_calibration_images, collect_calibration, graph_sha256, images_as_they_are
-from ..calib.calibration_images import Progress, Selection
-from ..calib.calibration_table import CalibrationTable, Method, load_table
-from ..calib.contact_sheet import ContactSheet
-from ..calib.graph_blocks import Block, blocks_of
-from ..calib.image_pool import ImagePool
-from ..calib.quantized_graph import quantized_graph
+from ..calib.int8.choose_images import Progress, Selection
+from ..calib.int8.collect import (
+    Tables,
+    choose_calibration_images,
+    collect_calibration,
+    graph_sha256,
+    images_as_they_are,
+)
+from ..calib.int8.contact_sheet import ContactSheet
+from ..calib.int8.graph_blocks import Block, blocks_of
+from ..calib.int8.image_pool import ImagePool
+from ..calib.int8.quantized_graph import quantized_graph
+from ..calib.int8.table import CalibrationTable, Method, load_table
 from ..runtime.card import Card
 from ..runtime.detector import fit_frame
 from ..runtime.errors import InputError

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import onnx
 
-from ..calib.calibration_table import METHODS, save_table
+from ..calib.int8.table import METHODS, save_table
 from ..runtime.card import BackendParity, sha256_of_file
 from ..runtime.frame import Frame
 from ..runtime.images import read_image_bgr

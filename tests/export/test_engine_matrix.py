@@ -10,8 +10,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from singleshot.calib.calibration_table import CalibrationTable, ImagesRecord, TensorRange
-from singleshot.calib.quantized_graph import quantized_convolutions, quantized_graph, tensors_to_measure
+from singleshot.calib.int8.quantized_graph import quantized_convolutions, quantized_graph, tensors_to_measure
+from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRange
 from singleshot.export import engine as engine_module
 from singleshot.export.engine import build_engine
 from singleshot.export.engine_compile import Precision

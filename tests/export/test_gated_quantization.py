@@ -10,7 +10,7 @@ import cv2
 import onnx
 import pytest
 
-from singleshot.calib.quantized_graph import quantized_convolutions
+from singleshot.calib.int8.quantized_graph import quantized_convolutions
 from singleshot.export import gated_quantization
 from singleshot.export.calibrated import QuantizationSettings
 from singleshot.export.gate import gate

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.calib.disagreement import answers_to, disagreement
-from singleshot.calib.quantized_graph import quantized_convolutions
+from singleshot.calib.int8.quantized_graph import quantized_convolutions
 from singleshot.export.calibrated import QuantizationSettings, calibrate, open_parent
 from singleshot.export.classifier_tail import append_classifier_tail
 from singleshot.export.cluster_tail import with_cluster_tail

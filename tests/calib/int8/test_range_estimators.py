@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singleshot.calib.calibration_table import METHODS, Method
+from singleshot.calib.int8.ranges import RangeHistogram
+from singleshot.calib.int8.table import METHODS, Method
 from singleshot.calib.range_estimators import limit_by
-from singleshot.calib.range_histogram import RangeHistogram
 
 UNIFORM = np.linspace(-1, 1, 100_001)
 OUTLIER = np.append(np.random.default_rng(0).normal(0, 1, 100_000), 100.0)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from onnx import TensorProto, numpy_helper
 
-from singleshot.calib.calibration_table import CalibrationTable, ImagesRecord, TensorRange
-from singleshot.calib.graph_blocks import blocks_of
-from singleshot.calib.quantized_graph import quantized_convolutions, quantized_graph, tensors_to_measure
+from singleshot.calib.int8.graph_blocks import blocks_of
+from singleshot.calib.int8.quantized_graph import quantized_convolutions, quantized_graph, tensors_to_measure
+from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRange
 from singleshot.export.tail import PREFIX
 from singleshot.runtime import session_openvino
 from singleshot.runtime.errors import InputError

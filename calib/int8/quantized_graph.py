@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.errors import InputError
-from ..runtime.require import require
-from .calibration_table import CalibrationTable, TensorRange
+from ...runtime.errors import InputError
+from ...runtime.require import require
+from ..range_estimators import STEPS
 from .graph_blocks import GraphReading, blocks_of, name_of
-from .range_estimators import STEPS
+from .table import CalibrationTable, TensorRange
 
 if TYPE_CHECKING:
     import onnx

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.calib.graph_blocks import GraphReading, blocks_of, name_of
+from singleshot.calib.int8.graph_blocks import GraphReading, blocks_of, name_of
 from singleshot.tests.fixtures.small_detector import small_detector_graph
 from singleshot.tools.reference_ssd import reference_ssd
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singleshot.calib.calibration_table import CalibrationTable, ImagesRecord, TensorRange, load_table, save_table
+from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRange, load_table, save_table
 from singleshot.runtime.card import InputSpec
 from singleshot.runtime.errors import InputError
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from singleshot.calib.image_pool import ImagePool, sha256_of_pixels
+from singleshot.calib.int8.image_pool import ImagePool, sha256_of_pixels
 from singleshot.runtime.errors import InputError
 from singleshot.tests.conftest import WriteVideo
 

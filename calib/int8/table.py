@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..runtime.card import InputSpec
-from ..runtime.errors import InputError
-from ..runtime.whole_files import whole_file
+from ...runtime.card import InputSpec
+from ...runtime.errors import InputError
+from ...runtime.whole_files import whole_file
 
 Method = Literal["minmax", "percentile", "entropy", "mse"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "entropy", "mse")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singleshot.calib.range_histogram import BINS, RangeHistogram
+from singleshot.calib.int8.ranges import BINS, RangeHistogram
 
 VALUES = st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=50)
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from singleshot.calib.calibration_images import LEAST, Looked, Selection, choose_images, farthest_first
-from singleshot.calib.contact_sheet import ContactSheet
-from singleshot.calib.domain_gap import DomainGap, Evidence
-from singleshot.calib.image_pool import ImagePool
+from singleshot.calib.int8.choose_images import LEAST, Looked, Selection, choose_images, farthest_first
+from singleshot.calib.int8.contact_sheet import ContactSheet
+from singleshot.calib.int8.domain_gap import DomainGap, Evidence
+from singleshot.calib.int8.image_pool import ImagePool
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.images import read_image_bgr
 from singleshot.tests.fixtures.hostile_detector import patches

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.errors import InputError
+from ...runtime.errors import InputError
+from ..duplicates import Fingerprint, distinct, fingerprint
 from .domain_gap import DomainGap, Evidence
-from .duplicates import Fingerprint, distinct, fingerprint
 from .image_pool import ImagePool
 
 Progress = Callable[[str, int, int], None]

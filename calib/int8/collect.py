@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.card import Card
-from ..runtime.contract import FRAMES
-from ..runtime.detector import fit_frame
-from ..runtime.errors import InputError
-from ..runtime.require import require
-from .calibration_images import Look, Looked, Progress, Selection, choose_images
-from .calibration_table import METHODS, CalibrationTable, ImagesRecord, Method, TensorRange
+from ...runtime.card import Card
+from ...runtime.contract import FRAMES
+from ...runtime.detector import fit_frame
+from ...runtime.errors import InputError
+from ...runtime.require import require
+from ..range_estimators import limit_by
+from .choose_images import Look, Looked, Progress, Selection, choose_images
 from .domain_gap import Evidence
 from .image_pool import ImagePool, Named, sha256_of_pixels
 from .quantized_graph import tensors_to_measure
-from .range_estimators import limit_by
-from .range_histogram import RangeHistogram
+from .ranges import RangeHistogram
+from .table import METHODS, CalibrationTable, ImagesRecord, Method, TensorRange
 
 if TYPE_CHECKING:
     import onnx

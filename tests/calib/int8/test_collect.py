@@ -11,16 +11,16 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from singleshot.calib.calibration import (
+from singleshot.calib.int8.choose_images import Selection
+from singleshot.calib.int8.collect import (
     Tables,
     choose_calibration_images,
     collect_calibration,
     graph_sha256,
     images_as_they_are,
 )
-from singleshot.calib.calibration_images import Selection
-from singleshot.calib.calibration_table import METHODS
-from singleshot.calib.image_pool import ImagePool, Named
+from singleshot.calib.int8.image_pool import ImagePool, Named
+from singleshot.calib.int8.table import METHODS
 from singleshot.runtime.detector import fit_frame
 from singleshot.runtime.errors import InputError
 from singleshot.tests.fixtures.hostile_detector import patches

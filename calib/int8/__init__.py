@@ -1,0 +1,1 @@
+"""Calibration: images, ranges, tables, and graphs with quantized blocks."""
