@@ -9,7 +9,7 @@ import numpy as np
 
 from ..calib.accuracy.evaluate import open_dataset_for
 from ..calib.datasets import Dataset
-from ..calib.labelled_images import LabelledImages, drawn_images, halves
+from ..calib.records.labelled_images import LabelledImages, drawn_images, halves
 from ..calib.samples import data_sha256
 from .gate_judge import Candidate, GateSettings, Judge, Judged, Open, Progress, no_progress, open_alike
 from .gate_result import GateData, GateResult

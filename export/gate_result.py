@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..calib.comparison import Changed
-from ..calib.labelled_images import LabelledImages
+from ..calib.records.compare import Changed
+from ..calib.records.labelled_images import LabelledImages
 from ..runtime.card import Measurement
 from ..runtime.errors import CheckError
 from .gate_judge import GateSettings, Judged

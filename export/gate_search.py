@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ..calib.records import Records
+from ..calib.records.records import Records
 from .gate_judge import Candidate, Judge
 from .gate_sensitivity import BlockHarm, block_harms
 from .quantizer import Quantizer

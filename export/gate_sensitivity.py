@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
-from ..calib.bootstrap import Interval
-from ..calib.comparison import headline_drop
-from ..calib.disagreement import answers_to, disagreement
-from ..calib.labelled_images import LabelledImages
-from ..calib.recording import record
-from ..calib.records import Records
+from ..calib.records.bootstrap import Interval
+from ..calib.records.compare import headline_drop
+from ..calib.records.disagreement import answers_to, disagreement
+from ..calib.records.labelled_images import LabelledImages
+from ..calib.records.record import record
+from ..calib.records.records import Records
 from .gate_judge import Candidate, Judge
 from .quantizer import Quantizer
 

@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..calib.disagreement import Answer, answers_to, disagreement
 from ..calib.int8.choose_images import Progress, Selection
 from ..calib.int8.quantized_graph import quantized_convolutions
 from ..calib.int8.table import Method, save_table
+from ..calib.records.disagreement import Answer, answers_to, disagreement
 from ..runtime.card import Card, Measurement, derived_origin, sha256_of_file
 from ..runtime.errors import CheckError, InputError
 from ..runtime.session import open_session

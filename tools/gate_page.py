@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from ..calib.operating_point import OperatingPoint, Rederived
+from ..calib.records.operating_point import OperatingPoint, Rederived
 from ..export.gate_judge import Judged
 from ..export.gate_result import GateResult
 from ..export.gate_search import Search

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calib.comparison import Changed
-from ..calib.labelled_images import LabelledImages
+from ..calib.records.compare import Changed
+from ..calib.records.labelled_images import LabelledImages
 from ..calib.sample_check import image_or_problem
 from ..export.gate_judge import Judged
 from .pages import picture, shrunk

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..calib.comparison import SHIFT_LIMIT, Delta, ScoreShift
+from ..calib.records.compare import SHIFT_LIMIT, Delta, ScoreShift
 from ..export.gate_result import GateResult
 
 _WIDTH, _HEIGHT = 720, 300

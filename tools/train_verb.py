@@ -261,7 +261,7 @@ def _report(out: Path, dataset: Dataset, result: TrainingResult, talk: Console) 
     """Look at the best checkpoint once more, image by image, and write the page."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ..calib.review import review
+    from ..calib.records.mistakes import review
     from ..train.checkpoint import open_checkpoint_session
     from ..train.run_folder import RunFolder
     from .training_page import save_training_page

@@ -14,7 +14,7 @@ from .pages import picture, save_page, shrunk
 
 if TYPE_CHECKING:
     from ..calib.datasets import Dataset
-    from ..calib.review import Review, WorstImage
+    from ..calib.records.mistakes import Review, WorstImage
     from ..runtime.card import Card
 
 _STYLE = """table{border-collapse:collapse}td,th{padding:.15em .6em;text-align:right}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..calib.bootstrap import Interval
+from ..calib.records.bootstrap import Interval
 from ..calib.seed_interval import SeedMean
 from ..runtime.require import require
 from .paper import AUGMENTATIONS, NO_AUGMENTATION

@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.calib.disagreement import answers_to, disagreement
 from singleshot.calib.int8.quantized_graph import quantized_convolutions
+from singleshot.calib.records.disagreement import answers_to, disagreement
 from singleshot.export.calibrated import QuantizationSettings, calibrate, open_parent
 from singleshot.export.classifier_tail import append_classifier_tail
 from singleshot.export.cluster_tail import with_cluster_tail

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from singleshot.calib.bootstrap import Interval
+from singleshot.calib.records.bootstrap import Interval
 from singleshot.calib.seed_interval import SeedMean
 from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings

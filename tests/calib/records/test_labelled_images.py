@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from singleshot.calib.datasets import Dataset, open_dataset
-from singleshot.calib.labelled_images import drawn_images, halves
+from singleshot.calib.records.labelled_images import drawn_images, halves
 from singleshot.runtime.card import InputSpec, sha256_of_file
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing_extensions import Self
 from singleshot.calib.accuracy.average_precision import EvaluationResult
 from singleshot.calib.accuracy.top_k import AccuracyResult
 from singleshot.calib.datasets import Dataset, open_dataset
-from singleshot.calib.review import confused, review
+from singleshot.calib.records.mistakes import confused, review
 from singleshot.calib.samples import Sample
 from singleshot.runtime.card import Card, InputSpec, Task
 from singleshot.runtime.classifications import Classification

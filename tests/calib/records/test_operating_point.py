@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singleshot.calib.operating_point import best_f1, point_at, point_of_precision, rederive
-from singleshot.calib.records import Answers
+from singleshot.calib.records.operating_point import best_f1, point_at, point_of_precision, rederive
+from singleshot.calib.records.records import Answers
 
 
 def answers(*rows: tuple[float, bool], wanted: int) -> Answers:

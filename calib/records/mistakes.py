@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.boxes import iou_matrix
-from ..runtime.classifier import classify
-from ..runtime.detections import Detections
-from ..runtime.detector import detect
-from ..runtime.session import Session
-from .accuracy.average_precision import DetectionEvaluator, EvaluationResult
-from .accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of
-from .datasets import Dataset
+from ...runtime.boxes import iou_matrix
+from ...runtime.classifier import classify
+from ...runtime.detections import Detections
+from ...runtime.detector import detect
+from ...runtime.session import Session
+from ..accuracy.average_precision import DetectionEvaluator, EvaluationResult
+from ..accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of
+from ..datasets import Dataset
+from ..image_stream import check_same_classes, streamed_images
+from ..sample_check import Progress
+from ..samples import Sample
 from .detection_records import DetectionRecords
-from .image_stream import check_same_classes, streamed_images
 from .operating_point import best_f1
-from .sample_check import Progress
-from .samples import Sample
 
 MATCH_IOU = 0.5
 """The overlap from which on a detection speaks of an object."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .accuracy.class_matches import NOT_FOUND
+from ..accuracy.class_matches import NOT_FOUND
 from .bootstrap import REPLICATES, Interval, intervals, resamples
 from .records import Group, Records
 

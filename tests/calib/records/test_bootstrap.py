@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from singleshot.calib.bootstrap import Interval, intervals, resamples
+from singleshot.calib.records.bootstrap import Interval, intervals, resamples
 
 
 def test_a_resample_draws_as_many_images_as_there_are() -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from singleshot.calib.accuracy.average_precision import DetectionEvaluator
-from singleshot.calib.classification_records import ClassificationRecords
-from singleshot.calib.comparison import deltas, headline_drop, lost_and_gained, score_shift
-from singleshot.calib.detection_records import DetectionRecords
+from singleshot.calib.records.classification_records import ClassificationRecords
+from singleshot.calib.records.compare import deltas, headline_drop, lost_and_gained, score_shift
+from singleshot.calib.records.detection_records import DetectionRecords
 from singleshot.calib.samples import Sample
 from singleshot.runtime.detections import Detections
 

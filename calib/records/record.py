@@ -7,16 +7,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.classifications import Classification
-from ..runtime.detector import detections_to_frame
-from ..runtime.errors import InputError
-from ..runtime.session import Session
-from .accuracy.average_precision import DetectionEvaluator
-from .accuracy.class_matches import NOT_FOUND
-from .accuracy.top_k import label_of
+from ...runtime.classifications import Classification
+from ...runtime.detector import detections_to_frame
+from ...runtime.errors import InputError
+from ...runtime.session import Session
+from ..accuracy.average_precision import DetectionEvaluator
+from ..accuracy.class_matches import NOT_FOUND
+from ..accuracy.top_k import label_of
+from ..image_stream import check_same_classes
 from .classification_records import ClassificationRecords
 from .detection_records import DetectionRecords
-from .image_stream import check_same_classes
 from .labelled_images import LabelledImages
 from .records import Records
 

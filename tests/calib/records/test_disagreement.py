@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from singleshot.calib.disagreement import Answer, disagreement
+from singleshot.calib.records.disagreement import Answer, disagreement
 from singleshot.runtime.classifications import Classification
 from singleshot.runtime.detections import Detections
 

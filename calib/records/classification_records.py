@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .accuracy.average_precision import MIN_OBJECTS
-from .accuracy.class_matches import NOT_FOUND
+from ..accuracy.average_precision import MIN_OBJECTS
+from ..accuracy.class_matches import NOT_FOUND
 from .records import Answers, Group, Targets
 
 

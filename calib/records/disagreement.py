@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.boxes import iou_matrix
-from ..runtime.classifications import Classification
-from ..runtime.detections import Detections
-from ..runtime.session import Session
+from ...runtime.boxes import iou_matrix
+from ...runtime.classifications import Classification
+from ...runtime.detections import Detections
+from ...runtime.session import Session
 
 Answer = Detections | Classification
 

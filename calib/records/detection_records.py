@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .accuracy.average_precision import MIN_OBJECTS
-from .accuracy.class_boxes import ClassBoxes
-from .accuracy.class_matches import Areas, ClassMatches, average_precision, match_class
+from ..accuracy.average_precision import MIN_OBJECTS
+from ..accuracy.class_boxes import ClassBoxes
+from ..accuracy.class_matches import Areas, ClassMatches, average_precision, match_class
 from .records import Answers, Group, Targets
 
 SIZES = (("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, np.inf))

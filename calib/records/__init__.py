@@ -1,0 +1,1 @@
+"""What artefacts answered on images, kept, compared and reviewed."""
