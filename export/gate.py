@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..calib.accuracy.evaluate import open_dataset_for
-from ..calib.datasets import Dataset
 from ..calib.records.labelled_images import LabelledImages, drawn_images, halves
-from ..calib.samples import data_sha256
+from ..data.dataset import Dataset
+from ..data.sample import data_sha256
 from .gate_judge import Candidate, GateSettings, Judge, Judged, Open, Progress, no_progress, open_alike
 from .gate_result import GateData, GateResult
 from .gate_search import Search, Searcher

@@ -13,7 +13,7 @@ from ..runtime.whole_files import whole_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..calib.datasets import Dataset
+    from ..data.dataset import Dataset
     from ..train.augmentation_settings import AugmentationSettings
     from ..train.batches import AugmentedImages
 
@@ -45,7 +45,7 @@ def augmented_sheet(
     Raises:
         InputError: there is no such network or split.
     """
-    from ..calib.image_cache import DecodedImages
+    from ..data.cache.image_cache import DecodedImages
     from ..train.augmentation_settings import AugmentationSettings
     from ..train.batches import AugmentedImages
     from ..train.networks import network_named

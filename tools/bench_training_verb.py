@@ -14,7 +14,7 @@ from .exits import exit_codes
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..calib.datasets import Dataset
+    from ..data.dataset import Dataset
     from ..train.settings import TrainSettings
     from ..train.throughput import ThroughputReport
 
@@ -52,7 +52,7 @@ def bench_training(
         from ..runtime.require import require
 
         require("lightning", extra="train", why="training")
-        from ..calib.datasets import open_dataset
+        from ..data.dataset import open_dataset
         from ..train.settings import train_settings
 
         dataset = open_dataset(data, class_names=None if classes is None else classes.split(","))
@@ -80,7 +80,7 @@ def _measured(
     talk: Console,
 ) -> tuple[ThroughputReport, dict[int, float]]:
     """Return the report, and images -> MiB."""
-    from ..calib.image_cache_building import open_image_cache
+    from ..data.cache.building import open_image_cache
     from ..train.cache_memory import repeated_cache, resident_mib
     from ..train.networks import input_of
     from ..train.throughput import measure_throughput

@@ -14,8 +14,8 @@ from .exits import exit_codes
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..calib.data_check import DataCheck
-    from ..calib.datasets import Dataset
+    from ..data.check.data_check import DataCheck
+    from ..data.dataset import Dataset
     from ..train.augmentation_settings import AugmentationSettings
     from ..train.box_coverage import BoxCoverage
     from ..train.box_fitting import FittedBoxes
@@ -81,7 +81,7 @@ def check_data(
 
     talk = Console(stderr=True)
     with exit_codes():
-        from ..calib.datasets import open_dataset
+        from ..data.dataset import open_dataset
 
         augmentation = _augmentation(config, is_shown=show_augmented is not None)
         dataset = open_dataset(data, class_names=None if classes is None else classes.split(","), strict=strict)
@@ -136,7 +136,7 @@ def _augmentation(config: Path | None, *, is_shown: bool) -> AugmentationSetting
 def _check_with_progress(dataset: Dataset, splits: list[str], seed: int, talk: Console) -> DataCheck:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ..calib.data_check import check_data as check
+    from ..data.check.data_check import check_data as check
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=talk, transient=True) as progress:

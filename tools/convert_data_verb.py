@@ -43,8 +43,8 @@ def convert_data(
 
     talk = Console(stderr=True)
     with exit_codes():
-        from ..calib.conversion import convert_data as convert
-        from ..calib.datasets import open_dataset
+        from ..data.dataset import open_dataset
+        from ..data.writers.convert import convert_data as convert
 
         names = None if classes is None else classes.split(",")
         dataset = open_dataset(data, class_names=names, strict=strict)

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..calib.data_statistics import ASPECT_EDGES, MOST_COUNTED, SIZE_EDGES
+from ..data.check.data_statistics import ASPECT_EDGES, MOST_COUNTED, SIZE_EDGES
 from .data_tables import duplicate_lines, fitted_lines, interval_names
 from .pages import picture, save_page, shrunk
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..calib.data_check import DataCheck
-    from ..calib.datasets import Dataset
-    from ..calib.samples import Sample
+    from ..data.check.data_check import DataCheck
+    from ..data.dataset import Dataset
+    from ..data.sample import Sample
     from ..train.box_coverage import BoxCoverage
     from ..train.box_fitting import FittedBoxes
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..calib.accuracy.average_precision import ClassResult, EvaluationResult
     from ..calib.accuracy.top_k import AccuracyResult
-    from ..calib.datasets import Dataset
+    from ..data.dataset import Dataset
     from ..runtime.session import Session
 
 _CHECKPOINT_SUFFIX = ".ckpt"
@@ -96,7 +96,7 @@ def _open_artefact(path: Path, backend: BackendOption, *, trust: bool) -> Sessio
 
 def _seed_of(dataset: Dataset, split: str, seed: int | None) -> int | None:
     """Return the seed that the split depends on, None for an official list."""
-    from ..calib.splits import SEEDED_SPLITS
+    from ..data.splits import SEEDED_SPLITS
 
     if split in SEEDED_SPLITS:
         return seed or 0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..calib.records.compare import Changed
 from ..calib.records.labelled_images import LabelledImages
-from ..calib.sample_check import image_or_problem
+from ..data.usable_samples import image_or_problem
 from ..export.gate_judge import Judged
 from .pages import picture, shrunk
 

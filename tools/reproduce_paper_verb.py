@@ -79,8 +79,8 @@ def reproduce_paper(
 
         require("lightning", extra="train", why="training")
         require("matplotlib", extra="train", why="figures")
-        from ..calib.class_choice import chosen_classes
-        from ..calib.datasets import open_dataset
+        from ..data.class_choice import chosen_classes
+        from ..data.dataset import open_dataset
         from ..train.paper import PaperPlan, parsed_networks, parsed_recipe, parsed_seeds
         from ..train.paper_runs import CLASS_SEED, PaperRunner
 

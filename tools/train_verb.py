@@ -18,7 +18,7 @@ from .exits import exit_codes
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..calib.datasets import Dataset
+    from ..data.dataset import Dataset
     from ..train.settings import TrainSettings
     from ..train.training import TrainingResult
 
@@ -212,8 +212,8 @@ class _Run:
     def _train(self, data: Path, out: Path, config: Path | None, flags: Mapping[str, object]) -> None:
         from rich.console import Console
 
-        from ..calib.class_choice import chosen_classes
-        from ..calib.datasets import open_dataset
+        from ..data.class_choice import chosen_classes
+        from ..data.dataset import open_dataset
 
         talk = Console(stderr=True)
         with _how_to_resume(out, talk):

@@ -13,8 +13,8 @@ from ..runtime.require import require
 from .pages import picture, save_page, shrunk
 
 if TYPE_CHECKING:
-    from ..calib.datasets import Dataset
     from ..calib.records.mistakes import Review, WorstImage
+    from ..data.dataset import Dataset
     from ..runtime.card import Card
 
 _STYLE = """table{border-collapse:collapse}td,th{padding:.15em .6em;text-align:right}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import optuna
     from rich.console import Console
 
-    from ..calib.datasets import Dataset
+    from ..data.dataset import Dataset
     from ..train.settings import TrainSettings
     from ..train.tuning import Study, TrialReport
 
@@ -130,8 +130,8 @@ def _base(config: Path | None, epochs: int | None) -> TrainSettings:
 
 
 def _dataset(data: Path, classes: str | None, *, seed: int) -> Dataset:
-    from ..calib.class_choice import chosen_classes
-    from ..calib.datasets import open_dataset
+    from ..data.class_choice import chosen_classes
+    from ..data.dataset import open_dataset
 
     return open_dataset(data, class_names=None if classes is None else chosen_classes(classes, data, seed=seed))
 

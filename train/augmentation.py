@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calib.image_cache import StoredImage
+from ..data.cache.image_cache import StoredImage
 from ..runtime.boxes import iou_matrix
 from .augmentation_settings import AugmentationSettings
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..calib.image_cache import ImageSource
+from ..data.cache.image_cache import ImageSource
 from .augmentation import AugmentationPlan, augmented_image, plan_augmentation
 from .augmentation_settings import AugmentationSettings
 from .device_augmentation import PlannedImages, planned_images

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calib.data_statistics import SIZE_EDGES
-from ..calib.datasets import Dataset
+from ..data.check.data_statistics import SIZE_EDGES
+from ..data.dataset import Dataset
 from ..runtime.boxes import iou_matrix
 from .default_boxes import DefaultBoxSettings
 from .network_options import NetworkOptions

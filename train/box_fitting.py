@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calib.datasets import Dataset
+from ..data.dataset import Dataset
 from ..runtime.errors import InputError
 from .box_coverage import MATCH_IOU, BoxCoverage, box_coverage
 from .default_boxes import DefaultBoxSettings, default_boxes

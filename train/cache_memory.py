@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..calib.image_cache import ABOUT, IMAGES, PIXELS, SPANS_DTYPE, ImageCache
+from ..data.cache.image_cache import ABOUT, IMAGES, PIXELS, SPANS_DTYPE, ImageCache
 from .augmentation_settings import AugmentationSettings
 from .batches import AugmentedImages
 from .epochs import ShuffledEpochs

@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 
 from ..calib.accuracy.localization_error import LocalizationError, LocalizationErrorEvaluator, localization_figures
 from ..calib.accuracy.top_k import AccuracyEvaluator, AccuracyResult
-from ..calib.datasets import Dataset
+from ..data.dataset import Dataset
 from ..runtime.card import Card, Measurement
 from ..runtime.classifications import TOP
 from ..runtime.postprocess import classifications_from_logits

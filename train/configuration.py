@@ -11,8 +11,8 @@ from typing import Any
 import tomllib
 from pydantic import BaseModel
 
-from ..calib.datasets import Dataset
-from ..calib.splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL
+from ..data.dataset import Dataset
+from ..data.splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import InputError
 from .box_fitting import fit_default_boxes
 from .networks import Network, input_of, network_named

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..calib.accuracy.average_precision import DetectionEvaluator, EvaluationResult
 from ..calib.accuracy.localization_error import localization_figures
-from ..calib.datasets import Dataset
+from ..data.dataset import Dataset
 from ..runtime.card import Card, Measurement
 from ..runtime.detector import detections_to_frame
 from .batches import Batch

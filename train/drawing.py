@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from ..calib.image_cache import ImageCache
+from ..data.cache.image_cache import ImageCache
 
 Drawing = Literal["workers", "device", "resident"]
 """`workers`: image by image; `device`: whole batches, their pixels sent along; `resident`: likewise, of pixels that the

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from ..calib.image_cache import ImageCache
+from ..data.cache.image_cache import ImageCache
 from .settings import TrainSettings
 
 

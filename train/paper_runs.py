@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..calib.class_choice import drawn_classes, drawn_names
-from ..calib.datasets import Dataset, open_dataset
-from ..calib.finding import find_layout
-from ..calib.splits import SEEDED_TRAIN, SEEDED_VAL
+from ..data.class_choice import drawn_classes, drawn_names
+from ..data.dataset import Dataset, open_dataset
+from ..data.readers.find_reader import find_layout
+from ..data.splits import SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import CheckError, InputError
 from ..runtime.images import image_hw
 from .checkpoint import load_checkpoint

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calib.accuracy.average_precision import MIN_OBJECTS
-from ..calib.datasets import Dataset
-from ..calib.sample_check import Progress, check_samples
-from ..calib.samples import Sample, data_sha256
+from ..data.dataset import Dataset
+from ..data.sample import Sample, data_sha256
+from ..data.usable_samples import Progress, check_samples
 from ..runtime.errors import InputError
 
 _NAMED = 20

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from ..calib.datasets import Dataset
-from ..calib.image_cache import DecodedImages, ImageCache
+from ..data.cache.image_cache import DecodedImages, ImageCache
+from ..data.dataset import Dataset
 from .batches import Batch, leave_sigterm_to_the_run, training_batches
 from .configuration import for_network
 from .drawing import Drawing, chosen_drawing

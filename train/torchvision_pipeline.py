@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from ..calib.datasets import Dataset as LabelledDataset
+from ..data.dataset import Dataset as LabelledDataset
 from ..runtime.card import Task
 from .batches import Batch
 

@@ -19,9 +19,9 @@ from lightning.pytorch.strategies import DDPStrategy
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from ..calib.datasets import Dataset
-from ..calib.image_cache_building import OnNeed
-from ..calib.splits import SEEDED_SPLITS
+from ..data.cache.building import OnNeed
+from ..data.dataset import Dataset
+from ..data.splits import SEEDED_SPLITS
 from ..runtime.card import Card, InputSpec, Origin, Postprocess, Task
 from ..runtime.detector import fit_frame
 from ..runtime.errors import InputError

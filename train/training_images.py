@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..calib.datasets import Dataset
-from ..calib.image_cache import ImageCache
-from ..calib.image_cache_building import OnNeed, open_image_cache
+from ..data.cache.building import OnNeed, open_image_cache
+from ..data.cache.image_cache import ImageCache
+from ..data.dataset import Dataset
 from .settings import TrainSettings
 from .survey import SplitSurvey, check_surveys, survey_split
 

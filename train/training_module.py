@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from ..calib.datasets import Dataset
+from ..data.dataset import Dataset
 from ..runtime.card import CARD_KEY, Card, Measurement, card_from_json
 from ..runtime.errors import CheckError
 from .batches import Batch, PlannedBatch

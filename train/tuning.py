@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from ..calib.datasets import Dataset
+from ..data.dataset import Dataset
 from ..runtime.errors import CheckError, InputError
 from ..runtime.require import require
 from .search_space import dimensions_for, suggested_settings

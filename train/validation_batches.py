@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..calib.datasets import Dataset
-from ..calib.image_stream import streamed_images
-from ..calib.sample_check import Progress
-from ..calib.samples import Sample
+from ..data.dataset import Dataset
+from ..data.image_stream import streamed_images
+from ..data.sample import Sample
+from ..data.usable_samples import Progress
 from ..runtime.card import InputSpec
 from ..runtime.detector import boxes_to_input, fit_frame
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.sample import Sample
 from ...runtime.detections import Detections
 from ..coco_ap import coco_average_precision
-from ..samples import Sample
 from .class_boxes import ClassBoxes
 from .localization_error import LocalizationError, LocalizationErrorEvaluator, guesses_from_detections
 from .voc_ap import voc_average_precision

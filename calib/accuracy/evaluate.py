@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...data.dataset import Dataset
+from ...data.image_stream import check_same_classes, streamed_images
+from ...data.readers.find_reader import find_layout
+from ...data.usable_samples import Progress, no_usable_images
 from ...runtime.card import Card
 from ...runtime.detector import detect
 from ...runtime.errors import InputError
 from ...runtime.session import Session
-from ..datasets import Dataset
-from ..finding import find_layout
-from ..image_stream import check_same_classes, streamed_images
-from ..sample_check import Progress, no_usable_images
 from .average_precision import DetectionEvaluator, EvaluationResult
 
 

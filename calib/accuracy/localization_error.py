@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.sample import Sample
 from ...runtime.boxes import iou_matrix
 from ...runtime.classifications import TOP
 from ...runtime.detections import Detections
-from ..samples import Sample
 from .top_k import label_of
 
 FOUND_IOU = 0.5

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.dataset import Dataset
+from ...data.image_stream import check_same_classes, streamed_images
+from ...data.sample import Sample
+from ...data.usable_samples import Progress
 from ...runtime.classifications import TOP, Classification
 from ...runtime.classifier import classify
 from ...runtime.errors import InputError
 from ...runtime.session import Session
-from ..datasets import Dataset
-from ..image_stream import check_same_classes, streamed_images
-from ..sample_check import Progress
-from ..samples import Sample
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.check.duplicates import Fingerprint, distinct, fingerprint
 from ...runtime.errors import InputError
-from ..duplicates import Fingerprint, distinct, fingerprint
 from .domain_gap import DomainGap, Evidence
 from .image_pool import ImagePool
 

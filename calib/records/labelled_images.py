@@ -11,13 +11,13 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.dataset import Dataset
+from ...data.sample import Sample
+from ...data.splits import strata_from_classes
+from ...data.usable_samples import Found, image_or_problem, looked_at
 from ...runtime.card import InputSpec, sha256_of_file
 from ...runtime.detector import fit_frame
 from ...runtime.errors import InputError
-from ..datasets import Dataset
-from ..sample_check import Found, image_or_problem, looked_at
-from ..samples import Sample
-from ..splits import strata_from_classes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

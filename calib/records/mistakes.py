@@ -8,6 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.dataset import Dataset
+from ...data.image_stream import check_same_classes, streamed_images
+from ...data.sample import Sample
+from ...data.usable_samples import Progress
 from ...runtime.boxes import iou_matrix
 from ...runtime.classifier import classify
 from ...runtime.detections import Detections
@@ -15,10 +19,6 @@ from ...runtime.detector import detect
 from ...runtime.session import Session
 from ..accuracy.average_precision import DetectionEvaluator, EvaluationResult
 from ..accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of
-from ..datasets import Dataset
-from ..image_stream import check_same_classes, streamed_images
-from ..sample_check import Progress
-from ..samples import Sample
 from .detection_records import DetectionRecords
 from .operating_point import best_f1
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.image_stream import check_same_classes
 from ...runtime.classifications import Classification
 from ...runtime.detector import detections_to_frame
 from ...runtime.errors import InputError
@@ -14,7 +15,6 @@ from ...runtime.session import Session
 from ..accuracy.average_precision import DetectionEvaluator
 from ..accuracy.class_matches import NOT_FOUND
 from ..accuracy.top_k import label_of
-from ..image_stream import check_same_classes
 from .classification_records import ClassificationRecords
 from .detection_records import DetectionRecords
 from .labelled_images import LabelledImages

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torchvision.transforms import v2
 
-from singleshot.calib.image_cache import StoredImage
+from singleshot.data.cache.image_cache import StoredImage
 from singleshot.runtime.images import read_image_bgr
 from singleshot.tests.places import PHOTOS
 from singleshot.train.augmentation import (

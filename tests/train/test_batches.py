@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from singleshot.calib.datasets import Dataset, open_dataset
-from singleshot.calib.image_cache import ImageCache
-from singleshot.calib.image_cache_building import open_image_cache
+from singleshot.data.cache.building import open_image_cache
+from singleshot.data.cache.image_cache import ImageCache
+from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.batches import AugmentedImages, Batch, PlannedBatch, training_batches
 from singleshot.train.drawing import Drawing, chosen_drawing

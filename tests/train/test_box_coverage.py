@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from singleshot.calib.datasets import open_dataset
+from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import InputError
 from singleshot.tests.places import VOC_ROOT
 from singleshot.train.box_coverage import best_overlaps, box_coverage

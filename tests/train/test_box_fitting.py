@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from singleshot.calib.datasets import Dataset
-from singleshot.calib.samples import Sample
+from singleshot.data.dataset import Dataset
+from singleshot.data.sample import Sample
 from singleshot.runtime.errors import InputError
 from singleshot.train.box_coverage import best_overlaps, box_coverage
 from singleshot.train.box_fitting import _Fitting, fit_default_boxes, fitted_boxes

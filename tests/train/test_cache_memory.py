@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from singleshot.calib.datasets import open_dataset
-from singleshot.calib.image_cache_building import open_image_cache
+from singleshot.data.cache.building import open_image_cache
+from singleshot.data.dataset import open_dataset
 from singleshot.train.cache_memory import repeated_cache, resident_mib
 
 MORE_MIB = 8

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from singleshot.calib.accuracy.top_k import evaluate_accuracy
-from singleshot.calib.datasets import open_dataset
+from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.batches import Batch

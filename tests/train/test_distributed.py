@@ -151,7 +151,7 @@ def test_environment_without_numbers_is_one_line(monkeypatch: pytest.MonkeyPatch
 TWO_DEVICES = """
 import os, sys
 from pathlib import Path
-from singleshot.calib.datasets import open_dataset
+from singleshot.data.dataset import open_dataset
 from singleshot.train.classifier_training import ClassifierTraining
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import train

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from singleshot.calib.datasets import open_dataset
+from singleshot.data.dataset import open_dataset
 from singleshot.runtime.card import sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.train.batches import AugmentedImages

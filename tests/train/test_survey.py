@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from singleshot.calib.datasets import Dataset, open_dataset
+from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.errors import InputError
 from singleshot.train.configuration import with_splits
 from singleshot.train.settings import TrainSettings

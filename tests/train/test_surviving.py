@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from singleshot.calib.datasets import open_dataset
+from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.train.batches import Batch
 from singleshot.train.checkpoint import load_checkpoint
@@ -46,7 +46,7 @@ def epochs_in(out: Path) -> list[str]:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from singleshot.calib.datasets import open_dataset
+from singleshot.data.dataset import open_dataset
 from singleshot.train.detector_training import DetectorTraining
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import train

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from singleshot.calib.datasets import open_dataset
+from singleshot.data.dataset import open_dataset
 from singleshot.runtime.card import Task
 from singleshot.train.torchvision_pipeline import TorchvisionImages
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from singleshot.calib.accuracy.evaluate import evaluate
-from singleshot.calib.datasets import Dataset, open_dataset
+from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.card import CARD_KEY, Card, card_from_json, sha256_of_file
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.shipped import shipped_detector

@@ -11,7 +11,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singleshot.calib.datasets import Dataset, open_dataset
+from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.train import tuning
 from singleshot.train.configuration import load_settings

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from singleshot.calib.accuracy.evaluate import evaluate, open_dataset_for
-from singleshot.calib.datasets import open_dataset
+from singleshot.data.dataset import open_dataset
 from singleshot.runtime.card import Card, InputSpec
 from singleshot.runtime.classifications import Classification
 from singleshot.runtime.detections import Detections

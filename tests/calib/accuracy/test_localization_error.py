@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from singleshot.calib.accuracy.localization_error import LocalizationErrorEvaluator, guesses_from_detections
-from singleshot.calib.samples import Sample
+from singleshot.data.sample import Sample
 from singleshot.runtime.detections import Detections
 
 BIRD, FISH = 3, 7

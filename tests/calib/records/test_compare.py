@@ -11,7 +11,7 @@ from singleshot.calib.accuracy.average_precision import DetectionEvaluator
 from singleshot.calib.records.classification_records import ClassificationRecords
 from singleshot.calib.records.compare import deltas, headline_drop, lost_and_gained, score_shift
 from singleshot.calib.records.detection_records import DetectionRecords
-from singleshot.calib.samples import Sample
+from singleshot.data.sample import Sample
 from singleshot.runtime.detections import Detections
 
 NAMES = ("cat", "dog")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from singleshot.calib.datasets import Dataset, open_dataset
 from singleshot.calib.records.labelled_images import drawn_images, halves
+from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.card import InputSpec, sha256_of_file
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing_extensions import Self
 
 from singleshot.calib.accuracy.average_precision import EvaluationResult
 from singleshot.calib.accuracy.top_k import AccuracyResult
-from singleshot.calib.datasets import Dataset, open_dataset
 from singleshot.calib.records.mistakes import confused, review
-from singleshot.calib.samples import Sample
+from singleshot.data.dataset import Dataset, open_dataset
+from singleshot.data.sample import Sample
 from singleshot.runtime.card import Card, InputSpec, Task
 from singleshot.runtime.classifications import Classification
 from singleshot.runtime.detections import Detections

@@ -1,0 +1,67 @@
+"""Which classes of a data set are learned: named, listed in a file, or drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..runtime.errors import InputError
+from .readers.find_reader import find_layout
+from .readers.reader import Layout
+
+
+def chosen_classes(text: str, root: Path, *, seed: int = 0) -> list[str]:
+    """Read what a person wrote for classes.
+
+    Args:
+        text: `cat,dog` names them in the order of class ids; `25` draws so many; else the path of a text file with
+            one name a line.
+        root: the labelled images, as `open_dataset` takes them.
+        seed: of the draw.
+
+    Raises:
+        InputError: the file names none, or there are fewer classes than are to be drawn.
+    """
+    text = text.strip()
+    if text.isdecimal():
+        return drawn_classes(find_layout(root), int(text), seed=seed)
+    path = Path(text)
+    if path.is_file():
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        if not names:
+            raise InputError(f"{path}: expected a class a line, got an empty file. Write at least one.")
+        return names
+    return [name.strip() for name in text.split(",")]
+
+
+def drawn_classes(layout: Layout, count: int, *, seed: int) -> list[str]:
+    """Draw classes among those that the data's images show; fewer classes of the same seed are among more of it.
+
+    Args:
+        layout: the data.
+        count: how many.
+        seed: the draw depends on it and on the names alone.
+
+    Returns:
+        Names, in the layout's own order.
+
+    Raises:
+        InputError: there are fewer, or none are asked for.
+    """
+    images = dict.fromkeys(image_id for name in layout.seeded_lists for image_id in layout.listed_ids(name))
+    shown = {name for image_id in images for name in layout.class_names_of(image_id)}
+    candidates = [name for name in layout.class_names if name in shown]
+    if not 1 <= count <= len(candidates):
+        raise InputError(
+            f"classes: expected a number from 1 to {len(candidates)}, of classes that {layout.name} has images of, "
+            f"got {count}. Ask for fewer, or name them."
+        )
+    return drawn_names(candidates, count, seed=seed)
+
+
+def drawn_names(names: Sequence[str], count: int, *, seed: int) -> list[str]:
+    """Draw some of the names and keep their order; fewer of the same seed are among more of it."""
+    drawn = set(np.random.default_rng(seed).permutation(sorted(names))[:count].tolist())
+    return [name for name in names if name in drawn]

@@ -1,0 +1,270 @@
+"""A data set: a layout seen through a list of classes, streamed as samples, with one report of its problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..runtime.errors import InputError
+from ..runtime.images import image_hw
+from .readers.find_reader import find_layout
+from .readers.reader import (
+    Annotation,
+    AnnotationBrokenError,
+    AnnotationMissingError,
+    LabelledObject,
+    Layout,
+    LayoutKind,
+)
+from .report import DataReport, Problem
+from .sample import Sample
+from .splits import SEEDED_SPLITS, SEEDED_TRAIN, seeded_split, strata_from_classes
+
+ROUNDING_PX = 1.0
+"""A box that reaches out of its image by less than this is cut to it and not reported: corners are rounded."""
+
+_PROBLEM_FROM_ERROR: dict[type[Exception], Problem] = {
+    AnnotationMissingError: Problem.MISSING_ANNOTATION,
+    AnnotationBrokenError: Problem.BROKEN_ANNOTATION,
+    InputError: Problem.BROKEN_IMAGE,
+}
+
+
+class Dataset:
+    """Streams samples; never holds more than the image ids.
+
+    An image without objects is a background image and is kept. Not so one of Kaggle's without an object of the list:
+    its labels name one class alone and say nothing of the others, so it is no image of this data set. What is wrong
+    is mended or left out as `Problem` says and counted in `report`; a strict data set raises instead, at the first
+    case.
+    """
+
+    def __init__(self, layout: Layout, *, class_names: Sequence[str], strict: bool = False) -> None:
+        """See `open_dataset`, which checks the class names against the layout's; here they are taken as they are."""
+        self.class_names = tuple(class_names)
+        self.report = DataReport()
+        self._layout = layout
+        self._strict = strict
+        self._class_ids = {name: class_id for class_id, name in enumerate(self.class_names)}
+        self._strata: dict[str, str] | None = None
+        self._counted: set[str] = set()
+        self._left_out: set[str] = set()
+        self._repetitions_counted: set[str] = set()
+
+    @property
+    def layout(self) -> LayoutKind:
+        """Which layout was found."""
+        return self._layout.kind
+
+    @property
+    def name(self) -> str:
+        """The data set's name: `VOC2012`."""
+        return self._layout.name
+
+    def split_names(self) -> tuple[str, ...]:
+        """The official lists, then the two seeded splits."""
+        return (*self._layout.lists, *SEEDED_SPLITS)
+
+    def official_splits(self) -> tuple[str, ...]:
+        """The official lists, each once, under its first name."""
+        first_names: dict[Path, str] = {}
+        for name, path in self._layout.lists.items():
+            first_names.setdefault(path, name)
+        return tuple(first_names.values())
+
+    def sample_ids(self, split: str, *, seed: int = 0) -> list[str]:
+        """List a split's image ids, official lists in their own order, seeded splits sorted.
+
+        Args:
+            split: one of `split_names()`.
+            seed: of the seeded splits; official lists do not depend on it.
+
+        Raises:
+            InputError: there is no such split.
+        """
+        if split in SEEDED_SPLITS:
+            halves = seeded_split(self._strata_of_union(), seed=seed)
+            return self._meant(halves.train if split == SEEDED_TRAIN else halves.val)
+        return self._meant(self._listed_ids(split))
+
+    def samples(self, split: str, *, seed: int = 0) -> Iterator[Sample]:
+        """Stream a split's samples; images are not decoded.
+
+        Args:
+            split: one of `split_names()`.
+            seed: of the seeded splits.
+
+        Yields:
+            Samples in the order of `sample_ids`, without the images that had to be left out.
+
+        Raises:
+            InputError: there is no such split, or the data set is strict and something is wrong.
+        """
+        for image_id in self.sample_ids(split, seed=seed):
+            if image_id in self._left_out:
+                continue
+            sample = self._sample(image_id)
+            self._counted.add(image_id)
+            if sample is not None:
+                yield sample
+
+    def sample(self, image_id: str) -> Sample:
+        """Read one image's labels.
+
+        Raises:
+            InputError: the image was left out, or has to be, for what the report says.
+        """
+        sample = None if image_id in self._left_out else self._sample(image_id)
+        if sample is None:
+            raise InputError(f"{image_id}: expected a usable image, got one that was left out; the report says why.")
+        return sample
+
+    def leave_out(self, sample: Sample, problem: Problem, message: str) -> None:
+        """Keep an image out of every later stream, because a look at its pixels showed that it cannot be used.
+
+        Args:
+            sample: the image, already counted as kept.
+            problem: what is wrong with it.
+            message: one line, for the report.
+
+        Raises:
+            InputError: the data set is strict.
+        """
+        if sample.image_id in self._left_out:
+            return
+        self._left_out.add(sample.image_id)
+        self._count_kept(sample, sign=-1)
+        self._problem(problem, message)
+
+    def _meant(self, image_ids: Sequence[str]) -> list[str]:
+        if self._layout.kind != "kaggle" or set(self._layout.class_names) <= self._class_ids.keys():
+            return list(image_ids)
+        listed = self._class_ids.keys()
+        meant = [image_id for image_id in image_ids if not listed.isdisjoint(self._layout.class_names_of(image_id))]
+        return meant or list(image_ids)  # with none at all, whoever asked is told of the classes that there are
+
+    def _listed_ids(self, split: str) -> list[str]:
+        if split not in self._layout.lists:
+            raise InputError(
+                f"{split}: expected a split of {self.name}, one of {', '.join(self.split_names())}. "
+                f"Name one of them with --split."
+            )
+        listed = self._layout.listed_ids(split)
+        unique = list(dict.fromkeys(listed))
+        if len(unique) < len(listed) and split not in self._repetitions_counted:
+            self._repetitions_counted.add(split)
+            seen: set[str] = set()
+            for image_id in listed:
+                if image_id in seen:
+                    self._problem(Problem.LISTED_TWICE, f"{image_id}: expected once in {split}, got it again")
+                seen.add(image_id)
+        return unique
+
+    def _strata_of_union(self) -> dict[str, str]:
+        """Strata come from all annotated classes, so that the split does not change with the list of classes."""
+        if self._strata is None:
+            lists = self._layout.seeded_lists
+            union = dict.fromkeys(image_id for name in lists for image_id in self._listed_ids(name))
+            self._strata = strata_from_classes({image_id: self._layout.class_names_of(image_id) for image_id in union})
+        return self._strata
+
+    def _sample(self, image_id: str) -> Sample | None:
+        first_time = image_id not in self._counted
+        path = self._layout.image_path(image_id)
+        if not path.exists():
+            self._drop(image_id, Problem.MISSING_IMAGE, f"{path}: expected an image, got no such file")
+            return None
+        try:
+            annotation = self._layout.annotation(image_id)
+            height, width = annotation.size_hw_px or image_hw(path)
+        except (AnnotationMissingError, AnnotationBrokenError, InputError) as error:
+            self._drop(image_id, _PROBLEM_FROM_ERROR[type(error)], str(error))
+            return None
+        sample = self._sample_from(annotation, image_id=image_id, path=path, hw=(height, width), count=first_time)
+        if first_time:
+            self._count_kept(sample, sign=1)
+        return sample
+
+    def _sample_from(
+        self, annotation: Annotation, *, image_id: str, path: Path, hw: tuple[int, int], count: bool
+    ) -> Sample:
+        boxes, class_ids, difficult = [], [], []
+        for item in annotation.objects:
+            box = self._usable_box(item, image_id=image_id, hw=hw, count=count)
+            if box is not None:
+                boxes.append(box)
+                class_ids.append(self._class_ids[item.name])
+                difficult.append(item.difficult)
+        return Sample(
+            image_id=image_id,
+            image_path=path,
+            boxes_xyxy_px=np.asarray(boxes, np.float32).reshape(-1, 4),
+            class_ids=np.asarray(class_ids, np.int64),
+            difficult=np.asarray(difficult, np.bool_),
+            height_px=hw[0],
+            width_px=hw[1],
+        )
+
+    def _usable_box(
+        self, item: LabelledObject, *, image_id: str, hw: tuple[int, int], count: bool
+    ) -> tuple[float, float, float, float] | None:
+        """Return the box within the image, or None if the object is dropped; count problems the first time."""
+        height, width = hw
+        xmin, ymin, xmax, ymax = item.box_xyxy_px
+        got = f"{image_id}: {item.name} at {item.box_xyxy_px} in an image of {width} x {height}"
+        problem: Problem | None = None
+        if item.name not in self._class_ids:
+            problem, got = Problem.UNLISTED_CLASS, f"{image_id}: expected a class of the list, got {item.name}"
+            self.report.unlisted[item.name] += count
+        elif xmax <= xmin or ymax <= ymin:
+            problem = Problem.EMPTY_BOX
+        elif xmin >= width or ymin >= height or xmax <= 0 or ymax <= 0:
+            problem = Problem.OUTSIDE_BOX
+        elif max(-xmin, -ymin, xmax - width, ymax - height) >= ROUNDING_PX:
+            problem = Problem.CLIPPED_BOX
+        if problem is not None and count:
+            self._problem(problem, got)
+        if problem not in (None, Problem.CLIPPED_BOX):
+            return None
+        return max(xmin, 0.0), max(ymin, 0.0), min(xmax, float(width)), min(ymax, float(height))
+
+    def _drop(self, image_id: str, problem: Problem, message: str) -> None:
+        self._left_out.add(image_id)
+        self._problem(problem, message)
+
+    def _problem(self, problem: Problem, message: str) -> None:
+        self.report.add_problem(problem, message)
+        if self._strict:
+            raise InputError(f"{message}. Mend the data, or leave out --strict to have such cases counted.")
+
+    def _count_kept(self, sample: Sample, *, sign: int) -> None:
+        self.report.images += sign
+        self.report.background_images += sign * (len(sample) == 0)
+        self.report.difficult_objects += sign * int(sample.difficult.sum())
+        for class_id in sample.class_ids:
+            self.report.objects[self.class_names[class_id]] += sign
+
+
+def open_dataset(root: Path, *, class_names: Sequence[str] | None = None, strict: bool = False) -> Dataset:
+    """Find out which layout lies below a folder and open it.
+
+    Args:
+        root: the folder that holds one of the layouts, see `find_layout`.
+        class_names: the classes to keep, in the order of class ids; None takes all of the layout's own. Kaggle's
+            may be given by wnid.
+        strict: raise at the first problem instead of counting it.
+
+    Raises:
+        InputError: there is no layout, or more than one, or a class is unknown or named twice.
+    """
+    layout = find_layout(root)
+    if class_names is None:
+        return Dataset(layout, class_names=layout.class_names, strict=strict)
+    resolved = tuple(layout.resolve_class(name.strip()) for name in class_names)
+    repeated = sorted({name for name in resolved if resolved.count(name) > 1})
+    if not resolved or repeated:
+        got = f"{', '.join(repeated)} twice" if repeated else "none"
+        raise InputError(f"class_names: expected a list of different classes, got {got}. Name each class once.")
+    return Dataset(layout, class_names=resolved, strict=strict)

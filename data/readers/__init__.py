@@ -1,0 +1,1 @@
+"""One reader a layout of labelled images, and the choice among them."""

@@ -1,0 +1,216 @@
+"""Labels of many images in a few arrays, for layouts that keep all labels of a split in one file."""
+
+from __future__ import annotations
+
+import math
+import os
+from array import array
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject, resolve_listed_class
+
+Edges = tuple[float, float, float, float]
+_LOOKED_FOR = 20
+"""Images looked for in a folder before it is passed over."""
+
+
+class BoxTable:
+    """All labels of one file: 45 bytes an object beside the image ids."""
+
+    def __init__(self, source: Path, *, is_labelled: bool = True) -> None:
+        """Start empty.
+
+        Args:
+            source: the file, for messages.
+            is_labelled: False for a list of images whose labels are kept secret, as of a test set.
+        """
+        self.source = source
+        self.listed: list[str] = []
+        """Image ids as the file gives them, repetitions included."""
+        self.class_names: dict[str, None] = {}
+        """In the order of the file."""
+        self._is_labelled = is_labelled
+        self._rows: dict[str, int] = {}
+        self._sizes_hw = array("i")
+        self._broken: dict[str, str] = {}
+        self._strays: set[str] = set()
+        self._object_rows = array("q")
+        self._object_classes = array("i")
+        self._object_boxes = array("d")
+        self._object_difficult = array("b")
+        self._class_rows: dict[str, int] = {}
+
+    def add_image(self, image_id: str, *, hw_px: tuple[int, int] = (0, 0)) -> None:
+        """List an image; 0 x 0 where its size is not told."""
+        self.listed.append(image_id)
+        if image_id not in self._rows:
+            self._rows[image_id] = len(self._rows)
+            self._sizes_hw.extend(hw_px)
+
+    def add_object(self, image_id: str, *, name: str, box_xyxy_px: Edges, difficult: bool) -> None:
+        """Add an object to a listed image, its box in continuous pixel edges."""
+        self._object_rows.append(self._rows[image_id])
+        self._object_classes.append(self._class_rows.setdefault(name, len(self._class_rows)))
+        self._object_boxes.extend(box_xyxy_px)
+        self._object_difficult.append(difficult)
+
+    def add_broken(self, image_id: str, message: str) -> None:
+        """Note that a listed image's labels cannot be understood; the first message is kept."""
+        self._broken.setdefault(image_id, message)
+
+    def add_stray(self, message: str) -> None:
+        """Note something that cannot be understood and belongs to no image; it is listed, so that it is reported."""
+        image_id = f"{self.source.name}: stray {len(self._strays) + 1}"
+        self._strays.add(image_id)
+        self.add_image(image_id)
+        self.add_broken(image_id, message)
+
+    def __contains__(self, image_id: str) -> bool:
+        return image_id in self._rows
+
+    def is_stray(self, image_id: str) -> bool:
+        """Whether an id stands for something that belongs to no image."""
+        return image_id in self._strays
+
+    def annotation(self, image_id: str) -> Annotation:
+        """Read a listed image's labels.
+
+        Raises:
+            AnnotationMissingError: the file lists images without labels.
+            AnnotationBrokenError: the labels cannot be understood.
+        """
+        if image_id in self._broken:
+            raise AnnotationBrokenError(self._broken[image_id])
+        if not self._is_labelled:
+            raise AnnotationMissingError(f"{self.source}, {image_id}: expected annotations, got a list of images alone")
+        row = self._rows[image_id]
+        names = list(self._class_rows)
+        objects = []
+        for at in self._objects_of(row):
+            xmin, ymin, xmax, ymax = self._object_boxes[4 * at : 4 * at + 4]
+            objects.append(
+                LabelledObject(
+                    name=names[self._object_classes[at]],
+                    box_xyxy_px=(xmin, ymin, xmax, ymax),
+                    difficult=bool(self._object_difficult[at]),
+                )
+            )
+        height, width = self._sizes_hw[2 * row : 2 * row + 2]
+        return Annotation(objects=tuple(objects), size_hw_px=(height, width) if height > 0 and width > 0 else None)
+
+    def class_names_of(self, image_id: str) -> tuple[str, ...]:
+        """Names of the classes of a listed image's objects."""
+        names = list(self._class_rows)
+        return tuple(names[self._object_classes[at]] for at in self._objects_of(self._rows[image_id]))
+
+    def _objects_of(self, row: int) -> Iterable[int]:
+        order, starts = self._by_row
+        return (int(at) for at in order[starts[row] : starts[row + 1]])
+
+    @cached_property
+    def _by_row(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Objects ordered by image, and where each image's begin; made when the table is whole."""
+        rows = np.frombuffer(self._object_rows, np.int64) if self._object_rows else np.empty(0, np.int64)
+        order = np.argsort(rows, kind="stable").astype(np.int64)
+        return order, np.searchsorted(rows[order], np.arange(len(self._rows) + 1)).astype(np.int64)
+
+
+class TableLayout:
+    """What the layouts with one file a split have in common; a subclass adds `kind`."""
+
+    def __init__(self, *, name: str, base: Path, lists: dict[str, Path], tables: Sequence[BoxTable]) -> None:
+        """Take what a subclass has read.
+
+        Args:
+            name: of the data set.
+            base: the folder that image ids are relative to.
+            lists: split -> file.
+            tables: one per file.
+        """
+        self.name = name
+        self.lists = lists
+        self._base = base
+        self._tables = {table.source: table for table in tables}
+        self.class_names = tuple(dict.fromkeys(name for table in tables for name in table.class_names))
+
+    @property
+    def seeded_lists(self) -> tuple[str, ...]:
+        """Every list but a test set."""
+        return tuple(name for name in self.lists if not name.startswith("test")) or tuple(self.lists)
+
+    def listed_ids(self, split: str) -> list[str]:
+        """Image ids in the file's order: paths below the images' folder."""
+        return self._tables[self.lists[split]].listed
+
+    def image_path(self, image_id: str) -> Path:
+        """The image; for what belongs to no image, the file that holds it."""
+        for table in self._tables.values():
+            if table.is_stray(image_id):
+                return table.source
+        return self._base / image_id
+
+    def annotation(self, image_id: str) -> Annotation:
+        """Read from the table; an image that several files list must be labelled alike in all."""
+        tables = [table for table in self._tables.values() if image_id in table]
+        if not tables:
+            raise AnnotationMissingError(f"{self.name}: expected {image_id} in one of the lists, got it in none")
+        first = tables[0].annotation(image_id)
+        for other in tables[1:]:
+            if other.annotation(image_id).objects != first.objects:
+                raise AnnotationBrokenError(
+                    f"{image_id}: expected the same labels in {tables[0].source.name} and {other.source.name}, "
+                    f"got different ones"
+                )
+        return first
+
+    def class_names_of(self, image_id: str) -> tuple[str, ...]:
+        """Those of the first file that lists the image."""
+        return next((table.class_names_of(image_id) for table in self._tables.values() if image_id in table), ())
+
+    def resolve_class(self, name: str) -> str:
+        """Accept the data's own classes.
+
+        Raises:
+            InputError: it is none of them.
+        """
+        return resolve_listed_class(name, self.class_names, source=self.name)
+
+
+def images_base(root: Path) -> Path:
+    """Choose the folder that image ids are relative to: `images` where there is one, else the data set's own."""
+    return root / "images" if (root / "images").is_dir() else root
+
+
+def id_from_path(path: Path, base: Path) -> str:
+    """Write an image's path as its id: relative to the base, with slashes on every system."""
+    return Path(os.path.relpath(path, base)).as_posix()
+
+
+def folder_of_images(candidates: Sequence[Path], names: Iterable[str]) -> Path:
+    """Find the folder that the first few of the named images lie in; the first that exists if none is there."""
+    first_names = [name for name, _ in zip(names, range(_LOOKED_FOR), strict=False)]
+    for folder in candidates:
+        if any((folder / name).is_file() for name in first_names):
+            return folder
+    return next((folder for folder in candidates if folder.is_dir()), candidates[-1])
+
+
+def finite_numbers(values: Sequence[object]) -> tuple[float, ...] | None:
+    """Turn values into numbers; None if one is none, or not finite."""
+    numbers = []
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            return None
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            return None
+        if not math.isfinite(number):
+            return None
+        numbers.append(number)
+    return tuple(numbers)

@@ -1,0 +1,192 @@
+"""YOLO's layout: a text file of labels an image, in a folder `labels` that mirrors the folder `images`.
+
+Convention: a line is `class cx cy width height`; the class is an index from 0 into the list of names, the others are
+the box's centre and size as shares of the image's width and height, in continuous edges. An empty file says that an
+image has no objects; no file says nothing, and the image is left out. Polygons (lines with more numbers) are not read.
+
+Names come from `classes.txt` (one a line; also in `labels`) or from `names` in the one YAML file of the folder. Splits
+are what that file's `train`, `val` and `test` name (folders, or files that list images); without such a file the
+folders below `images`, or the folders that hold `images` and `labels` each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from ...runtime.errors import InputError
+from ...runtime.images import IMAGE_SUFFIXES, image_hw
+from .box_table import finite_numbers, id_from_path, images_base
+from .reader import (
+    Annotation,
+    AnnotationBrokenError,
+    AnnotationMissingError,
+    LabelledObject,
+    resolve_listed_class,
+    with_usual_names,
+)
+from .yolo_settings import YoloSettings, read_yolo_settings
+
+_NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
+_FIELDS = 5
+_LARGEST_SHARE = 2.0
+"""A box may reach out of its image, and is clipped then; numbers above this are pixels."""
+
+
+class YoloLayout:
+    """Reads a folder with `images` and `labels`; implements `Layout`."""
+
+    kind: Literal["yolo"] = "yolo"
+
+    def __init__(self, root: Path) -> None:
+        """Open the folder that holds `images` and `labels`, or a folder for each split that does.
+
+        Raises:
+            InputError: there are no class names, or no images.
+        """
+        self.name = root.resolve().name
+        self._base = images_base(root)
+        settings = _settings(root)
+        self.class_names = _class_names(root, settings)
+        self.lists = with_usual_names(_named_lists(root, settings) or _found_lists(root))
+        if not self.lists:
+            raise InputError(f"{root}: expected images in YOLO's layout, got none. Put them into images/train.")
+
+    @property
+    def seeded_lists(self) -> tuple[str, ...]:
+        """Every list but a test set."""
+        return tuple(name for name in self.lists if not name.startswith("test")) or tuple(self.lists)
+
+    def listed_ids(self, split: str) -> list[str]:
+        """Paths below the images' folder: as a list gives them, or all of a folder in the order of their names."""
+        where = self.lists[split]
+        if where.is_dir():
+            paths = sorted(path for path in where.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        else:
+            lines = [line.strip() for line in where.read_text(encoding="utf-8").splitlines()]
+            paths = [where.parent / line for line in lines if line]
+        return [id_from_path(path, self._base) for path in paths]
+
+    def image_path(self, image_id: str) -> Path:
+        """The path below the images' folder."""
+        return self._base / image_id
+
+    def annotation(self, image_id: str) -> Annotation:
+        """Read the label file; shares become pixels by the size that the image's file tells."""
+        rows = self._rows(image_id)
+        height, width = image_hw(self.image_path(image_id))
+        objects = []
+        for class_name, (cx, cy, share_w, share_h) in rows:
+            xmin, ymin = (cx - share_w / 2) * width, (cy - share_h / 2) * height
+            box = (xmin, ymin, xmin + share_w * width, ymin + share_h * height)
+            objects.append(LabelledObject(name=class_name, box_xyxy_px=box, difficult=False))
+        return Annotation(objects=tuple(objects), size_hw_px=(height, width))
+
+    def class_names_of(self, image_id: str) -> tuple[str, ...]:
+        """Read from the label file; none where it is missing or broken."""
+        try:
+            return tuple(name for name, _ in self._rows(image_id))
+        except (AnnotationMissingError, AnnotationBrokenError):
+            return ()
+
+    def resolve_class(self, name: str) -> str:
+        """Accept the classes of the list.
+
+        Raises:
+            InputError: it is none of them.
+        """
+        return resolve_listed_class(name, self.class_names, source=self.name)
+
+    def _rows(self, image_id: str) -> list[tuple[str, Sequence[float]]]:
+        path = label_path(self.image_path(image_id))
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            raise AnnotationMissingError(
+                f"{path}: expected labels here, and an empty file for no objects, got no such file"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise AnnotationBrokenError(f"{path}: expected text, got {error}") from None
+        return [self._row(line, where=f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+
+    def _row(self, line: str, *, where: str) -> tuple[str, Sequence[float]]:
+        fields = line.split()
+        numbers = finite_numbers(fields)
+        if len(fields) != _FIELDS or numbers is None or not numbers[0].is_integer() or numbers[0] < 0:
+            raise AnnotationBrokenError(f"{where}: expected `class cx cy width height`, got {line.strip()[:80]!r}")
+        if max(map(abs, numbers[1:])) > _LARGEST_SHARE:
+            raise AnnotationBrokenError(
+                f"{where}: expected shares of the image's width and height, got {line.strip()[:80]!r}"
+            )
+        index = int(numbers[0])
+        return self.class_names[index] if index < len(self.class_names) else f"class {index}", numbers[1:]
+
+
+def is_yolo_folder(folder: Path) -> bool:
+    """Whether a folder holds `images` and `labels`, or folders that do."""
+    return any(path.is_dir() and (path.parent / "labels").is_dir() for path in _images_folders(folder))
+
+
+def label_path(image_path: Path) -> Path:
+    """Give the place of an image's labels: the last `images` of its path replaced by `labels`, and `.txt`."""
+    parts = list(image_path.parts)
+    if "images" in parts[:-1]:
+        last = len(parts) - 2 - parts[-2::-1].index("images")
+        parts[last] = "labels"
+    return Path(*parts).with_suffix(".txt")
+
+
+def _images_folders(root: Path) -> list[Path]:
+    return [root / "images", *sorted(root.glob("*/images"))]
+
+
+def _settings(root: Path) -> YoloSettings:
+    files = sorted([*root.glob("*.yaml"), *root.glob("*.yml")])
+    if len(files) > 1:
+        names = ", ".join(path.name for path in files)
+        raise InputError(f"{root}: expected one YAML file, got {names}. Keep the one that names classes and splits.")
+    return read_yolo_settings(files[0]) if files else YoloSettings()
+
+
+def _class_names(root: Path, settings: YoloSettings) -> tuple[str, ...]:
+    for path in (root / name for name in _NAMES_FILES):
+        if path.is_file():
+            names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+            if settings.names and settings.names != names:
+                raise InputError(f"{path}: expected the names that the YAML file gives, got others. Keep one list.")
+            break
+    else:
+        names = settings.names
+    if not names or len(set(names)) != len(names):
+        got = "none" if not names else "a name twice"
+        raise InputError(f"{root}: expected different names of the classes, got {got}. Write classes.txt, one a line.")
+    return names
+
+
+def _named_lists(root: Path, settings: YoloSettings) -> dict[str, Path]:
+    """Find what the YAML file names; a test set need not be there."""
+    lists = {}
+    for split, value in settings.splits.items():
+        # Tools write these relative to the folder, to `path`, or to a folder that is gone.
+        inner = value.lstrip("./")
+        candidates = [root / value, root / (settings.path or ".") / value, root / inner]
+        found = next((path for path in candidates if path.exists()), None)
+        if found is not None:
+            lists[split] = found
+        elif split != "test":
+            raise InputError(
+                f"{root}: expected a folder or list {value}, which the YAML file names for {split}, got none. "
+                f"Mend the YAML file's {split}."
+            )
+    return lists
+
+
+def _found_lists(root: Path) -> dict[str, Path]:
+    """Take folders below `images` for splits; images lying there directly are `all`."""
+    images = root / "images"
+    if images.is_dir():
+        folders = {path.name: path for path in sorted(images.iterdir()) if path.is_dir()}
+        lies_flat = any(path.suffix.lower() in IMAGE_SUFFIXES for path in images.iterdir())
+        return {"all": images} if lies_flat else folders
+    return {path.parent.name: path for path in _images_folders(root)[1:] if (path.parent / "labels").is_dir()}

@@ -1,0 +1,1 @@
+"""Labelled images written in another layout."""

@@ -1,0 +1,183 @@
+"""Labelled images from one layout to another, with nothing lost that the other can hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ...runtime.errors import InputError
+from ...runtime.images import IMAGE_SUFFIXES
+from ..dataset import Dataset
+from ..sample import Sample
+from .writers import CocoWriter, CsvWriter, LabelledFiles, LayoutWriter, VocWriter, YoloWriter
+
+Target = Literal["coco", "yolo", "voc", "csv"]
+TARGETS: tuple[Target, ...] = ("coco", "yolo", "voc", "csv")
+Progress = Callable[[str, int, int], None]
+"""Called with (split, images done, images in all)."""
+
+_WRITERS: dict[Target, Callable[[Path, tuple[str, ...]], LayoutWriter]] = {
+    "coco": CocoWriter,
+    "yolo": YoloWriter,
+    "voc": VocWriter,
+    "csv": CsvWriter,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What was written.
+
+    Args:
+        images: how many images in each split; a split without any is not written.
+        lost: what the target cannot hold, a line each.
+    """
+
+    images: dict[str, int]
+    lost: tuple[str, ...]
+
+
+def convert_data(
+    dataset: Dataset, target: Target, out: Path, *, link: bool = False, on_progress: Progress | None = None
+) -> Conversion:
+    """Write a data set in another layout, whole or not at all; its own splits keep their names.
+
+    Labels are written as they are read: what the data set's report says of boxes clipped and dropped and images left
+    out holds for the result. Images are not decoded.
+
+    Args:
+        dataset: all of its official splits are converted.
+        target: the layout to write.
+        out: a folder that is not there yet, or is empty.
+        link: hard-link the images instead of copying them.
+        on_progress: called after each image.
+
+    Returns:
+        What was written and what could not be.
+
+    Raises:
+        InputError: the folder holds something, an image cannot be brought there, two images would get one name, or
+            no image can be used; or the data set is strict and something is wrong.
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"{out}: expected a new or empty folder, got one that holds something. Name another with -o.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise InputError(f"{out}: expected a place that can be written to, got {error.strerror}.") from error
+    try:
+        folder = temporary / "whole"  # unlike the one around it, open to whom the user's umask says
+        folder.mkdir()
+        conversion = _convert(dataset, target, folder, link=link, on_progress=on_progress)
+        folder.replace(out)
+    except OSError as error:
+        raise InputError(f"{out}: could not be written ({error}); nothing was changed.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return conversion
+
+
+def _convert(dataset: Dataset, target: Target, folder: Path, *, link: bool, on_progress: Progress | None) -> Conversion:
+    writer = _WRITERS[target](folder, dataset.class_names)
+    writer.images.mkdir()
+    placing = _Placing(writer.images, target, link=link)
+    images: dict[str, int] = {}
+    for split in dataset.official_splits():
+        total = len(dataset.sample_ids(split))
+        files = _placed(dataset.samples(split), placing, split=split, total=total, on_progress=on_progress)
+        first = next(files, None)
+        if first is not None:
+            counting = _Counting(first, files)
+            writer.write_split(split, iter(counting))
+            images[split] = counting.count
+    if not images:
+        reasons = "; ".join(line.strip() for line in dataset.report.lines()[1:3])
+        raise InputError(f"{dataset.name}: expected labelled images, got none that can be used. {reasons}")
+    writer.finish()
+    empty = [f"{name}: it has no usable image" for name in dataset.official_splits() if name not in images]
+    return Conversion(images=images, lost=(*writer.cannot_hold(dataset.report), *placing.lost(), *empty))
+
+
+class _Counting:
+    """Gives a stream's first item and the rest, and counts them."""
+
+    def __init__(self, first: tuple[Sample, str], rest: LabelledFiles) -> None:
+        self._first = first
+        self._rest = rest
+        self.count = 0
+
+    def __iter__(self) -> LabelledFiles:
+        self.count = 1
+        yield self._first
+        for item in self._rest:
+            self.count += 1
+            yield item
+
+
+class _Placing:
+    """Brings each image once, under a name that the target can hold."""
+
+    def __init__(self, images: Path, target: Target, *, link: bool) -> None:
+        self._images = images
+        self._link = link
+        self._is_keyed_by_stem = target in ("voc", "yolo")
+        self._is_voc = target == "voc"  # its lists end an id at a space, its suffixes are in lower case
+        self._names: dict[str, str] = {}
+        self._taken: dict[str, str] = {}
+        self._renamed = 0
+
+    def place(self, sample: Sample) -> str:
+        """Return the image's path below the images' folder."""
+        if sample.image_id not in self._names:
+            self._names[sample.image_id] = name = self._name(sample)
+            self._bring(sample.image_path, self._images / name)
+        return self._names[sample.image_id]
+
+    def lost(self) -> list[str]:
+        """Say which names could not be kept."""
+        return [f"spaces in {self._renamed} file names: they become _"] if self._renamed else []
+
+    def _name(self, sample: Sample) -> str:
+        stem = re.sub(r"^(\.\./)+", "", sample.image_id)
+        if Path(stem).suffix.lower() in IMAGE_SUFFIXES:
+            stem = stem[: -len(Path(stem).suffix)]
+        if self._is_voc and re.search(r"\s", stem):
+            stem = re.sub(r"\s", "_", stem)
+            self._renamed += 1
+        suffix = sample.image_path.suffix
+        name = stem + (suffix.lower() if self._is_voc else suffix)
+        key = stem if self._is_keyed_by_stem else name
+        if self._taken.setdefault(key, sample.image_id) != sample.image_id:
+            raise InputError(
+                f"{sample.image_id}: expected a name of its own, got that of {self._taken[key]}: both would become "
+                f"{key}. Rename one of them."
+            )
+        return name
+
+    def _bring(self, source: Path, place: Path) -> None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not self._link:
+            shutil.copyfile(source, place)
+            return
+        try:
+            os.link(source.resolve(), place)
+        except OSError as error:
+            raise InputError(
+                f"{source}: expected a file that can be linked to, got {error.strerror}. Leave out --link to copy."
+            ) from error
+
+
+def _placed(
+    samples: Iterator[Sample], placing: _Placing, *, split: str, total: int, on_progress: Progress | None
+) -> LabelledFiles:
+    for done, sample in enumerate(samples, 1):
+        yield sample, placing.place(sample)
+        if on_progress is not None:
+            on_progress(split, done, total)

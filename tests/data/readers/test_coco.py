@@ -1,0 +1,169 @@
+"""COCO's JSON: its convention by hand, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from singleshot.data.dataset import open_dataset
+from singleshot.data.report import Problem
+from singleshot.runtime.errors import InputError
+
+HW = (32, 48)
+IMAGES = [{"id": 7, "file_name": "a.jpg", "width": 48, "height": 32}, {"id": 9, "file_name": "b.jpg"}]
+CATEGORIES = [{"id": 90, "name": "dog"}, {"id": 3, "name": "cat"}]
+
+
+def write_coco(
+    root: Path, annotations: list[Any], *, name: str = "instances_train2017.json", **changes: object
+) -> Path:
+    """Write two images and one JSON with these annotations."""
+    folder = root / "train2017"
+    folder.mkdir(exist_ok=True)
+    for image in ("a.jpg", "b.jpg"):
+        cv2.imwrite(str(folder / image), np.full((*HW, 3), 90, np.uint8))
+    (root / "annotations").mkdir(exist_ok=True)
+    content = {"images": IMAGES, "annotations": annotations, "categories": CATEGORIES, **changes}
+    path = root / "annotations" / name
+    path.write_text(json.dumps(content))
+    return path
+
+
+def box(
+    image_id: object = 7, bbox: object = (10, 4, 20, 8), category_id: object = 90, **more: object
+) -> dict[str, Any]:
+    return {"image_id": image_id, "bbox": bbox, "category_id": category_id, **more}
+
+
+@pytest.mark.parametrize(
+    ("bbox", "edges"),
+    [
+        pytest.param((10, 4, 20, 8), (10, 4, 30, 12), id="x and y are edges, width and height are added"),
+        pytest.param((0, 0, 48, 32), (0, 0, 48, 32), id="the whole image"),
+        pytest.param((0.5, 1.25, 0.5, 0.75), (0.5, 1.25, 1.0, 2.0), id="fractions of pixels"),
+    ],
+)
+def test_boxes_by_hand(tmp_path: Path, bbox: object, edges: tuple[float, ...]) -> None:
+    write_coco(tmp_path, [box(bbox=bbox)])
+    dataset = open_dataset(tmp_path, strict=True)
+    first, second = dataset.samples("train")
+    assert first.boxes_xyxy_px.tolist() == [list(edges)]
+    assert (first.height_px, first.width_px) == HW
+    assert len(second) == 0, "an image without annotations is a background image"
+    assert (second.height_px, second.width_px) == HW, "told by the file where the JSON does not"
+
+
+def test_categories_with_gaps_are_numbered_by_their_ids(tmp_path: Path) -> None:
+    write_coco(tmp_path, [box(), box(category_id=3)])
+    dataset = open_dataset(tmp_path)
+    assert (dataset.layout, dataset.class_names) == ("coco", ("cat", "dog"))
+    assert next(dataset.samples("train")).class_ids.tolist() == [1, 0]
+    assert open_dataset(tmp_path, class_names=("dog",)).class_names == ("dog",)
+    with pytest.raises(InputError, match=r"dig: expected one of the 2 classes of .*Near: dog\."):
+        open_dataset(tmp_path, class_names=("dig",))
+
+
+def test_crowds_and_ignored_objects_are_difficult(tmp_path: Path) -> None:
+    write_coco(tmp_path, [box(), box(iscrowd=1), box(ignore=1, iscrowd=0)])
+    assert next(open_dataset(tmp_path).samples("train")).difficult.tolist() == [False, True, True]
+
+
+def test_a_year_in_the_name_of_a_split_may_be_left_out(tmp_path: Path) -> None:
+    write_coco(tmp_path, [])
+    write_coco(tmp_path, [], name="captions_train2017.json")
+    dataset = open_dataset(tmp_path)
+    assert dataset.split_names() == ("train", "train2017", "seeded-train", "seeded-val")
+    assert dataset.official_splits() == ("train",)
+    assert dataset.sample_ids("train") == ["train2017/a.jpg", "train2017/b.jpg"]
+    assert open_dataset(tmp_path / "annotations").sample_ids("train2017") == dataset.sample_ids("train")
+
+
+def test_json_beside_the_images(tmp_path: Path) -> None:
+    write_coco(tmp_path, [box()]).rename(tmp_path / "train2017" / "_annotations.coco.json")
+    assert [len(sample) for sample in open_dataset(tmp_path).samples("train2017")] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "changes", "problem", "example"),
+    [
+        pytest.param([box(category_id=5)], {}, Problem.UNLISTED_CLASS, "got category 5", id="unknown category"),
+        pytest.param([box(image_id=8)], {}, Problem.BROKEN_ANNOTATION, "of a listed image", id="unknown image"),
+        pytest.param(["?"], {}, Problem.BROKEN_ANNOTATION, "of a listed image, got {}", id="no object at all"),
+        pytest.param(
+            [box(bbox=[1, 2, 3])], {}, Problem.BROKEN_ANNOTATION, "four numbers, got [1, 2, 3]", id="3 numbers"
+        ),
+        pytest.param([box(bbox=None)], {}, Problem.BROKEN_ANNOTATION, "four numbers, got None", id="no box"),
+        pytest.param([box(bbox=[1, 2, 3, "x"])], {}, Problem.BROKEN_ANNOTATION, "got [1, 2, 3, 'x']", id="a word"),
+        pytest.param([box(bbox=[1, 2, 0, 4])], {}, Problem.EMPTY_BOX, "dog at (1.0, 2.0, 1.0, 6.0)", id="no area"),
+        pytest.param(
+            [], {"images": [{"id": 1, "file_name": "c.jpg"}]}, Problem.MISSING_IMAGE, "c.jpg: expected", id="no file"
+        ),
+        pytest.param([], {"images": [{"id": 1}]}, Problem.BROKEN_ANNOTATION, 'got {"id": 1}', id="no file name"),
+        pytest.param(
+            [],
+            {"images": [IMAGES[0], {**IMAGES[1], "id": 7}]},
+            Problem.BROKEN_ANNOTATION,
+            "expected different image ids, got 7 twice",
+            id="one id for two images",
+        ),
+        pytest.param([], {"images": [IMAGES[0]] * 2}, Problem.LISTED_TWICE, "a.jpg: expected once", id="twice"),
+    ],
+)
+def test_what_is_wrong_is_reported(
+    tmp_path: Path, annotations: list[Any], changes: dict[str, Any], problem: Problem, example: str
+) -> None:
+    write_coco(tmp_path, annotations, **changes)
+    dataset = open_dataset(tmp_path)
+    list(dataset.samples("train"))
+    assert dataset.report.count(problem) >= 1
+    assert example in dataset.report.examples(problem)[0]
+
+
+def test_two_entries_of_one_file_keep_all_labels(tmp_path: Path) -> None:
+    write_coco(tmp_path, [box(7), box(8)], images=[IMAGES[0], {**IMAGES[0], "id": 8}])
+    (sample,) = open_dataset(tmp_path).samples("train")
+    assert len(sample) == 2
+
+
+def test_a_list_of_images_alone_has_no_annotations(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [])
+    content = json.loads(path.read_text())
+    del content["annotations"]
+    path.write_text(json.dumps(content))
+    dataset = open_dataset(tmp_path)
+    assert list(dataset.samples("train")) == []
+    assert dataset.report.count(Problem.MISSING_ANNOTATION) == 2
+
+
+def test_files_that_contradict_each_other(tmp_path: Path) -> None:
+    write_coco(tmp_path, [box(), box(9)])
+    write_coco(tmp_path, [box(), box(9, category_id=3)], name="instances_val.json")
+    (tmp_path / "train2017").rename(tmp_path / "images")
+    dataset = open_dataset(tmp_path)
+    assert [sample.image_id for sample in dataset.samples("train")] == ["a.jpg"]
+    assert "expected the same labels in instances_train2017.json and" in dataset.report.lines()[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("{", r"expected COCO's JSON, got Expecting", id="cut short"),
+        pytest.param("[]", r"expected COCO's lists images, annotations and categories, got list\.", id="a list"),
+        pytest.param('{"images": []}', r"got images\. Keep only files with boxes there", id="no categories"),
+        pytest.param('{"images": [], "categories": [{"id": 1}]}', r"categories with an id and a name", id="no name"),
+        pytest.param(
+            '{"images": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}',
+            r"expected one name for category 1, got two",
+            id="two names",
+        ),
+    ],
+)
+def test_a_file_that_is_not_cocos(tmp_path: Path, text: str, message: str) -> None:
+    write_coco(tmp_path, []).write_text(text)
+    with pytest.raises(InputError, match=message):
+        open_dataset(tmp_path)

@@ -1,0 +1,112 @@
+"""PASCAL VOC's layout, boxes worked out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from singleshot.data.dataset import open_dataset
+from singleshot.data.readers.voc import VOC_CLASS_NAMES
+from singleshot.data.sample import Sample
+from singleshot.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from singleshot.tests.fixtures.voc_folder import BoxText, VocFolder
+
+ANIMALS = ("cat", "cow", "dog", "horse", "sheep", "person")
+
+
+def _samples(root: Path, split: str, **options: object) -> dict[str, Sample]:
+    dataset = open_dataset(root, **options)  # type: ignore[arg-type] # passed on
+    return {sample.image_id: sample for sample in dataset.samples(split)}
+
+
+@pytest.mark.parametrize(
+    ("written", "edges"),
+    [
+        pytest.param((1, 1, 48, 32), (0, 0, 48, 32), id="the whole image of 48 x 32"),
+        pytest.param((1, 1, 1, 1), (0, 0, 1, 1), id="the first pixel alone"),
+        pytest.param((48, 32, 48, 32), (47, 31, 48, 32), id="the last pixel alone"),
+        pytest.param((5, 3, 5, 9), (4, 2, 5, 9), id="one pixel thin, width 1"),
+        pytest.param(("10.5", "20.25", "30.75", "31.5"), (9.5, 19.25, 30.75, 31.5), id="decimals"),
+        pytest.param(("0.6", 1, 10, 10), (0, 0, 10, 10), id="rounding below the first pixel is cut"),
+    ],
+)
+def test_corners_become_edges(
+    voc_folder: VocFolder, written: BoxText, edges: tuple[float, float, float, float]
+) -> None:
+    voc_folder.add("a", [("dog", written)])
+    dataset = open_dataset(voc_folder.root)
+    (sample,) = dataset.samples("train")
+    np.testing.assert_allclose(sample.boxes_xyxy_px, [edges], atol=1e-6)
+    assert sample.boxes_xyxy_px.dtype == np.float32
+    assert not dataset.report.has_problems
+
+
+def test_a_real_image_is_read_whole(voc_root: Path) -> None:
+    sample = _samples(voc_root, "train")["2010_001911"]
+    assert [VOC_CLASS_NAMES[class_id] for class_id in sample.class_ids] == ["dog", "chair", "chair"]
+    assert sample.difficult.tolist() == [False, False, True]
+    np.testing.assert_allclose(sample.boxes_xyxy_px[0], [63.333, 29.583, 127.5, 124.167], atol=1e-3)
+    assert sample.image_path.name == "2010_001911.jpg"
+    assert (sample.height_px, sample.width_px) == (150, 200)
+
+
+def test_parts_of_a_person_are_no_objects(voc_root: Path) -> None:
+    sample = _samples(voc_root, "train")["2008_008487"]
+    assert [VOC_CLASS_NAMES[class_id] for class_id in sample.class_ids] == ["horse", "person", "person"]
+    np.testing.assert_allclose(sample.boxes_xyxy_px[1], [122.4, 43.2, 148.4, 136.0], atol=1e-3)
+
+
+def test_class_ids_follow_the_list_that_is_given(voc_root: Path) -> None:
+    samples = _samples(voc_root, "val", class_names=ANIMALS)
+    assert samples["2009_000017"].class_ids.tolist() == [3, 5, 5, 3]
+    assert samples["2010_002531"].class_ids.tolist() == [0]  # the sofa is dropped
+
+
+def test_official_lists_keep_their_names_and_lists_per_class_are_no_splits(voc_root: Path) -> None:
+    dataset = open_dataset(voc_root)
+    assert dataset.split_names() == ("train", "trainval", "val", "seeded-train", "seeded-val")
+    assert (dataset.layout, dataset.name) == ("voc", "VOC2012")
+    assert dataset.sample_ids("train") == ["2010_000276", "2010_001911", "2008_008487"]
+
+
+def test_the_seeded_split_divides_trainval_whatever_the_classes(voc_root: Path) -> None:
+    every, animals = open_dataset(voc_root), open_dataset(voc_root, class_names=("cat",))
+    halves = [every.sample_ids(split, seed=3) for split in ("seeded-train", "seeded-val")]
+    assert sorted(halves[0] + halves[1]) == sorted(every.sample_ids("trainval"))
+    assert len(halves[1]) == 1
+    assert [animals.sample_ids(split, seed=3) for split in ("seeded-train", "seeded-val")] == halves
+
+
+def test_without_trainval_the_seeded_split_divides_train_and_val_but_not_test(voc_folder: VocFolder) -> None:
+    for number in range(5):
+        voc_folder.add(f"t{number}", [("dog", (1, 1, 9, 9))])
+        voc_folder.add(f"v{number}", [("dog", (1, 1, 9, 9))], split="val")
+        voc_folder.add(f"x{number}", [("dog", (1, 1, 9, 9))], split="test")
+    dataset = open_dataset(voc_folder.root)
+    union = dataset.sample_ids("seeded-train") + dataset.sample_ids("seeded-val")
+    assert sorted(union) == sorted(dataset.sample_ids("train") + dataset.sample_ids("val"))
+    assert len(dataset.sample_ids("seeded-val")) == 2
+
+
+def test_classes_of_ones_own_are_welcome(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("forklift", (1, 1, 10, 10))])
+    assert _samples(voc_folder.root, "train", class_names=("forklift",))["a"].class_ids.tolist() == [0]
+
+
+def test_an_annotated_size_of_nothing_is_looked_up(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 48, 32))], size_xml="<size><width>0</width><height>0</height></size>")
+    voc_folder.add("b", [("dog", (1, 1, 48, 32))], size_xml="")
+    sizes = [(sample.height_px, sample.width_px) for sample in _samples(voc_folder.root, "train").values()]
+    assert sizes == [(32, 48), (32, 48)]
+
+
+def test_a_folder_without_lists_is_named(voc_folder: VocFolder) -> None:
+    voc_folder.add("a")
+    (voc_folder.folder / "ImageSets" / "Main" / "train.txt").unlink()
+    with pytest.raises(InputError, match=r"Main: expected lists of images such as train\.txt, got none\. Write one"):
+        open_dataset(voc_folder.root)

@@ -1,0 +1,187 @@
+"""YOLO's text files: the convention by hand, the places where people keep things, and what can be wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from singleshot.data.dataset import open_dataset
+from singleshot.data.readers.yolo import label_path
+from singleshot.data.readers.yolo_settings import read_yolo_settings
+from singleshot.data.report import Problem
+from singleshot.runtime.errors import InputError
+
+HW = (20, 40)
+
+
+def add_image(root: Path, name: str, labels: str | None) -> None:
+    """Write an image below `root` and, unless None, its labels."""
+    image = root / name
+    image.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(image), np.full((*HW, 3), 90, np.uint8))
+    label_path(image).parent.mkdir(parents=True, exist_ok=True)
+    if labels is not None:
+        label_path(image).write_text(labels)
+
+
+@pytest.mark.parametrize(
+    ("line", "edges"),
+    [
+        pytest.param("1 0.5 0.5 0.25 0.5", (15, 5, 25, 15), id="centre and size, times 40 and 20"),
+        pytest.param("1 0.5 0.5 1 1", (0, 0, 40, 20), id="the whole image"),
+        pytest.param("1 0.0125 0.025 0.025 0.05", (0, 0, 1, 1), id="the first pixel"),
+    ],
+)
+def test_boxes_by_hand(tmp_path: Path, line: str, edges: tuple[float, ...]) -> None:
+    add_image(tmp_path, "images/train/a.jpg", f"{line}\n\n")
+    add_image(tmp_path, "images/train/b.jpg", "")
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    dataset = open_dataset(tmp_path, strict=True)
+    assert (dataset.layout, dataset.class_names) == ("yolo", ("cat", "dog"))
+    first, second = dataset.samples("train")
+    np.testing.assert_allclose(first.boxes_xyxy_px, [edges], atol=1e-5)
+    assert (first.image_id, first.class_ids.tolist()) == ("train/a.jpg", [1])
+    assert len(second) == 0, "an empty file says that there is no object"
+
+
+@pytest.mark.parametrize(
+    ("images", "yaml", "splits"),
+    [
+        pytest.param(["images/train/a.jpg", "images/val/b.jpg"], "", ("train", "val"), id="folders below images"),
+        pytest.param(
+            ["train/images/a.jpg", "valid/images/b.jpg"], "", ("val", "train", "valid"), id="images below folders"
+        ),
+        pytest.param(["images/a.jpg", "images/b.jpg"], "", ("all",), id="no splits"),
+        pytest.param(
+            ["images/p/a.jpg", "images/q/b.jpg"],
+            "train: images/p\nval: images/q\ntest: gone\n",
+            ("train", "val"),
+            id="named",
+        ),
+        pytest.param(
+            ["train/images/a.jpg", "valid/images/b.jpg"],
+            "train: ../train/images\nval: ../valid/images\n",
+            ("train", "val"),
+            id="named relative to a folder that is gone",
+        ),
+    ],
+)
+def test_places(tmp_path: Path, images: list[str], yaml: str, splits: tuple[str, ...]) -> None:
+    for name in images:
+        add_image(tmp_path, name, "0 0.5 0.5 0.5 0.5")
+    (tmp_path / "data.yaml").write_text(yaml + "names: [dog]\n")
+    dataset = open_dataset(tmp_path)
+    assert dataset.split_names()[:-2] == splits
+    found = [sample.image_id for split in dataset.official_splits() for sample in dataset.samples(split)]
+    assert sorted(Path(image_id).name for image_id in found) == ["a.jpg", "b.jpg"]
+    assert not dataset.report.has_problems
+
+
+def test_a_list_of_images_is_a_split(tmp_path: Path) -> None:
+    for name in "abc":
+        add_image(tmp_path, f"images/{name}.jpg", "0 0.5 0.5 0.5 0.5")
+    (tmp_path / "some.txt").write_text("./images/c.jpg\n./images/a.jpg\n")
+    (tmp_path / "data.yaml").write_text("train: some.txt\nnames: [dog]\n")
+    assert open_dataset(tmp_path / "labels").sample_ids("train") == ["c.jpg", "a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem", "example"),
+    [
+        pytest.param(None, Problem.MISSING_ANNOTATION, "an empty file for no objects", id="no file"),
+        pytest.param("2 .5 .5 .5 .5", Problem.UNLISTED_CLASS, "got class 2", id="a class beyond the names"),
+        pytest.param("0 .5 .5 .5", Problem.BROKEN_ANNOTATION, "a.txt line 1: expected `class cx cy", id="four numbers"),
+        pytest.param("0 .5 .5 .5 .5\n0 1 2 3 x", Problem.BROKEN_ANNOTATION, "a.txt line 2: expected", id="a letter"),
+        pytest.param("0.5 .5 .5 .5 .5", Problem.BROKEN_ANNOTATION, "`class cx cy width height`", id="half a class"),
+        pytest.param("-1 .5 .5 .5 .5", Problem.BROKEN_ANNOTATION, "`class cx cy width height`", id="a class below 0"),
+        pytest.param("0 .1 .1 .2 .1 .2 .2", Problem.BROKEN_ANNOTATION, "`class cx cy width height`", id="a polygon"),
+        pytest.param("0 20 10 8 8", Problem.BROKEN_ANNOTATION, "expected shares of the image's width", id="pixels"),
+        pytest.param("0 nan .5 .5 .5", Problem.BROKEN_ANNOTATION, "`class cx cy width height`", id="not a number"),
+        pytest.param("0 .9 .5 .4 .5", Problem.CLIPPED_BOX, "dog at", id="reaching out"),
+    ],
+)
+def test_what_is_wrong_is_reported(tmp_path: Path, labels: str | None, problem: Problem, example: str) -> None:
+    add_image(tmp_path, "images/train/a.jpg", labels)
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    dataset = open_dataset(tmp_path)
+    list(dataset.samples("train"))
+    assert dataset.report.count(problem) == 1
+    assert example in dataset.report.examples(problem)[0]
+
+
+def test_an_image_that_does_not_tell_its_size(tmp_path: Path) -> None:
+    add_image(tmp_path, "images/train/a.jpg", "0 .5 .5 .5 .5")
+    (tmp_path / "images" / "train" / "a.jpg").write_bytes(b"nothing")
+    (tmp_path / "classes.txt").write_text("dog\n")
+    dataset = open_dataset(tmp_path)
+    assert list(dataset.samples("train")) == []
+    assert dataset.report.count(Problem.BROKEN_IMAGE) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        pytest.param({}, r"expected different names of the classes, got none\. Write classes\.txt", id="no names"),
+        pytest.param({"classes.txt": "dog\ndog\n"}, r"names of the classes, got a name twice", id="one twice"),
+        pytest.param(
+            {"classes.txt": "dog\n", "data.yaml": "names: [cat]"}, r"names that the YAML file gives", id="two lists"
+        ),
+        pytest.param({"a.yaml": "", "b.yml": ""}, r"expected one YAML file, got a\.yaml, b\.yml", id="two YAML files"),
+        pytest.param(
+            {"data.yaml": "val: gone\nnames: [dog]"}, r"list gone, which the YAML file names for val", id="no folder"
+        ),
+    ],
+)
+def test_folders_that_cannot_be_opened(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    add_image(tmp_path, "images/train/a.jpg", "")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        pytest.param("names: [cat, 'my dog', \"a, b\"]", ("cat", "my dog", "a, b"), id="in brackets"),
+        pytest.param("names: {0: cat, 1: 'dog'}", ("cat", "dog"), id="in braces"),
+        pytest.param("names:\n- cat\n- dog # barks\n", ("cat", "dog"), id="a list"),
+        pytest.param("nc: 2\nnames:\n  1: dog\n  0: 'c #1: it''s'\n\nval: x\n", ("c #1: it's", "dog"), id="a table"),
+        pytest.param("names:\nval: x", (), id="nothing"),
+    ],
+)
+def test_names_in_yaml(tmp_path: Path, text: str, names: tuple[str, ...]) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text(text)
+    assert read_yolo_settings(path).names == names
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("names:\n  0: cat\n  2: dog", r"numbered from 0 without gaps, got 0: cat 2: dog", id="a gap"),
+        pytest.param("names: &x\n  - cat", r"expected names as a list", id="an anchor"),
+        pytest.param("train:\n  - a\n  - b", r"expected one folder or list for train, got - a - b", id="two folders"),
+        pytest.param("valid: x", r"expected the key val, got valid\. Rename it", id="valid"),
+    ],
+)
+def test_yaml_that_is_not_understood(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_yolo_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("image", "labels"),
+    [
+        pytest.param("d/images/train/a.jpg", "d/labels/train/a.txt", id="one folder images"),
+        pytest.param("images/x/images/a.b.png", "images/x/labels/a.b.txt", id="the last of two"),
+        pytest.param("d/a.jpg", "d/a.txt", id="beside the image"),
+    ],
+)
+def test_place_of_labels(image: str, labels: str) -> None:
+    assert label_path(Path(image)) == Path(labels)

@@ -1,0 +1,251 @@
+"""Problems of the data: each is counted and named once, and with strict each is an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from singleshot.data.dataset import open_dataset
+from singleshot.data.report import CLASSES_SHOWN, EXAMPLES_SHOWN, DataReport, Problem
+from singleshot.data.usable_samples import check_samples, read_or_leave_out
+from singleshot.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from singleshot.tests.fixtures.voc_folder import VocFolder
+
+Spoil = Callable[["VocFolder"], None]
+
+
+def _list_twice(voc: VocFolder) -> None:
+    voc.list_again("good")
+
+
+def _lose_image(voc: VocFolder) -> None:
+    voc.add("bad", [("dog", (1, 1, 9, 9))])
+    voc.image_path("bad").unlink()
+
+
+def _cut_image(voc: VocFolder) -> None:
+    voc.add("bad", [("dog", (1, 1, 9, 9))])
+    voc.image_path("bad").write_bytes(voc.image_path("bad").read_bytes()[:-9])
+
+
+def _resize_image(voc: VocFolder) -> None:
+    voc.add("bad", [("dog", (1, 1, 9, 9))])
+    cv2.imwrite(str(voc.image_path("bad")), np.zeros((48, 32, 3), np.uint8))
+
+
+def _lose_annotation(voc: VocFolder) -> None:
+    voc.add("bad", [("dog", (1, 1, 9, 9))])
+    voc.annotation_path("bad").unlink()
+
+
+def _break_annotation(voc: VocFolder) -> None:
+    voc.add("bad")
+    voc.annotation_path("bad").write_text("<annotation><object>")
+
+
+def _box(*corners: object) -> Spoil:
+    return lambda voc: voc.add("bad", [("dog", corners)])  # type: ignore[list-item] # four of them
+
+
+def _name_class(voc: VocFolder) -> None:
+    voc.add("bad", [("unicorn", (1, 1, 9, 9))])
+
+
+def _unsized(voc: VocFolder) -> None:
+    voc.add("bad", [("dog", (1, 1, 9, 9))], size_xml="")
+    voc.image_path("bad").write_bytes(b"nonsense")
+
+
+PROBLEMS = [
+    # what is done to the data, the problem, part of its message, images that are kept of two
+    pytest.param(_list_twice, Problem.LISTED_TWICE, "good: expected once in train, got it again", 1, id="listed twice"),
+    pytest.param(_lose_image, Problem.MISSING_IMAGE, "bad.jpg: expected an image, got no such", 1, id="missing image"),
+    pytest.param(_cut_image, Problem.BROKEN_IMAGE, "bad.jpg: expected a whole image", 1, id="image cut short"),
+    pytest.param(_unsized, Problem.BROKEN_IMAGE, "got 8 bytes that are none", 1, id="no size and no image"),
+    pytest.param(_resize_image, Problem.WRONG_SIZE, "expected 48 x 32 as annotated, got 32 x 48", 1, id="turned image"),
+    pytest.param(
+        _lose_annotation, Problem.MISSING_ANNOTATION, "bad.xml: expected an annotation", 1, id="no annotation"
+    ),
+    pytest.param(_break_annotation, Problem.BROKEN_ANNOTATION, "bad.xml: expected XML", 1, id="broken XML"),
+    pytest.param(_box(1, 1, "wide", 9), Problem.BROKEN_ANNOTATION, "number for xmax, got 'wide'", 1, id="no number"),
+    pytest.param(_box(1, 1, "nan", 9), Problem.BROKEN_ANNOTATION, "number for xmax, got 'nan'", 1, id="not a number"),
+    pytest.param(_box(9, 1, 7, 9), Problem.EMPTY_BOX, "bad: dog at (8.0, 0.0, 7.0, 9.0)", 2, id="inside out"),
+    pytest.param(_box(9, 1, 8, 9), Problem.EMPTY_BOX, "bad: dog at (8.0, 0.0, 8.0, 9.0)", 2, id="no width"),
+    pytest.param(_box(60, 1, 70, 9), Problem.OUTSIDE_BOX, "in an image of 48 x 32", 2, id="outside"),
+    pytest.param(_box(40, 1, 49, 9), Problem.CLIPPED_BOX, "in an image of 48 x 32", 2, id="one pixel over the edge"),
+    pytest.param(
+        _name_class, Problem.UNLISTED_CLASS, "bad: expected a class of the list, got unicorn", 2, id="unlisted"
+    ),
+]
+
+
+@pytest.mark.parametrize(("spoil", "problem", "message", "kept"), PROBLEMS)
+def test_a_problem_is_counted_and_named_once(
+    voc_folder: VocFolder, spoil: Spoil, problem: Problem, message: str, kept: int
+) -> None:
+    voc_folder.add("good", [("dog", (1, 1, 9, 9))])
+    spoil(voc_folder)
+    dataset = open_dataset(voc_folder.root)
+    check_samples(dataset, "train")
+    assert len(list(dataset.samples("train"))) == kept  # reading again changes nothing
+    assert {item: dataset.report.count(item) for item in Problem if dataset.report.count(item)} == {problem: 1}
+    assert message in dataset.report.examples(problem)[0]
+    assert dataset.report.images == kept
+    assert any(line.startswith(f"1 {problem.value}") for line in dataset.report.lines())
+
+
+@pytest.mark.parametrize(("spoil", "problem", "message", "kept"), PROBLEMS)
+def test_strict_makes_it_an_error(
+    voc_folder: VocFolder, spoil: Spoil, problem: Problem, message: str, kept: int
+) -> None:
+    voc_folder.add("good", [("dog", (1, 1, 9, 9))])
+    spoil(voc_folder)
+    with pytest.raises(InputError) as raised:
+        check_samples(open_dataset(voc_folder.root, strict=True), "train")
+    assert message in str(raised.value)
+    assert str(raised.value).endswith("Mend the data, or leave out --strict to have such cases counted.")
+
+
+def test_what_is_clipped_ends_at_the_edge(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("dog", (-9, -9, 60, 60)), ("dog", (40, 20, 60, 60))])
+    (sample,) = open_dataset(voc_folder.root).samples("train")
+    np.testing.assert_array_equal(sample.boxes_xyxy_px, [[0, 0, 48, 32], [39, 19, 48, 32]])
+
+
+def test_an_image_without_objects_is_kept_and_counted(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    voc_folder.add("background")
+    dataset = open_dataset(voc_folder.root, strict=True)
+    samples = {sample.image_id: sample for sample in dataset.samples("train")}
+    assert samples["background"].boxes_xyxy_px.shape == (0, 4)
+    assert (dataset.report.images, dataset.report.background_images) == (2, 1)
+    assert not dataset.report.has_problems
+
+
+def test_the_report_is_json_and_counts_what_was_read(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9)), ("cow", (1, 1, 9, 9)), ("sofa", (1, 1, 9, 9))], difficult=True)
+    voc_folder.add("b")
+    dataset = open_dataset(voc_folder.root, class_names=("cow", "dog"))
+    for _ in range(2):
+        list(dataset.samples("train"))
+    assert json.loads(json.dumps(dataset.report.to_dict())) == {
+        "images": 2,
+        "background_images": 1,
+        "objects": {"cow": 1, "dog": 1},
+        "difficult_objects": 2,
+        "unlisted_classes": {"sofa": 1},
+        "problems": {"unlisted_class": {"count": 1, "examples": ["a: expected a class of the list, got sofa"]}},
+    }
+    assert dataset.report.lines() == [
+        "2 images read, 1 of them without objects; 2 objects, 2 of them difficult",
+        "1 objects of a class not in the list (dropped): sofa 1",
+        "  a: expected a class of the list, got sofa",
+    ]
+
+
+def test_many_cases_are_counted_and_a_few_named() -> None:
+    report = DataReport()
+    for number in range(EXAMPLES_SHOWN + 3):
+        report.add_problem(Problem.EMPTY_BOX, f"image {number}")
+    for number in range(CLASSES_SHOWN + 2):
+        report.unlisted[f"class{number}"] += 1
+        report.add_problem(Problem.UNLISTED_CLASS, "an image")
+    assert report.lines()[1] == f"{EXAMPLES_SHOWN + 3} {Problem.EMPTY_BOX.value}"
+    assert report.lines()[EXAMPLES_SHOWN + 2] == "  and 3 more"
+    assert any(line.endswith(f"class{CLASSES_SHOWN - 1} 1 and 2 more classes") for line in report.lines())
+
+
+def test_the_check_streams_and_tells_how_far_it_is(voc_folder: VocFolder) -> None:
+    for number in range(40):
+        voc_folder.add(f"image{number}", [("dog", (1, 1, 9, 9))], hw=(8, 8))
+    voc_folder.image_path("image7").unlink()
+    seen: list[tuple[int, int]] = []
+    report = check_samples(
+        open_dataset(voc_folder.root), "train", on_progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen == [*((done, 40) for done in range(1, 40)), (40, 40)]
+    assert report.images == 39
+
+
+def test_a_split_of_nothing_usable_is_an_error(voc_folder: VocFolder) -> None:
+    _cut_image(voc_folder)
+    with pytest.raises(InputError) as raised:
+        check_samples(open_dataset(voc_folder.root), "train")
+    assert str(raised.value).startswith(
+        "VOC2012 train: expected labelled images, got none that can be used of 1 listed. 1 images that do not decode"
+    )
+
+
+def test_an_image_that_breaks_later_is_left_out_then(voc_folder: VocFolder) -> None:
+    voc_folder.add("good", [("dog", (1, 1, 9, 9))])
+    voc_folder.add("bad", [("dog", (1, 1, 9, 9))])
+    dataset = open_dataset(voc_folder.root)
+    good, bad = dataset.samples("train")
+    voc_folder.image_path("bad").write_bytes(b"")
+    image = read_or_leave_out(dataset, good)
+    assert image is not None
+    assert image.shape == (32, 48, 3)
+    assert read_or_leave_out(dataset, bad) is None
+    assert [sample.image_id for sample in dataset.samples("train")] == ["good"]
+    assert (dataset.report.images, dataset.report.objects["dog"]) == (1, 1)
+
+
+def test_an_unknown_split_is_an_error_that_names_the_splits(voc_root: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        list(open_dataset(voc_root).samples("vall"))
+    assert str(raised.value) == (
+        "vall: expected a split of VOC2012, one of train, trainval, val, seeded-train, seeded-val. "
+        "Name one of them with --split."
+    )
+
+
+@pytest.mark.parametrize(
+    ("class_names", "got"),
+    [pytest.param(("dog", "cat", "dog"), "dog twice", id="one twice"), pytest.param((), "none", id="none")],
+)
+def test_classes_must_differ(voc_root: Path, class_names: tuple[str, ...], got: str) -> None:
+    with pytest.raises(InputError, match=f"class_names: expected a list of different classes, got {got}. Name each"):
+        open_dataset(voc_root, class_names=class_names)
+
+
+@pytest.mark.parametrize("below", [".", "VOC2012"])
+def test_a_voc_folder_is_found_from_wherever_one_points(voc_root: Path, below: str) -> None:
+    for root in (voc_root / below, voc_root.parent / "VOCdevkit" / below):
+        assert open_dataset(root).name == "VOC2012"
+
+
+def test_voc_is_found_below_the_folder_that_holds_it(voc_folder: VocFolder) -> None:
+    voc_folder.add("a")
+    assert open_dataset(voc_folder.root).layout == "voc"
+
+
+def test_a_kaggle_folder_is_found_from_wherever_one_points(kaggle_root: Path) -> None:
+    assert open_dataset(kaggle_root).layout == "kaggle"
+    assert open_dataset(kaggle_root / "ILSVRC").layout == "kaggle"
+
+
+def test_no_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere: expected a folder with labelled images, got none"):
+        open_dataset(tmp_path / "nowhere")
+
+
+def test_no_layout_is_an_error_that_names_all(tmp_path: Path) -> None:
+    named = r"ILSVRC/ImageSets/CLS-LOC .*VOCdevkit/VOC2012/ .*COCO's.*YOLO's.*image,label,xmin,ymin,xmax,ymax; got none"
+    with pytest.raises(InputError, match=named):
+        open_dataset(tmp_path)
+
+
+def test_several_data_sets_are_an_error_that_names_them(voc_folder: VocFolder) -> None:
+    voc_folder.add("a")
+    voc_folder.year = "VOC2007"
+    voc_folder.add("b")
+    with pytest.raises(InputError, match=r"expected one data set, got several\. Name one of .*VOC2007, .*VOC2012 with"):
+        open_dataset(voc_folder.root)

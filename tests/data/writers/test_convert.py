@@ -1,0 +1,181 @@
+"""There and back again: what a layout can hold comes back as it was."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from singleshot.data.dataset import Dataset, open_dataset
+from singleshot.data.sample import Sample
+from singleshot.data.writers.convert import TARGETS, Target, convert_data
+from singleshot.data.writers.writers import CsvWriter, YoloWriter
+from singleshot.runtime.errors import InputError
+
+ROUNDING_PX = 1e-4
+"""YOLO's shares are multiplied by the image's size; everything else comes back exactly."""
+
+
+def labels(dataset: Dataset, split: str) -> dict[str, tuple[Any, ...]]:
+    """Image's name without suffix -> boxes, class names, difficult flags, size."""
+    return {
+        sample.image_id.removesuffix(sample.image_path.suffix): (
+            sample.boxes_xyxy_px,
+            [dataset.class_names[class_id] for class_id in sample.class_ids],
+            sample.difficult.tolist(),
+            (sample.height_px, sample.width_px),
+            sample.image_path.read_bytes(),
+        )
+        for sample in dataset.samples(split)
+    }
+
+
+def assert_same(found: Dataset, wanted: Dataset, *, has_difficult: bool, has_shares: bool) -> None:
+    assert set(found.official_splits()) == set(wanted.official_splits())
+    for split in wanted.official_splits():
+        ours, theirs = labels(found, split), labels(wanted, split)
+        assert sorted(ours) == sorted(theirs)
+        for image_id, (boxes, names, difficult, *rest) in theirs.items():
+            np.testing.assert_allclose(ours[image_id][0], boxes, rtol=0, atol=ROUNDING_PX if has_shares else 0)
+            assert ours[image_id][1] == names
+            assert ours[image_id][2] == (difficult if has_difficult else [False] * len(difficult))
+            assert list(ours[image_id][3:]) == rest
+    assert not found.report.has_problems
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(TARGETS, TARGETS)))
+@pytest.mark.parametrize("source", ["voc_root", "kaggle_root"])
+def test_round_trips(
+    request: pytest.FixtureRequest, tmp_path: Path, source: str, first: Target, second: Target
+) -> None:
+    original = open_dataset(request.getfixturevalue(source))
+    names = original.class_names
+    convert_data(original, first, tmp_path / "first")
+    convert_data(open_dataset(tmp_path / "first", class_names=names), second, tmp_path / "second")
+    again = open_dataset(tmp_path / "second", class_names=names)
+    assert again.layout == second
+    has_yolo = "yolo" in (first, second)
+    assert_same(again, original, has_difficult=not has_yolo, has_shares=has_yolo)
+
+
+boxes = hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 500, width=32)).map(
+    lambda corners: np.concatenate([corners[:, :2], corners[:, :2] + np.maximum(corners[:, 2:], 1)], axis=1)
+)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(boxes_xyxy_px=boxes)
+def test_any_box_comes_back(
+    target: Target, tmp_path_factory: pytest.TempPathFactory, voc_root: Path, boxes_xyxy_px: np.ndarray[Any, Any]
+) -> None:
+    from singleshot.data.writers import convert as conversion
+
+    folder = tmp_path_factory.mktemp("any")
+    (image,) = (voc_root / "VOC2012" / "JPEGImages").glob("2010_000276.jpg")
+    sample = Sample(
+        image_id="a",
+        image_path=image,
+        boxes_xyxy_px=boxes_xyxy_px,
+        class_ids=np.asarray([0, 1, 0], np.int64),
+        difficult=np.asarray([False, True, False], np.bool_),
+        height_px=1000,
+        width_px=1000,
+    )
+    writer = conversion._WRITERS[target](folder, ("cat", "dog"))
+    writer.images.mkdir()
+    (writer.images / "a.jpg").symlink_to(image)
+    writer.write_split("train", iter([(sample, "a.jpg")]))
+    writer.finish()
+    found = open_dataset(folder, class_names=("cat", "dog"))._layout.annotation("a" if target == "voc" else "a.jpg")
+    written = np.asarray([item.box_xyxy_px for item in found.objects])
+    if target == "yolo":  # shares of the 1000 pixels that the sample claims, read with the image's true size
+        height, width = found.size_hw_px or (0, 0)
+        written = written / [width, height, width, height] * 1000
+    np.testing.assert_allclose(written.astype(np.float32), boxes_xyxy_px, rtol=0, atol=ROUNDING_PX)
+    assert [item.name for item in found.objects] == ["cat", "dog", "cat"]
+
+
+def test_what_a_target_cannot_hold_is_said(voc_root: Path, tmp_path: Path) -> None:
+    animals = open_dataset(voc_root, class_names=("dog", "chair"))
+    assert convert_data(animals, "coco", tmp_path / "coco").lost == ()
+    yolo = convert_data(animals, "yolo", tmp_path / "yolo")
+    assert yolo.lost == ("difficult: 1 objects so marked become ordinary ones",)
+    assert yolo.images == {"train": 3, "trainval": 5, "val": 2}
+    for target in ("voc", "csv"):
+        lost = convert_data(open_dataset(voc_root, class_names=("dog", "chair")), target, tmp_path / target).lost
+        assert lost == ("the list of classes: open the folder with --classes dog,chair",)
+
+
+def test_images_are_linked_on_request(voc_root: Path, tmp_path: Path) -> None:
+    convert_data(open_dataset(voc_root), "csv", tmp_path / "first")
+    convert_data(open_dataset(tmp_path / "first"), "voc", tmp_path / "second", link=True)
+    first, second = tmp_path / "first" / "images", tmp_path / "second" / "JPEGImages"
+    assert all((second / path.name).samefile(path) for path in first.iterdir())
+
+
+def test_names_with_spaces_become_ids_of_voc(voc_root: Path, tmp_path: Path) -> None:
+    convert_data(open_dataset(voc_root), "csv", tmp_path / "first")
+    for path in [*(tmp_path / "first").glob("*.csv")]:
+        path.write_text(path.read_text().replace("2010_000276", "my dog"))
+    (tmp_path / "first" / "images" / "2010_000276.jpg").rename(tmp_path / "first" / "images" / "my dog.jpg")
+    converted = convert_data(open_dataset(tmp_path / "first", strict=True), "voc", tmp_path / "second")
+    assert "spaces in 1 file names: they become _" in converted.lost
+    assert "my_dog" in open_dataset(tmp_path / "second").sample_ids("train")
+
+
+def test_two_images_of_one_name_are_refused(voc_root: Path, tmp_path: Path) -> None:
+    convert_data(open_dataset(voc_root), "csv", tmp_path / "first")
+    (tmp_path / "first" / "images" / "2010_000276.png").write_bytes(b"")
+    table = tmp_path / "first" / "train.csv"
+    table.write_text(table.read_text() + "2010_000276.png,dog,1,1,5,5,0\n")
+    (tmp_path / "first" / "images" / "2010_000276.png").write_bytes(
+        (tmp_path / "first" / "images" / "2010_000276.jpg").read_bytes()
+    )
+    with pytest.raises(InputError, match=r"2010_000276\.png: expected a name of its own, got that of 2010_000276\.jpg"):
+        convert_data(open_dataset(tmp_path / "first"), "yolo", tmp_path / "second")
+    assert [path.name for path in tmp_path.iterdir()] == ["first"], "whole or not at all"
+
+
+def test_a_folder_that_holds_something_is_left_alone(voc_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("")
+    with pytest.raises(InputError, match=r"expected a new or empty folder, got one that holds something"):
+        convert_data(open_dataset(voc_root), "coco", tmp_path)
+
+
+def test_nothing_to_convert(kaggle_copy: Path, tmp_path: Path) -> None:
+    for image in kaggle_copy.rglob("*.JPEG"):
+        image.unlink()
+    with pytest.raises(InputError, match=r"expected labelled images, got none that can be used\. 6 images missing"):
+        convert_data(open_dataset(kaggle_copy), "coco", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_yaml_would_take_for_something_else(tmp_path: Path) -> None:
+    names = ("yes", "a: b", "it's #1", "[x]", "12", "plain (name)")
+    writer = YoloWriter(tmp_path, names)
+    writer.images.mkdir()
+    writer.write_split("train", iter([]))
+    writer.finish()
+    (tmp_path / "labels").mkdir()
+    assert open_dataset(tmp_path).class_names == names
+
+
+def test_the_column_difficult_is_written_only_where_it_says_something(tmp_path: Path) -> None:
+    sample = Sample(
+        image_id="a",
+        image_path=tmp_path / "a.jpg",
+        boxes_xyxy_px=np.asarray([[1, 2, 4, 6]], np.float32),
+        class_ids=np.asarray([0], np.int64),
+        difficult=np.asarray([False], np.bool_),
+        height_px=10,
+        width_px=10,
+    )
+    CsvWriter(tmp_path, ("dog",)).write_split("train", iter([(sample, "a.jpg")]))
+    assert (tmp_path / "train.csv").read_text() == "image,label,xmin,ymin,xmax,ymax\na.jpg,dog,1,2,3,5\n"
