@@ -37,7 +37,7 @@ def triton(
         from ..runtime.require import require
 
         require("onnx", extra="export", why="a model repository")
-        from ..export.triton_repository import write_triton_model
+        from ..export.triton import write_triton_model
 
         written = write_triton_model(file, out, name=name, max_batch=max_batch, trust=trust)
     batch = f"batches of up to {written.max_batch}" if written.max_batch else "its own batch"
