@@ -53,7 +53,7 @@ def export(
 
         for package in ("torch", "onnx"):
             require(package, extra="train", why="an export from a checkpoint")
-        from ..export.checkpoint_export import export_checkpoint
+        from ..export.checkpoint.export import export_checkpoint
         from ..runtime.card import postprocess_settings
 
         asked = {

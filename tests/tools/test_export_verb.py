@@ -10,8 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from singleshot.export import checkpoint_export
-from singleshot.export.checkpoint_export import Export
+from singleshot.export.checkpoint import export as checkpoint_export
+from singleshot.export.checkpoint.export import Export
 from singleshot.export.parity import Parity
 from singleshot.runtime.card import Card, InputSpec, Postprocess
 from singleshot.tools.export_verb import export

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.card import Card, Postprocess
-from ..runtime.errors import InputError
-from ..train.checkpoint import load_checkpoint
-from .certification import certify_fresh
-from .classification_parity import ClassificationParity
-from .classifier_graph import export_classifier
-from .detector_graph import export_detector
-from .parity import Parity
-from .proof_frames import frames_of_folder
+from ...runtime.card import Card, Postprocess
+from ...runtime.errors import InputError
+from ...train.checkpoint import load_checkpoint
+from ..certification import certify_fresh
+from ..classification_parity import ClassificationParity
+from ..parity import Parity
+from ..proof_frames import frames_of_folder
+from .classifier import export_classifier
+from .detector import export_detector
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,18 +9,18 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from ..runtime.card import Card
-from ..runtime.contract import classifications_from_outputs
-from ..runtime.postprocess import classifications_from_logits
-from ..runtime.session import open_session
-from ..runtime.whole_files import whole_file
-from ..train.checkpoint import Checkpoint
-from ..train.session_torch import TorchClassifierSession
-from .classification_parity import ClassificationParity, compare_classifications
-from .classifier_tail import LOGITS, append_classifier_tail
-from .graph_card import graph_card
-from .graph_file import save_graph
-from .network_graph import FRAMES, network_graph
+from ...runtime.card import Card
+from ...runtime.contract import classifications_from_outputs
+from ...runtime.postprocess import classifications_from_logits
+from ...runtime.session import open_session
+from ...runtime.whole_files import whole_file
+from ...train.checkpoint import Checkpoint
+from ...train.session_torch import TorchClassifierSession
+from ..classification_parity import ClassificationParity, compare_classifications
+from ..classifier_tail import LOGITS, append_classifier_tail
+from ..graph_card import graph_card
+from ..graph_file import save_graph
+from ..network_graph import FRAMES, network_graph
 
 _OUTPUTS = ("top_scores", "top_classes", LOGITS)
 

@@ -12,19 +12,19 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper
 
-from ..runtime.boxes import decode_boxes
-from ..runtime.card import Card, Measurement, Postprocess
-from ..runtime.detections import Detections
-from ..runtime.postprocess import detections_from_heads, scores_from_logits
-from ..runtime.session import open_session
-from ..runtime.whole_files import whole_file
-from ..train.checkpoint import Checkpoint
-from ..train.session_torch import TorchSession
-from .graph_card import graph_card
-from .graph_file import save_graph
-from .network_graph import FRAMES, network_graph
-from .parity import FramePair, Parity, compare_detections
-from .tail import HEADS, append_onnx_tail
+from ...runtime.boxes import decode_boxes
+from ...runtime.card import Card, Measurement, Postprocess
+from ...runtime.detections import Detections
+from ...runtime.postprocess import detections_from_heads, scores_from_logits
+from ...runtime.session import open_session
+from ...runtime.whole_files import whole_file
+from ...train.checkpoint import Checkpoint
+from ...train.session_torch import TorchSession
+from ..graph_card import graph_card
+from ..graph_file import save_graph
+from ..network_graph import FRAMES, network_graph
+from ..parity import FramePair, Parity, compare_detections
+from ..tail import HEADS, append_onnx_tail
 
 
 def export_detector(
