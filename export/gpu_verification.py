@@ -25,12 +25,12 @@ from ..runtime.machine import installed_of, nvidia_gpus
 from ..runtime.session import GraphSession, Session, check_task
 from ..runtime.session_onnxruntime import OnnxRuntimeRunner
 from ..runtime.session_tensorrt import TensorRtRunner
-from .engine import build_engine
-from .engine_compile import Precision
-from .engine_plan import BatchProfile, CompilerSettings
+from .engine.build import build_engine
+from .engine.compile import Precision
+from .engine.plan import BatchProfile, CompilerSettings
+from .engine.tensorrt_api import MODULES, Backend
 from .gate_latency import latencies_ms
 from .parity import Parity, compare_detections, pair_of_detections
-from .tensorrt_api import MODULES, Backend
 from .verification import TOLERANCES, sampled_frames
 
 PACKAGES = ("tensorrt", "tensorrt-rtx", "cuda-python", "cuda-bindings", "pycuda", "onnxruntime", "onnxruntime-gpu")

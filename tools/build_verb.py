@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ..export.engine import Built
-    from ..export.engine_plan import BatchProfile, ParserProblem
-    from ..export.engine_staging import Checks
+    from ..export.engine.build import Built
+    from ..export.engine.plan import BatchProfile, ParserProblem
+    from ..export.engine.stage import Checks
 
 CLIP = Path(__file__).parent.parent / "demo" / "dog.mp4"
 """Real frames where none are named; a wheel does not bring it."""
@@ -139,8 +139,8 @@ def build(
             _refuse_settings(ctx)
             _rebuild(graph, checks, timing_cache, talk, as_json=as_json)
             return
-        from ..export.engine import build_engine
-        from ..export.engine_plan import CompilerSettings
+        from ..export.engine.build import build_engine
+        from ..export.engine.plan import CompilerSettings
 
         settings = CompilerSettings(
             batch=batch_from_option(batch),
@@ -163,7 +163,7 @@ def _talk() -> Console:
 
 
 def _checks(frames: str | None, data: Path | None, split: str, max_drop: float | None) -> Checks:
-    from ..export.engine_staging import Checks
+    from ..export.engine.stage import Checks
     from ..export.gate_judge import GateSettings
 
     if data is None and max_drop is not None:
@@ -184,7 +184,7 @@ def _refuse_settings(ctx: typer.Context) -> None:
 
 def _rebuild(engine: Path, checks: Checks, timing_cache: Path | None, talk: Console, *, as_json: bool) -> None:
     """Build an engine again, by the settings of its card and no others."""
-    from ..export.engine_rebuild import rebuild_stale
+    from ..export.engine.rebuild import rebuild_stale
 
     if engine.suffix != ".engine":
         raise InputError(f"{engine}: expected an engine with --rebuild-stale, got {engine.suffix or 'no suffix'}.")
@@ -215,7 +215,7 @@ def batch_from_option(text: str) -> BatchProfile:
     Raises:
         InputError: it is neither.
     """
-    from ..export.engine_plan import BatchProfile
+    from ..export.engine.plan import BatchProfile
 
     parts = text.split(":")
     if len(parts) not in (1, 3) or not all(part.isdecimal() for part in parts):

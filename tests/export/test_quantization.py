@@ -16,7 +16,7 @@ from singleshot.calib.records.disagreement import answers_to, disagreement
 from singleshot.export.calibrated import QuantizationSettings, calibrate, open_parent
 from singleshot.export.classifier_tail import append_classifier_tail
 from singleshot.export.cluster_tail import with_cluster_tail
-from singleshot.export.fixed_batch import with_batch
+from singleshot.export.engine.fixed_batch import with_batch
 from singleshot.export.graph_file import save_graph
 from singleshot.export.inspection import inspect_artefact
 from singleshot.export.quantization import Quantized, convert_to_fp16, quantize
@@ -289,7 +289,7 @@ def test_every_backend_gives_the_same_answers(made: Quantized) -> None:
 @pytest.mark.parametrize("fp16", [False, True])
 def test_nvidias_compiler_takes_it(small_detector: Path, photos: Path, tmp_path: Path, fp16: bool) -> None:
     rtx = pytest.importorskip("tensorrt_rtx")
-    from singleshot.export.engine_plan import BatchProfile
+    from singleshot.export.engine.plan import BatchProfile
 
     settings = QuantizationSettings(method="mse", count=COUNT, fp16=fp16)
     made = quantize(small_detector, tmp_path / "x.onnx", images=photos, settings=settings)

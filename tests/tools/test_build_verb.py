@@ -18,7 +18,7 @@ from singleshot.tools.build_verb import build
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("singleshot.export.engine.find_gpu", lambda: None)
+    monkeypatch.setattr("singleshot.export.engine.build.find_gpu", lambda: None)
 
 
 def _run(*arguments: object) -> Result:

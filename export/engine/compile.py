@@ -12,17 +12,17 @@ from typing import Literal
 
 import onnx
 
-from ..runtime.card import Card, Engine, Measurement, derived_origin, sha256_of_file
-from ..runtime.errors import CheckError, InputError
-from ..runtime.machine import installed_of, nvidia_gpus
-from ..runtime.session import open_session
-from .cluster_tail import with_cluster_tail
-from .engine_plan import CompilerSettings, Plan, compile_plan
+from ...runtime.card import Card, Engine, Measurement, derived_origin, sha256_of_file
+from ...runtime.errors import CheckError, InputError
+from ...runtime.machine import installed_of, nvidia_gpus
+from ...runtime.session import open_session
+from ..cluster_tail import with_cluster_tail
+from ..fp16 import with_fp16_network
+from ..inspection import precision_of_graph
+from ..product_convolutions import with_convolutions_for_products
 from .fixed_batch import with_batch
-from .fp16 import with_fp16_network
-from .inspection import precision_of_graph
+from .plan import CompilerSettings, Plan, compile_plan
 from .plan_program import PlanProgram, read_plan_program
-from .product_convolutions import with_convolutions_for_products
 from .tail_agreement import TailAgreement, check_tails_agree
 from .tensorrt_api import TensorRt
 

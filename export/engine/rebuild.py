@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..runtime.card import Engine
-from ..runtime.engine_checks import EngineDevice, engine_of, graph_of, load_engine_card, stale_reason
-from ..runtime.errors import InputError
-from .engine import Built, build_engine
-from .engine_compile import Gpu, OnProgress, find_gpu
-from .engine_plan import BatchProfile, CompilerSettings
-from .engine_staging import Checks
+from ...runtime.card import Engine
+from ...runtime.engine_checks import EngineDevice, engine_of, graph_of, load_engine_card, stale_reason
+from ...runtime.errors import InputError
+from .build import Built, build_engine
+from .compile import Gpu, OnProgress, find_gpu
+from .plan import BatchProfile, CompilerSettings
+from .stage import Checks
 from .tensorrt_api import Backend, TensorRt, find_tensorrt
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from singleshot.export import engine as engine_module
-from singleshot.export import tensorrt_api
-from singleshot.export.engine import build_engine
-from singleshot.export.engine_compile import Gpu
-from singleshot.export.engine_plan import BatchProfile, CompilerSettings
-from singleshot.export.tensorrt_api import TensorRt
+from singleshot.export.engine import build as engine_module
+from singleshot.export.engine import tensorrt_api
+from singleshot.export.engine.build import build_engine
+from singleshot.export.engine.compile import Gpu
+from singleshot.export.engine.plan import BatchProfile, CompilerSettings
+from singleshot.export.engine.tensorrt_api import TensorRt
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.tests.export.fake_tensorrt import Recorder, fake_tensorrt
-from singleshot.tests.export.test_engine_matrix import graph_of
+from singleshot.tests.export.engine.fake_tensorrt import Recorder, fake_tensorrt
+from singleshot.tests.export.engine.test_matrix import graph_of
 
 GPU = Gpu(name="NVIDIA H100 80GB HBM3", driver="590.1", compute_capability="9.0")
 EVERYTHING = CompilerSettings(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx
 
-from ..runtime.errors import InputError
-from .engine_plan import BatchProfile
+from ...runtime.errors import InputError
+from .plan import BatchProfile
 
 
 def with_batch(model: onnx.ModelProto, batch: BatchProfile, *, name: str) -> onnx.ModelProto:

@@ -10,19 +10,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from ..runtime.card import Card, Measurement
-from ..runtime.engine_checks import card_path_of
-from ..runtime.errors import CheckError, InputError
-from ..runtime.whole_files import whole_file
-from .calibrated import QuantizationSettings
-from .engine_compile import OnProgress, Precision, Target, find_gpu, target_for
-from .engine_plan import CompilerSettings
-from .engine_proof import why_not_executed
-from .engine_staging import Checks, Source, Staged, candidate_name, check_gate_takes, judge, stage
-from .gate_result import GateResult
-from .gated_quantization import gate_int8
-from .inspection import load_graph, precision_of_graph
-from .quantization import Quantized, quantize
+from ...runtime.card import Card, Measurement
+from ...runtime.engine_checks import card_path_of
+from ...runtime.errors import CheckError, InputError
+from ...runtime.whole_files import whole_file
+from ..calibrated import QuantizationSettings
+from ..gate_result import GateResult
+from ..gated_quantization import gate_int8
+from ..inspection import load_graph, precision_of_graph
+from ..quantization import Quantized, quantize
+from .compile import OnProgress, Precision, Target, find_gpu, target_for
+from .plan import CompilerSettings
+from .prove import why_not_executed
+from .stage import Checks, Source, Staged, candidate_name, check_gate_takes, judge, stage
 from .tensorrt_api import Backend, find_tensorrt
 
 Choice = Literal["best", "fp32", "fp16", "int8"]

@@ -10,12 +10,12 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ..runtime.boxes import intersections_and_unions
-from ..runtime.card import Postprocess
-from ..runtime.detections import Detections
-from ..runtime.errors import CheckError
-from ..runtime.postprocess import greedy_survivors
-from .tail import CANDIDATES
+from ...runtime.boxes import intersections_and_unions
+from ...runtime.card import Postprocess
+from ...runtime.detections import Detections
+from ...runtime.errors import CheckError
+from ...runtime.postprocess import greedy_survivors
+from ..tail import CANDIDATES
 
 SCENES = 8
 """Generated scenes, from sparse to crowded; the network plays no part, so they cost milliseconds."""

@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from ..runtime.card import Card, Measurement
-from ..runtime.classifications import Classification
-from ..runtime.cuda_layer import open_cuda
-from ..runtime.detections import Detections
-from ..runtime.detector import fit_frame
-from ..runtime.errors import InputError
-from ..runtime.session import Session
-from .artefact import Artefact, open_artefact
-from .classification_parity import ClassificationParity
-from .engine_compile import Target
-from .gate_latency import latencies_ms
-from .inspection import load_graph
-from .parity import Parity
-from .proof_frames import FRAMES
-from .verification import Verification, compare_artefacts, contract_differences, sampled_frames
+from ...runtime.card import Card, Measurement
+from ...runtime.classifications import Classification
+from ...runtime.cuda_layer import open_cuda
+from ...runtime.detections import Detections
+from ...runtime.detector import fit_frame
+from ...runtime.errors import InputError
+from ...runtime.session import Session
+from ..artefact import Artefact, open_artefact
+from ..classification_parity import ClassificationParity
+from ..gate_latency import latencies_ms
+from ..inspection import load_graph
+from ..parity import Parity
+from ..proof_frames import FRAMES
+from ..verification import Verification, compare_artefacts, contract_differences, sampled_frames
+from .compile import Target
 
 
 @dataclass(frozen=True, kw_only=True)

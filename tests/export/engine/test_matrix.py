@@ -12,12 +12,12 @@ import pytest
 
 from singleshot.calib.int8.quantized_graph import quantized_convolutions, quantized_graph, tensors_to_measure
 from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRange
-from singleshot.export import engine as engine_module
-from singleshot.export.engine import build_engine
-from singleshot.export.engine_compile import Precision
-from singleshot.export.engine_plan import BatchProfile, CompilerSettings
+from singleshot.export.engine import build as engine_module
+from singleshot.export.engine.build import build_engine
+from singleshot.export.engine.compile import Precision
+from singleshot.export.engine.plan import BatchProfile, CompilerSettings
+from singleshot.export.engine.plan_program import read_plan_program
 from singleshot.export.graph_file import save_graph
-from singleshot.export.plan_program import read_plan_program
 from singleshot.runtime.card import Card
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.tests.fixtures import small_classifier, small_detector

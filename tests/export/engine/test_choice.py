@@ -14,14 +14,16 @@ import cv2
 import numpy as np
 import pytest
 
-from singleshot.export import artefact, engine_proof, engine_staging
-from singleshot.export import engine as engine_module
-from singleshot.export.engine import build_engine
-from singleshot.export.engine_compile import Gpu
+from singleshot.export import artefact
+from singleshot.export.engine import build as engine_module
+from singleshot.export.engine import prove as engine_proof
+from singleshot.export.engine import stage as engine_staging
+from singleshot.export.engine.build import build_engine
+from singleshot.export.engine.compile import Gpu
+from singleshot.export.engine.plan import BatchProfile, CompilerSettings
+from singleshot.export.engine.rebuild import rebuild_stale
+from singleshot.export.engine.stage import Checks
 from singleshot.export.engine_inspection import inspect_engine
-from singleshot.export.engine_plan import BatchProfile, CompilerSettings
-from singleshot.export.engine_rebuild import rebuild_stale
-from singleshot.export.engine_staging import Checks
 from singleshot.export.inspection_facts import facts_of
 from singleshot.export.quantization import quantize
 from singleshot.runtime.card import Card, Measurement, sha256_of_file
@@ -29,7 +31,7 @@ from singleshot.runtime.engine_checks import card_path_of, load_engine_card
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.ledger import is_in_ledger
 from singleshot.runtime.session import Session, open_session
-from singleshot.tests.export.test_engine_matrix import graph_of
+from singleshot.tests.export.engine.test_matrix import graph_of
 
 GPU = Gpu(name="NVIDIA RTX 4070", driver="590.1", compute_capability="8.9")
 
@@ -38,7 +40,7 @@ GPU = Gpu(name="NVIDIA RTX 4070", driver="590.1", compute_capability="8.9")
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorrt_rtx")
     monkeypatch.setattr(engine_module, "find_gpu", lambda: None)
-    monkeypatch.setattr("singleshot.export.engine_rebuild.find_gpu", lambda: None)
+    monkeypatch.setattr("singleshot.export.engine.rebuild.find_gpu", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +240,7 @@ def test_rebuilding_takes_the_settings_of_the_card(graph: Path, monkeypatch: pyt
     assert after is not None
     same = ("precision", "batch", "compute_capabilities", "workspace_mib", "graph", "compiler")
     assert all(getattr(before, name) == getattr(after, name) for name in same)
-    monkeypatch.setattr("singleshot.export.engine_rebuild.find_gpu", lambda: GPU)
+    monkeypatch.setattr("singleshot.export.engine.rebuild.find_gpu", lambda: GPU)
     monkeypatch.setattr(engine_module, "find_gpu", lambda: GPU)
     assert rebuild_stale(engine).reason == (
         "expected a GPU of compute capability 8.6, 12.0, got NVIDIA RTX 4070 of 8.9"
