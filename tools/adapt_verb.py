@@ -16,9 +16,9 @@ from .exits import exit_codes
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..export.adapt import Adaptation, ForeignInput
-    from ..export.foreign_guess import Told
-    from ..export.foreign_reading import Activation, Layout
+    from ..export.foreign.adapt import Adaptation, ForeignInput
+    from ..export.foreign.guess import Told
+    from ..export.foreign.reading import Activation, Layout
 
 _NONE = "none"
 
@@ -107,7 +107,7 @@ def adapt(
         from ..runtime.require import require
 
         require("onnx", extra="export", why="an adaptation")
-        from ..export.adapt import adapt_detector
+        from ..export.foreign.adapt import adapt_detector
         from ..runtime.card import Postprocess
 
         told = _told((boxes, scores, objectness), layout, normalised, activation, background, strides)
@@ -135,7 +135,7 @@ def _told(
     background: str | None,
     strides: str | None,
 ) -> Told:
-    from ..export.foreign_guess import Told
+    from ..export.foreign.guess import Told
 
     boxes, scores, objectness = outputs
     return Told(
@@ -153,7 +153,7 @@ def _told(
 def _foreign_input(
     colour: _Colour, mean_std: tuple[str, str], letterbox: bool, input_hw: tuple[int | None, int | None]
 ) -> ForeignInput:
-    from ..export.adapt import ForeignInput
+    from ..export.foreign.adapt import ForeignInput
 
     return ForeignInput(
         colour=colour.value,

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, version_converter
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from ..runtime.card import CARD_KEY
-from ..runtime.errors import InputError
-from .tail import OPSET
+from ...runtime.card import CARD_KEY
+from ...runtime.errors import InputError
+from ..tail import OPSET
 
 PREFIX = "network/"
 """Before every name of the foreign graph in the adapted one, so that none can meet a name of the contract."""

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.errors import InputError
-from .foreign_graph import Outputs, output_shapes_text
+from ...runtime.errors import InputError
+from .graph import Outputs, output_shapes_text
 
 Array = NDArray[np.float32]
 Layout = Literal["xyxy", "yxyx", "cxcywh"]

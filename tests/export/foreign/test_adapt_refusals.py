@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export.adapt import ForeignInput, adapt_detector
-from singleshot.export.foreign_guess import Told
+from singleshot.export.foreign.adapt import ForeignInput, adapt_detector
+from singleshot.export.foreign.guess import Told
 from singleshot.runtime.errors import InputError
 
 from .foreign_models import (

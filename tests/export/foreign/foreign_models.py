@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export.foreign_reading import grid_px
+from singleshot.export.foreign.reading import grid_px
 
 Array = NDArray[np.float32]
 

@@ -9,10 +9,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ..runtime.card import InputSpec, Postprocess
-from .foreign_graph import PREFIX, ForeignGraph
-from .foreign_reading import Columns, Reading, grid_px
-from .tail import CANDIDATES, Candidates, Tail, add_outputs, add_suppression
+from ...runtime.card import InputSpec, Postprocess
+from ..tail import CANDIDATES, Candidates, Tail, add_outputs, add_suppression
+from .graph import PREFIX, ForeignGraph
+from .reading import Columns, Reading, grid_px
 
 FRAMES = "frames"
 BOXES = "tail/boxes"

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..runtime.errors import InputError
-from .foreign_graph import ForeignGraph, Outputs, output_shapes_text
-from .foreign_reading import (
+from ...runtime.errors import InputError
+from .graph import ForeignGraph, Outputs, output_shapes_text
+from .reading import (
     FAR_OUTSIDE,
     ROUNDING,
     WELL_FORMED,

@@ -10,8 +10,8 @@ from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.ssd import SSD
 
-from singleshot.export.adapt import Adaptation, ForeignInput, adapt_detector
-from singleshot.export.foreign_guess import Told
+from singleshot.export.foreign.adapt import Adaptation, ForeignInput, adapt_detector
+from singleshot.export.foreign.guess import Told
 from singleshot.export.proof_frames import generated_frames
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.session import open_session

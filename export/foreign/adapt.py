@@ -14,19 +14,19 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ..runtime.card import Card, InputSpec, Measurement, Origin, Postprocess, sha256_of_file
-from ..runtime.detections import Detections
-from ..runtime.errors import CheckError, InputError
-from ..runtime.postprocess import detections_from_candidates
-from ..runtime.session import open_session
-from ..runtime.whole_files import whole_file
-from .foreign_graph import ForeignGraph, Outputs, load_foreign_graph
-from .foreign_guess import Told, guess_names, guess_reading
-from .foreign_nodes import BOXES, FRAMES, SCORES, with_front_and_tail
-from .foreign_reading import Array, Reading, candidates_from_outputs
-from .graph_file import save_graph
-from .parity import FramePair, Parity, compare_detections
-from .proof_frames import frames_of_folder, generated_frames
+from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess, sha256_of_file
+from ...runtime.detections import Detections
+from ...runtime.errors import CheckError, InputError
+from ...runtime.postprocess import detections_from_candidates
+from ...runtime.session import open_session
+from ...runtime.whole_files import whole_file
+from ..graph_file import save_graph
+from ..parity import FramePair, Parity, compare_detections
+from ..proof_frames import frames_of_folder, generated_frames
+from .graph import ForeignGraph, Outputs, load_foreign_graph
+from .guess import Told, guess_names, guess_reading
+from .nodes import BOXES, FRAMES, SCORES, with_front_and_tail
+from .reading import Array, Reading, candidates_from_outputs
 
 Colour = Literal["rgb", "bgr"]
 
