@@ -19,13 +19,13 @@ from ..runtime.whole_files import whole_file
 from .artefact import open_artefact
 from .calibrated import Calibrated, QuantizationSettings, calibrate, open_parent
 from .certification import backend_parity, write_parities
-from .gate import gate, gate_quantizer
-from .gate_judge import Candidate, GateSettings, Progress, no_progress, open_alike
-from .gate_result import GateResult
+from .gate.judge import Candidate, GateSettings, Progress, no_progress, open_alike
+from .gate.judge_all import gate, gate_quantizer
+from .gate.quantizer import Quantizer
+from .gate.result import GateResult
 from .graph_file import save_graph
 from .proof_frames import FRAMES
 from .quantization import Quantized, check_out, convert_to_fp16, save_quantized
-from .quantizer import Quantizer
 
 _AS_WRITTEN = partial(open_session, backend="onnxruntime", precision="f32")
 """OpenVINO in float32 would compute a float16 graph in float32."""

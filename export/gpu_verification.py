@@ -29,7 +29,7 @@ from .engine.build import build_engine
 from .engine.compile import Precision
 from .engine.plan import BatchProfile, CompilerSettings
 from .engine.tensorrt_api import MODULES, Backend
-from .gate_latency import latencies_ms
+from .gate.latency import latencies_ms
 from .parity import Parity, compare_detections, pair_of_detections
 from .verification import TOLERANCES, sampled_frames
 

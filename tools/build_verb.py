@@ -164,7 +164,7 @@ def _talk() -> Console:
 
 def _checks(frames: str | None, data: Path | None, split: str, max_drop: float | None) -> Checks:
     from ..export.engine.stage import Checks
-    from ..export.gate_judge import GateSettings
+    from ..export.gate.judge import GateSettings
 
     if data is None and max_drop is not None:
         raise InputError(f"--max-drop: expected --data DIR with it, to measure the drop on, got {max_drop:g} alone.")

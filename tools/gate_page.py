@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 
 from ..calib.records.operating_point import OperatingPoint, Rederived
-from ..export.gate_judge import Judged
-from ..export.gate_result import GateResult
-from ..export.gate_search import Search
+from ..export.gate.judge import Judged
+from ..export.gate.result import GateResult
+from ..export.gate.search import Search
 from .gate_pictures import worst_figures
 from .gate_plots import deltas_svg, front_svg, shift_svg
 from .pages import save_page

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..calib.records.compare import Changed
 from ..calib.records.labelled_images import LabelledImages
 from ..data.usable_samples import image_or_problem
-from ..export.gate_judge import Judged
+from ..export.gate.judge import Judged
 from .pages import picture, shrunk
 
 PICTURES = 12

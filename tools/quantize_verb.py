@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..export.calibrated import QuantizationSettings
-    from ..export.gate_judge import GateSettings
-    from ..export.gate_result import GateResult
+    from ..export.gate.judge import GateSettings
+    from ..export.gate.result import GateResult
     from ..export.quantization import Quantized
 
 OutOption = Annotated[
@@ -120,7 +120,7 @@ def gate_settings_from_options(
     Raises:
         InputError: a value is not allowed, or needs --data and there is none.
     """
-    from ..export.gate_judge import GateSettings
+    from ..export.gate.judge import GateSettings
 
     given = {"max_drop": max_drop, "split": split, "images": images}
     wanted = {name: value for name, value in given.items() if value is not None}

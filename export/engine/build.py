@@ -15,7 +15,7 @@ from ...runtime.engine_checks import card_path_of
 from ...runtime.errors import CheckError, InputError
 from ...runtime.whole_files import whole_file
 from ..calibrated import QuantizationSettings
-from ..gate_result import GateResult
+from ..gate.result import GateResult
 from ..gated_quantization import gate_int8
 from ..inspection import load_graph, precision_of_graph
 from ..quantization import Quantized, quantize

@@ -20,7 +20,7 @@ from ...runtime.errors import InputError
 from ...runtime.session import Session
 from ..artefact import Artefact, open_artefact
 from ..classification_parity import ClassificationParity
-from ..gate_latency import latencies_ms
+from ..gate.latency import latencies_ms
 from ..inspection import load_graph
 from ..parity import Parity
 from ..proof_frames import FRAMES

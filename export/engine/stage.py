@@ -12,9 +12,9 @@ from ...runtime.engine_checks import card_path_of, engine_of
 from ...runtime.errors import InputError
 from ...runtime.ledger import add_to_ledger
 from ...runtime.session import Session, open_session
-from ..gate import gate
-from ..gate_judge import Candidate, GateSettings
-from ..gate_result import GateResult
+from ..gate.judge import Candidate, GateSettings
+from ..gate.judge_all import gate
+from ..gate.result import GateResult
 from ..graph_file import save_graph
 from .compile import Compiled, OnProgress, Precision, Target, compile_engine
 from .prove import Proof, RepeatingSession, fixed_batch_of, prove_engine, prove_typed_graph

@@ -13,9 +13,9 @@ import pytest
 from singleshot.calib.int8.quantized_graph import quantized_convolutions
 from singleshot.export import gated_quantization
 from singleshot.export.calibrated import QuantizationSettings
-from singleshot.export.gate import gate
-from singleshot.export.gate_judge import GateSettings
-from singleshot.export.gate_result import GateResult
+from singleshot.export.gate.judge import GateSettings
+from singleshot.export.gate.judge_all import gate
+from singleshot.export.gate.result import GateResult
 from singleshot.export.gated_quantization import GatedInt8, gate_fp16, gate_int8
 from singleshot.export.graph_file import save_graph
 from singleshot.runtime.errors import CheckError

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..calib.accuracy.evaluate import open_dataset_for
-from ..calib.records.labelled_images import LabelledImages, drawn_images, halves
-from ..data.dataset import Dataset
-from ..data.sample import data_sha256
-from .gate_judge import Candidate, GateSettings, Judge, Judged, Open, Progress, no_progress, open_alike
-from .gate_result import GateData, GateResult
-from .gate_search import Search, Searcher
+from ...calib.accuracy.evaluate import open_dataset_for
+from ...calib.records.labelled_images import LabelledImages, drawn_images, halves
+from ...data.dataset import Dataset
+from ...data.sample import data_sha256
+from .judge import Candidate, GateSettings, Judge, Judged, Open, Progress, no_progress, open_alike
 from .quantizer import Quantizer
+from .result import GateData, GateResult
+from .search import Search, Searcher
 
 
 def gate(

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..calib.accuracy.average_precision import MIN_OBJECTS
-from ..calib.records.bootstrap import REPLICATES
-from ..calib.records.compare import Changed, Delta, ScoreShift, deltas, lost_and_gained, score_shift
-from ..calib.records.labelled_images import LabelledImages
-from ..calib.records.operating_point import Rederived, best_f1, rederive
-from ..calib.records.record import record
-from ..calib.records.records import Records
-from ..runtime.errors import InputError
-from ..runtime.session import Session, open_session
-from ..runtime.thresholds import DEFAULT_SCORE
-from .gate_latency import latencies_ms
+from ...calib.accuracy.average_precision import MIN_OBJECTS
+from ...calib.records.bootstrap import REPLICATES
+from ...calib.records.compare import Changed, Delta, ScoreShift, deltas, lost_and_gained, score_shift
+from ...calib.records.labelled_images import LabelledImages
+from ...calib.records.operating_point import Rederived, best_f1, rederive
+from ...calib.records.record import record
+from ...calib.records.records import Records
+from ...runtime.errors import InputError
+from ...runtime.session import Session, open_session
+from ...runtime.thresholds import DEFAULT_SCORE
+from .latency import latencies_ms
 
 MOST_IMAGES = 2000
 """Labelled images that a gate draws at most: more would cost time and hardly narrow the intervals."""

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
-from ..calib.records.bootstrap import Interval
-from ..calib.records.compare import headline_drop
-from ..calib.records.disagreement import answers_to, disagreement
-from ..calib.records.labelled_images import LabelledImages
-from ..calib.records.record import record
-from ..calib.records.records import Records
-from .gate_judge import Candidate, Judge
+from ...calib.records.bootstrap import Interval
+from ...calib.records.compare import headline_drop
+from ...calib.records.disagreement import answers_to, disagreement
+from ...calib.records.labelled_images import LabelledImages
+from ...calib.records.record import record
+from ...calib.records.records import Records
+from .judge import Candidate, Judge
 from .quantizer import Quantizer
 
 _PROXY_FRAMES = 32

@@ -9,9 +9,9 @@ from tempfile import mkdtemp
 
 import onnx
 
-from ..runtime.card import Card
-from .gate_judge import Candidate
-from .graph_file import save_graph
+from ...runtime.card import Card
+from ..graph_file import save_graph
+from .judge import Candidate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ..calib.records.records import Records
-from .gate_judge import Candidate, Judge
-from .gate_sensitivity import BlockHarm, block_harms
+from ...calib.records.records import Records
+from .judge import Candidate, Judge
 from .quantizer import Quantizer
+from .sensitivity import BlockHarm, block_harms
 
 _RUNGS = (16, 8, 4, 2)
 """Where the fewest blocks in float do not suffice on the judging images, these parts of the rest are added in turn."""

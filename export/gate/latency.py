@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calib.records.disagreement import answers_to
-from ..runtime.session import Session
+from ...calib.records.disagreement import answers_to
+from ...runtime.session import Session
 
 _WARM_UP = 3
 _ROUNDS = 40

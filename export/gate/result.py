@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..calib.records.compare import Changed
-from ..calib.records.labelled_images import LabelledImages
-from ..runtime.card import Measurement
-from ..runtime.errors import CheckError
-from .gate_judge import GateSettings, Judged
-from .gate_search import Search
+from ...calib.records.compare import Changed
+from ...calib.records.labelled_images import LabelledImages
+from ...runtime.card import Measurement
+from ...runtime.errors import CheckError
+from .judge import GateSettings, Judged
+from .search import Search
 
 _LISTED = 50
 """Lost and gained objects that the JSON names one by one."""

@@ -1,0 +1,1 @@
+"""The accuracy gate: which blocks may be int8."""
