@@ -29,7 +29,7 @@ from ..runtime.session_openvino import computes_bf16
 from ..runtime.whole_files import whole_file
 from .artefact import Artefact, open_artefact
 from .classification_parity import ClassificationParity
-from .graph_file import save_graph
+from .graphs.graph_file import save_graph
 from .inspection import inspect_artefact
 from .parity import Parity
 from .proof_frames import FRAMES

@@ -13,9 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..runtime.card import sha256_of_file
 from ..train.checkpoint import Checkpoint, load_checkpoint
 from ..train.session_torch import TorchClassifierSession, TorchSession
+from .graphs.tail import HEADS
 from .inspection import Inspection, TensorInfo
 from .operations import Operations
-from .tail import HEADS
 
 
 def inspect_checkpoint(path: Path) -> Inspection:

@@ -23,7 +23,7 @@ from .gate.judge import Candidate, GateSettings, Progress, no_progress, open_ali
 from .gate.judge_all import gate, gate_quantizer
 from .gate.quantizer import Quantizer
 from .gate.result import GateResult
-from .graph_file import save_graph
+from .graphs.graph_file import save_graph
 from .proof_frames import FRAMES
 from .quantization import Quantized, check_out, convert_to_fp16, save_quantized
 

@@ -13,8 +13,8 @@ from ..runtime.errors import InputError
 from ..runtime.runner import Runner
 from ..runtime.session import GraphSession
 from ..runtime.session_onnxruntime import OnnxRuntimeRunner, graph_facts
-from .cluster_tail import with_cluster_tail
-from .graph_file import save_graph
+from .graphs.cluster_tail import with_cluster_tail
+from .graphs.graph_file import save_graph
 
 RunnerName = Literal["onnxruntime", "openvino:f32", "openvino:bf16", "opencv"]
 """Behind an `@`, as in `animals.onnx@openvino:bf16`."""

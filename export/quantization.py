@@ -23,7 +23,7 @@ from ..runtime.errors import CheckError, InputError
 from ..runtime.session import open_session
 from ..runtime.whole_files import whole_file
 from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent
-from .graph_file import save_graph
+from .graphs.graph_file import save_graph
 from .proof_frames import generated_frames
 
 MOST_DISAGREEMENT = 0.35

@@ -17,7 +17,7 @@ from ..runtime.card import Card
 from ..runtime.postprocess import scores_from_logits
 from ..runtime.runner import Runner
 from .graph_runners import RunnerName, open_runner
-from .tail import HEADS
+from .graphs.tail import HEADS
 
 if TYPE_CHECKING:
     from ..train.session_torch import TorchClassifierSession, TorchSession

@@ -18,10 +18,10 @@ from onnx.utils import Extractor
 from ..runtime.card import Postprocess
 from ..runtime.errors import InputError
 from ..runtime.session_onnxruntime import graph_facts
-from .cluster_tail import with_cluster_tail
+from .graphs.cluster_tail import with_cluster_tail
+from .graphs.tail import CANDIDATES as CHOSEN
+from .graphs.tail import HEADS, OPSET, append_onnx_tail
 from .raw_heads import HeadsOfFrame, open_graph_heads
-from .tail import CANDIDATES as CHOSEN
-from .tail import HEADS, OPSET, append_onnx_tail
 
 TAILS = ("candidates", "onnx", "cluster")
 """The first is what both have in common, softmax and TopK: what a tail takes more is decoding and suppression."""

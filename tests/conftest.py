@@ -89,7 +89,7 @@ def write_video(tmp_path: Path) -> WriteVideo:
 @pytest.fixture(scope="session")
 def small_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector of two classes with random weights: two convolutions and two heads, 64x64 in, D = 256."""
-    from singleshot.export.graph_file import save_graph  # onnx is not there where the runtime alone is tested
+    from singleshot.export.graphs.graph_file import save_graph  # onnx is not there where the runtime alone is tested
     from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
     path = tmp_path_factory.mktemp("small") / "small.onnx"

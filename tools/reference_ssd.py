@@ -49,7 +49,7 @@ _IR_VERSION = 10
 
 def reference_ssd(*, seed: int = 0) -> onnx.ModelProto:
     """Build the graph, frames to detections, N symbolic; the same seed gives the same graph."""
-    from ..export.tail import append_onnx_tail
+    from ..export.graphs.tail import append_onnx_tail
 
     build = _Build(seed)
     finest = build.trunk()
@@ -138,7 +138,7 @@ class _Build:
         """Close the graph."""
         from onnx import TensorProto, helper, numpy_helper
 
-        from ..export.tail import OPSET
+        from ..export.graphs.tail import OPSET
         from ..runtime.contract import FRAMES
 
         frames = helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, ["N", SIDE, SIDE, 3])
@@ -193,7 +193,7 @@ def main(arguments: list[str]) -> None:
     from ..runtime.require import require
 
     require("onnx", extra="export", why="building a graph")
-    from ..export.graph_file import save_graph
+    from ..export.graphs.graph_file import save_graph
     from ..runtime.whole_files import whole_file
 
     if len(arguments) != 1 or not arguments[0].endswith(".onnx"):

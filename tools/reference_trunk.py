@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> None:
     from ..runtime.whole_files import whole_file
 
     require("torch", extra="train", why="a reference network")
-    from ..export.network_graph import feature_graph
+    from ..export.graphs.network_graph import feature_graph
     from ..train.lite0 import Lite0Trunk, load_imagenet_weights
 
     if len(arguments) != 1 or not arguments[0].endswith(".onnx"):

@@ -17,10 +17,10 @@ from ...runtime.whole_files import whole_file
 from ...train.checkpoint import Checkpoint
 from ...train.session_torch import TorchClassifierSession
 from ..classification_parity import ClassificationParity, compare_classifications
-from ..classifier_tail import LOGITS, append_classifier_tail
 from ..graph_card import graph_card
-from ..graph_file import save_graph
-from ..network_graph import FRAMES, network_graph
+from ..graphs.classifier_tail import LOGITS, append_classifier_tail
+from ..graphs.graph_file import save_graph
+from ..graphs.network_graph import FRAMES, network_graph
 
 _OUTPUTS = ("top_scores", "top_classes", LOGITS)
 

@@ -21,10 +21,10 @@ from ...runtime.whole_files import whole_file
 from ...train.checkpoint import Checkpoint
 from ...train.session_torch import TorchSession
 from ..graph_card import graph_card
-from ..graph_file import save_graph
-from ..network_graph import FRAMES, network_graph
+from ..graphs.graph_file import save_graph
+from ..graphs.network_graph import FRAMES, network_graph
+from ..graphs.tail import HEADS, append_onnx_tail
 from ..parity import FramePair, Parity, compare_detections
-from ..tail import HEADS, append_onnx_tail
 
 
 def export_detector(

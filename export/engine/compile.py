@@ -16,10 +16,10 @@ from ...runtime.card import Card, Engine, Measurement, derived_origin, sha256_of
 from ...runtime.errors import CheckError, InputError
 from ...runtime.machine import installed_of, nvidia_gpus
 from ...runtime.session import open_session
-from ..cluster_tail import with_cluster_tail
-from ..fp16 import with_fp16_network
+from ..graphs.cluster_tail import with_cluster_tail
+from ..graphs.fp16 import with_fp16_network
+from ..graphs.product_convolutions import with_convolutions_for_products
 from ..inspection import precision_of_graph
-from ..product_convolutions import with_convolutions_for_products
 from .fixed_batch import with_batch
 from .plan import CompilerSettings, Plan, compile_plan
 from .plan_program import PlanProgram, read_plan_program

@@ -15,7 +15,7 @@ from ...runtime.session import Session, open_session
 from ..gate.judge import Candidate, GateSettings
 from ..gate.judge_all import gate
 from ..gate.result import GateResult
-from ..graph_file import save_graph
+from ..graphs.graph_file import save_graph
 from .compile import Compiled, OnProgress, Precision, Target, compile_engine
 from .prove import Proof, RepeatingSession, fixed_batch_of, prove_engine, prove_typed_graph
 

@@ -15,7 +15,7 @@ from ...runtime.card import Postprocess
 from ...runtime.detections import Detections
 from ...runtime.errors import CheckError
 from ...runtime.postprocess import greedy_survivors
-from ..tail import CANDIDATES
+from ..graphs.tail import CANDIDATES
 
 SCENES = 8
 """Generated scenes, from sparse to crowded; the network plays no part, so they cost milliseconds."""

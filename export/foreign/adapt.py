@@ -20,7 +20,7 @@ from ...runtime.errors import CheckError, InputError
 from ...runtime.postprocess import detections_from_candidates
 from ...runtime.session import open_session
 from ...runtime.whole_files import whole_file
-from ..graph_file import save_graph
+from ..graphs.graph_file import save_graph
 from ..parity import FramePair, Parity, compare_detections
 from ..proof_frames import frames_of_folder, generated_frames
 from .graph import ForeignGraph, Outputs, load_foreign_graph

@@ -17,7 +17,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from ...runtime.card import CARD_KEY
 from ...runtime.errors import InputError
-from ..tail import OPSET
+from ..graphs.tail import OPSET
 
 PREFIX = "network/"
 """Before every name of the foreign graph in the adapted one, so that none can meet a name of the contract."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ...runtime.card import InputSpec, Postprocess
-from ..tail import CANDIDATES, Candidates, Tail, add_outputs, add_suppression
+from ..graphs.tail import CANDIDATES, Candidates, Tail, add_outputs, add_suppression
 from .graph import PREFIX, ForeignGraph
 from .reading import Columns, Reading, grid_px
 

@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 import onnx
 
 from ...runtime.card import Card
-from ..graph_file import save_graph
+from ..graphs.graph_file import save_graph
 from .judge import Candidate
 
 

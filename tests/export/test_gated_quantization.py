@@ -17,7 +17,7 @@ from singleshot.export.gate.judge import GateSettings
 from singleshot.export.gate.judge_all import gate
 from singleshot.export.gate.result import GateResult
 from singleshot.export.gated_quantization import GatedInt8, gate_fp16, gate_int8
-from singleshot.export.graph_file import save_graph
+from singleshot.export.graphs.graph_file import save_graph
 from singleshot.runtime.errors import CheckError
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import (

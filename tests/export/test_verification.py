@@ -17,6 +17,7 @@ from singleshot.export import verification
 from singleshot.export.artefact import open_artefact
 from singleshot.export.classification_parity import ClassificationParity
 from singleshot.export.graph_runners import split_runner
+from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.export.parity import (
     FP32,
     FramePair,
@@ -25,7 +26,6 @@ from singleshot.export.parity import (
     match_detections,
     pair_of_detections,
 )
-from singleshot.export.tail import append_onnx_tail
 from singleshot.export.verification import BF16, FP16, INT8, Verification, sampled_frames, tolerances_for, verify
 from singleshot.export.worst_frames import save_worst_frames
 from singleshot.runtime import session_openvino

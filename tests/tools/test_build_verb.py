@@ -11,7 +11,7 @@ import typer
 from onnx import helper, numpy_helper
 from typer.testing import CliRunner, Result
 
-from singleshot.export.graph_file import save_graph
+from singleshot.export.graphs.graph_file import save_graph
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 from singleshot.tools.build_verb import build
 

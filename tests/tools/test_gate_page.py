@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from singleshot.export.fp16 import with_fp16_network
 from singleshot.export.gate.judge import Candidate, GateSettings
 from singleshot.export.gate.judge_all import gate
 from singleshot.export.gate.result import GateResult
-from singleshot.export.graph_file import save_graph
+from singleshot.export.graphs.fp16 import with_fp16_network
+from singleshot.export.graphs.graph_file import save_graph
 from singleshot.tests.fixtures.hostile_detector import (
     CARD,
     hostile_detector_graph,

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export.tail import append_onnx_tail
+from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.errors import InputError
 from singleshot.tests.places import CLIP, FIXTURES, GRAPHS

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from singleshot.export.graph_file import save_graph
+from singleshot.export.graphs.graph_file import save_graph
 from singleshot.tests.fixtures.hostile_detector import (
     CARD,
     EVERY_LAYER,

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
-from singleshot.export import network_graph
 from singleshot.export.checkpoint import detector as detector_graph
 from singleshot.export.checkpoint.export import export_checkpoint
+from singleshot.export.graphs import network_graph
 from singleshot.export.parity import Parity, compare_detections, pair_of_detections
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, Postprocess, sha256_of_file
 from singleshot.runtime.detector import fit_frame

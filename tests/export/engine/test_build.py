@@ -13,7 +13,6 @@ import onnx
 import pytest
 from onnx import helper
 
-from singleshot.export.cluster_tail import with_cluster_tail
 from singleshot.export.engine import build as engine_module
 from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.compile import Gpu, Precision, check_precision
@@ -21,8 +20,9 @@ from singleshot.export.engine.plan import BatchProfile, CompilerSettings, Unsupp
 from singleshot.export.engine.plan_program import PlanProgram, read_plan_program
 from singleshot.export.engine.tail_agreement import check_tails_agree
 from singleshot.export.engine.tensorrt_api import TensorRt
-from singleshot.export.fp16 import with_fp16_network
-from singleshot.export.graph_file import save_graph
+from singleshot.export.graphs.cluster_tail import with_cluster_tail
+from singleshot.export.graphs.fp16 import with_fp16_network
+from singleshot.export.graphs.graph_file import save_graph
 from singleshot.runtime.card import Card, card_from_json, sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
 from singleshot.runtime.session import open_session

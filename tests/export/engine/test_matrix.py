@@ -17,7 +17,7 @@ from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.compile import Precision
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings
 from singleshot.export.engine.plan_program import read_plan_program
-from singleshot.export.graph_file import save_graph
+from singleshot.export.graphs.graph_file import save_graph
 from singleshot.runtime.card import Card
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.tests.fixtures import small_classifier, small_detector

@@ -7,17 +7,17 @@ import onnx
 import pytest
 import torch
 
-from singleshot.export.classifier_tail import LOGITS, append_classifier_tail
-from singleshot.export.cluster_tail import with_cluster_tail
 from singleshot.export.engine.compile import check_precision
 from singleshot.export.engine.fixed_batch import with_batch
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings, compile_plan
 from singleshot.export.engine.plan_program import read_plan_program
 from singleshot.export.engine.tensorrt_api import TensorRt
-from singleshot.export.fp16 import with_fp16_network
-from singleshot.export.network_graph import network_graph
-from singleshot.export.product_convolutions import with_convolutions_for_products
-from singleshot.export.tail import append_onnx_tail
+from singleshot.export.graphs.classifier_tail import LOGITS, append_classifier_tail
+from singleshot.export.graphs.cluster_tail import with_cluster_tail
+from singleshot.export.graphs.fp16 import with_fp16_network
+from singleshot.export.graphs.network_graph import network_graph
+from singleshot.export.graphs.product_convolutions import with_convolutions_for_products
+from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.runtime.card import Postprocess
 from singleshot.train.network_options import NetworkOptions
 from singleshot.train.networks import NETWORKS, build_detector, build_network

@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export.cluster_tail import with_cluster_tail
 from singleshot.export.foreign import adapt
 from singleshot.export.foreign.adapt import Adaptation, ForeignInput, adapt_detector
 from singleshot.export.foreign.guess import Told
 from singleshot.export.foreign.reading import candidates_from_outputs
+from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.runtime.card import Postprocess, sha256_of_file
 from singleshot.runtime.errors import CheckError
 from singleshot.runtime.session import open_session

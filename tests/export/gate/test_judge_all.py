@@ -12,12 +12,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from singleshot.export.fp16 import with_fp16_network
 from singleshot.export.gate.judge import Candidate, GateSettings
 from singleshot.export.gate.judge_all import gate, gate_quantizer
 from singleshot.export.gate.quantizer import Quantizer
 from singleshot.export.gate.result import GateResult
-from singleshot.export.graph_file import save_graph
+from singleshot.export.graphs.fp16 import with_fp16_network
+from singleshot.export.graphs.graph_file import save_graph
 from singleshot.runtime.card import Card
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.session import open_session

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from singleshot.export.cluster_tail import with_cluster_tail
-from singleshot.export.tail import append_onnx_tail
+from singleshot.export.graphs.cluster_tail import with_cluster_tail
+from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.runtime.boxes import decode_boxes, encode_boxes, intersections_and_unions
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.detections import Detections

@@ -14,11 +14,11 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from ..runtime.card import InputSpec
-from ..runtime.require import require
-from ..train.layers import ConvNorm
-from ..train.session_torch import class_logits_of, normalised_images
-from ..train.ssd import Heads
+from ...runtime.card import InputSpec
+from ...runtime.require import require
+from ...train.layers import ConvNorm
+from ...train.session_torch import class_logits_of, normalised_images
+from ...train.ssd import Heads
 from .tail import HEADS, OPSET
 
 FRAMES = "frames"

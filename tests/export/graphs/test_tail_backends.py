@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from singleshot.export.cluster_tail import with_cluster_tail
+from singleshot.export.graphs.cluster_tail import with_cluster_tail
+from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.export.session_opencv import LEAST_MAJOR
-from singleshot.export.tail import append_onnx_tail
 from singleshot.runtime import session_openvino
 from singleshot.runtime.boxes import encode_boxes
 from singleshot.runtime.card import Card, InputSpec, Postprocess
@@ -30,7 +30,7 @@ from singleshot.runtime.contract import detections_from_outputs
 from singleshot.runtime.detections import Detections
 from singleshot.runtime.openvino_ties import order_ties
 from singleshot.runtime.postprocess import detections_from_heads
-from singleshot.tests.export.test_tail import BOX_TOLERANCE, SCORE_TOLERANCE, heads_model, is_decided
+from singleshot.tests.export.graphs.test_tail import BOX_TOLERANCE, SCORE_TOLERANCE, heads_model, is_decided
 
 Array = NDArray[np.float32]
 Outputs = dict[str, NDArray[Any]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
-from ..runtime.card import CARD_KEY, Card
+from ...runtime.card import CARD_KEY, Card
 
 
 def save_graph(graph: onnx.ModelProto, card: Card, path: Path) -> None:

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export.fp16 import with_fp16_network
+from singleshot.export.graphs.fp16 import with_fp16_network
 
 SIDE = 8
 TOLERANCE = 2e-2

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export.product_convolutions import with_convolutions_for_products
+from singleshot.export.graphs.product_convolutions import with_convolutions_for_products
 
 
 def layer(inputs: int, outputs: int, *, has_bias: bool = True, **attributes: Any) -> onnx.ModelProto:

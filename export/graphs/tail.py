@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ..runtime.card import Postprocess
+from ...runtime.card import Postprocess
 
 OPSET = 20
 """FP16 scales in quantized graphs need 19, TensorRT 10.0 reads up to 20."""

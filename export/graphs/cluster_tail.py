@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..runtime.card import Postprocess
+from ...runtime.card import Postprocess
 from .tail import CANDIDATES, PREFIX, Kept, Tail, add_kept, add_outputs
 
 STEPS = 16

@@ -1,0 +1,1 @@
+"""Graphs: the network inside, the tails behind it, the file, float16."""
