@@ -21,7 +21,7 @@ from ..runtime.require import require
 from ..runtime.runner import TensorSpec
 from ..runtime.session import Session, open_session
 from .graph_runners import RunnerName, open_graph, split_runner
-from .inspection import inspect_artefact
+from .inspection.inspect_artefact import inspect_artefact
 from .raw_heads import HeadsOfFrame, RunsHeads, TorchHeads, open_graph_heads
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]

@@ -30,7 +30,7 @@ from ..runtime.whole_files import whole_file
 from .artefact import Artefact, open_artefact
 from .classification_parity import ClassificationParity
 from .graphs.graph_file import save_graph
-from .inspection import inspect_artefact
+from .inspection.inspect_artefact import inspect_artefact
 from .parity import Parity
 from .proof_frames import FRAMES
 from .verification import Progress, compare_artefacts, contract_differences, sampled_frames

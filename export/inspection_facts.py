@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..runtime.card import Card, Engine, Measurement
-from .inspection import Inspection
+from .inspection.inspect_artefact import Inspection
 
 
 @dataclass(frozen=True, kw_only=True)

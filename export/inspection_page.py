@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..runtime.errors import InputError
 from ..runtime.whole_files import whole_file
-from .inspection import Inspection
+from .inspection.inspect_artefact import Inspection
 from .inspection_facts import Section, facts_of
 
 _STYLE = """

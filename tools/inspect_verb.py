@@ -11,7 +11,7 @@ import typer
 from .exits import exit_codes
 
 if TYPE_CHECKING:
-    from ..export.inspection import Inspection
+    from ..export.inspection.inspect_artefact import Inspection
 
 _SHOWN_OPERATORS = 12
 
@@ -33,7 +33,7 @@ def inspect(
         from ..runtime.require import require
 
         require("onnx", extra="export", why="looking into artefacts")
-        from ..export.inspection import inspect_artefact
+        from ..export.inspection.inspect_artefact import inspect_artefact
 
         inspection = inspect_artefact(file)
         if as_json:

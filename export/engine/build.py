@@ -17,7 +17,7 @@ from ...runtime.whole_files import whole_file
 from ..calibrated import QuantizationSettings
 from ..gate.result import GateResult
 from ..gated_quantization import gate_int8
-from ..inspection import load_graph, precision_of_graph
+from ..inspection.inspect_artefact import load_graph, precision_of_graph
 from ..quantization import Quantized, quantize
 from .compile import OnProgress, Precision, Target, find_gpu, target_for
 from .plan import CompilerSettings

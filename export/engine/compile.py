@@ -19,7 +19,7 @@ from ...runtime.session import open_session
 from ..graphs.cluster_tail import with_cluster_tail
 from ..graphs.fp16 import with_fp16_network
 from ..graphs.product_convolutions import with_convolutions_for_products
-from ..inspection import precision_of_graph
+from ..inspection.inspect_artefact import precision_of_graph
 from .fixed_batch import with_batch
 from .plan import CompilerSettings, Plan, compile_plan
 from .plan_program import PlanProgram, read_plan_program

@@ -21,7 +21,7 @@ from ...runtime.session import Session
 from ..artefact import Artefact, open_artefact
 from ..classification_parity import ClassificationParity
 from ..gate.latency import latencies_ms
-from ..inspection import load_graph
+from ..inspection.inspect_artefact import load_graph
 from ..parity import Parity
 from ..proof_frames import FRAMES
 from ..verification import Verification, compare_artefacts, contract_differences, sampled_frames

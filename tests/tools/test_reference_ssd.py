@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from singleshot.export.operations import count_operations
+from singleshot.export.inspection.operations import count_operations
 from singleshot.runtime.detector import detect
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.images import read_image_bgr

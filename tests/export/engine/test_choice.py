@@ -23,7 +23,7 @@ from singleshot.export.engine.compile import Gpu
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings
 from singleshot.export.engine.rebuild import rebuild_stale
 from singleshot.export.engine.stage import Checks
-from singleshot.export.engine_inspection import inspect_engine
+from singleshot.export.inspection.engines import inspect_engine
 from singleshot.export.inspection_facts import facts_of
 from singleshot.export.quantization import quantize
 from singleshot.runtime.card import Card, Measurement, sha256_of_file

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..runtime.card import Engine, sha256_of_file
-from ..runtime.contract import Tensors, contract_inputs, contract_outputs
-from ..runtime.engine_checks import TITLES, engine_of, graph_of, load_engine_card, stale_reason
-from .inspection import Inspection, TensorInfo, inspect_artefact
+from ...runtime.card import Engine, sha256_of_file
+from ...runtime.contract import Tensors, contract_inputs, contract_outputs
+from ...runtime.engine_checks import TITLES, engine_of, graph_of, load_engine_card, stale_reason
+from .inspect_artefact import Inspection, TensorInfo, inspect_artefact
 from .operations import Operations
 
 _ELSEWHERE = Operations(multiply_adds=0, counted=0, uncounted=1, note="The graph tells, which is not where it was.")

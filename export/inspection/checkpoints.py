@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..runtime.card import sha256_of_file
-from ..train.checkpoint import Checkpoint, load_checkpoint
-from ..train.session_torch import TorchClassifierSession, TorchSession
-from .graphs.tail import HEADS
-from .inspection import Inspection, TensorInfo
+from ...runtime.card import sha256_of_file
+from ...train.checkpoint import Checkpoint, load_checkpoint
+from ...train.session_torch import TorchClassifierSession, TorchSession
+from ..graphs.tail import HEADS
+from .inspect_artefact import Inspection, TensorInfo
 from .operations import Operations
 
 

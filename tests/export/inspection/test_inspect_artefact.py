@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export.inspection import inspect_artefact
+from singleshot.export.inspection.inspect_artefact import inspect_artefact
+from singleshot.export.inspection.operations import count_operations
 from singleshot.export.inspection_facts import facts_of
 from singleshot.export.inspection_page import page_of, save_page
-from singleshot.export.operations import count_operations
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, sha256_of_file
 from singleshot.runtime.errors import InputError
 

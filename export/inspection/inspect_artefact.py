@@ -11,8 +11,8 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper
 
-from ..runtime.card import CARD_KEY, Card, card_from_json, sha256_of_file
-from ..runtime.errors import InputError
+from ...runtime.card import CARD_KEY, Card, card_from_json, sha256_of_file
+from ...runtime.errors import InputError
 from .operations import Operations, count_operations
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -99,14 +99,14 @@ def inspect_artefact(path: Path) -> Inspection:
     if suffix == ".onnx":
         return _inspect_graph(path)
     if suffix == ".ckpt":
-        from ..runtime.require import require
+        from ...runtime.require import require
 
         require("torch", extra="train", why="looking into a checkpoint")
-        from .checkpoint_inspection import inspect_checkpoint
+        from .checkpoints import inspect_checkpoint
 
         return inspect_checkpoint(path)
     if suffix == ".engine":
-        from .engine_inspection import inspect_engine
+        from .engines import inspect_engine
 
         return inspect_engine(path)
     raise InputError(
