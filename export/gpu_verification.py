@@ -30,8 +30,8 @@ from .engine.compile import Precision
 from .engine.plan import BatchProfile, CompilerSettings
 from .engine.tensorrt_api import MODULES, Backend
 from .gate.latency import latencies_ms
-from .parity import Parity, compare_detections, pair_of_detections
-from .verification import TOLERANCES, sampled_frames
+from .parity.detections import Parity, compare_detections, pair_of_detections
+from .parity.verify import TOLERANCES, sampled_frames
 
 PACKAGES = ("tensorrt", "tensorrt-rtx", "cuda-python", "cuda-bindings", "pycuda", "onnxruntime", "onnxruntime-gpu")
 BATCHES = (BatchProfile(), BatchProfile(least=1, best=4, most=8))

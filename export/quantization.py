@@ -24,7 +24,7 @@ from ..runtime.session import open_session
 from ..runtime.whole_files import whole_file
 from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent
 from .graphs.graph_file import save_graph
-from .proof_frames import generated_frames
+from .parity.proof_frames import generated_frames
 
 MOST_DISAGREEMENT = 0.35
 """Without labels a graph whose answers differ by more is not written: see `calib.disagreement`."""

@@ -21,7 +21,7 @@ from ..runtime.session_onnxruntime import graph_facts
 from .graphs.cluster_tail import with_cluster_tail
 from .graphs.tail import CANDIDATES as CHOSEN
 from .graphs.tail import HEADS, OPSET, append_onnx_tail
-from .raw_heads import HeadsOfFrame, open_graph_heads
+from .parity.raw_heads import HeadsOfFrame, open_graph_heads
 
 TAILS = ("candidates", "onnx", "cluster")
 """The first is what both have in common, softmax and TopK: what a tail takes more is decoding and suppression."""

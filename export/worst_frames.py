@@ -14,7 +14,7 @@ from ..runtime.detector import detections_to_frame
 from ..runtime.errors import InputError
 from ..runtime.overlay import draw_detections
 from ..runtime.whole_files import whole_file
-from .verification import ComparedFrame, Verification
+from .parity.verify import ComparedFrame, Verification
 
 FRAMES = 4
 _WIDTH_PX = 640

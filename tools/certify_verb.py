@@ -14,7 +14,7 @@ from .exits import exit_codes
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..export.certification import Certification, LabelledData
+    from ..export.parity.certify import Certification, LabelledData
 
 
 def certify(
@@ -63,7 +63,7 @@ def certify(
 
 
 def _labelled(data: Path | None, split: str | None, seed: int | None, max_drop: float | None) -> LabelledData | None:
-    from ..export.certification import LabelledData
+    from ..export.parity.certify import LabelledData
 
     if data is None:
         if (split, seed, max_drop) != (None, None, None):
@@ -84,7 +84,7 @@ def _certify_with_progress(
 ) -> Certification:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ..export.certification import certify as certify_graph
+    from ..export.parity.certify import certify as certify_graph
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=talk, transient=True) as progress:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..export.graph_runners import open_graph, split_runner
+from ..export.parity.runners import open_graph, split_runner
 from ..runtime.detector import fit_frame
 from ..runtime.session import Session, open_session
 from ..runtime.session_onnxruntime import has_card

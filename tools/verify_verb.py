@@ -14,7 +14,7 @@ from .exits import exit_codes
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..export.verification import Verification
+    from ..export.parity.verify import Verification
 
 
 def verify(
@@ -72,7 +72,7 @@ def _verify_with_progress(
 ) -> Verification:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from ..export.verification import verify as verify_artefacts
+    from ..export.parity.verify import verify as verify_artefacts
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=talk, transient=True) as progress:

@@ -16,11 +16,11 @@ from ...runtime.session import open_session
 from ...runtime.whole_files import whole_file
 from ...train.checkpoint import Checkpoint
 from ...train.session_torch import TorchClassifierSession
-from ..classification_parity import ClassificationParity, compare_classifications
 from ..graph_card import graph_card
 from ..graphs.classifier_tail import LOGITS, append_classifier_tail
 from ..graphs.graph_file import save_graph
 from ..graphs.network_graph import FRAMES, network_graph
+from ..parity.classifications import ClassificationParity, compare_classifications
 
 _OUTPUTS = ("top_scores", "top_classes", LOGITS)
 

@@ -24,7 +24,7 @@ from ..graph_card import graph_card
 from ..graphs.graph_file import save_graph
 from ..graphs.network_graph import FRAMES, network_graph
 from ..graphs.tail import HEADS, append_onnx_tail
-from ..parity import FramePair, Parity, compare_detections
+from ..parity.detections import FramePair, Parity, compare_detections
 
 
 def export_detector(

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ...runtime.card import Card, Postprocess
 from ...runtime.errors import InputError
 from ...train.checkpoint import load_checkpoint
-from ..certification import certify_fresh
-from ..classification_parity import ClassificationParity
-from ..parity import Parity
-from ..proof_frames import frames_of_folder
+from ..parity.certify import certify_fresh
+from ..parity.classifications import ClassificationParity
+from ..parity.detections import Parity
+from ..parity.proof_frames import frames_of_folder
 from .classifier import export_classifier
 from .detector import export_detector
 

@@ -18,13 +18,13 @@ from ...runtime.detections import Detections
 from ...runtime.detector import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.session import Session
-from ..artefact import Artefact, open_artefact
-from ..classification_parity import ClassificationParity
 from ..gate.latency import latencies_ms
 from ..inspection.inspect_artefact import load_graph
-from ..parity import Parity
-from ..proof_frames import FRAMES
-from ..verification import Verification, compare_artefacts, contract_differences, sampled_frames
+from ..parity.artefact import Artefact, open_artefact
+from ..parity.classifications import ClassificationParity
+from ..parity.detections import Parity
+from ..parity.proof_frames import FRAMES
+from ..parity.verify import Verification, compare_artefacts, contract_differences, sampled_frames
 from .compile import Target
 
 

@@ -21,8 +21,8 @@ from ...runtime.postprocess import detections_from_candidates
 from ...runtime.session import open_session
 from ...runtime.whole_files import whole_file
 from ..graphs.graph_file import save_graph
-from ..parity import FramePair, Parity, compare_detections
-from ..proof_frames import frames_of_folder, generated_frames
+from ..parity.detections import FramePair, Parity, compare_detections
+from ..parity.proof_frames import frames_of_folder, generated_frames
 from .graph import ForeignGraph, Outputs, load_foreign_graph
 from .guess import Told, guess_names, guess_reading
 from .nodes import BOXES, FRAMES, SCORES, with_front_and_tail

@@ -12,7 +12,7 @@ import pytest
 from onnx import helper
 from typer.testing import CliRunner, Result
 
-from singleshot.export.session_opencv import OpenCvRunner
+from singleshot.export.parity.opencv_runner import OpenCvRunner
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.session_openvino import OpenVinoRunner
 from singleshot.tools.cli import app
@@ -107,7 +107,7 @@ def test_trust_reaches_whoever_opens_the_engine(
         raise InputError("x.engine: enough.")
 
     monkeypatch.setattr("singleshot.runtime.session.open_session", open_session)
-    monkeypatch.setattr("singleshot.export.artefact.open_session", open_session)
+    monkeypatch.setattr("singleshot.export.parity.artefact.open_session", open_session)
     others = ("--data", tmp_path) if verb == "evaluate" else (tmp_path / "y.engine", "--frames", CLIP)
     done = _run(verb, tmp_path / "x.engine", *others, *(["--trust"] if trusted else []))
     assert done.exit_code == 2

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from singleshot.export.checkpoint import export as checkpoint_export
 from singleshot.export.checkpoint.export import Export
-from singleshot.export.parity import Parity
+from singleshot.export.parity.detections import Parity
 from singleshot.runtime.card import Card, InputSpec, Postprocess
 from singleshot.tools.export_verb import export
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper
 
-from singleshot.export.classification_parity import ClassificationParity, compare_classifications
 from singleshot.export.graphs.classifier_tail import append_classifier_tail
+from singleshot.export.parity.classifications import ClassificationParity, compare_classifications
 from singleshot.runtime.classifications import Classification
 from singleshot.runtime.errors import CheckError
 from singleshot.runtime.postprocess import classifications_from_logits

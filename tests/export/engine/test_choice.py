@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import pytest
 
-from singleshot.export import artefact
 from singleshot.export.engine import build as engine_module
 from singleshot.export.engine import prove as engine_proof
 from singleshot.export.engine import stage as engine_staging
@@ -25,6 +24,7 @@ from singleshot.export.engine.rebuild import rebuild_stale
 from singleshot.export.engine.stage import Checks
 from singleshot.export.inspection.engines import inspect_engine
 from singleshot.export.inspection_facts import facts_of
+from singleshot.export.parity import artefact
 from singleshot.export.quantization import quantize
 from singleshot.runtime.card import Card, Measurement, sha256_of_file
 from singleshot.runtime.engine_checks import card_path_of, load_engine_card

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.tail import append_onnx_tail
-from singleshot.export.session_opencv import LEAST_MAJOR
+from singleshot.export.parity.opencv_runner import LEAST_MAJOR
 from singleshot.runtime import session_openvino
 from singleshot.runtime.boxes import encode_boxes
 from singleshot.runtime.card import Card, InputSpec, Postprocess

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.card import Measurement
-from ..runtime.classifications import Classification
-from ..runtime.errors import CheckError
-from .parity import FP32, Tolerances
+from ...runtime.card import Measurement
+from ...runtime.classifications import Classification
+from ...runtime.errors import CheckError
+from .detections import FP32, Tolerances
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,13 @@ from typing import Literal, get_args
 
 import onnx
 
-from ..runtime.card import Card
-from ..runtime.errors import InputError
-from ..runtime.runner import Runner
-from ..runtime.session import GraphSession
-from ..runtime.session_onnxruntime import OnnxRuntimeRunner, graph_facts
-from .graphs.cluster_tail import with_cluster_tail
-from .graphs.graph_file import save_graph
+from ...runtime.card import Card
+from ...runtime.errors import InputError
+from ...runtime.runner import Runner
+from ...runtime.session import GraphSession
+from ...runtime.session_onnxruntime import OnnxRuntimeRunner, graph_facts
+from ..graphs.cluster_tail import with_cluster_tail
+from ..graphs.graph_file import save_graph
 
 RunnerName = Literal["onnxruntime", "openvino:f32", "openvino:bf16", "opencv"]
 """Behind an `@`, as in `animals.onnx@openvino:bf16`."""
@@ -48,7 +48,7 @@ def open_runner(path: Path, name: RunnerName, *, threads: int | None = None) -> 
         return OnnxRuntimeRunner(path, threads=threads)
     if name == "opencv":
         return _open_opencv(path)
-    from ..runtime.session_openvino import OpenVinoRunner
+    from ...runtime.session_openvino import OpenVinoRunner
 
     return OpenVinoRunner(path, precision="bf16" if name == "openvino:bf16" else "f32", threads=threads)
 
@@ -64,7 +64,7 @@ def open_graph(path: Path, name: RunnerName, *, threads: int | None = None) -> G
 
 
 def _open_opencv(path: Path) -> Runner:
-    from .session_opencv import OpenCvRunner
+    from .opencv_runner import OpenCvRunner
 
     card = graph_facts(path).card
     if card.task == "classifier" or card.postprocess.tail == "cluster":

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.card import Card
-from ..runtime.classifications import Classification
-from ..runtime.detections import Detections
-from ..runtime.detector import fit_frame
-from ..runtime.errors import CheckError, InputError
-from ..runtime.frame import Frame
-from ..runtime.sources import open_source
+from ...runtime.card import Card
+from ...runtime.classifications import Classification
+from ...runtime.detections import Detections
+from ...runtime.detector import fit_frame
+from ...runtime.errors import CheckError, InputError
+from ...runtime.frame import Frame
+from ...runtime.sources import open_source
 from .artefact import Artefact, open_artefact
-from .classification_parity import ClassificationParity, compare_classifications
-from .parity import (
+from .classifications import ClassificationParity, compare_classifications
+from .detections import (
     FP32,
     FrameMatch,
     FramePair,

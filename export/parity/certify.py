@@ -16,24 +16,24 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..calib.accuracy.average_precision import EvaluationResult
-from ..calib.accuracy.evaluate import evaluate, open_dataset_for
-from ..calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
-from ..runtime.card import BackendParity, Card, sha256_of_file
-from ..runtime.errors import CheckError, InputError
-from ..runtime.frame import Frame
-from ..runtime.require import require
-from ..runtime.session import Session
-from ..runtime.session_onnxruntime import graph_facts
-from ..runtime.session_openvino import computes_bf16
-from ..runtime.whole_files import whole_file
+from ...calib.accuracy.average_precision import EvaluationResult
+from ...calib.accuracy.evaluate import evaluate, open_dataset_for
+from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
+from ...runtime.card import BackendParity, Card, sha256_of_file
+from ...runtime.errors import CheckError, InputError
+from ...runtime.frame import Frame
+from ...runtime.require import require
+from ...runtime.session import Session
+from ...runtime.session_onnxruntime import graph_facts
+from ...runtime.session_openvino import computes_bf16
+from ...runtime.whole_files import whole_file
+from ..graphs.graph_file import save_graph
+from ..inspection.inspect_artefact import inspect_artefact
 from .artefact import Artefact, open_artefact
-from .classification_parity import ClassificationParity
-from .graphs.graph_file import save_graph
-from .inspection.inspect_artefact import inspect_artefact
-from .parity import Parity
+from .classifications import ClassificationParity
+from .detections import Parity
 from .proof_frames import FRAMES
-from .verification import Progress, compare_artefacts, contract_differences, sampled_frames
+from .verify import Progress, compare_artefacts, contract_differences, sampled_frames
 
 CertifiedPrecision = Literal["f32", "bf16", "int8"]
 

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from ..runtime.card import Card, sha256_of_file
-from ..runtime.classifications import Classification
-from ..runtime.contract import contract_inputs, contract_outputs
-from ..runtime.detections import Detections
-from ..runtime.errors import InputError
-from ..runtime.postprocess import detections_from_heads
-from ..runtime.require import require
-from ..runtime.runner import TensorSpec
-from ..runtime.session import Session, open_session
-from .graph_runners import RunnerName, open_graph, split_runner
-from .inspection.inspect_artefact import inspect_artefact
+from ...runtime.card import Card, sha256_of_file
+from ...runtime.classifications import Classification
+from ...runtime.contract import contract_inputs, contract_outputs
+from ...runtime.detections import Detections
+from ...runtime.errors import InputError
+from ...runtime.postprocess import detections_from_heads
+from ...runtime.require import require
+from ...runtime.runner import TensorSpec
+from ...runtime.session import Session, open_session
+from ..inspection.inspect_artefact import inspect_artefact
 from .raw_heads import HeadsOfFrame, RunsHeads, TorchHeads, open_graph_heads
+from .runners import RunnerName, open_graph, split_runner
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 """Of an artefact as it runs, from fine to coarse."""
@@ -160,8 +160,8 @@ def _open_engine(path: Path, *, trust: bool) -> Artefact:
 
 def _open_checkpoint(path: Path) -> Artefact:
     require("torch", extra="train", why="running a checkpoint")
-    from ..train.checkpoint import load_checkpoint
-    from ..train.session_torch import TorchClassifierSession, TorchSession
+    from ...train.checkpoint import load_checkpoint
+    from ...train.session_torch import TorchClassifierSession, TorchSession
 
     checkpoint = load_checkpoint(path)
     is_classifier = checkpoint.card.task == "classifier"

@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from singleshot.export import certification
-from singleshot.export.certification import LabelledData, certify, precisions_of, write_parities
 from singleshot.export.graphs.fp16 import with_fp16_network
 from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
+from singleshot.export.parity import certify as certification
+from singleshot.export.parity.certify import LabelledData, certify, precisions_of, write_parities
 from singleshot.runtime.card import Origin, sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.session import open_session

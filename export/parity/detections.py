@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.boxes import iou_matrix
-from ..runtime.card import Postprocess
-from ..runtime.detections import Detections
-from ..runtime.errors import CheckError
+from ...runtime.boxes import iou_matrix
+from ...runtime.card import Postprocess
+from ...runtime.detections import Detections
+from ...runtime.errors import CheckError
 
 HEADS_TOLERANCE = 1e-4
 """Largest absolute difference of a raw head: both sides compute in float32, in another order."""

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.errors import InputError
-from ..runtime.runner import Outputs
-from ..runtime.session_onnxruntime import graph_facts
+from ...runtime.errors import InputError
+from ...runtime.runner import Outputs
+from ...runtime.session_onnxruntime import graph_facts
 
 LEAST_MAJOR = 5
 """OpenCV 4 lacks operators of the tails."""

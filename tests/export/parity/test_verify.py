@@ -13,12 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export import verification
-from singleshot.export.artefact import open_artefact
-from singleshot.export.classification_parity import ClassificationParity
-from singleshot.export.graph_runners import split_runner
 from singleshot.export.graphs.tail import append_onnx_tail
-from singleshot.export.parity import (
+from singleshot.export.parity import verify as verification
+from singleshot.export.parity.artefact import open_artefact
+from singleshot.export.parity.classifications import ClassificationParity
+from singleshot.export.parity.detections import (
     FP32,
     FramePair,
     Parity,
@@ -26,7 +25,8 @@ from singleshot.export.parity import (
     match_detections,
     pair_of_detections,
 )
-from singleshot.export.verification import BF16, FP16, INT8, Verification, sampled_frames, tolerances_for, verify
+from singleshot.export.parity.runners import split_runner
+from singleshot.export.parity.verify import BF16, FP16, INT8, Verification, sampled_frames, tolerances_for, verify
 from singleshot.export.worst_frames import save_worst_frames
 from singleshot.runtime import session_openvino
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess

@@ -1,0 +1,1 @@
+"""Proof that two artefacts answer alike."""
