@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ..export.calibrated import QuantizationSettings
     from ..export.gate.judge import GateSettings
     from ..export.gate.result import GateResult
-    from ..export.quantization import Quantized
+    from ..export.quantize.calibrated import QuantizationSettings
+    from ..export.quantize.quantize import Quantized
 
 OutOption = Annotated[
     Path | None,
@@ -95,7 +95,7 @@ def quantize(
         from ..runtime.require import require
 
         require("onnx", extra="export", why="quantization")
-        from ..export.calibrated import QuantizationSettings
+        from ..export.quantize.calibrated import QuantizationSettings
 
         asked = _Asked(
             graph=graph,
@@ -169,7 +169,7 @@ def _quantize(asked: _Asked, talk: Console, *, as_json: bool) -> None:
 
 def _made(asked: _Asked, on_progress: Callable[[str, int, int], None]) -> Quantized:
     """Quantize without labels."""
-    from ..export.quantization import convert_to_fp16, quantize
+    from ..export.quantize.quantize import convert_to_fp16, quantize
 
     if asked.images is None:
         return convert_to_fp16(asked.graph, asked.out)
@@ -188,8 +188,8 @@ def _made_within(
     asked: _Asked, data: Path, on_progress: Callable[[str, int, int], None]
 ) -> tuple[Quantized | None, GateResult]:
     """Quantize by the gate's leave; its page is written in either case."""
-    from ..export.gated_quantization import gate_fp16, gate_int8
-    from ..export.quantization import check_out
+    from ..export.quantize.gated import gate_fp16, gate_int8
+    from ..export.quantize.quantize import check_out
     from .gate_page import save_gate_page
 
     check_out(asked.out)

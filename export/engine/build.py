@@ -14,11 +14,11 @@ from ...runtime.card import Card, Measurement
 from ...runtime.engine_checks import card_path_of
 from ...runtime.errors import CheckError, InputError
 from ...runtime.whole_files import whole_file
-from ..calibrated import QuantizationSettings
 from ..gate.result import GateResult
-from ..gated_quantization import gate_int8
 from ..inspection.inspect_artefact import load_graph, precision_of_graph
-from ..quantization import Quantized, quantize
+from ..quantize.calibrated import QuantizationSettings
+from ..quantize.gated import gate_int8
+from ..quantize.quantize import Quantized, quantize
 from .compile import OnProgress, Precision, Target, find_gpu, target_for
 from .plan import CompilerSettings
 from .prove import why_not_executed

@@ -25,7 +25,7 @@ from singleshot.export.engine.stage import Checks
 from singleshot.export.inspection.engines import inspect_engine
 from singleshot.export.inspection_facts import facts_of
 from singleshot.export.parity import artefact
-from singleshot.export.quantization import quantize
+from singleshot.export.quantize.quantize import quantize
 from singleshot.runtime.card import Card, Measurement, sha256_of_file
 from singleshot.runtime.engine_checks import card_path_of, load_engine_card
 from singleshot.runtime.errors import CheckError, InputError

@@ -10,22 +10,22 @@ from tempfile import TemporaryDirectory
 
 import onnx
 
-from ..calib.int8.table import METHODS, save_table
-from ..runtime.card import BackendParity, sha256_of_file
-from ..runtime.frame import Frame
-from ..runtime.images import read_image_bgr
-from ..runtime.session import open_session
-from ..runtime.whole_files import whole_file
+from ...calib.int8.table import METHODS, save_table
+from ...runtime.card import BackendParity, sha256_of_file
+from ...runtime.frame import Frame
+from ...runtime.images import read_image_bgr
+from ...runtime.session import open_session
+from ...runtime.whole_files import whole_file
+from ..gate.judge import Candidate, GateSettings, Progress, no_progress, open_alike
+from ..gate.judge_all import gate, gate_quantizer
+from ..gate.quantizer import Quantizer
+from ..gate.result import GateResult
+from ..graphs.graph_file import save_graph
+from ..parity.artefact import open_artefact
+from ..parity.certify import backend_parity, write_parities
+from ..parity.proof_frames import FRAMES
 from .calibrated import Calibrated, QuantizationSettings, calibrate, open_parent
-from .gate.judge import Candidate, GateSettings, Progress, no_progress, open_alike
-from .gate.judge_all import gate, gate_quantizer
-from .gate.quantizer import Quantizer
-from .gate.result import GateResult
-from .graphs.graph_file import save_graph
-from .parity.artefact import open_artefact
-from .parity.certify import backend_parity, write_parities
-from .parity.proof_frames import FRAMES
-from .quantization import Quantized, check_out, convert_to_fp16, save_quantized
+from .quantize import Quantized, check_out, convert_to_fp16, save_quantized
 
 _AS_WRITTEN = partial(open_session, backend="onnxruntime", precision="f32")
 """OpenVINO in float32 would compute a float16 graph in float32."""

@@ -13,13 +13,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.calib.int8.quantized_graph import quantized_convolutions
 from singleshot.calib.records.disagreement import answers_to, disagreement
-from singleshot.export.calibrated import QuantizationSettings, calibrate, open_parent
 from singleshot.export.engine.fixed_batch import with_batch
 from singleshot.export.graphs.classifier_tail import append_classifier_tail
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
-from singleshot.export.quantization import Quantized, convert_to_fp16, quantize
+from singleshot.export.quantize.calibrated import QuantizationSettings, calibrate, open_parent
+from singleshot.export.quantize.quantize import Quantized, convert_to_fp16, quantize
 from singleshot.runtime.card import BackendParity, Measurement, sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.images import read_image_bgr

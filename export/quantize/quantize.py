@@ -14,17 +14,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..calib.int8.choose_images import Progress, Selection
-from ..calib.int8.quantized_graph import quantized_convolutions
-from ..calib.int8.table import Method, save_table
-from ..calib.records.disagreement import Answer, answers_to, disagreement
-from ..runtime.card import Card, Measurement, derived_origin, sha256_of_file
-from ..runtime.errors import CheckError, InputError
-from ..runtime.session import open_session
-from ..runtime.whole_files import whole_file
+from ...calib.int8.choose_images import Progress, Selection
+from ...calib.int8.quantized_graph import quantized_convolutions
+from ...calib.int8.table import Method, save_table
+from ...calib.records.disagreement import Answer, answers_to, disagreement
+from ...runtime.card import Card, Measurement, derived_origin, sha256_of_file
+from ...runtime.errors import CheckError, InputError
+from ...runtime.session import open_session
+from ...runtime.whole_files import whole_file
+from ..graphs.graph_file import save_graph
+from ..parity.proof_frames import generated_frames
 from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent
-from .graphs.graph_file import save_graph
-from .parity.proof_frames import generated_frames
 
 MOST_DISAGREEMENT = 0.35
 """Without labels a graph whose answers differ by more is not written: see `calib.disagreement`."""

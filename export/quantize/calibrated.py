@@ -11,25 +11,25 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..calib.int8.choose_images import Progress, Selection
-from ..calib.int8.collect import (
+from ...calib.int8.choose_images import Progress, Selection
+from ...calib.int8.collect import (
     Tables,
     choose_calibration_images,
     collect_calibration,
     graph_sha256,
     images_as_they_are,
 )
-from ..calib.int8.contact_sheet import ContactSheet
-from ..calib.int8.graph_blocks import Block, blocks_of
-from ..calib.int8.image_pool import ImagePool
-from ..calib.int8.quantized_graph import quantized_graph
-from ..calib.int8.table import CalibrationTable, Method, load_table
-from ..runtime.card import Card
-from ..runtime.detector import fit_frame
-from ..runtime.errors import InputError
-from ..runtime.session import open_session
-from .graphs.fp16 import with_fp16_network
-from .inspection.inspect_artefact import precision_of_graph
+from ...calib.int8.contact_sheet import ContactSheet
+from ...calib.int8.graph_blocks import Block, blocks_of
+from ...calib.int8.image_pool import ImagePool
+from ...calib.int8.quantized_graph import quantized_graph
+from ...calib.int8.table import CalibrationTable, Method, load_table
+from ...runtime.card import Card
+from ...runtime.detector import fit_frame
+from ...runtime.errors import InputError
+from ...runtime.session import open_session
+from ..graphs.fp16 import with_fp16_network
+from ..inspection.inspect_artefact import precision_of_graph
 
 MethodChoice = Literal["minmax", "percentile", "entropy", "mse", "auto"]
 

@@ -11,13 +11,13 @@ import onnx
 import pytest
 
 from singleshot.calib.int8.quantized_graph import quantized_convolutions
-from singleshot.export import gated_quantization
-from singleshot.export.calibrated import QuantizationSettings
 from singleshot.export.gate.judge import GateSettings
 from singleshot.export.gate.judge_all import gate
 from singleshot.export.gate.result import GateResult
-from singleshot.export.gated_quantization import GatedInt8, gate_fp16, gate_int8
 from singleshot.export.graphs.graph_file import save_graph
+from singleshot.export.quantize import gated as gated_quantization
+from singleshot.export.quantize.calibrated import QuantizationSettings
+from singleshot.export.quantize.gated import GatedInt8, gate_fp16, gate_int8
 from singleshot.runtime.errors import CheckError
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import (
