@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..runtime.errors import InputError
-from ..runtime.images import image_hw
+from ..runtime.image_files import image_hw
 from .readers.find_reader import find_layout
 from .readers.reader import (
     Annotation,

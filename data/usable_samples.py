@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.errors import InputError
-from ..runtime.images import read_image_bgr
+from ..runtime.image_files import read_image_bgr
 from .dataset import Dataset
 from .report import DataReport, Problem
 from .sample import Sample

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from ..runtime.errors import InputError
-from ..runtime.whole_files import whole_file
+from ..runtime.files import whole_file
 from .inspection.inspect_artefact import Inspection
 from .inspection_facts import Section, facts_of
 

@@ -12,8 +12,8 @@ from ..runtime.card import InputSpec
 from ..runtime.detections import Detections
 from ..runtime.detector import detections_to_frame
 from ..runtime.errors import InputError
+from ..runtime.files import whole_file
 from ..runtime.overlay import draw_detections
-from ..runtime.whole_files import whole_file
 from .parity.verify import ComparedFrame, Verification
 
 FRAMES = 4

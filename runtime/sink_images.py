@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 
 from .errors import InputError
+from .files import whole_file
 from .results import FrameResult
-from .whole_files import whole_file
 
 
 class ImagesSink:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from .errors import InputError
 from .frame import Source
-from .images import IMAGE_SUFFIXES
+from .image_files import IMAGE_SUFFIXES
 from .results import FrameResult
 from .sink_images import ImagesSink
 from .sink_jsonl import STDOUT, JsonLinesSink

@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from .errors import InputError
 from .frame import Frame, SourceKind
-from .images import IMAGE_SUFFIXES, read_image_bgr
+from .image_files import IMAGE_SUFFIXES, read_image_bgr
 from .prefetch import Prefetch
 
 _DEPTH = 4

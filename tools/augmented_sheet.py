@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..runtime.whole_files import whole_file
+from ..runtime.files import whole_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -138,7 +138,7 @@ def _figure(sample: Sample, class_names: Sequence[str], *, note: str = "") -> st
     """Show an image with its boxes, as part of the page."""
     import cv2
 
-    from ..runtime.images import read_image_bgr
+    from ..runtime.image_files import read_image_bgr
 
     small, scale = shrunk(read_image_bgr(sample.image_path, upright=False), _SIDE_PX)
     for box, difficult in zip(sample.boxes_xyxy_px, sample.difficult, strict=True):

@@ -194,7 +194,7 @@ def main(arguments: list[str]) -> None:
 
     require("onnx", extra="export", why="building a graph")
     from ..export.graphs.graph_file import save_graph
-    from ..runtime.whole_files import whole_file
+    from ..runtime.files import whole_file
 
     if len(arguments) != 1 or not arguments[0].endswith(".onnx"):
         raise InputError(f"arguments: expected one path that ends in .onnx, got {' '.join(arguments) or 'none'}.")

@@ -22,8 +22,8 @@ def main(arguments: list[str]) -> None:
         InputError: there is not one path, or it cannot be written to.
         MissingDependencyError: PyTorch or the weights are not installed.
     """
+    from ..runtime.files import whole_file
     from ..runtime.require import require
-    from ..runtime.whole_files import whole_file
 
     require("torch", extra="train", why="a reference network")
     from ..export.graphs.network_graph import feature_graph

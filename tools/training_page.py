@@ -187,7 +187,7 @@ def _worst(review: Review, dataset: Dataset) -> Iterator[str]:
 def _figure(item: WorstImage, dataset: Dataset) -> str:
     import cv2
 
-    from ..runtime.images import read_image_bgr
+    from ..runtime.image_files import read_image_bgr
     from ..runtime.overlay import draw_detections
 
     sample = dataset.sample(item.image_id)

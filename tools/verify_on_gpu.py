@@ -43,9 +43,9 @@ def verify_on_gpu(
     with exit_codes():
         from ..runtime.cuda_layer import open_cuda
         from ..runtime.errors import InputError, NoDeviceError
+        from ..runtime.files import whole_file
         from ..runtime.require import require
         from ..runtime.shipped import shipped_detector
-        from ..runtime.whole_files import whole_file
         from .demo import CLIP
         from .gpu_report import gpu_report
 

@@ -10,7 +10,7 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from ..runtime.errors import InputError
-from ..runtime.whole_files import whole_file
+from ..runtime.files import whole_file
 
 
 class WholeCheckpoints(TorchCheckpointIO):

@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from ..runtime.whole_files import whole_file
+from ..runtime.files import whole_file
 
 
 class MetricsTable(Callback):

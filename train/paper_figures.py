@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calib.seed_interval import SeedMean
+from ..runtime.files import whole_file
 from ..runtime.require import require
-from ..runtime.whole_files import whole_file
 from .paper_results import FinishedRun, over_seeds
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calib.seed_interval import SeedMean, seed_mean
-from ..runtime.whole_files import whole_file
+from ..runtime.files import whole_file
 from .paper import AUGMENTATIONS, NO_AUGMENTATION, OURS, PaperRun, Round
 from .paper_ablation import ablations, changes_against_none, verdict
 from .paper_commands import commands_of

@@ -17,7 +17,7 @@ from ..data.dataset import Dataset, open_dataset
 from ..data.readers.find_reader import find_layout
 from ..data.splits import SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import CheckError, InputError
-from ..runtime.images import image_hw
+from ..runtime.image_files import image_hw
 from .checkpoint import load_checkpoint
 from .classifier import JointClassifier
 from .classifier_training import classifier_targets

@@ -25,7 +25,7 @@ from ..data.splits import SEEDED_SPLITS
 from ..runtime.card import Card, InputSpec, Origin, Postprocess, Task
 from ..runtime.detector import fit_frame
 from ..runtime.errors import InputError
-from ..runtime.images import read_image_bgr
+from ..runtime.image_files import read_image_bgr
 from .averaging import moving_average
 from .batches import AugmentedImage, training_batches
 from .checkpoint_files import WholeCheckpoints

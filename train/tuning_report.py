@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..runtime.files import whole_file
 from ..runtime.require import require
-from ..runtime.whole_files import whole_file
 from .configuration import settings_text
 from .tuning import Study, best_settings
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.whole_files import whole_file
+from ...runtime.files import whole_file
 
 _SIDE_PX = 96
 _GAP_PX = 2

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
-from ...runtime.images import IMAGE_SUFFIXES, read_image_bgr
+from ...runtime.image_files import IMAGE_SUFFIXES, read_image_bgr
 from ...runtime.prefetch import Prefetch
 from ...runtime.source_images import is_image_name
 from ...runtime.source_video import VideoSource

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...runtime.card import InputSpec
 from ...runtime.errors import InputError
-from ...runtime.whole_files import whole_file
+from ...runtime.files import whole_file
 
 Method = Literal["minmax", "percentile", "entropy", "mse"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "entropy", "mse")

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
+from ...runtime.files import whole_file
 from ...runtime.require import require
-from ...runtime.whole_files import whole_file
 from ..dataset import Dataset
 from ..report import Problem
 from ..sample import Sample, sample_digest

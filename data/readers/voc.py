@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...runtime.errors import InputError
-from ...runtime.images import IMAGE_SUFFIXES
+from ...runtime.image_files import IMAGE_SUFFIXES
 from .annotation_xml import read_annotation_xml
 from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...runtime.errors import InputError
-from ...runtime.images import IMAGE_SUFFIXES, image_hw
+from ...runtime.image_files import IMAGE_SUFFIXES, image_hw
 from .box_table import finite_numbers, id_from_path, images_base
 from .reader import (
     Annotation,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...runtime.errors import InputError
-from ...runtime.images import IMAGE_SUFFIXES
+from ...runtime.image_files import IMAGE_SUFFIXES
 from ..dataset import Dataset
 from ..sample import Sample
 from .writers import CocoWriter, CsvWriter, LabelledFiles, LayoutWriter, VocWriter, YoloWriter

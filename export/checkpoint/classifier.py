@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...runtime.card import Card
 from ...runtime.contract import classifications_from_outputs
+from ...runtime.files import whole_file
 from ...runtime.postprocess import classifications_from_logits
 from ...runtime.session import open_session
-from ...runtime.whole_files import whole_file
 from ...train.checkpoint import Checkpoint
 from ...train.session_torch import TorchClassifierSession
 from ..graph_card import graph_card

@@ -15,9 +15,9 @@ from onnx import helper
 from ...runtime.boxes import decode_boxes
 from ...runtime.card import Card, Measurement, Postprocess
 from ...runtime.detections import Detections
+from ...runtime.files import whole_file
 from ...runtime.postprocess import detections_from_heads, scores_from_logits
 from ...runtime.session import open_session
-from ...runtime.whole_files import whole_file
 from ...train.checkpoint import Checkpoint
 from ...train.session_torch import TorchSession
 from ..graph_card import graph_card

@@ -13,7 +13,7 @@ from typing import Literal
 from ...runtime.card import Card, Measurement
 from ...runtime.engine_checks import card_path_of
 from ...runtime.errors import CheckError, InputError
-from ...runtime.whole_files import whole_file
+from ...runtime.files import whole_file
 from ..gate.result import GateResult
 from ..inspection.inspect_artefact import load_graph, precision_of_graph
 from ..quantize.calibrated import QuantizationSettings

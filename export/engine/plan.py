@@ -10,8 +10,8 @@ from pathlib import Path
 import onnx
 
 from ...runtime.errors import InputError
+from ...runtime.files import whole_file
 from ...runtime.tensorrt_runtime import CollectedLog
-from ...runtime.whole_files import whole_file
 from .build_progress import BuildProgress, progress_monitor, run_cancellable
 from .tensorrt_api import BuilderApi, ConfigApi, NetworkApi, TensorRt
 

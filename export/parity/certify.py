@@ -21,12 +21,12 @@ from ...calib.accuracy.evaluate import evaluate, open_dataset_for
 from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 from ...runtime.card import BackendParity, Card, sha256_of_file
 from ...runtime.errors import CheckError, InputError
+from ...runtime.files import whole_file
 from ...runtime.frame import Frame
 from ...runtime.require import require
 from ...runtime.session import Session
 from ...runtime.session_onnxruntime import graph_facts
 from ...runtime.session_openvino import computes_bf16
-from ...runtime.whole_files import whole_file
 from ..graphs.graph_file import save_graph
 from ..inspection.inspect_artefact import inspect_artefact
 from .artefact import Artefact, open_artefact

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...runtime.card import InputSpec
 from ...runtime.detector import fit_frame
 from ...runtime.errors import InputError
-from ...runtime.images import IMAGE_SUFFIXES, read_image_bgr
+from ...runtime.image_files import IMAGE_SUFFIXES, read_image_bgr
 
 FRAMES = 16
 """Images of a folder that a proof runs on, spread evenly over the sorted names."""

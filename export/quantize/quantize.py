@@ -20,8 +20,8 @@ from ...calib.int8.table import Method, save_table
 from ...calib.records.disagreement import Answer, answers_to, disagreement
 from ...runtime.card import Card, Measurement, derived_origin, sha256_of_file
 from ...runtime.errors import CheckError, InputError
+from ...runtime.files import whole_file
 from ...runtime.session import open_session
-from ...runtime.whole_files import whole_file
 from ..graphs.graph_file import save_graph
 from ..parity.proof_frames import generated_frames
 from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent

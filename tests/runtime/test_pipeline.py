@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.pipeline import FoundClass, RunSummary, run_pipeline
 from singleshot.runtime.results import FrameResult
 from singleshot.runtime.session import open_session

@@ -11,7 +11,7 @@ import pytest
 from singleshot.runtime import session_openvino
 from singleshot.runtime.detector import detect
 from singleshot.runtime.errors import InputError, MissingDependencyError
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.runtime.session_openvino import OpenVinoRunner
 from singleshot.runtime.shipped import shipped_detector

@@ -10,7 +10,7 @@ import pytest
 from singleshot.runtime.boxes import iou_matrix
 from singleshot.runtime.detections import Detections
 from singleshot.runtime.detector import detect
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import Session, open_session
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.runtime.sources import open_source

@@ -16,7 +16,7 @@ import pytest
 from singleshot.runtime.detections import Detections
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.frame import Frame
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.results import FrameResult
 from singleshot.runtime.sink_images import ImagesSink
 from singleshot.runtime.sink_jsonl import JsonLinesSink, json_line
@@ -124,7 +124,7 @@ import numpy as np
 from singleshot.runtime.detections import Detections
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.frame import Frame
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.results import FrameResult
 from singleshot.runtime.sink_jsonl import JsonLinesSink
 from singleshot.runtime.sink_video import VideoSink

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torchvision.transforms import v2
 
 from singleshot.data.cache.image_cache import StoredImage
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.tests.places import PHOTOS
 from singleshot.train.augmentation import (
     AugmentationPlan,

@@ -19,7 +19,7 @@ from singleshot.calib.int8.contact_sheet import ContactSheet
 from singleshot.calib.int8.domain_gap import DomainGap, Evidence
 from singleshot.calib.int8.image_pool import ImagePool
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.tests.fixtures.hostile_detector import patches
 
 Write = Callable[..., Path]

@@ -26,7 +26,7 @@ from singleshot.data.report import Problem
 from singleshot.data.sample import Sample
 from singleshot.data.usable_samples import Found, image_or_problem
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.tests.places import VOC_ROOT
 
 HW = (64, 96)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from singleshot.data.check.duplicates import Fingerprint, distinct, duplicate_groups, fingerprint
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 
 
 @pytest.fixture

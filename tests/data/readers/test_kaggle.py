@@ -11,7 +11,7 @@ import pytest
 from singleshot.data.dataset import open_dataset
 from singleshot.data.sample import Sample, data_sha256
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 
 BALL, DOG, SCORPION = "n02802426", "n02106662", "n01770393"
 

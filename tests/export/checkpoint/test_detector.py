@@ -21,7 +21,7 @@ from singleshot.export.parity.detections import Parity, compare_detections, pair
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, Postprocess, sha256_of_file
 from singleshot.runtime.detector import fit_frame
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.tests.places import PHOTOS
 from singleshot.train.branches import Branch

@@ -22,7 +22,7 @@ from singleshot.export.quantize.calibrated import QuantizationSettings, calibrat
 from singleshot.export.quantize.quantize import Quantized, convert_to_fp16, quantize
 from singleshot.runtime.card import BackendParity, Measurement, sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.runtime.images import read_image_bgr
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import CARD as HOSTILE_CARD
 from singleshot.tests.fixtures.hostile_detector import EVERY_LAYER, hostile_detector_graph, patches

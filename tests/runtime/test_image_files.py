@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.images import image_hw, read_image_bgr
+from singleshot.runtime.image_files import image_hw, read_image_bgr
 
 HEIGHT, WIDTH = 24, 40
 
