@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from singleshot.runtime.card import Card as Card
-    from singleshot.runtime.classifications import Classification as Classification
     from singleshot.runtime.classifier import classify as classify
-    from singleshot.runtime.detections import Detections as Detections
-    from singleshot.runtime.detector import detect as detect
+    from singleshot.runtime.detection.classifications import Classification as Classification
+    from singleshot.runtime.detection.detections import Detections as Detections
+    from singleshot.runtime.detection.letterbox import detect as detect
     from singleshot.runtime.session import open_session as open_session
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "Card": "runtime.card",
-    "Classification": "runtime.classifications",
-    "Detections": "runtime.detections",
+    "Classification": "runtime.detection.classifications",
+    "Detections": "runtime.detection.detections",
     "classify": "runtime.classifier",
-    "detect": "runtime.detector",
+    "detect": "runtime.detection.letterbox",
     "open_session": "runtime.session",
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.boxes import iou_matrix
+from ..runtime.detection.boxes import iou_matrix
 from ..runtime.require import require
 from .accuracy.class_boxes import ClassBoxes
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ..runtime.card import Card
 from ..runtime.cuda_layer import CudaDevice, CudaLayer, LayerName, installed_layers, open_cuda
-from ..runtime.detections import Detections
-from ..runtime.detector import fit_frame
+from ..runtime.detection.detections import Detections
+from ..runtime.detection.letterbox import fit_frame
 from ..runtime.errors import CheckError, SingleshotError
 from ..runtime.machine import installed_of, nvidia_gpus
 from ..runtime.session import GraphSession, Session, check_task

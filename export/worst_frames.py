@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.card import InputSpec
-from ..runtime.detections import Detections
-from ..runtime.detector import detections_to_frame
+from ..runtime.detection.detections import Detections
+from ..runtime.detection.letterbox import detections_to_frame
 from ..runtime.errors import InputError
 from ..runtime.files import whole_file
 from ..runtime.overlay import draw_detections

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .classifications import Classification
-from .detector import fit_frame
+from .detection.classifications import Classification
+from .detection.letterbox import fit_frame
 from .session import Session
 
 

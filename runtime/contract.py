@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import Card
-from .classifications import TOP, Classification
-from .detections import Detections
+from .detection.classifications import TOP, Classification
+from .detection.detections import Detections
+from .detection.postprocess import greedy_survivors
 from .errors import InputError
-from .postprocess import greedy_survivors
 from .runner import Outputs, TensorSpec
 
 FRAMES = "frames"

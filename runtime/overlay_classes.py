@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .classifications import Classification
+from .detection.classifications import Classification
 from .overlay import FONT, WHITE, class_colour, style_for
 
 _DIMMED = 0.35

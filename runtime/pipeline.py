@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .card import Task
-from .classifications import Classification
-from .detections import Detections
-from .detector import detections_to_frame, fit_frame
+from .detection.classifications import Classification
+from .detection.detections import Detections
+from .detection.letterbox import detections_to_frame, fit_frame
 from .frame import Frame, Source
 from .overlay import draw_detections
 from .overlay_classes import draw_classes

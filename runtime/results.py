@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .classifications import Classification
-from .detections import Detections
+from .detection.classifications import Classification
+from .detection.detections import Detections
 from .frame import Frame
 
 

@@ -13,9 +13,9 @@ from typing_extensions import Self
 
 from .backends import BackendChoice, PrecisionChoice, choose_backend
 from .card import Card, InputSpec, Task
-from .classifications import Classification
 from .contract import FRAMES, check_contract, classifications_from_outputs, detections_from_outputs
-from .detections import Detections
+from .detection.classifications import Classification
+from .detection.detections import Detections
 from .errors import InputError
 from .runner import Outputs, Runner
 

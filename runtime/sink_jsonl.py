@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from .classifications import Classification
+from .detection.classifications import Classification
 from .errors import InputError
 from .results import FrameResult
 

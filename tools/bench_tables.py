@@ -67,7 +67,7 @@ def bench_tails(model: Path | None, clip: Path, *, repeats: int, threads: int | 
     """
     require("onnx", extra="export", why="timing the tails")
     from ..export.tail_latency import generated_heads, heads_of_graph, measure_tails
-    from ..runtime.detector import fit_frame
+    from ..runtime.detection.letterbox import fit_frame
     from ..runtime.session_onnxruntime import graph_facts
 
     graph = model or shipped_detector()

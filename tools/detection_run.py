@@ -43,11 +43,11 @@ def run_detection(options: DetectionOptions) -> None:
         InputError: something that was named cannot be used.
         KeyboardInterrupt: the run was interrupted; the files are finished.
     """
+    from ..runtime.detection.thresholds import thresholds_from_options
     from ..runtime.pipeline import run_pipeline
     from ..runtime.shipped import shipped_detector
     from ..runtime.sinks import open_json_lines, open_recording
     from ..runtime.sources import open_source
-    from ..runtime.thresholds import thresholds_from_options
     from ..runtime.window import Window
 
     out = sys.stderr if str(options.json) == "-" else sys.stdout

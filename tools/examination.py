@@ -258,7 +258,7 @@ def _shipped_detector() -> Finding:
     """Run the shipped detector once on a grey frame: the whole way from frame to detections."""
     import numpy as np
 
-    from ..runtime.detector import detect
+    from ..runtime.detection.letterbox import detect
     from ..runtime.session import open_session
     from ..runtime.shipped import shipped_detector
 

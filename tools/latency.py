@@ -18,7 +18,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from ..runtime.backends import BackendOption
-from ..runtime.detector import fit_frame
+from ..runtime.detection.letterbox import fit_frame
 from ..runtime.errors import InputError
 from ..runtime.pipeline import run_pipeline
 from ..runtime.session import Session

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..export.parity.runners import open_graph, split_runner
-from ..runtime.detector import fit_frame
+from ..runtime.detection.letterbox import fit_frame
 from ..runtime.session import Session, open_session
 from ..runtime.session_onnxruntime import has_card
 from .bare_graph import BareGraph

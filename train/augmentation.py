@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.cache.image_cache import StoredImage
-from ..runtime.boxes import iou_matrix
+from ..runtime.detection.boxes import iou_matrix
 from .augmentation_settings import AugmentationSettings
 
 GREY = 127

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..data.check.data_statistics import SIZE_EDGES
 from ..data.dataset import Dataset
-from ..runtime.boxes import iou_matrix
+from ..runtime.detection.boxes import iou_matrix
 from .default_boxes import DefaultBoxSettings
 from .network_options import NetworkOptions
 from .networks import build_detector, network_named

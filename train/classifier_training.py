@@ -16,8 +16,8 @@ from ..calib.accuracy.localization_error import LocalizationError, LocalizationE
 from ..calib.accuracy.top_k import AccuracyEvaluator, AccuracyResult
 from ..data.dataset import Dataset
 from ..runtime.card import Card, Measurement
-from ..runtime.classifications import TOP
-from ..runtime.postprocess import classifications_from_logits
+from ..runtime.detection.classifications import TOP
+from ..runtime.detection.postprocess import classifications_from_logits
 from .batches import Batch
 from .classifier import ClassAndBox, JointClassifier
 from .networks import build_network, network_named, options_of

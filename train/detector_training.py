@@ -10,7 +10,7 @@ from ..calib.accuracy.average_precision import DetectionEvaluator, EvaluationRes
 from ..calib.accuracy.localization_error import localization_figures
 from ..data.dataset import Dataset
 from ..runtime.card import Card, Measurement
-from ..runtime.detector import detections_to_frame
+from ..runtime.detection.letterbox import detections_to_frame
 from .batches import Batch
 from .distributed import ALONE, World, current_world
 from .lite0 import Lite0Trunk

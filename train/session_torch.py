@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from ..runtime.card import Card, InputSpec
-from ..runtime.classifications import Classification
-from ..runtime.detections import Detections
+from ..runtime.detection.classifications import Classification
+from ..runtime.detection.detections import Detections
+from ..runtime.detection.postprocess import classifications_from_logits, detections_from_heads
 from ..runtime.errors import InputError
-from ..runtime.postprocess import classifications_from_logits, detections_from_heads
 from ..runtime.session import check_frames
 from .ssd import SSD, Heads
 

@@ -23,7 +23,7 @@ from ..data.cache.building import OnNeed
 from ..data.dataset import Dataset
 from ..data.splits import SEEDED_SPLITS
 from ..runtime.card import Card, InputSpec, Origin, Postprocess, Task
-from ..runtime.detector import fit_frame
+from ..runtime.detection.letterbox import fit_frame
 from ..runtime.errors import InputError
 from ..runtime.image_files import read_image_bgr
 from .averaging import moving_average

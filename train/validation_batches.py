@@ -14,7 +14,7 @@ from ..data.image_stream import streamed_images
 from ..data.sample import Sample
 from ..data.usable_samples import Progress
 from ..runtime.card import InputSpec
-from ..runtime.detector import boxes_to_input, fit_frame
+from ..runtime.detection.letterbox import boxes_to_input, fit_frame
 
 _BATCH = 16
 """Images that are measured at once."""

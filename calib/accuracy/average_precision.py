@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.sample import Sample
-from ...runtime.detections import Detections
+from ...runtime.detection.detections import Detections
 from ..coco_ap import coco_average_precision
 from .class_boxes import ClassBoxes
 from .localization_error import LocalizationError, LocalizationErrorEvaluator, guesses_from_detections

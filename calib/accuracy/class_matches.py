@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.boxes import iou_matrix
+from ...runtime.detection.boxes import iou_matrix
 from ..coco_ap import MAX_DETECTIONS
 from .class_boxes import ClassBoxes, rows_by_image
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.sample import Sample
-from ...runtime.boxes import iou_matrix
-from ...runtime.classifications import TOP
-from ...runtime.detections import Detections
+from ...runtime.detection.boxes import iou_matrix
+from ...runtime.detection.classifications import TOP
+from ...runtime.detection.detections import Detections
 from .top_k import label_of
 
 FOUND_IOU = 0.5

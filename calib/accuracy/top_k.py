@@ -13,8 +13,8 @@ from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
 from ...data.sample import Sample
 from ...data.usable_samples import Progress
-from ...runtime.classifications import TOP, Classification
 from ...runtime.classifier import classify
+from ...runtime.detection.classifications import TOP, Classification
 from ...runtime.errors import InputError
 from ...runtime.session import Session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.boxes import iou_matrix
+from ...runtime.detection.boxes import iou_matrix
 from .class_boxes import ClassBoxes, rows_by_image
 
 VOC_IOU = 0.5

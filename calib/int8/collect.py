@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...runtime.card import Card
 from ...runtime.contract import FRAMES
-from ...runtime.detector import fit_frame
+from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.require import require
 from ..range_estimators import limit_by

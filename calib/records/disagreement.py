@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.boxes import iou_matrix
-from ...runtime.classifications import Classification
-from ...runtime.detections import Detections
+from ...runtime.detection.boxes import iou_matrix
+from ...runtime.detection.classifications import Classification
+from ...runtime.detection.detections import Detections
 from ...runtime.session import Session
 
 Answer = Detections | Classification

@@ -16,7 +16,7 @@ from ...data.sample import Sample
 from ...data.splits import strata_from_classes
 from ...data.usable_samples import Found, image_or_problem, looked_at
 from ...runtime.card import InputSpec, sha256_of_file
-from ...runtime.detector import fit_frame
+from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 
 

@@ -12,10 +12,10 @@ from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
 from ...data.sample import Sample
 from ...data.usable_samples import Progress
-from ...runtime.boxes import iou_matrix
 from ...runtime.classifier import classify
-from ...runtime.detections import Detections
-from ...runtime.detector import detect
+from ...runtime.detection.boxes import iou_matrix
+from ...runtime.detection.detections import Detections
+from ...runtime.detection.letterbox import detect
 from ...runtime.session import Session
 from ..accuracy.average_precision import DetectionEvaluator, EvaluationResult
 from ..accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.image_stream import check_same_classes
-from ...runtime.classifications import Classification
-from ...runtime.detector import detections_to_frame
+from ...runtime.detection.classifications import Classification
+from ...runtime.detection.letterbox import detections_to_frame
 from ...runtime.errors import InputError
 from ...runtime.session import Session
 from ..accuracy.average_precision import DetectionEvaluator

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.boxes import iou_matrix
+from ...runtime.detection.boxes import iou_matrix
 from ..sample import Sample
 
 SIZE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)

@@ -12,11 +12,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper
 
-from ...runtime.boxes import decode_boxes
 from ...runtime.card import Card, Measurement, Postprocess
-from ...runtime.detections import Detections
+from ...runtime.detection.boxes import decode_boxes
+from ...runtime.detection.detections import Detections
+from ...runtime.detection.postprocess import detections_from_heads, scores_from_logits
 from ...runtime.files import whole_file
-from ...runtime.postprocess import detections_from_heads, scores_from_logits
 from ...runtime.session import open_session
 from ...train.checkpoint import Checkpoint
 from ...train.session_torch import TorchSession

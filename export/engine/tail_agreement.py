@@ -10,11 +10,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ...runtime.boxes import intersections_and_unions
 from ...runtime.card import Postprocess
-from ...runtime.detections import Detections
+from ...runtime.detection.boxes import intersections_and_unions
+from ...runtime.detection.detections import Detections
+from ...runtime.detection.postprocess import greedy_survivors
 from ...runtime.errors import CheckError
-from ...runtime.postprocess import greedy_survivors
 from ..graphs.tail import CANDIDATES
 
 SCENES = 8

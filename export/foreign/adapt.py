@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess, sha256_of_file
-from ...runtime.detections import Detections
+from ...runtime.detection.detections import Detections
+from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import whole_file
-from ...runtime.postprocess import detections_from_candidates
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
 from ..parity.detections import FramePair, Parity, compare_detections

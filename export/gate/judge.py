@@ -18,9 +18,9 @@ from ...calib.records.labelled_images import LabelledImages
 from ...calib.records.operating_point import Rederived, best_f1, rederive
 from ...calib.records.record import record
 from ...calib.records.records import Records
+from ...runtime.detection.thresholds import DEFAULT_SCORE
 from ...runtime.errors import InputError
 from ...runtime.session import Session, open_session
-from ...runtime.thresholds import DEFAULT_SCORE
 from .latency import latencies_ms
 
 MOST_IMAGES = 2000

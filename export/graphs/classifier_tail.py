@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ...runtime.classifications import TOP
+from ...runtime.detection.classifications import TOP
 from .tail import PREFIX
 
 LOGITS = "class_logits"

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from ...runtime.card import Card, sha256_of_file
-from ...runtime.classifications import Classification
 from ...runtime.contract import contract_inputs, contract_outputs
-from ...runtime.detections import Detections
+from ...runtime.detection.classifications import Classification
+from ...runtime.detection.detections import Detections
+from ...runtime.detection.postprocess import detections_from_heads
 from ...runtime.errors import InputError
-from ...runtime.postprocess import detections_from_heads
 from ...runtime.require import require
 from ...runtime.runner import TensorSpec
 from ...runtime.session import Session, open_session

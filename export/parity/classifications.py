@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...runtime.card import Measurement
-from ...runtime.classifications import Classification
+from ...runtime.detection.classifications import Classification
 from ...runtime.errors import CheckError
 from .detections import FP32, Tolerances
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.boxes import iou_matrix
 from ...runtime.card import Postprocess
-from ...runtime.detections import Detections
+from ...runtime.detection.boxes import iou_matrix
+from ...runtime.detection.detections import Detections
 from ...runtime.errors import CheckError
 
 HEADS_TOLERANCE = 1e-4

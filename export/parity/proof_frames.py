@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.card import InputSpec
-from ...runtime.detector import fit_frame
+from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES, read_image_bgr
 

@@ -12,9 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ...runtime.boxes import decode_boxes
 from ...runtime.card import Card
-from ...runtime.postprocess import scores_from_logits
+from ...runtime.detection.boxes import decode_boxes
+from ...runtime.detection.postprocess import scores_from_logits
 from ...runtime.runner import Runner
 from ..graphs.tail import HEADS
 from .runners import RunnerName, open_runner

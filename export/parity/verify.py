@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...runtime.card import Card
-from ...runtime.classifications import Classification
-from ...runtime.detections import Detections
-from ...runtime.detector import fit_frame
+from ...runtime.detection.classifications import Classification
+from ...runtime.detection.detections import Detections
+from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError, InputError
 from ...runtime.frame import Frame
 from ...runtime.sources import open_source

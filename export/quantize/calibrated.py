@@ -25,7 +25,7 @@ from ...calib.int8.image_pool import ImagePool
 from ...calib.int8.quantized_graph import quantized_graph
 from ...calib.int8.table import CalibrationTable, Method, load_table
 from ...runtime.card import Card
-from ...runtime.detector import fit_frame
+from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.session import open_session
 from ..graphs.fp16 import with_fp16_network

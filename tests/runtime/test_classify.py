@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from singleshot.runtime.classifications import Classification
 from singleshot.runtime.classifier import classify
-from singleshot.runtime.detector import detect
+from singleshot.runtime.detection.classifications import Classification
+from singleshot.runtime.detection.letterbox import detect
+from singleshot.runtime.detection.postprocess import classifications_from_logits
+from singleshot.runtime.detection.thresholds import thresholds_from_options
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.overlay_classes import draw_classes
 from singleshot.runtime.pipeline import FoundClass, run_pipeline
-from singleshot.runtime.postprocess import classifications_from_logits
 from singleshot.runtime.session import open_session
 from singleshot.runtime.sinks import Sink, open_json_lines, open_recording
 from singleshot.runtime.sources import open_source
-from singleshot.runtime.thresholds import thresholds_from_options
 
 NAMES = ("cat", "cow", "dog", "horse")
 

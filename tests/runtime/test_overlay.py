@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.overlay import class_colour, draw_detections, text_colour_on
 
 NAMES = ("cat", "cow", "dog", "horse", "sheep", "person")

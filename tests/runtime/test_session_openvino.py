@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from singleshot.runtime import session_openvino
-from singleshot.runtime.detector import detect
+from singleshot.runtime.detection.letterbox import detect
 from singleshot.runtime.errors import InputError, MissingDependencyError
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from singleshot.runtime.boxes import iou_matrix
-from singleshot.runtime.detections import Detections
-from singleshot.runtime.detector import detect
+from singleshot.runtime.detection.boxes import iou_matrix
+from singleshot.runtime.detection.detections import Detections
+from singleshot.runtime.detection.letterbox import detect
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import Session, open_session
 from singleshot.runtime.shipped import shipped_detector

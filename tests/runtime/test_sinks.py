@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.frame import Frame
 from singleshot.runtime.image_files import read_image_bgr
@@ -121,7 +121,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.frame import Frame
 from singleshot.runtime.image_files import read_image_bgr

@@ -10,7 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from singleshot.export.inspection.operations import count_operations
-from singleshot.runtime.detector import detect
+from singleshot.runtime.detection.letterbox import detect
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session

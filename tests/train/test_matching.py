@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.models.detection._utils import BoxCoder, SSDMatcher
 from torchvision.ops import box_convert, box_iou
 
-from singleshot.runtime import boxes as runtime_boxes
+from singleshot.runtime.detection import boxes as runtime_boxes
 from singleshot.train.default_boxes import DefaultBoxSettings, default_boxes
 from singleshot.train.matching import encode_boxes, match_default_boxes, match_targets
 

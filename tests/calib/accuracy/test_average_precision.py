@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from singleshot.calib.accuracy.average_precision import MIN_OBJECTS, ClassResult, DetectionEvaluator, EvaluationResult
 from singleshot.data.sample import Sample
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.detections import Detections
 
 SIDE = 128  # a power of two: normalised boxes come back to the pixel exactly
 

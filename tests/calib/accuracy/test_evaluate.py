@@ -14,8 +14,8 @@ from typing_extensions import Self
 from singleshot.calib.accuracy.evaluate import evaluate, open_dataset_for
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.card import Card, InputSpec
-from singleshot.runtime.classifications import Classification
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.classifications import Classification
+from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
 
 if TYPE_CHECKING:

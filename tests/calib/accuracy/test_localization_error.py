@@ -9,7 +9,7 @@ import pytest
 
 from singleshot.calib.accuracy.localization_error import LocalizationErrorEvaluator, guesses_from_detections
 from singleshot.data.sample import Sample
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.detections import Detections
 
 BIRD, FISH = 3, 7
 HIT, MISS = (0.1, 0.1, 0.5, 0.6), (0.6, 0.6, 0.9, 0.9)

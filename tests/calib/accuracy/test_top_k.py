@@ -11,7 +11,7 @@ from singleshot.calib.accuracy.evaluate import open_dataset_for
 from singleshot.calib.accuracy.top_k import AccuracyEvaluator, evaluate_accuracy, label_of
 from singleshot.data.dataset import open_dataset
 from singleshot.data.sample import Sample
-from singleshot.runtime.classifications import Classification
+from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.session import open_session
 

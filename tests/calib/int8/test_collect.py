@@ -21,7 +21,7 @@ from singleshot.calib.int8.collect import (
 )
 from singleshot.calib.int8.image_pool import ImagePool, Named
 from singleshot.calib.int8.table import METHODS
-from singleshot.runtime.detector import fit_frame
+from singleshot.runtime.detection.letterbox import fit_frame
 from singleshot.runtime.errors import InputError
 from singleshot.tests.fixtures.hostile_detector import patches
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph

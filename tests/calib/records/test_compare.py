@@ -12,7 +12,7 @@ from singleshot.calib.records.classification_records import ClassificationRecord
 from singleshot.calib.records.compare import deltas, headline_drop, lost_and_gained, score_shift
 from singleshot.calib.records.detection_records import DetectionRecords
 from singleshot.data.sample import Sample
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.detections import Detections
 
 NAMES = ("cat", "dog")
 IMAGES = 20

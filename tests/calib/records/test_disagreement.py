@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from singleshot.calib.records.disagreement import Answer, disagreement
-from singleshot.runtime.classifications import Classification
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.classifications import Classification
+from singleshot.runtime.detection.detections import Detections
 
 LEFT = (0.0, 0.0, 0.5, 0.5)
 HALF_OF_LEFT = (0.0, 0.0, 0.25, 0.5)

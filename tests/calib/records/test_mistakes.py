@@ -17,8 +17,8 @@ from singleshot.calib.records.mistakes import confused, review
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.data.sample import Sample
 from singleshot.runtime.card import Card, InputSpec, Task
-from singleshot.runtime.classifications import Classification
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.classifications import Classification
+from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.session import Session
 from singleshot.tests.places import VOC_ROOT
 

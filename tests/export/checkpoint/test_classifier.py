@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 
 from singleshot.export.graphs.classifier_tail import append_classifier_tail
 from singleshot.export.parity.classifications import ClassificationParity, compare_classifications
-from singleshot.runtime.classifications import Classification
+from singleshot.runtime.detection.classifications import Classification
+from singleshot.runtime.detection.postprocess import classifications_from_logits
 from singleshot.runtime.errors import CheckError
-from singleshot.runtime.postprocess import classifications_from_logits
 
 
 def logits_graph(classes: int, *, output: str = "class_logits") -> onnx.ModelProto:

@@ -8,8 +8,8 @@ import pytest
 from singleshot.export.graphs.cluster_tail import MAX_CANDIDATES, STEPS, with_cluster_tail
 from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.runtime.card import Postprocess
-from singleshot.runtime.detections import Detections
-from singleshot.runtime.postprocess import detections_from_heads, greedy_survivors
+from singleshot.runtime.detection.detections import Detections
+from singleshot.runtime.detection.postprocess import detections_from_heads, greedy_survivors
 from singleshot.tests.export.graphs.test_tail import (
     BOX_TOLERANCE,
     SCORE_TOLERANCE,

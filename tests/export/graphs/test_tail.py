@@ -15,10 +15,10 @@ from onnx import TensorProto, helper
 
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.tail import append_onnx_tail
-from singleshot.runtime.boxes import decode_boxes, encode_boxes, intersections_and_unions
 from singleshot.runtime.card import Postprocess
-from singleshot.runtime.detections import Detections
-from singleshot.runtime.postprocess import detections_from_heads, scores_from_logits
+from singleshot.runtime.detection.boxes import decode_boxes, encode_boxes, intersections_and_unions
+from singleshot.runtime.detection.detections import Detections
+from singleshot.runtime.detection.postprocess import detections_from_heads, scores_from_logits
 
 Array = NDArray[np.float32]
 

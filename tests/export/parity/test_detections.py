@@ -7,7 +7,7 @@ import pytest
 
 from singleshot.export.parity.detections import BOX_TOLERANCE, TIE, FramePair, Parity, compare_detections
 from singleshot.runtime.card import Postprocess
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import CheckError
 
 RULE = Postprocess(score_floor=0.1, iou_threshold=0.5, max_detections=5, candidates=100)

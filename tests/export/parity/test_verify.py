@@ -30,7 +30,7 @@ from singleshot.export.parity.verify import BF16, FP16, INT8, Verification, samp
 from singleshot.export.worst_frames import save_worst_frames
 from singleshot.runtime import session_openvino
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
-from singleshot.runtime.detections import Detections
+from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.frame import Frame
 

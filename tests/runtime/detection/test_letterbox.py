@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from singleshot.runtime.card import InputSpec
-from singleshot.runtime.detections import Detections
-from singleshot.runtime.detector import (
+from singleshot.runtime.detection.detections import Detections
+from singleshot.runtime.detection.letterbox import (
     PADDING_GREY,
     boxes_to_frame,
     boxes_to_input,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from singleshot.runtime.card import Card, InputSpec, Postprocess
+from singleshot.runtime.detection.thresholds import thresholds_from_options
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.thresholds import thresholds_from_options
 
 
 def card(score_floor: float = 0.01) -> Card:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from singleshot.runtime.boxes import decode_boxes, encode_boxes, intersections_and_unions, iou_matrix
+from singleshot.runtime.detection.boxes import decode_boxes, encode_boxes, intersections_and_unions, iou_matrix
 
 VARIANCES = (0.1, 0.2)
 CODEC_TOLERANCE = 2e-6

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .card import Card
-from .errors import InputError
+from ..card import Card
+from ..errors import InputError
 
 DEFAULT_SCORE = 0.5
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .card import InputSpec
+from ..card import InputSpec
+from ..errors import InputError
+from ..session import Session
 from .detections import Detections
-from .errors import InputError
-from .session import Session
 
 PADDING_GREY = 114
 """Value of the bars that `letterbox` adds."""

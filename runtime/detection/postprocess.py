@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..card import Postprocess
 from .boxes import decode_boxes, intersections_and_unions
-from .card import Postprocess
 from .classifications import TOP, Classification
 from .detections import Detections
 

@@ -1,0 +1,1 @@
+"""What a detection is: boxes, classes, thresholds, how frames are fitted, suppression in numpy."""
