@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.card import Card
-from ..runtime.cuda_layer import CudaDevice, CudaLayer, LayerName, installed_layers, open_cuda
 from ..runtime.detection.detections import Detections
 from ..runtime.detection.letterbox import fit_frame
+from ..runtime.engines.cuda import CudaDevice, CudaLayer, LayerName, installed_layers, open_cuda
+from ..runtime.engines.tensorrt_runner import TensorRtRunner
 from ..runtime.errors import CheckError, SingleshotError
 from ..runtime.machine import installed_of, nvidia_gpus
 from ..runtime.session import GraphSession, Session, check_task
 from ..runtime.session_onnxruntime import OnnxRuntimeRunner
-from ..runtime.session_tensorrt import TensorRtRunner
 from .engine.build import build_engine
 from .engine.compile import Precision
 from .engine.plan import BatchProfile, CompilerSettings

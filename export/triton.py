@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..runtime.card import Card
-from ..runtime.engine_checks import check_engine, engine_of, graph_of, load_engine_card
+from ..runtime.engines.engine_checks import check_engine, engine_of, graph_of, load_engine_card
 from ..runtime.errors import InputError
 from ..runtime.session import open_session
 from .inspection.inspect_artefact import TensorInfo, inspect_artefact

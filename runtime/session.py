@@ -192,7 +192,7 @@ def _open_engine(
     trust: bool,
     tell: Callable[[str], None] | None,
 ) -> Runner:
-    from .session_tensorrt import TensorRtRunner
+    from .engines.tensorrt_runner import TensorRtRunner
 
     for option, choice in zip(("backend", "precision", "threads"), choices, strict=True):
         if choice not in ("auto", None):

@@ -193,7 +193,7 @@ def _rebuild(engine: Path, checks: Checks, timing_cache: Path | None, talk: Cons
     if found.built is None:
         print(f"{engine}: fits its card, its graph and this machine; nothing was done", file=_out(as_json))
         if as_json:
-            from ..runtime.engine_checks import load_engine_card
+            from ..runtime.engines.engine_checks import load_engine_card
 
             print(load_engine_card(engine).to_json())
         return

@@ -218,7 +218,7 @@ def _tensorrt() -> Finding:
 
 def _cuda_layer() -> Finding:
     """Say through which package an engine would reach the GPU."""
-    from ..runtime.cuda_layer import open_cuda
+    from ..runtime.engines.cuda import open_cuda
 
     name = "CUDA layer"
     try:

@@ -41,7 +41,7 @@ def verify_on_gpu(
       tools/verify_on_gpu.sh --model animals.onnx --int8-model animals.int8.onnx --frames clip.mp4
     """
     with exit_codes():
-        from ..runtime.cuda_layer import open_cuda
+        from ..runtime.engines.cuda import open_cuda
         from ..runtime.errors import InputError, NoDeviceError
         from ..runtime.files import whole_file
         from ..runtime.require import require

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from ...runtime.card import Card, Measurement
-from ...runtime.engine_checks import card_path_of
+from ...runtime.engines.engine_checks import card_path_of
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import whole_file
 from ..gate.result import GateResult

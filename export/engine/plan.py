@@ -9,9 +9,9 @@ from pathlib import Path
 
 import onnx
 
+from ...runtime.engines.bindings import CollectedLog
 from ...runtime.errors import InputError
 from ...runtime.files import whole_file
-from ...runtime.tensorrt_runtime import CollectedLog
 from .build_progress import BuildProgress, progress_monitor, run_cancellable
 from .tensorrt_api import BuilderApi, ConfigApi, NetworkApi, TensorRt
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from ...runtime.card import Card, Measurement
-from ...runtime.cuda_layer import open_cuda
 from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
+from ...runtime.engines.cuda import open_cuda
 from ...runtime.errors import InputError
 from ...runtime.session import Session
 from ..gate.latency import latencies_ms

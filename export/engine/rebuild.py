@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...runtime.card import Engine
-from ...runtime.engine_checks import EngineDevice, engine_of, graph_of, load_engine_card, stale_reason
+from ...runtime.engines.engine_checks import EngineDevice, engine_of, graph_of, load_engine_card, stale_reason
 from ...runtime.errors import InputError
 from .build import Built, build_engine
 from .compile import Gpu, OnProgress, find_gpu

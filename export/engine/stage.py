@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from ...runtime.card import Card, Engine
-from ...runtime.engine_checks import card_path_of, engine_of
+from ...runtime.engines.engine_checks import card_path_of, engine_of
+from ...runtime.engines.ledger import add_to_ledger
 from ...runtime.errors import InputError
-from ...runtime.ledger import add_to_ledger
 from ...runtime.session import Session, open_session
 from ..gate.judge import Candidate, GateSettings
 from ..gate.judge_all import gate

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
+from ...runtime.engines.bindings import CollectedLog, logger_of
 from ...runtime.errors import InputError, MissingDependencyError
-from ...runtime.tensorrt_runtime import CollectedLog, logger_of
 
 Backend = Literal["auto", "tensorrt", "rtx"]
 

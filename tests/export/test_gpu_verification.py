@@ -13,11 +13,11 @@ import pytest
 
 from singleshot.export import gpu_verification
 from singleshot.export.gpu_verification import GpuVerification, Step, time_copies, verify_on_gpu
-from singleshot.runtime import cuda_layer
-from singleshot.runtime.cuda_layer import CudaDevice
+from singleshot.runtime.engines import cuda as cuda_layer
+from singleshot.runtime.engines.cuda import CudaDevice
 from singleshot.runtime.errors import CheckError, InputError, NoDeviceError
 from singleshot.runtime.session_onnxruntime import OnnxRuntimeRunner
-from singleshot.tests.runtime.fake_cuda import FakeGpu, cudart_of
+from singleshot.tests.runtime.engines.fake_cuda import FakeGpu, cudart_of
 from singleshot.tools.gpu_report import gpu_report
 
 

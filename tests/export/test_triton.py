@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from singleshot.export.inspection.inspect_artefact import TensorInfo
 from singleshot.export.triton import triton_config, write_triton_model
 from singleshot.runtime.card import Card, Engine, InputSpec, Postprocess, sha256_of_file
-from singleshot.runtime.engine_checks import card_path_of
+from singleshot.runtime.engines.engine_checks import card_path_of
 from singleshot.runtime.errors import InputError
 
 

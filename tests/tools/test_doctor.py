@@ -8,7 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from singleshot.runtime import cuda_layer, machine
+from singleshot.runtime import machine
+from singleshot.runtime.engines import cuda as cuda_layer
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 from singleshot.tools import examination
 from singleshot.tools.doctor import doctor

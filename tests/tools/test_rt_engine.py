@@ -9,9 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from singleshot.tests.runtime.fake_cuda import FakeGpu
-from singleshot.tests.runtime.fake_engine import install_fakes, write_engine
-from singleshot.tests.runtime.fake_tensorrt_runtime import TensorRtState
+from singleshot.tests.runtime.engines.fake_cuda import FakeGpu
+from singleshot.tests.runtime.engines.fake_engine import install_fakes, write_engine
+from singleshot.tests.runtime.engines.fake_tensorrt_runtime import TensorRtState
 from singleshot.tools.rt_detect import rt_detect
 
 WriteVideo = Callable[..., Path]

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from singleshot.runtime import cuda_layer
+from singleshot.runtime.engines import cuda as cuda_layer
 from singleshot.runtime.errors import NoDeviceError
 from singleshot.tests.places import ROOT
 from singleshot.tools.verify_on_gpu import NO_GPU, verify_on_gpu

@@ -27,9 +27,9 @@ from singleshot.export.inspection_facts import facts_of
 from singleshot.export.parity import artefact
 from singleshot.export.quantize.quantize import quantize
 from singleshot.runtime.card import Card, Measurement, sha256_of_file
-from singleshot.runtime.engine_checks import card_path_of, load_engine_card
+from singleshot.runtime.engines.engine_checks import card_path_of, load_engine_card
+from singleshot.runtime.engines.ledger import is_in_ledger
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.runtime.ledger import is_in_ledger
 from singleshot.runtime.session import Session, open_session
 from singleshot.tests.export.engine.test_matrix import graph_of
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from singleshot.runtime.cuda_layer import LayerName
+from singleshot.runtime.engines.cuda import LayerName
+from singleshot.runtime.engines.tensorrt_runner import TensorRtRunner
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError
 from singleshot.runtime.session import open_session
-from singleshot.runtime.session_tensorrt import TensorRtRunner
 
 from .fake_cuda import FakeGpu
 from .fake_engine import SIDE, detector_tensors, install_fakes, write_engine

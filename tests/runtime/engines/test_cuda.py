@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from singleshot.runtime import cuda_layer
-from singleshot.runtime.cuda_layer import CudaLayer, LayerName, installed_layers, open_cuda
+from singleshot.runtime.engines import cuda as cuda_layer
+from singleshot.runtime.engines.cuda import CudaLayer, LayerName, installed_layers, open_cuda
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 
 from .fake_cuda import FakeGpu, cudart_of

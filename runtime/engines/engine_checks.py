@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .card import Card, Engine, card_from_json, sha256_of_file
-from .errors import InputError
+from ..card import Card, Engine, card_from_json, sha256_of_file
+from ..errors import InputError
+from ..machine import version_key
 from .ledger import is_in_ledger
-from .machine import version_key
 
 Compiler = Literal["tensorrt", "tensorrt_rtx"]
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from singleshot.runtime.card import Card, Engine, InputSpec, Origin, sha256_of_file
-from singleshot.runtime.engine_checks import (
+from singleshot.runtime.engines.engine_checks import (
     EngineDevice,
     card_path_of,
     check_engine,
     load_engine_card,
     stale_reason,
 )
+from singleshot.runtime.engines.ledger import add_to_ledger
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.ledger import add_to_ledger
 
 PLAN = b"a plan"
 RTX = EngineDevice(compiler="tensorrt_rtx", version="1.7.1", gpu="NVIDIA RTX 4070", compute_capability="8.9")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cuda_layer import CudaDevice
-from .errors import DeviceError, NoDeviceError
-from .machine import version_of
-from .require import require
+from ..errors import DeviceError, NoDeviceError
+from ..machine import version_of
+from ..require import require
+from .cuda import CudaDevice
 
 _DEVICE = 0
 

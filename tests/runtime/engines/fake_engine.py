@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from singleshot.runtime import cuda_layer
 from singleshot.runtime.card import Card, Engine, InputSpec, Postprocess
-from singleshot.runtime.cuda_layer import LayerName
-from singleshot.runtime.engine_checks import Compiler, card_path_of
+from singleshot.runtime.engines import cuda as cuda_layer
+from singleshot.runtime.engines.cuda import LayerName
+from singleshot.runtime.engines.engine_checks import Compiler, card_path_of
 
 from .fake_cuda import FakeGpu, cudart_of
 from .fake_pycuda import pycuda_of

@@ -10,7 +10,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, MissingDependencyError
+from ..errors import InputError, MissingDependencyError
 
 LayerName = Literal["cuda-python", "pycuda"]
 """The packages that can be used, the first that is installed is."""
@@ -131,10 +131,10 @@ def open_cuda(layer: LayerName | None = None) -> CudaLayer:
             "pip install 'singleshot[rtx]' brings cuda-python, 'singleshot[pycuda]' the other."
         )
     if (layer or layers[0]) == "cuda-python":
-        from .cuda_python import CudaPython
+        from .cuda_python_layer import CudaPython
 
         return CudaPython()
-    from .cuda_pycuda import PyCuda
+    from .pycuda_layer import PyCuda
 
     return PyCuda()
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .contract import FRAMES, check_contract
-from .cuda_layer import CudaLayer, LayerName, open_cuda
+from ..contract import FRAMES, check_contract
+from ..errors import DeviceError, InputError, NoDeviceError
+from ..require import require
+from ..runner import Outputs, TensorSpec
+from .bindings import ContextApi
+from .cuda import CudaLayer, LayerName, open_cuda
+from .engine import TensorRtEngine
 from .engine_checks import EngineDevice, check_engine, engine_of, graph_of, load_engine_card, rebuild_hint
-from .errors import DeviceError, InputError, NoDeviceError
-from .require import require
-from .runner import Outputs, TensorSpec
-from .tensorrt_engine import TensorRtEngine
-from .tensorrt_runtime import ContextApi
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

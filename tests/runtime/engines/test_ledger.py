@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from singleshot.runtime.engines.ledger import add_to_ledger, is_in_ledger, ledger_path
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.ledger import add_to_ledger, is_in_ledger, ledger_path
 
 
 def test_folder_is_that_of_xdg_or_of_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from .errors import DeviceError, InputError
-from .runner import TensorSpec
-from .tensorrt_runtime import CollectedLog, ContextApi, EngineApi, RuntimeApi, RuntimeConfigApi, logger_of
+from ..errors import DeviceError, InputError
+from ..runner import TensorSpec
+from .bindings import CollectedLog, ContextApi, EngineApi, RuntimeApi, RuntimeConfigApi, logger_of
 
 _DTYPES = {"FLOAT": "float32", "HALF": "float16"}
 """TensorRT's words for types where numpy's are others; the rest differs in case alone."""

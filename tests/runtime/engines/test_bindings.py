@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from singleshot.runtime import tensorrt_runtime
+from singleshot.runtime.engines import bindings as tensorrt_runtime
 
 from . import fake_tensorrt_runtime as fake
 from .fake_cuda import FakeGpu

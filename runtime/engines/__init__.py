@@ -1,0 +1,1 @@
+"""TensorRT engines: reading, checking and running them."""
