@@ -14,7 +14,7 @@ from .backend_option import open_with, tell_on_stderr
 
 if TYPE_CHECKING:
     from ..runtime.frame import Source
-    from ..runtime.pipeline import RunSummary
+    from ..runtime.loop.run import RunSummary
     from ..runtime.results import FrameResult
 
 
@@ -44,7 +44,7 @@ def run_detection(options: DetectionOptions) -> None:
         KeyboardInterrupt: the run was interrupted; the files are finished.
     """
     from ..runtime.detection.thresholds import thresholds_from_options
-    from ..runtime.pipeline import run_pipeline
+    from ..runtime.loop.run import run_pipeline
     from ..runtime.shipped import shipped_detector
     from ..runtime.sinks import open_json_lines, open_recording
     from ..runtime.sources import open_source

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..runtime.backends import BackendOption
 from ..runtime.detection.letterbox import fit_frame
 from ..runtime.errors import InputError
-from ..runtime.pipeline import run_pipeline
+from ..runtime.loop.run import run_pipeline
 from ..runtime.session import Session
 from ..runtime.sink_video import VideoSink
 from ..runtime.sinks import Sink

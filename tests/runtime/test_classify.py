@@ -15,8 +15,8 @@ from singleshot.runtime.detection.letterbox import detect
 from singleshot.runtime.detection.postprocess import classifications_from_logits
 from singleshot.runtime.detection.thresholds import thresholds_from_options
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.loop.run import FoundClass, run_pipeline
 from singleshot.runtime.overlay_classes import draw_classes
-from singleshot.runtime.pipeline import FoundClass, run_pipeline
 from singleshot.runtime.session import open_session
 from singleshot.runtime.sinks import Sink, open_json_lines, open_recording
 from singleshot.runtime.sources import open_source

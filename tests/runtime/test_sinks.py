@@ -17,14 +17,14 @@ from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.frame import Frame
 from singleshot.runtime.image_files import read_image_bgr
+from singleshot.runtime.loop.sink_thread import SinkThread
+from singleshot.runtime.loop.stage_times import StageTimes
 from singleshot.runtime.results import FrameResult
 from singleshot.runtime.sink_images import ImagesSink
 from singleshot.runtime.sink_jsonl import JsonLinesSink, json_line
-from singleshot.runtime.sink_thread import SinkThread
 from singleshot.runtime.sink_video import VideoSink
 from singleshot.runtime.sinks import open_json_lines, open_recording
 from singleshot.runtime.sources import open_source
-from singleshot.runtime.stage_times import StageTimes
 
 NAMES = ("cat", "cow", "dog")
 UNSTEADY_S = [0.0, 0.04, 0.05, 0.3, 0.31, 1.5, 1.51, 1.55, 2.0, 2.25]

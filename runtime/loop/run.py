@@ -11,19 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .card import Task
-from .detection.classifications import Classification
-from .detection.detections import Detections
-from .detection.letterbox import detections_to_frame, fit_frame
-from .frame import Frame, Source
-from .overlay import draw_detections
-from .overlay_classes import draw_classes
-from .results import FrameResult
-from .session import Session
+from ..card import Task
+from ..detection.classifications import Classification
+from ..detection.detections import Detections
+from ..detection.letterbox import detections_to_frame, fit_frame
+from ..frame import Frame, Source
+from ..overlay import draw_detections
+from ..overlay_classes import draw_classes
+from ..results import FrameResult
+from ..session import Session
+from ..sinks import Sink
+from ..window import Window
 from .sink_thread import SinkThread
-from .sinks import Sink
 from .stage_times import StageTime, StageTimes
-from .window import Window
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The loop from a source through a session into sinks."""
