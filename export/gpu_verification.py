@@ -23,8 +23,8 @@ from ..runtime.engines.cuda import CudaDevice, CudaLayer, LayerName, installed_l
 from ..runtime.engines.tensorrt_runner import TensorRtRunner
 from ..runtime.errors import CheckError, SingleshotError
 from ..runtime.machine import installed_of, nvidia_gpus
+from ..runtime.runners.onnxruntime_runner import OnnxRuntimeRunner
 from ..runtime.session import GraphSession, Session, check_task
-from ..runtime.session_onnxruntime import OnnxRuntimeRunner
 from .engine.build import build_engine
 from .engine.compile import Precision
 from .engine.plan import BatchProfile, CompilerSettings

@@ -17,7 +17,7 @@ from onnx.utils import Extractor
 
 from ..runtime.card import Postprocess
 from ..runtime.errors import InputError
-from ..runtime.session_onnxruntime import graph_facts
+from ..runtime.runners.onnxruntime_runner import graph_facts
 from .graphs.cluster_tail import with_cluster_tail
 from .graphs.tail import CANDIDATES as CHOSEN
 from .graphs.tail import HEADS, OPSET, append_onnx_tail

@@ -115,7 +115,7 @@ def this_machine() -> Installed:
     import onnxruntime
 
     def has_bf16() -> bool:
-        from .session_openvino import computes_bf16
+        from .runners.openvino_runner import computes_bf16
 
         return computes_bf16()
 

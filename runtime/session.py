@@ -13,11 +13,11 @@ from typing_extensions import Self
 
 from .backends import BackendChoice, PrecisionChoice, choose_backend
 from .card import Card, InputSpec, Task
-from .contract import FRAMES, check_contract, classifications_from_outputs, detections_from_outputs
 from .detection.classifications import Classification
 from .detection.detections import Detections
 from .errors import InputError
-from .runner import Outputs, Runner
+from .runners.contract import FRAMES, check_contract, classifications_from_outputs, detections_from_outputs
+from .runners.runner import Outputs, Runner
 
 
 class Session(Protocol):
@@ -174,13 +174,13 @@ def _open_runner(
     threads: int | None,
     tell: Callable[[str], None] | None,
 ) -> Runner:
-    from .session_onnxruntime import OnnxRuntimeRunner, graph_facts
+    from .runners.onnxruntime_runner import OnnxRuntimeRunner, graph_facts
 
     choice = choose_backend(graph_facts(path).card, backend, precision)
     if tell is not None:
         tell(choice.line)
     if choice.backend == "openvino":
-        from .session_openvino import OpenVinoRunner
+        from .runners.openvino_runner import OpenVinoRunner
 
         return OpenVinoRunner(path, precision=choice.precision, threads=threads)
     return OnnxRuntimeRunner(path, threads=threads)

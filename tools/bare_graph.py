@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..runtime.errors import InputError
-from ..runtime.session_onnxruntime import load_graph
+from ..runtime.runners.onnxruntime_runner import load_graph
 
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 

@@ -68,7 +68,7 @@ def bench_tails(model: Path | None, clip: Path, *, repeats: int, threads: int | 
     require("onnx", extra="export", why="timing the tails")
     from ..export.tail_latency import generated_heads, heads_of_graph, measure_tails
     from ..runtime.detection.letterbox import fit_frame
-    from ..runtime.session_onnxruntime import graph_facts
+    from ..runtime.runners.onnxruntime_runner import graph_facts
 
     graph = model or shipped_detector()
     spec = graph_facts(graph).card.input

@@ -240,7 +240,7 @@ def _openvino() -> Finding:
     installed = machine.installed_of(("openvino",))
     if not installed:
         return Finding(name="OpenVINO", state="none", found="not installed")
-    from ..runtime import session_openvino
+    from ..runtime.runners import openvino_runner as session_openvino
 
     try:
         core = session_openvino.core()

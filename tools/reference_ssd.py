@@ -139,7 +139,7 @@ class _Build:
         from onnx import TensorProto, helper, numpy_helper
 
         from ..export.graphs.tail import OPSET
-        from ..runtime.contract import FRAMES
+        from ..runtime.runners.contract import FRAMES
 
         frames = helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, ["N", SIDE, SIDE, 3])
         outputs = [

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ..export.parity.runners import open_graph, split_runner
 from ..runtime.detection.letterbox import fit_frame
+from ..runtime.runners.onnxruntime_runner import has_card
 from ..runtime.session import Session, open_session
-from ..runtime.session_onnxruntime import has_card
 from .bare_graph import BareGraph
 from .latency import timed_run
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.card import Card
-from ...runtime.contract import FRAMES
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.require import require
+from ...runtime.runners.contract import FRAMES
 from ..range_estimators import limit_by
 from .choose_images import Look, Looked, Progress, Selection, choose_images
 from .domain_gap import Evidence

@@ -10,9 +10,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ...runtime.card import Card
-from ...runtime.contract import classifications_from_outputs
 from ...runtime.detection.postprocess import classifications_from_logits
 from ...runtime.files import whole_file
+from ...runtime.runners.contract import classifications_from_outputs
 from ...runtime.session import open_session
 from ...train.checkpoint import Checkpoint
 from ...train.session_torch import TorchClassifierSession

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...runtime.card import Engine, sha256_of_file
-from ...runtime.contract import Tensors, contract_inputs, contract_outputs
 from ...runtime.engines.engine_checks import TITLES, engine_of, graph_of, load_engine_card, stale_reason
+from ...runtime.runners.contract import Tensors, contract_inputs, contract_outputs
 from .inspect_artefact import Inspection, TensorInfo, inspect_artefact
 from .operations import Operations
 

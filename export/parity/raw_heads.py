@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ...runtime.card import Card
 from ...runtime.detection.boxes import decode_boxes
 from ...runtime.detection.postprocess import scores_from_logits
-from ...runtime.runner import Runner
+from ...runtime.runners.runner import Runner
 from ..graphs.tail import HEADS
 from .runners import RunnerName, open_runner
 

@@ -10,9 +10,9 @@ import onnx
 
 from ...runtime.card import Card
 from ...runtime.errors import InputError
-from ...runtime.runner import Runner
+from ...runtime.runners.onnxruntime_runner import OnnxRuntimeRunner, graph_facts
+from ...runtime.runners.runner import Runner
 from ...runtime.session import GraphSession
-from ...runtime.session_onnxruntime import OnnxRuntimeRunner, graph_facts
 from ..graphs.cluster_tail import with_cluster_tail
 from ..graphs.graph_file import save_graph
 
@@ -48,7 +48,7 @@ def open_runner(path: Path, name: RunnerName, *, threads: int | None = None) -> 
         return OnnxRuntimeRunner(path, threads=threads)
     if name == "opencv":
         return _open_opencv(path)
-    from ...runtime.session_openvino import OpenVinoRunner
+    from ...runtime.runners.openvino_runner import OpenVinoRunner
 
     return OpenVinoRunner(path, precision="bf16" if name == "openvino:bf16" else "f32", threads=threads)
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract import FRAMES, check_contract
 from ..errors import DeviceError, InputError, NoDeviceError
 from ..require import require
-from ..runner import Outputs, TensorSpec
+from ..runners.contract import FRAMES, check_contract
+from ..runners.runner import Outputs, TensorSpec
 from .bindings import ContextApi
 from .cuda import CudaLayer, LayerName, open_cuda
 from .engine import TensorRtEngine

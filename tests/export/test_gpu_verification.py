@@ -16,7 +16,7 @@ from singleshot.export.gpu_verification import GpuVerification, Step, time_copie
 from singleshot.runtime.engines import cuda as cuda_layer
 from singleshot.runtime.engines.cuda import CudaDevice
 from singleshot.runtime.errors import CheckError, InputError, NoDeviceError
-from singleshot.runtime.session_onnxruntime import OnnxRuntimeRunner
+from singleshot.runtime.runners.onnxruntime_runner import OnnxRuntimeRunner
 from singleshot.tests.runtime.engines.fake_cuda import FakeGpu, cudart_of
 from singleshot.tools.gpu_report import gpu_report
 

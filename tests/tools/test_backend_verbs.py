@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from singleshot.export.parity.opencv_runner import OpenCvRunner
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.session_openvino import OpenVinoRunner
+from singleshot.runtime.runners.openvino_runner import OpenVinoRunner
 from singleshot.tools.cli import app
 from singleshot.tools.demo import CLIP
 

@@ -17,8 +17,8 @@ from singleshot.calib.int8.graph_blocks import blocks_of
 from singleshot.calib.int8.quantized_graph import quantized_convolutions, quantized_graph, tensors_to_measure
 from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRange
 from singleshot.export.graphs.tail import PREFIX
-from singleshot.runtime import session_openvino
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.runners import openvino_runner as session_openvino
 from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
 from singleshot.tools.reference_ssd import reference_ssd
 

@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.export.parity.opencv_runner import LEAST_MAJOR
-from singleshot.runtime import session_openvino
 from singleshot.runtime.card import Card, InputSpec, Postprocess
-from singleshot.runtime.contract import detections_from_outputs
 from singleshot.runtime.detection.boxes import encode_boxes
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.detection.postprocess import detections_from_heads
-from singleshot.runtime.openvino_ties import order_ties
+from singleshot.runtime.runners import openvino_runner as session_openvino
+from singleshot.runtime.runners.contract import detections_from_outputs
+from singleshot.runtime.runners.openvino_ties import order_ties
 from singleshot.tests.export.graphs.test_tail import BOX_TOLERANCE, SCORE_TOLERANCE, heads_model, is_decided
 
 Array = NDArray[np.float32]

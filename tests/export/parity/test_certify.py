@@ -54,7 +54,7 @@ def test_auto_takes_what_is_certified(
     small_detector: Path, photos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
-    monkeypatch.setattr("singleshot.runtime.session_openvino.computes_bf16", lambda: True)
+    monkeypatch.setattr("singleshot.runtime.runners.openvino_runner.computes_bf16", lambda: True)
     measured = certify(small_detector, tmp_path / "a.onnx", frames=photos).parities
     told: list[str] = []
     for holds, backend in ((True, "openvino bf16"), (False, "onnxruntime f32")):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .card import Card
+from ..card import Card
 
 Outputs = Mapping[str, NDArray[Any]]
 """A graph's outputs by name; their dtypes and shapes are those of the contract."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .card import Card
-from .detection.classifications import TOP, Classification
-from .detection.detections import Detections
-from .detection.postprocess import greedy_survivors
-from .errors import InputError
+from ..card import Card
+from ..detection.classifications import TOP, Classification
+from ..detection.detections import Detections
+from ..detection.postprocess import greedy_survivors
+from ..errors import InputError
 from .runner import Outputs, TensorSpec
 
 FRAMES = "frames"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .backends import Precision
+from ..backends import Precision
+from ..errors import InputError
+from ..require import require
 from .contract import EXPORT_AGAIN, FRAMES
-from .errors import InputError
+from .onnxruntime_runner import check_threads, graph_facts
 from .openvino_ties import order_ties
-from .require import require
 from .runner import Outputs
-from .session_onnxruntime import check_threads, graph_facts
 
 if TYPE_CHECKING:
     import openvino

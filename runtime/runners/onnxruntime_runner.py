@@ -11,9 +11,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from .card import CARD_KEY, Card, card_from_json
+from ..card import CARD_KEY, Card, card_from_json
+from ..errors import InputError
 from .contract import EXPORT_AGAIN, FRAMES
-from .errors import InputError
 from .runner import Outputs, TensorSpec
 
 _PROVIDERS = {"CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}

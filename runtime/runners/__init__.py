@@ -1,0 +1,1 @@
+"""What computes a graph, and the contract that it is held to."""
