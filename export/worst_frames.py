@@ -13,7 +13,7 @@ from ..runtime.detection.detections import Detections
 from ..runtime.detection.letterbox import detections_to_frame
 from ..runtime.errors import InputError
 from ..runtime.files import whole_file
-from ..runtime.overlay import draw_detections
+from ..runtime.sinks.overlay import draw_detections
 from .parity.verify import ComparedFrame, Verification
 
 FRAMES = 4

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .detection.classifications import Classification
-from .overlay import FONT, WHITE, class_colour, style_for
+from .sinks.overlay import FONT, WHITE, class_colour, style_for
 
 _DIMMED = 0.35
 """What is left of the picture's brightness under the list, so that white letters can be read on anything."""

@@ -15,7 +15,7 @@ from .backend_option import open_with, tell_on_stderr
 if TYPE_CHECKING:
     from ..runtime.frame import Source
     from ..runtime.loop.run import RunSummary
-    from ..runtime.results import FrameResult
+    from ..runtime.sinks.frame_result import FrameResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,9 @@ def run_detection(options: DetectionOptions) -> None:
     from ..runtime.detection.thresholds import thresholds_from_options
     from ..runtime.loop.run import run_pipeline
     from ..runtime.shipped import shipped_detector
-    from ..runtime.sinks import open_json_lines, open_recording
+    from ..runtime.sinks.open_sinks import open_json_lines, open_recording
+    from ..runtime.sinks.window import Window
     from ..runtime.sources import open_source
-    from ..runtime.window import Window
 
     out = sys.stderr if str(options.json) == "-" else sys.stdout
     model, told = options.model or shipped_detector(), list[str]()

@@ -191,7 +191,7 @@ def _cameras() -> Finding:
 
 
 def _display() -> Finding:
-    from ..runtime.window import check_display
+    from ..runtime.sinks.window import check_display
 
     try:
         check_display()

@@ -22,8 +22,8 @@ from ..runtime.detection.letterbox import fit_frame
 from ..runtime.errors import InputError
 from ..runtime.loop.run import run_pipeline
 from ..runtime.session import Session
-from ..runtime.sink_video import VideoSink
-from ..runtime.sinks import Sink
+from ..runtime.sinks.open_sinks import Sink
+from ..runtime.sinks.video import VideoSink
 from ..runtime.sources import open_source
 from .backend_option import open_with
 

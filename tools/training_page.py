@@ -188,7 +188,7 @@ def _figure(item: WorstImage, dataset: Dataset) -> str:
     import cv2
 
     from ..runtime.image_files import read_image_bgr
-    from ..runtime.overlay import draw_detections
+    from ..runtime.sinks.overlay import draw_detections
 
     sample = dataset.sample(item.image_id)
     image, scale = shrunk(read_image_bgr(sample.image_path, upright=False), _SIDE_PX)

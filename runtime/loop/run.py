@@ -16,12 +16,12 @@ from ..detection.classifications import Classification
 from ..detection.detections import Detections
 from ..detection.letterbox import detections_to_frame, fit_frame
 from ..frame import Frame, Source
-from ..overlay import draw_detections
 from ..overlay_classes import draw_classes
-from ..results import FrameResult
 from ..session import Session
-from ..sinks import Sink
-from ..window import Window
+from ..sinks.frame_result import FrameResult
+from ..sinks.open_sinks import Sink
+from ..sinks.overlay import draw_detections
+from ..sinks.window import Window
 from .sink_thread import SinkThread
 from .stage_times import StageTime, StageTimes
 

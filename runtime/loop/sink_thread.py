@@ -11,8 +11,8 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from ..results import FrameResult
-from ..sinks import Sink
+from ..sinks.frame_result import FrameResult
+from ..sinks.open_sinks import Sink
 from .stage_times import StageTimes
 
 _DEPTH = 4

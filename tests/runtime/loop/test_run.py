@@ -15,9 +15,9 @@ from singleshot.runtime.errors import InputError
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.loop.run import FoundClass, RunSummary, run_pipeline
 from singleshot.runtime.loop.stage_times import StageTimes
-from singleshot.runtime.results import FrameResult
 from singleshot.runtime.session import open_session
-from singleshot.runtime.sinks import Sink, open_json_lines, open_recording
+from singleshot.runtime.sinks.frame_result import FrameResult
+from singleshot.runtime.sinks.open_sinks import Sink, open_json_lines, open_recording
 from singleshot.runtime.sources import open_source
 
 WriteVideo = Callable[..., Path]

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
-from .results import FrameResult
+from ..errors import InputError
+from .frame_result import FrameResult
 
 VIDEO_SUFFIXES = (".mp4", ".mkv")
 

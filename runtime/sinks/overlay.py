@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .detection.detections import Detections
+from ..detection.detections import Detections
 
 Colour = tuple[int, int, int]
 """BGR, 0 to 255."""

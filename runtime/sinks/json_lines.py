@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from .detection.classifications import Classification
-from .errors import InputError
-from .results import FrameResult
+from ..detection.classifications import Classification
+from ..errors import InputError
+from .frame_result import FrameResult
 
 STDOUT = "-"
 

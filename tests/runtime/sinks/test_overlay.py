@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from singleshot.runtime.detection.detections import Detections
-from singleshot.runtime.overlay import class_colour, draw_detections, text_colour_on
+from singleshot.runtime.sinks.overlay import class_colour, draw_detections, text_colour_on
 
 NAMES = ("cat", "cow", "dog", "horse", "sheep", "person")
 SIZES_HW = [(64, 64), (75, 100), (1, 1), (9, 400), (360, 640), (720, 1280), (2160, 3840)]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import cv2
 
-from .errors import InputError
-from .files import whole_file
-from .results import FrameResult
+from ..errors import InputError
+from ..files import whole_file
+from .frame_result import FrameResult
 
 
 class ImagesSink:

@@ -19,11 +19,11 @@ from singleshot.runtime.frame import Frame
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.loop.sink_thread import SinkThread
 from singleshot.runtime.loop.stage_times import StageTimes
-from singleshot.runtime.results import FrameResult
-from singleshot.runtime.sink_images import ImagesSink
-from singleshot.runtime.sink_jsonl import JsonLinesSink, json_line
-from singleshot.runtime.sink_video import VideoSink
-from singleshot.runtime.sinks import open_json_lines, open_recording
+from singleshot.runtime.sinks.frame_result import FrameResult
+from singleshot.runtime.sinks.image_folder import ImagesSink
+from singleshot.runtime.sinks.json_lines import JsonLinesSink, json_line
+from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording
+from singleshot.runtime.sinks.video import VideoSink
 from singleshot.runtime.sources import open_source
 
 NAMES = ("cat", "cow", "dog")
@@ -125,9 +125,9 @@ from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.frame import Frame
 from singleshot.runtime.image_files import read_image_bgr
-from singleshot.runtime.results import FrameResult
-from singleshot.runtime.sink_jsonl import JsonLinesSink
-from singleshot.runtime.sink_video import VideoSink
+from singleshot.runtime.sinks.frame_result import FrameResult
+from singleshot.runtime.sinks.json_lines import JsonLinesSink
+from singleshot.runtime.sinks.video import VideoSink
 sink = VideoSink(Path(sys.argv[1])) if sys.argv[1].endswith(".mp4") else JsonLinesSink(Path(sys.argv[1]), ("cat",))
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 noise = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
+from ..errors import InputError
 
 _TITLE = "singleshot"
 _QUIT_KEYS = (ord("q"), 27)  # 27 is Escape

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from .errors import InputError
-from .frame import Source
-from .image_files import IMAGE_SUFFIXES
-from .results import FrameResult
-from .sink_images import ImagesSink
-from .sink_jsonl import STDOUT, JsonLinesSink
-from .sink_video import VIDEO_SUFFIXES, VideoSink
+from ..errors import InputError
+from ..frame import Source
+from ..image_files import IMAGE_SUFFIXES
+from .frame_result import FrameResult
+from .image_folder import ImagesSink
+from .json_lines import STDOUT, JsonLinesSink
+from .video import VIDEO_SUFFIXES, VideoSink
 
 
 class Sink(Protocol):

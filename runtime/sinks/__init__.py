@@ -1,0 +1,1 @@
+"""Where results go: recordings, pictures, JSON lines, a window."""
