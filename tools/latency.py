@@ -24,7 +24,7 @@ from ..runtime.loop.run import run_pipeline
 from ..runtime.session import Session
 from ..runtime.sinks.open_sinks import Sink
 from ..runtime.sinks.video import VideoSink
-from ..runtime.sources import open_source
+from ..runtime.sources.open_source import open_source
 from .backend_option import open_with
 
 _KEPT_FRAMES = 64

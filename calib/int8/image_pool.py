@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES, read_image_bgr
-from ...runtime.prefetch import Prefetch
-from ...runtime.source_images import is_image_name
-from ...runtime.source_video import VideoSource
+from ...runtime.sources.image_folder import is_image_name
+from ...runtime.sources.prefetch import Prefetch
+from ...runtime.sources.video import VideoSource
 
 Named = tuple[str, NDArray[np.uint8]]
 _DEPTH = 8

@@ -22,11 +22,11 @@ from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 from ...runtime.card import BackendParity, Card, sha256_of_file
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import whole_file
-from ...runtime.frame import Frame
 from ...runtime.require import require
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16
 from ...runtime.session import Session
+from ...runtime.sources.frame import Frame
 from ..graphs.graph_file import save_graph
 from ..inspection.inspect_artefact import inspect_artefact
 from .artefact import Artefact, open_artefact

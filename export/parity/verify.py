@@ -14,8 +14,8 @@ from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError, InputError
-from ...runtime.frame import Frame
-from ...runtime.sources import open_source
+from ...runtime.sources.frame import Frame
+from ...runtime.sources.open_source import open_source
 from .artefact import Artefact, open_artefact
 from .classifications import ClassificationParity, compare_classifications
 from .detections import (

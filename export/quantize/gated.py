@@ -13,9 +13,9 @@ import onnx
 from ...calib.int8.table import METHODS, save_table
 from ...runtime.card import BackendParity, sha256_of_file
 from ...runtime.files import whole_file
-from ...runtime.frame import Frame
 from ...runtime.image_files import read_image_bgr
 from ...runtime.session import open_session
+from ...runtime.sources.frame import Frame
 from ..gate.judge import Candidate, GateSettings, Progress, no_progress, open_alike
 from ..gate.judge_all import gate, gate_quantizer
 from ..gate.quantizer import Quantizer

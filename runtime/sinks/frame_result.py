@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..detection.classifications import Classification
 from ..detection.detections import Detections
-from ..frame import Frame
+from ..sources.frame import Frame
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import InputError
-from ..frame import Source
 from ..image_files import IMAGE_SUFFIXES
+from ..sources.frame import Source
 from .frame_result import FrameResult
 from .image_folder import ImagesSink
 from .json_lines import STDOUT, JsonLinesSink

@@ -19,7 +19,7 @@ from singleshot.runtime.loop.run import FoundClass, run_pipeline
 from singleshot.runtime.overlay_classes import draw_classes
 from singleshot.runtime.session import open_session
 from singleshot.runtime.sinks.open_sinks import Sink, open_json_lines, open_recording
-from singleshot.runtime.sources import open_source
+from singleshot.runtime.sources.open_source import open_source
 
 NAMES = ("cat", "cow", "dog", "horse")
 

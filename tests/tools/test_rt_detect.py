@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from singleshot.runtime.sources import open_source
+from singleshot.runtime.sources.open_source import open_source
 
 WriteVideo = Callable[..., Path]
 COMMAND = (sys.executable, "-m", "singleshot.tools.rt_detect")

@@ -31,8 +31,8 @@ from singleshot.export.worst_frames import save_worst_frames
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.runtime.frame import Frame
 from singleshot.runtime.runners import openvino_runner as session_openvino
+from singleshot.runtime.sources.frame import Frame
 
 SIDE = 4
 DEFAULTS = np.array(

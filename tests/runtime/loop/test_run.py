@@ -18,7 +18,7 @@ from singleshot.runtime.loop.stage_times import StageTimes
 from singleshot.runtime.session import open_session
 from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.open_sinks import Sink, open_json_lines, open_recording
-from singleshot.runtime.sources import open_source
+from singleshot.runtime.sources.open_source import open_source
 
 WriteVideo = Callable[..., Path]
 

@@ -15,7 +15,6 @@ import pytest
 
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.frame import Frame
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.loop.sink_thread import SinkThread
 from singleshot.runtime.loop.stage_times import StageTimes
@@ -24,7 +23,8 @@ from singleshot.runtime.sinks.image_folder import ImagesSink
 from singleshot.runtime.sinks.json_lines import JsonLinesSink, json_line
 from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording
 from singleshot.runtime.sinks.video import VideoSink
-from singleshot.runtime.sources import open_source
+from singleshot.runtime.sources.frame import Frame
+from singleshot.runtime.sources.open_source import open_source
 
 NAMES = ("cat", "cow", "dog")
 UNSTEADY_S = [0.0, 0.04, 0.05, 0.3, 0.31, 1.5, 1.51, 1.55, 2.0, 2.25]
@@ -123,7 +123,7 @@ from pathlib import Path
 import numpy as np
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.frame import Frame
+from singleshot.runtime.sources.frame import Frame
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.json_lines import JsonLinesSink

@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from singleshot.runtime.prefetch import Prefetch
+from singleshot.runtime.sources.prefetch import Prefetch
 
 
 def numbers(count: int, *, closed: list[str], fail: bool = False) -> Generator[int, None, None]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.frame import Frame, Source
-from singleshot.runtime.sources import open_source
+from singleshot.runtime.sources.frame import Frame, Source
+from singleshot.runtime.sources.open_source import open_source
 
 WriteVideo = Callable[..., Path]
 STEADY_S = [number / 25 for number in range(20)]

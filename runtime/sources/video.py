@@ -13,7 +13,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from .errors import InputError
+from ..errors import InputError
 from .frame import Frame, SourceKind
 from .prefetch import Prefetch
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.source_camera import CameraSource
+from singleshot.runtime.sources.camera import CameraSource
 
 
 class ScriptedCamera:

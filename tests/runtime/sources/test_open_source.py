@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.sources import open_source
+from singleshot.runtime.sources.open_source import open_source
 
 
 def save_image(path: Path, value: int, *, height: int = 20, width: int = 30) -> Path:

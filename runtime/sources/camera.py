@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from typing_extensions import Self
 
-from .errors import InputError
+from ..errors import InputError
 from .frame import Frame, SourceKind
 
 _SILENCE_S = 5.0

@@ -9,9 +9,9 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from .errors import InputError
+from ..errors import InputError
+from ..image_files import IMAGE_SUFFIXES, read_image_bgr
 from .frame import Frame, SourceKind
-from .image_files import IMAGE_SUFFIXES, read_image_bgr
 from .prefetch import Prefetch
 
 _DEPTH = 4

@@ -6,11 +6,11 @@ import glob
 import re
 from pathlib import Path
 
-from .errors import InputError
+from ..errors import InputError
+from .camera import open_camera
 from .frame import Source
-from .source_camera import open_camera
-from .source_images import ImagesSource, images_by_glob, images_in_folder, is_image_name
-from .source_video import VideoSource
+from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_image_name
+from .video import VideoSource
 
 _CAMERA = re.compile(r"(?:cam)?(\d{1,3})")
 
