@@ -18,7 +18,7 @@ from .exits import exit_codes
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .latency import Figure, LatencyReport
+    from .benchmarks.latency import Figure, LatencyReport
 
 
 def bench(
@@ -65,11 +65,11 @@ def bench(
         _check_one_kind(model, backend, compare, tails)
         clip = _clip(video)
         if compare:
-            from .bench_tables import bench_rivals
+            from .benchmarks.bench_tables import bench_rivals
 
             bench_rivals(compare, clip, frames=frames, repeats=repeats, threads=threads, as_json=as_json)
         elif tails:
-            from .bench_tables import bench_tails
+            from .benchmarks.bench_tables import bench_tails
 
             bench_tails(model, clip, repeats=repeats, threads=threads, as_json=as_json)
         else:
@@ -86,7 +86,7 @@ def _measured(
     from rich.console import Console
 
     from ..runtime.shipped import shipped_detector
-    from .latency import measure_latency
+    from .benchmarks.latency import measure_latency
 
     with Console(stderr=True).status("measuring") as status:
         return measure_latency(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..data.dataset import Dataset
     from ..train.settings import TrainSettings
-    from ..train.throughput import ThroughputReport
+    from .benchmarks.throughput import ThroughputReport
 
 _NETWORKS = "ssd_lite0,resnet_dropout"
 _REPETITIONS = 40
@@ -81,9 +81,9 @@ def _measured(
 ) -> tuple[ThroughputReport, dict[int, float]]:
     """Return the report, and images -> MiB."""
     from ..data.cache.building import open_image_cache
-    from ..train.cache_memory import repeated_cache, resident_mib
     from ..train.networks import input_of
-    from ..train.throughput import measure_throughput
+    from .benchmarks.cache_memory import repeated_cache, resident_mib
+    from .benchmarks.throughput import measure_throughput
 
     spec = input_of(network, settings.height, settings.width)
     input_hw = spec.height, spec.width

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper
 from typer.testing import CliRunner, Result
 
-from singleshot.export.tail_latency import CANDIDATES, TAILS, generated_heads, heads_of_graph, measure_tails
 from singleshot.runtime.errors import InputError
+from singleshot.tools.benchmarks.tail_latency import CANDIDATES, TAILS, generated_heads, heads_of_graph, measure_tails
 from singleshot.tools.cli import app
 from singleshot.tools.demo import CLIP
 
@@ -106,9 +106,9 @@ def test_heads_that_are_not_named_are_not_timed(graphs: Path) -> None:
 
 
 def test_tails_are_a_table(small_detector: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("singleshot.export.tail_latency.BOXES", 300)
-    monkeypatch.setattr("singleshot.export.tail_latency.CANDIDATES", (20,))
-    monkeypatch.setattr("singleshot.tools.bench_tables._TAIL_ROUNDS", 1)
+    monkeypatch.setattr("singleshot.tools.benchmarks.tail_latency.BOXES", 300)
+    monkeypatch.setattr("singleshot.tools.benchmarks.tail_latency.CANDIDATES", (20,))
+    monkeypatch.setattr("singleshot.tools.benchmarks.bench_tables._TAIL_ROUNDS", 1)
     done = _run(small_detector, "--tails", "--repeats", 1, "--video", CLIP)
     assert done.exit_code == 0, done.stderr
     for words in ("300 x 20", "256 x 2", "cluster", "median ms"):

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..export.parity.runners import open_graph, split_runner
-from ..runtime.detection.letterbox import fit_frame
-from ..runtime.runners.onnxruntime_runner import has_card
-from ..runtime.session import Session, open_session
-from .bare_graph import BareGraph
+from ...export.parity.runners import open_graph, split_runner
+from ...runtime.detection.letterbox import fit_frame
+from ...runtime.runners.onnxruntime_runner import has_card
+from ...runtime.session import Session, open_session
+from ..bare_graph import BareGraph
 from .latency import timed_run
 
 _WARM_UP_RUNS = 5

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.utils import Extractor
 
-from ..runtime.card import Postprocess
-from ..runtime.errors import InputError
-from ..runtime.runners.onnxruntime_runner import graph_facts
-from .graphs.cluster_tail import with_cluster_tail
-from .graphs.tail import CANDIDATES as CHOSEN
-from .graphs.tail import HEADS, OPSET, append_onnx_tail
-from .parity.raw_heads import HeadsOfFrame, open_graph_heads
+from ...export.graphs.cluster_tail import with_cluster_tail
+from ...export.graphs.tail import CANDIDATES as CHOSEN
+from ...export.graphs.tail import HEADS, OPSET, append_onnx_tail
+from ...export.parity.raw_heads import HeadsOfFrame, open_graph_heads
+from ...runtime.card import Postprocess
+from ...runtime.errors import InputError
+from ...runtime.runners.onnxruntime_runner import graph_facts
 
 TAILS = ("candidates", "onnx", "cluster")
 """The first is what both have in common, softmax and TopK: what a tail takes more is decoding and suppression."""

@@ -17,15 +17,15 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from ..runtime.backends import BackendOption
-from ..runtime.detection.letterbox import fit_frame
-from ..runtime.errors import InputError
-from ..runtime.loop.run import run_pipeline
-from ..runtime.session import Session
-from ..runtime.sinks.open_sinks import Sink
-from ..runtime.sinks.video import VideoSink
-from ..runtime.sources.open_source import open_source
-from .backend_option import open_with
+from ...runtime.backends import BackendOption
+from ...runtime.detection.letterbox import fit_frame
+from ...runtime.errors import InputError
+from ...runtime.loop.run import run_pipeline
+from ...runtime.session import Session
+from ...runtime.sinks.open_sinks import Sink
+from ...runtime.sinks.video import VideoSink
+from ...runtime.sources.open_source import open_source
+from ..backend_option import open_with
 
 _KEPT_FRAMES = 64
 """Frames of the clip held in memory for the stages that are measured alone."""

@@ -14,19 +14,19 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from ..data.cache.image_cache import DecodedImages, ImageCache
-from ..data.dataset import Dataset
-from .batches import Batch, leave_sigterm_to_the_run, training_batches
-from .configuration import for_network
-from .drawing import Drawing, chosen_drawing
-from .epochs import ShuffledEpochs
-from .freed_memory import keep_freed_memory
-from .precision import resolved_precision
-from .session_torch import normalised_images
-from .settings import TrainSettings
+from ...data.cache.image_cache import DecodedImages, ImageCache
+from ...data.dataset import Dataset
+from ...train.batches import Batch, leave_sigterm_to_the_run, training_batches
+from ...train.configuration import for_network
+from ...train.drawing import Drawing, chosen_drawing
+from ...train.epochs import ShuffledEpochs
+from ...train.freed_memory import keep_freed_memory
+from ...train.precision import resolved_precision
+from ...train.session_torch import normalised_images
+from ...train.settings import TrainSettings
+from ...train.training import TRAININGS, planned_card
+from ...train.training_module import Training
 from .torchvision_pipeline import TorchvisionImages
-from .training import TRAININGS, planned_card
-from .training_module import Training
 
 IN_MEMORY = "one batch in memory"
 CACHE = "cache"

@@ -9,9 +9,9 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from ..data.dataset import Dataset as LabelledDataset
-from ..runtime.card import Task
-from .batches import Batch
+from ...data.dataset import Dataset as LabelledDataset
+from ...runtime.card import Task
+from ...train.batches import Batch
 
 Item = tuple[Tensor, Tensor, Tensor, str]
 """Image [3, H, W] uint8, boxes_xyxy [n, 4] normalised, labels [n] from 1 up, image id."""

@@ -9,7 +9,7 @@ import torch
 
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.card import Task
-from singleshot.train.torchvision_pipeline import TorchvisionImages
+from singleshot.tools.benchmarks.torchvision_pipeline import TorchvisionImages
 
 
 @pytest.mark.parametrize("task", ["detector", "classifier"])

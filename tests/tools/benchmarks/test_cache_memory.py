@@ -9,7 +9,7 @@ import pytest
 
 from singleshot.data.cache.building import open_image_cache
 from singleshot.data.dataset import open_dataset
-from singleshot.train.cache_memory import repeated_cache, resident_mib
+from singleshot.tools.benchmarks.cache_memory import repeated_cache, resident_mib
 
 MORE_MIB = 8
 """An epoch's order takes 8 bytes an image, and memory is never quite the same twice."""

@@ -13,7 +13,7 @@ from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.errors import InputError
 from singleshot.tests.places import CLIP, FIXTURES, GRAPHS
-from singleshot.tools.latency import measure_latency
+from singleshot.tools.benchmarks.latency import measure_latency
 
 GRAPH = GRAPHS / "quarters.onnx"
 CLASSIFIER = GRAPH.with_name("quarters_classifier.onnx")

@@ -11,8 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ..runtime.require import require
-from ..runtime.shipped import shipped_detector
+from ...runtime.require import require
+from ...runtime.shipped import shipped_detector
 from .latency import first_frames
 
 _QUIET_LOAD = 1.5
@@ -66,9 +66,9 @@ def bench_tails(model: Path | None, clip: Path, *, repeats: int, threads: int | 
         InputError: the graph or the clip cannot be used.
     """
     require("onnx", extra="export", why="timing the tails")
-    from ..export.tail_latency import generated_heads, heads_of_graph, measure_tails
-    from ..runtime.detection.letterbox import fit_frame
-    from ..runtime.runners.onnxruntime_runner import graph_facts
+    from ...runtime.detection.letterbox import fit_frame
+    from ...runtime.runners.onnxruntime_runner import graph_facts
+    from .tail_latency import generated_heads, heads_of_graph, measure_tails
 
     graph = model or shipped_detector()
     spec = graph_facts(graph).card.input
