@@ -47,7 +47,7 @@ def verify_on_gpu(
         from ..runtime.require import require
         from ..runtime.shipped import shipped_detector
         from .demo import CLIP
-        from .gpu_report import gpu_report
+        from .gpu.report import gpu_report
 
         if out.suffix != ".md":
             raise InputError(f"{out}: expected a name that ends in .md, got {out.suffix or 'none'}.")
@@ -57,7 +57,7 @@ def verify_on_gpu(
             print(f"{error} Nothing was verified; graphs run here: singleshot demo", file=sys.stderr)
             raise SystemExit(NO_GPU) from error
         require("onnx", extra="rtx", why="building engines")
-        from ..export.gpu_verification import verify_on_gpu as verify
+        from .gpu.verification import verify_on_gpu as verify
 
         with tempfile.TemporaryDirectory(prefix="singleshot-gpu-") as folder:
             verification = verify(

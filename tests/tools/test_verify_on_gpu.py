@@ -53,8 +53,8 @@ def test_without_a_gpu_it_ends_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_a_report_is_written_even_where_something_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    from singleshot.export import gpu_verification
-    from singleshot.export.gpu_verification import GpuVerification, Step
+    from singleshot.tools.gpu import verification as gpu_verification
+    from singleshot.tools.gpu.verification import GpuVerification, Step
 
     found = GpuVerification(
         device=cuda_layer.CudaDevice(name="Fake RTX", compute_capability="8.6"),

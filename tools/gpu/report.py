@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..export.gpu_verification import GpuVerification, Step
+    from .verification import GpuVerification, Step
 
 
 def gpu_report(verification: GpuVerification) -> str:

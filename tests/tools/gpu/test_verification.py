@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from singleshot.export import gpu_verification
-from singleshot.export.gpu_verification import GpuVerification, Step, time_copies, verify_on_gpu
 from singleshot.runtime.engines import cuda as cuda_layer
 from singleshot.runtime.engines.cuda import CudaDevice
 from singleshot.runtime.errors import CheckError, InputError, NoDeviceError
 from singleshot.runtime.runners.onnxruntime_runner import OnnxRuntimeRunner
 from singleshot.tests.runtime.engines.fake_cuda import FakeGpu, cudart_of
-from singleshot.tools.gpu_report import gpu_report
+from singleshot.tools.gpu import verification as gpu_verification
+from singleshot.tools.gpu.report import gpu_report
+from singleshot.tools.gpu.verification import GpuVerification, Step, time_copies, verify_on_gpu
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What is verified where a GPU is."""
