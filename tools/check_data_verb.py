@@ -90,13 +90,13 @@ def check_data(
         fitted = _fitted(dataset, check, network or _DEFAULT_NETWORK) if fit_default_boxes else None
         sheet = None
         if show_augmented is not None and augmentation is not None:
-            from .augmented_sheet import augmented_sheet, save_sheet
+            from .pages.augmented_sheet import augmented_sheet, save_sheet
 
             first, size_of = next(iter(check.splits)), network or _DEFAULT_NETWORK
             sheet = augmented_sheet(dataset, first, network=size_of, augmentation=augmentation, seed=seed)
             save_sheet(sheet, show_augmented)
         if html is not None:
-            from .data_page import save_data_page
+            from .pages.data_page import save_data_page
 
             save_data_page(dataset, check, coverages, html, fitted=fitted, augmented=sheet)
         _print_found(check, coverages, fitted, as_json=as_json)
@@ -113,7 +113,7 @@ def _print_found(
         more = {} if fitted is None else {"fitted_default_boxes": fitted.to_dict()}
         print(json.dumps({**check.to_dict(), "default_boxes": shares, **more}, indent=1))
     else:
-        from .data_tables import print_data_tables
+        from .pages.data_tables import print_data_tables
 
         print_data_tables(check, coverages, fitted=fitted)
 

@@ -13,7 +13,7 @@ from ..calib.records.compare import Changed
 from ..calib.records.labelled_images import LabelledImages
 from ..data.usable_samples import image_or_problem
 from ..export.gate.judge import Judged
-from .pages import picture, shrunk
+from .pages.page import picture, shrunk
 
 PICTURES = 12
 _SIDE_PX = 320

@@ -41,7 +41,7 @@ def inspect(
         else:
             _print(inspection)
         if html is not None:
-            from ..export.inspection_page import save_page
+            from .pages.inspection_page import save_page
 
             save_page(inspection, html)
 
@@ -51,7 +51,7 @@ def _print(inspection: Inspection) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ..export.inspection_facts import facts_of
+    from .pages.inspection_facts import facts_of
 
     out = Console()
     for section in facts_of(inspection):

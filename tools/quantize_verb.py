@@ -190,7 +190,7 @@ def _made_within(
     """Quantize by the gate's leave; its page is written in either case."""
     from ..export.quantize.gated import gate_fp16, gate_int8
     from ..export.quantize.quantize import check_out
-    from .gate_page import save_gate_page
+    from .pages.gate_page import save_gate_page
 
     check_out(asked.out)
     made: Quantized | None = None

@@ -264,7 +264,7 @@ def _report(out: Path, dataset: Dataset, result: TrainingResult, talk: Console) 
     from ..calib.records.mistakes import review
     from ..train.checkpoint import open_checkpoint_session
     from ..train.run_folder import RunFolder
-    from .training_page import save_training_page
+    from .pages.training_page import save_training_page
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     folder = RunFolder(path=out)

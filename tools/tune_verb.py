@@ -91,7 +91,7 @@ def tune(
         require("torch", extra="train", why="tuning")
         require("optuna", extra="scale", why="tuning")
         from ..train.tuning import make_study, open_finished, run_trials, share_processors
-        from ..train.tuning_report import save_tuning_report
+        from .pages.tuning_report import save_tuning_report
 
         base = _base(config, epochs)
         dimensions = tuple(vary.split(",")) if vary else ()

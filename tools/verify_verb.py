@@ -51,7 +51,7 @@ def verify(
         from ..runtime.require import require
 
         require("onnx", extra="export", why="a comparison of artefacts")
-        from ..export.worst_frames import check_picture_name, save_worst_frames
+        from .pages.worst_frames import check_picture_name, save_worst_frames
 
         if save is not None:
             check_picture_name(save)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from singleshot.tests.places import VOC_ROOT
 from singleshot.tools.check_data_verb import check_data
 from singleshot.tools.convert_data_verb import convert_data
-from singleshot.tools.data_tables import interval_names
+from singleshot.tools.pages.data_tables import interval_names
 
 
 def run(verb: Callable[..., Any], *arguments: object) -> Result:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.tools.pages.tuning_report import save_tuning_report
 from singleshot.train import tuning
 from singleshot.train.configuration import load_settings
 from singleshot.train.networks import network_named
@@ -29,7 +30,6 @@ from singleshot.train.tuning import (
     settings_of_trial,
     trial_folder,
 )
-from singleshot.train.tuning_report import save_tuning_report
 
 optuna = pytest.importorskip("optuna")
 

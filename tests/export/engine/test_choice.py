@@ -23,7 +23,6 @@ from singleshot.export.engine.plan import BatchProfile, CompilerSettings
 from singleshot.export.engine.rebuild import rebuild_stale
 from singleshot.export.engine.stage import Checks
 from singleshot.export.inspection.engines import inspect_engine
-from singleshot.export.inspection_facts import facts_of
 from singleshot.export.parity import artefact
 from singleshot.export.quantize.quantize import quantize
 from singleshot.runtime.card import Card, Measurement, sha256_of_file
@@ -32,6 +31,7 @@ from singleshot.runtime.engines.ledger import is_in_ledger
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.session import Session, open_session
 from singleshot.tests.export.engine.test_matrix import graph_of
+from singleshot.tools.pages.inspection_facts import facts_of
 
 GPU = Gpu(name="NVIDIA RTX 4070", driver="590.1", compute_capability="8.9")
 

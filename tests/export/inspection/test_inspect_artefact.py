@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
 from singleshot.export.inspection.operations import count_operations
-from singleshot.export.inspection_facts import facts_of
-from singleshot.export.inspection_page import page_of, save_page
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, sha256_of_file
 from singleshot.runtime.errors import InputError
+from singleshot.tools.pages.inspection_facts import facts_of
+from singleshot.tools.pages.inspection_page import page_of, save_page
 
 
 def foreign_model(*, batch: int | str = "batch", side: int | str = 8) -> onnx.ModelProto:

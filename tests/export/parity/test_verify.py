@@ -27,12 +27,12 @@ from singleshot.export.parity.detections import (
 )
 from singleshot.export.parity.runners import split_runner
 from singleshot.export.parity.verify import BF16, FP16, INT8, Verification, sampled_frames, tolerances_for, verify
-from singleshot.export.worst_frames import save_worst_frames
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.runners import openvino_runner as session_openvino
 from singleshot.runtime.sources.frame import Frame
+from singleshot.tools.pages.worst_frames import save_worst_frames
 
 SIDE = 4
 DEFAULTS = np.array(

@@ -8,19 +8,19 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data.check.data_statistics import ASPECT_EDGES, MOST_COUNTED, SIZE_EDGES
+from ...data.check.data_statistics import ASPECT_EDGES, MOST_COUNTED, SIZE_EDGES
 from .data_tables import duplicate_lines, fitted_lines, interval_names
-from .pages import picture, save_page, shrunk
+from .page import picture, save_page, shrunk
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..data.check.data_check import DataCheck
-    from ..data.dataset import Dataset
-    from ..data.sample import Sample
-    from ..train.box_coverage import BoxCoverage
-    from ..train.box_fitting import FittedBoxes
+    from ...data.check.data_check import DataCheck
+    from ...data.dataset import Dataset
+    from ...data.sample import Sample
+    from ...train.box_coverage import BoxCoverage
+    from ...train.box_fitting import FittedBoxes
 
 _PICTURES = 12
 _GROUPS = 12
@@ -138,7 +138,7 @@ def _figure(sample: Sample, class_names: Sequence[str], *, note: str = "") -> st
     """Show an image with its boxes, as part of the page."""
     import cv2
 
-    from ..runtime.image_files import read_image_bgr
+    from ...runtime.image_files import read_image_bgr
 
     small, scale = shrunk(read_image_bgr(sample.image_path, upright=False), _SIDE_PX)
     for box, difficult in zip(sample.boxes_xyxy_px, sample.difficult, strict=True):

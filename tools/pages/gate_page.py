@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from ..calib.records.operating_point import OperatingPoint, Rederived
-from ..export.gate.judge import Judged
-from ..export.gate.result import GateResult
-from ..export.gate.search import Search
-from .gate_pictures import worst_figures
+from ...calib.records.operating_point import OperatingPoint, Rederived
+from ...export.gate.judge import Judged
+from ...export.gate.result import GateResult
+from ...export.gate.search import Search
+from ..gate_pictures import worst_figures
 from .gate_plots import deltas_svg, front_svg, shift_svg
-from .pages import save_page
+from .page import save_page
 
 _STYLE = """
 .verdict{font-size:1.1em;font-weight:600}.dim{color:#777}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..calib.records.compare import SHIFT_LIMIT, Delta, ScoreShift
-from ..export.gate.result import GateResult
+from ...calib.records.compare import SHIFT_LIMIT, Delta, ScoreShift
+from ...export.gate.result import GateResult
 
 _WIDTH, _HEIGHT = 720, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 230, 24, 40

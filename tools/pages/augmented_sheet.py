@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..runtime.files import whole_file
+from ...runtime.files import whole_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..data.dataset import Dataset
-    from ..train.augmentation_settings import AugmentationSettings
-    from ..train.batches import AugmentedImages
+    from ...data.dataset import Dataset
+    from ...train.augmentation_settings import AugmentationSettings
+    from ...train.batches import AugmentedImages
 
 _IMAGES = 8
 _EPOCHS = 6
@@ -45,10 +45,10 @@ def augmented_sheet(
     Raises:
         InputError: there is no such network or split.
     """
-    from ..data.cache.image_cache import DecodedImages
-    from ..train.augmentation_settings import AugmentationSettings
-    from ..train.batches import AugmentedImages
-    from ..train.networks import network_named
+    from ...data.cache.image_cache import DecodedImages
+    from ...train.augmentation_settings import AugmentationSettings
+    from ...train.batches import AugmentedImages
+    from ...train.networks import network_named
 
     spec = network_named(network).input
     input_hw = spec.height, spec.width
@@ -72,7 +72,7 @@ def save_sheet(sheet: NDArray[np.uint8], path: Path) -> None:
     Raises:
         InputError: the file cannot be written, or OpenCV knows no such kind of picture.
     """
-    from ..runtime.errors import InputError
+    from ...runtime.errors import InputError
 
     if not cv2.haveImageWriter(str(path)):
         raise InputError(f"{path}: expected a picture to write, such as OUT.png, got suffix {path.suffix!r}.")

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.card import InputSpec
-from ..runtime.detection.detections import Detections
-from ..runtime.detection.letterbox import detections_to_frame
-from ..runtime.errors import InputError
-from ..runtime.files import whole_file
-from ..runtime.sinks.overlay import draw_detections
-from .parity.verify import ComparedFrame, Verification
+from ...export.parity.verify import ComparedFrame, Verification
+from ...runtime.card import InputSpec
+from ...runtime.detection.detections import Detections
+from ...runtime.detection.letterbox import detections_to_frame
+from ...runtime.errors import InputError
+from ...runtime.files import whole_file
+from ...runtime.sinks.overlay import draw_detections
 
 FRAMES = 4
 _WIDTH_PX = 640

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..data.check.data_statistics import SIZE_EDGES
+from ...data.check.data_statistics import SIZE_EDGES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..data.check.data_check import DataCheck, DuplicateGroup
-    from ..data.check.data_statistics import SplitStatistics
-    from ..train.box_coverage import BoxCoverage
-    from ..train.box_fitting import FittedBoxes
+    from ...data.check.data_check import DataCheck, DuplicateGroup
+    from ...data.check.data_statistics import SplitStatistics
+    from ...train.box_coverage import BoxCoverage
+    from ...train.box_fitting import FittedBoxes
 
 GROUPS_SHOWN = 5
 """How many groups of duplicates are named; all are in the JSON."""
@@ -99,7 +99,7 @@ def _print_split(out: Console, name: str, statistics: SplitStatistics, coverage:
     from rich.markup import escape
     from rich.table import Table
 
-    from ..data.check.data_statistics import ASPECT_EDGES, MOST_COUNTED
+    from ...data.check.data_statistics import ASPECT_EDGES, MOST_COUNTED
 
     table = Table(
         title=f"{escape(name)}: {statistics.images} images",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..runtime.card import Card, Engine, Measurement
-from .inspection.inspect_artefact import Inspection
+from ...export.inspection.inspect_artefact import Inspection
+from ...runtime.card import Card, Engine, Measurement
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from ..runtime.errors import InputError
-from ..runtime.files import whole_file
-from .inspection.inspect_artefact import Inspection
+from ...export.inspection.inspect_artefact import Inspection
+from ...runtime.errors import InputError
+from ...runtime.files import whole_file
 from .inspection_facts import Section, facts_of
 
 _STYLE = """

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..runtime.files import whole_file
+from ...runtime.files import whole_file
 
 if TYPE_CHECKING:
     import numpy as np

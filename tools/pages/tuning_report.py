@@ -8,10 +8,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runtime.files import whole_file
-from ..runtime.require import require
-from .configuration import settings_text
-from .tuning import Study, best_settings
+from ...runtime.files import whole_file
+from ...runtime.require import require
+from ...train.configuration import settings_text
+from ...train.tuning import Study, best_settings
 
 if TYPE_CHECKING:
     import optuna

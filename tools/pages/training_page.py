@@ -9,13 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..runtime.require import require
-from .pages import picture, save_page, shrunk
+from ...runtime.require import require
+from .page import picture, save_page, shrunk
 
 if TYPE_CHECKING:
-    from ..calib.records.mistakes import Review, WorstImage
-    from ..data.dataset import Dataset
-    from ..runtime.card import Card
+    from ...calib.records.mistakes import Review, WorstImage
+    from ...data.dataset import Dataset
+    from ...runtime.card import Card
 
 _STYLE = """table{border-collapse:collapse}td,th{padding:.15em .6em;text-align:right}
 td:first-child,th:first-child{text-align:left}thead th{border-bottom:1px solid #999}
@@ -113,7 +113,7 @@ def _chart(title: str, series: Series) -> str:
 
 
 def _classes(review: Review) -> Iterator[str]:
-    from ..calib.accuracy.average_precision import EvaluationResult
+    from ...calib.accuracy.average_precision import EvaluationResult
 
     result = review.result
     yield "<h2>Classes</h2>"
@@ -187,8 +187,8 @@ def _worst(review: Review, dataset: Dataset) -> Iterator[str]:
 def _figure(item: WorstImage, dataset: Dataset) -> str:
     import cv2
 
-    from ..runtime.image_files import read_image_bgr
-    from ..runtime.sinks.overlay import draw_detections
+    from ...runtime.image_files import read_image_bgr
+    from ...runtime.sinks.overlay import draw_detections
 
     sample = dataset.sample(item.image_id)
     image, scale = shrunk(read_image_bgr(sample.image_path, upright=False), _SIDE_PX)
@@ -202,8 +202,8 @@ def _figure(item: WorstImage, dataset: Dataset) -> str:
 
 
 def _made_from(card: Card) -> Iterator[str]:
-    from ..train.configuration import settings_text
-    from ..train.settings import train_settings
+    from ...train.configuration import settings_text
+    from ...train.settings import train_settings
 
     origin = card.origin
     text = settings_text(card.network, train_settings(**origin.settings))

@@ -20,8 +20,8 @@ from singleshot.tests.fixtures.hostile_detector import (
     quantized_by_rounding,
     write_labelled,
 )
-from singleshot.tools.gate_page import save_gate_page
-from singleshot.tools.gate_plots import deltas_svg, front_svg
+from singleshot.tools.pages.gate_page import save_gate_page
+from singleshot.tools.pages.gate_plots import deltas_svg, front_svg
 
 
 @pytest.fixture(scope="module")
