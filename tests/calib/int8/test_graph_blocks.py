@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.calib.int8.graph_blocks import GraphReading, blocks_of, name_of
 from singleshot.tests.fixtures.small_detector import small_detector_graph
-from singleshot.tools.reference_ssd import reference_ssd
+from singleshot.tools.reference.reference_ssd import reference_ssd
 
 Layer = tuple[str, list[str], str]
 

@@ -20,7 +20,7 @@ from singleshot.export.graphs.tail import PREFIX
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.runners import openvino_runner as session_openvino
 from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
-from singleshot.tools.reference_ssd import reference_ssd
+from singleshot.tools.reference.reference_ssd import reference_ssd
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
 TENSORS = ("scaled", "r1", "r2")

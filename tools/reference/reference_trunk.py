@@ -1,4 +1,4 @@
-"""Writes the feature extractor that latency is compared with: `python -m singleshot.tools.reference_trunk OUT.onnx`.
+"""Writes the feature extractor that latency is compared with: `python -m singleshot.tools.reference.reference_trunk OUT.onnx`.
 
 EfficientNet-Lite0 with its ImageNet weights at 320 x 320, without preprocessing, classifier or anything of a detector:
 [1, 3, 320, 320] float32 to the maps of stride 8, 16 and 32. `singleshot bench --compare` times it as it is.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ..runtime.errors import InputError
-from .exits import exit_codes
+from ...runtime.errors import InputError
+from ..exits import exit_codes
 
 SIDE = 320
 
@@ -22,12 +22,12 @@ def main(arguments: list[str]) -> None:
         InputError: there is not one path, or it cannot be written to.
         MissingDependencyError: PyTorch or the weights are not installed.
     """
-    from ..runtime.files import whole_file
-    from ..runtime.require import require
+    from ...runtime.files import whole_file
+    from ...runtime.require import require
 
     require("torch", extra="train", why="a reference network")
-    from ..export.graphs.network_graph import feature_graph
-    from ..train.lite0 import Lite0Trunk, load_imagenet_weights
+    from ...export.graphs.network_graph import feature_graph
+    from ...train.lite0 import Lite0Trunk, load_imagenet_weights
 
     if len(arguments) != 1 or not arguments[0].endswith(".onnx"):
         raise InputError(f"arguments: expected one path that ends in .onnx, got {' '.join(arguments) or 'none'}.")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from singleshot.runtime.errors import InputError
-from singleshot.tools.reference_trunk import main
+from singleshot.tools.reference.reference_trunk import main
 from singleshot.train.lite0 import Lite0Trunk, load_imagenet_weights
 
 

@@ -1,4 +1,4 @@
-"""Builds the SSD that speed is compared on: `python -m singleshot.tools.reference_ssd OUT.onnx`.
+"""Builds the SSD that speed is compared on: `python -m singleshot.tools.reference.reference_ssd OUT.onnx`.
 
 ResNet-18 up to its third stage, which keeps 38 x 38 cells, five further maps, 8,732 default boxes, 20 classes and
 300 x 300 pixels. The weights are random, scaled so that activations stay about 1 and few boxes are sure of anything:
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.card import Card, InputSpec
-from ..runtime.errors import InputError
-from ..train.default_boxes import DefaultBoxSettings, default_boxes
-from .exits import exit_codes
+from ...runtime.card import Card, InputSpec
+from ...runtime.errors import InputError
+from ...train.default_boxes import DefaultBoxSettings, default_boxes
+from ..exits import exit_codes
 
 if TYPE_CHECKING:
     import onnx
@@ -49,7 +49,7 @@ _IR_VERSION = 10
 
 def reference_ssd(*, seed: int = 0) -> onnx.ModelProto:
     """Build the graph, frames to detections, N symbolic; the same seed gives the same graph."""
-    from ..export.graphs.tail import append_onnx_tail
+    from ...export.graphs.tail import append_onnx_tail
 
     build = _Build(seed)
     finest = build.trunk()
@@ -138,8 +138,8 @@ class _Build:
         """Close the graph."""
         from onnx import TensorProto, helper, numpy_helper
 
-        from ..export.graphs.tail import OPSET
-        from ..runtime.runners.contract import FRAMES
+        from ...export.graphs.tail import OPSET
+        from ...runtime.runners.contract import FRAMES
 
         frames = helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, ["N", SIDE, SIDE, 3])
         outputs = [
@@ -190,11 +190,11 @@ def main(arguments: list[str]) -> None:
     Raises:
         InputError: there is not one path, or it cannot be written to.
     """
-    from ..runtime.require import require
+    from ...runtime.require import require
 
     require("onnx", extra="export", why="building a graph")
-    from ..export.graphs.graph_file import save_graph
-    from ..runtime.files import whole_file
+    from ...export.graphs.graph_file import save_graph
+    from ...runtime.files import whole_file
 
     if len(arguments) != 1 or not arguments[0].endswith(".onnx"):
         raise InputError(f"arguments: expected one path that ends in .onnx, got {' '.join(arguments) or 'none'}.")

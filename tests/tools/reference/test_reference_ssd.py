@@ -15,7 +15,7 @@ from singleshot.runtime.errors import InputError
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.tests.places import PHOTOS
-from singleshot.tools.reference_ssd import CLASSES, main, reference_ssd
+from singleshot.tools.reference.reference_ssd import CLASSES, main, reference_ssd
 
 DEFAULT_BOXES = 8732
 """Of SSD300."""

@@ -1,0 +1,1 @@
+"""Networks of others, built to compare with."""
