@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from ..runtime.errors import InputError
-from .exits import exit_codes
+from .terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,10 +10,10 @@ import typer
 
 from ..runtime.backends import BackendOption
 from ..runtime.errors import InputError
-from .backend_option import BackendFlag
-from .check_opencv import check_opencv
 from .demo import CLIP
-from .exits import exit_codes
+from .terminal.backend_option import BackendFlag
+from .terminal.check_opencv import check_opencv
+from .terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .exits import exit_codes
+from .terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     from rich.console import Console

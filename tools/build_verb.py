@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from ..runtime.errors import InputError
-from .exits import exit_codes
+from .terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

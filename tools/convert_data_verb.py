@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .exits import exit_codes
+from .terminal.exits import exit_codes
 
 
 class TargetLayout(str, Enum):

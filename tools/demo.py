@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..runtime.errors import InputError
-from .backend_option import BackendFlag
-from .check_opencv import check_opencv
-from .detection_run import DetectionOptions, run_detection
-from .exits import exit_codes
+from .terminal.backend_option import BackendFlag
+from .terminal.check_opencv import check_opencv
+from .terminal.detection_run import DetectionOptions, run_detection
+from .terminal.exits import exit_codes
 
 CLIP = Path(__file__).parent.parent / "demo" / "dog.mp4"
 OUT = Path("demo_out")

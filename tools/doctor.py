@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .exits import exit_codes
+from .terminal.exits import exit_codes
 
 if TYPE_CHECKING:
-    from .examination import Finding
+    from .terminal.examination import Finding
 
 _COLOURS = {"ok": "green", "none": "dim", "warning": "yellow", "broken": "bold red"}
 
@@ -28,7 +28,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
     """
     with exit_codes():
         from ..runtime.errors import CheckError
-        from .examination import examine
+        from .terminal.examination import examine
 
         findings = examine()
         if as_json:

@@ -10,8 +10,8 @@ import typer
 
 from ..runtime.backends import BackendOption
 from ..runtime.errors import InputError
-from .backend_option import BackendFlag, TrustFlag, open_with
-from .exits import exit_codes
+from .terminal.backend_option import BackendFlag, TrustFlag, open_with
+from .terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .exits import exit_codes
+from .terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     from ..train.network_facts import NetworkFacts

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..runtime.errors import InputError
-from .exits import exit_codes
-from .stage_progress import stage_progress
+from .terminal.exits import exit_codes
+from .terminal.stage_progress import stage_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .backend_option import BackendFlag, TrustFlag
-from .detection_run import DetectionOptions, run_detection
-from .exits import exit_codes
+from .terminal.backend_option import BackendFlag, TrustFlag
+from .terminal.detection_run import DetectionOptions, run_detection
+from .terminal.exits import exit_codes
 
 
 def rt_detect(

@@ -13,7 +13,7 @@ import typer
 from typing_extensions import Self
 
 from ..runtime.errors import InputError
-from .exits import exit_codes
+from .terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     from rich.console import Console

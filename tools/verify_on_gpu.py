@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from .exits import exit_codes
+from .terminal.exits import exit_codes
 
 NO_GPU = 3
 """Exit code where there is nothing to verify on."""

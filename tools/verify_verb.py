@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .backend_option import TrustFlag
-from .exits import exit_codes
+from .terminal.backend_option import TrustFlag
+from .terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from singleshot.runtime import machine
 from singleshot.runtime.engines import cuda as cuda_layer
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
-from singleshot.tools import examination
 from singleshot.tools.doctor import doctor
+from singleshot.tools.terminal import examination
 
 
 def _run(*arguments: str) -> Result:

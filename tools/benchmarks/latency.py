@@ -25,7 +25,7 @@ from ...runtime.session import Session
 from ...runtime.sinks.open_sinks import Sink
 from ...runtime.sinks.video import VideoSink
 from ...runtime.sources.open_source import open_source
-from ..backend_option import open_with
+from ..terminal.backend_option import open_with
 
 _KEPT_FRAMES = 64
 """Frames of the clip held in memory for the stages that are measured alone."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...runtime.card import Card, InputSpec
 from ...runtime.errors import InputError
 from ...train.default_boxes import DefaultBoxSettings, default_boxes
-from ..exits import exit_codes
+from ..terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     import onnx

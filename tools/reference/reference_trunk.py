@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from ...runtime.errors import InputError
-from ..exits import exit_codes
+from ..terminal.exits import exit_codes
 
 SIDE = 320
 

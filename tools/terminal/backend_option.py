@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..runtime.backends import BackendOption
+from ...runtime.backends import BackendOption
 
 if TYPE_CHECKING:
-    from ..runtime.session import Session
+    from ...runtime.session import Session
 
 BackendFlag = Annotated[
     BackendOption,
@@ -54,8 +54,8 @@ def open_with(
     Raises:
         InputError: as `open_session`.
     """
-    from ..runtime.backends import split_option
-    from ..runtime.session import open_session
+    from ...runtime.backends import split_option
+    from ...runtime.session import open_session
 
     backend, precision = split_option(option)
     return open_session(path, backend=backend, precision=precision, threads=threads, tell=tell, trust=trust)

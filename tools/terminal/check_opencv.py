@@ -1,4 +1,4 @@
-"""Says which system libraries OpenCV lacks, and the line that brings them: `python -m singleshot.tools.check_opencv`.
+"""Says which system libraries OpenCV lacks, and the line that brings them: `python -m singleshot.tools.terminal.check_opencv`.
 
 The wheels of opencv-python bring most of what they need, but not the desktop's own libraries, and slim images of Linux
 lack those. Nothing else of singleshot is imported here that would fail for the same reason.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
-from ..runtime.errors import InputError
+from ...runtime.errors import InputError
 from .exits import exit_codes
 
 _APT_PACKAGES = ("libgl1", "libglib2.0-0", "libxcb1")

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from singleshot.tools.stage_progress import stage_progress
+from singleshot.tools.terminal.stage_progress import stage_progress
 
 
 def talked(*, is_terminal: bool) -> str:

@@ -10,10 +10,10 @@ import sys
 import pytest
 
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.tools.exits import exit_codes
+from singleshot.tools.terminal.exits import exit_codes
 
 PRINT_FOR_EVER = """
-from singleshot.tools.exits import exit_codes
+from singleshot.tools.terminal.exits import exit_codes
 with exit_codes():
     while True:
         print("line", flush=True)

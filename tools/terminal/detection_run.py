@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from ..runtime.backends import BackendOption
+from ...runtime.backends import BackendOption
 from .backend_option import open_with, tell_on_stderr
 
 if TYPE_CHECKING:
-    from ..runtime.loop.run import RunSummary
-    from ..runtime.sinks.frame_result import FrameResult
-    from ..runtime.sources.frame import Source
+    from ...runtime.loop.run import RunSummary
+    from ...runtime.sinks.frame_result import FrameResult
+    from ...runtime.sources.frame import Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +43,12 @@ def run_detection(options: DetectionOptions) -> None:
         InputError: something that was named cannot be used.
         KeyboardInterrupt: the run was interrupted; the files are finished.
     """
-    from ..runtime.detection.thresholds import thresholds_from_options
-    from ..runtime.loop.run import run_pipeline
-    from ..runtime.shipped import shipped_detector
-    from ..runtime.sinks.open_sinks import open_json_lines, open_recording
-    from ..runtime.sinks.window import Window
-    from ..runtime.sources.open_source import open_source
+    from ...runtime.detection.thresholds import thresholds_from_options
+    from ...runtime.loop.run import run_pipeline
+    from ...runtime.shipped import shipped_detector
+    from ...runtime.sinks.open_sinks import open_json_lines, open_recording
+    from ...runtime.sinks.window import Window
+    from ...runtime.sources.open_source import open_source
 
     out = sys.stderr if str(options.json) == "-" else sys.stdout
     model, told = options.model or shipped_detector(), list[str]()

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.tools.check_opencv import check_opencv
+from singleshot.tools.terminal.check_opencv import check_opencv
 
 LINKER_WORDS = "libGL.so.1: cannot open shared object file: No such file or directory"
 BROKEN_CV2 = f"""
@@ -20,7 +20,7 @@ class Broken:
 sys.meta_path.insert(0, Broken())
 sys.argv = ["check"]
 import runpy
-runpy.run_module("singleshot.tools.check_opencv", run_name="__main__")
+runpy.run_module("singleshot.tools.terminal.check_opencv", run_name="__main__")
 """
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from .. import __version__
-from ..runtime import machine
-from ..runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
+from ... import __version__
+from ...runtime import machine
+from ...runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 from .check_opencv import check_opencv
 
 State = Literal["ok", "none", "warning", "broken"]
@@ -191,7 +191,7 @@ def _cameras() -> Finding:
 
 
 def _display() -> Finding:
-    from ..runtime.sinks.window import check_display
+    from ...runtime.sinks.window import check_display
 
     try:
         check_display()
@@ -218,7 +218,7 @@ def _tensorrt() -> Finding:
 
 def _cuda_layer() -> Finding:
     """Say through which package an engine would reach the GPU."""
-    from ..runtime.engines.cuda import open_cuda
+    from ...runtime.engines.cuda import open_cuda
 
     name = "CUDA layer"
     try:
@@ -240,7 +240,7 @@ def _openvino() -> Finding:
     installed = machine.installed_of(("openvino",))
     if not installed:
         return Finding(name="OpenVINO", state="none", found="not installed")
-    from ..runtime.runners import openvino_runner as session_openvino
+    from ...runtime.runners import openvino_runner as session_openvino
 
     try:
         core = session_openvino.core()
@@ -258,9 +258,9 @@ def _shipped_detector() -> Finding:
     """Run the shipped detector once on a grey frame: the whole way from frame to detections."""
     import numpy as np
 
-    from ..runtime.detection.letterbox import detect
-    from ..runtime.session import open_session
-    from ..runtime.shipped import shipped_detector
+    from ...runtime.detection.letterbox import detect
+    from ...runtime.session import open_session
+    from ...runtime.shipped import shipped_detector
 
     name = "shipped detector"
     try:
