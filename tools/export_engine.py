@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from .build_verb import build
+from .verbs.build import build
 
 
 def main() -> None:

@@ -11,4 +11,4 @@ if [[ -z "${PYTHON:-}" ]]; then
 fi
 mkdir -p "$root/.view"
 ln -sfn .. "$root/.view/singleshot" # as `make` does: runs from the folder, installed or not
-PYTHONPATH="$root/.view${PYTHONPATH:+:$PYTHONPATH}" exec "$PYTHON" -m singleshot.tools.verify_on_gpu "$@"
+PYTHONPATH="$root/.view${PYTHONPATH:+:$PYTHONPATH}" exec "$PYTHON" -m singleshot.tools.verbs.verify_on_gpu "$@"

@@ -1,0 +1,58 @@
+"""`singleshot bench` from the outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from singleshot.tests.places import GRAPHS
+from singleshot.tools.verbs import bench
+
+GRAPH = GRAPHS / "quarters.onnx"
+QUICK = ["--frames", "3", "--repeats", "1"]
+
+
+def run_bench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "singleshot", "bench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_json_is_all_of_stdout() -> None:
+    done = run_bench(GRAPH, *QUICK, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["model"] == str(GRAPH)
+    assert set(report["loop_to_network"]) == {"median", "least", "most"}
+
+
+def test_table_names_every_stage() -> None:
+    done = run_bench(GRAPH, *QUICK)
+    assert done.returncode == 0, done.stderr
+    for stage in ("resize, ms", "network with post-processing, ms", "loop, frames/s", "loop / network alone"):
+        assert stage in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["none.onnx"], "error: none.onnx: expected an ONNX graph, got no such file.", id="no graph"),
+        pytest.param([GRAPH, "--video", "none.mp4"], "error: none.mp4: expected a video", id="no clip"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(arguments: list[object], message: str) -> None:
+    done = run_bench(*arguments, *QUICK)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_demo_clip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(bench, "CLIP", tmp_path / "dog.mp4")
+    with pytest.raises(SystemExit) as ended:
+        bench.bench(GRAPH)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: --video: expected a clip, as the demo's is not part of this")

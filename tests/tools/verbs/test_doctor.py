@@ -1,0 +1,130 @@
+"""`singleshot doctor`: each trap is named with the line that mends it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from singleshot.runtime import machine
+from singleshot.runtime.engines import cuda as cuda_layer
+from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
+from singleshot.tools.terminal import examination
+from singleshot.tools.verbs.doctor import doctor
+
+
+def _run(*arguments: str) -> Result:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(doctor)
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+
+
+def test_this_machine_works() -> None:
+    result = _run("--json")
+    assert result.exit_code == 0, result.stderr
+    findings = {item["name"]: item for item in json.loads(result.stdout)}
+    assert {"Python", "processor", "ONNX Runtime", "OpenCV", "video encoder", "NVIDIA GPU", "cameras"} <= set(findings)
+    assert "CPU" in findings["ONNX Runtime"]["found"]
+    assert [item for item in findings.values() if item["state"] == "broken"] == []
+
+
+def test_what_is_broken_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = examination.Finding(
+        name="OpenCV", state="broken", found="[no] package", advice="pip install opencv-python"
+    )
+    monkeypatch.setattr(examination, "examine", lambda: [broken])
+    result = _run()
+    assert result.exit_code == 1
+    assert "[no] package" in result.stdout
+    assert "pip install opencv-python" in result.stdout
+    assert result.stderr == ("error: doctor: expected everything that detection needs, got trouble with OpenCV.\n")
+
+
+def test_two_onnxruntimes_are_a_trap(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"onnxruntime": "1.20", "onnxruntime-gpu": "1.21"}
+    monkeypatch.setattr(machine, "version_of", versions.get)
+    finding = examination.onnxruntime_finding()
+    assert finding.state == "broken"
+    assert finding.found.startswith("onnxruntime 1.20, onnxruntime-gpu 1.21: they install the same module")
+    assert finding.advice == "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
+
+
+def test_an_onnxruntime_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def import_module(name: str) -> object:
+        raise ImportError("libx.so: cannot open")
+
+    monkeypatch.setattr("importlib.import_module", import_module)
+    finding = examination.onnxruntime_finding()
+    assert finding.state == "broken"
+    assert "libx.so: cannot open" in finding.found
+
+
+def test_a_driver_without_cuda_gets_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    class CpuOnly:
+        __version__ = "1"
+
+        @staticmethod
+        def get_available_providers() -> list[str]:
+            return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr("importlib.import_module", lambda _: CpuOnly)
+    monkeypatch.setattr(machine, "has_cuda_driver", lambda: True)
+    assert "pip install onnxruntime-gpu computes on CUDA" in examination.onnxruntime_finding().advice
+
+
+def test_opencv_without_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check_opencv() -> None:
+        raise InputError("cv2: expected OpenCV's system libraries, got: libGL. apt-get install libgl1")
+
+    monkeypatch.setattr(examination, "check_opencv", check_opencv)
+    finding = examination.opencv_finding()
+    assert (finding.state, finding.advice.split(". ")[1]) == ("broken", "apt-get install libgl1")
+
+
+def test_extras_with_the_line_that_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "version_of", {"onnx": "1.20", "torch": "2.0"}.get)
+    lines = ('onnx>=1.17; extra == "export"', 'torch>=2.6; extra == "train"', 'lightning; extra == "train"')
+    requirements = tuple(item for line in lines if (item := machine.read_requirement(line)) is not None)
+    export, train = examination.extras_findings(requirements)
+    assert (export.name, export.state, export.found) == ("extra export", "ok", "onnx 1.20")
+    assert (train.state, train.found) == ("none", "lacks torch>=2.6, lightning")
+    assert train.advice == "pip install 'singleshot[train]'"
+
+
+def test_without_an_installation_extras_are_not_known() -> None:
+    (finding,) = examination.extras_findings(())
+    assert "singleshot runs from its folder" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("opened", "state", "found"),
+    [
+        pytest.param(NoDeviceError("no driver"), "none", "no GPU: no driver", id="no GPU"),
+        pytest.param(MissingDependencyError("pip"), "none", "neither cuda-python nor pycuda", id="no package"),
+        pytest.param(DeviceError("lost"), "warning", "lost", id="a GPU in trouble"),
+        pytest.param(
+            None, "ok", "pycuda 2024, records no CUDA graphs, on Fake RTX, compute capability 8.6", id="works"
+        ),
+    ],
+)
+def test_the_cuda_layer_in_use(
+    monkeypatch: pytest.MonkeyPatch, opened: Exception | None, state: str, found: str
+) -> None:
+    class Cuda:
+        name = "pycuda 2024"
+        capture = None
+        device = cuda_layer.CudaDevice(name="Fake RTX", compute_capability="8.6")
+
+        def close(self) -> None:
+            """Nothing is held."""
+
+    def open_cuda() -> Cuda:
+        if opened is not None:
+            raise opened
+        return Cuda()
+
+    monkeypatch.setattr(cuda_layer, "open_cuda", open_cuda)
+    findings = {item.name: item for item in examination.examine()}
+    assert (findings["CUDA layer"].state, findings["CUDA layer"].found) == (state, found)

@@ -1,0 +1,188 @@
+"""`singleshot evaluate`: average precision, or a classifier's accuracy, on labelled images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...runtime.backends import BackendOption
+from ...runtime.errors import InputError
+from ..terminal.backend_option import BackendFlag, TrustFlag, open_with
+from ..terminal.exits import exit_codes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ...calib.accuracy.average_precision import ClassResult, EvaluationResult
+    from ...calib.accuracy.top_k import AccuracyResult
+    from ...data.dataset import Dataset
+    from ...runtime.session import Session
+
+_CHECKPOINT_SUFFIX = ".ckpt"
+
+
+def evaluate(
+    artefact: Annotated[
+        Path, typer.Argument(metavar="ARTEFACT", help="A checkpoint (.ckpt), a graph (.onnx) or an engine (.engine).")
+    ],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")],
+    split: Annotated[
+        str, typer.Option(help="One of the data's own lists (train, val, …), or seeded-train, seeded-val.")
+    ] = "val",
+    seed: Annotated[int | None, typer.Option(help="Of a seeded split; 0 if not given.")] = None,
+    backend: BackendFlag = "auto",
+    trust: TrustFlag = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
+    ] = False,
+) -> None:
+    """Measure average precision per class on labelled images; of a classifier, top-1 and top-5 accuracy.
+
+    AP50 (VOC) follows PASCAL VOC: area under the whole curve at IoU 0.5. AP50 and AP50:95 follow COCO: 101 points.
+    Difficult objects are ignored. Classes with too few objects are shown, but not averaged in. Where every image shows
+    one class, as ILSVRC's do, its localization error is measured too: class and box (IoU 0.5) of the best guess and of
+    the best five, each class's best box being a guess.
+
+    Examples:
+      singleshot evaluate runs/animals/best.ckpt --data VOC --split val
+
+      singleshot evaluate animals.onnx --data VOC --backend openvino:bf16
+    """
+    from rich.console import Console
+
+    from ...calib.accuracy import evaluate as evaluation
+    from ...calib.accuracy.top_k import AccuracyResult
+    from ..accuracy_table import print_accuracy
+
+    talk = Console(stderr=True)
+    with exit_codes(), _open_artefact(artefact, backend, trust=trust) as session:
+        dataset = evaluation.open_dataset_for(session.card, data, strict=strict)
+        used_seed = _seed_of(dataset, split, seed)
+        of_seed = "" if used_seed is None else f" (seed {used_seed})"
+        found = f"{dataset.layout} layout: {dataset.name}, split {split}{of_seed}"
+        talk.print(found, highlight=False, markup=False, soft_wrap=True)
+        result = _evaluate_with_progress(session, dataset, split, seed=used_seed or 0, talk=talk)
+        for line in dataset.report.lines():
+            talk.print(line, highlight=False, markup=False, soft_wrap=True)
+        if as_json:
+            print(json.dumps(_to_dict(artefact, session, dataset, split, used_seed, result), indent=1))
+        else:
+            title = f"{artefact.name} on {dataset.name} {split}{of_seed}"
+            if isinstance(result, AccuracyResult):
+                print_accuracy(result, title=title)
+            else:
+                _print_table(result, title=title)
+
+
+def _open_artefact(path: Path, backend: BackendOption, *, trust: bool) -> Session:
+    if path.suffix == _CHECKPOINT_SUFFIX:
+        from ...runtime.require import require
+
+        if backend != "auto":
+            raise InputError(
+                f"--backend: expected auto with a checkpoint, which runs in PyTorch, got {backend}. Export it first."
+            )
+        require("torch", extra="train", why="a checkpoint")
+        from ...train.checkpoint import open_checkpoint_session
+
+        return open_checkpoint_session(path)
+    return open_with(path, backend, trust=trust)
+
+
+def _seed_of(dataset: Dataset, split: str, seed: int | None) -> int | None:
+    """Return the seed that the split depends on, None for an official list."""
+    from ...data.splits import SEEDED_SPLITS
+
+    if split in SEEDED_SPLITS:
+        return seed or 0
+    if seed is not None:
+        raise InputError(
+            f"--seed: expected none with the official list {split} of {dataset.name}, got {seed}. "
+            f"Leave it out, or choose {' or '.join(SEEDED_SPLITS)}."
+        )
+    return None
+
+
+def _evaluate_with_progress(
+    session: Session, dataset: Dataset, split: str, *, seed: int, talk: Console
+) -> EvaluationResult | AccuracyResult:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ...calib.accuracy.evaluate import evaluate as evaluate_detector
+    from ...calib.accuracy.top_k import evaluate_accuracy
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=talk, transient=True) as progress:
+        task = progress.add_task(f"images, {session.backend}", total=None)
+        measure = evaluate_accuracy if session.card.task == "classifier" else evaluate_detector
+        return measure(
+            session,
+            dataset,
+            split,
+            seed=seed,
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _to_dict(
+    artefact: Path,
+    session: Session,
+    dataset: Dataset,
+    split: str,
+    seed: int | None,
+    result: EvaluationResult | AccuracyResult,
+) -> dict[str, Any]:
+    return {
+        "artefact": str(artefact),
+        "network": session.card.network,
+        "backend": session.backend,
+        "data": {"layout": dataset.layout, "name": dataset.name, "split": split, "seed": seed},
+        "result": result.to_dict(),
+        "report": dataset.report.to_dict(),
+    }
+
+
+def _print_table(result: EvaluationResult, *, title: str) -> None:
+    from rich.console import Console
+
+    from ...calib.accuracy.average_precision import MIN_OBJECTS
+
+    table = _table(result, title=title)
+    out = Console()
+    out.print(table)
+    names = ", ".join(item.name for item in result.supported) or "no class: none has enough objects"
+    out.print(f"{result.images} images. Means over {names}.", highlight=False, markup=False)
+    if len(result.supported) < len(result.classes):
+        note = f"(…) fewer than {MIN_OBJECTS} objects, - none: not averaged in."
+        out.print(note, highlight=False, markup=False)
+    if result.localization is not None:
+        errors = f"top-1 {result.localization.top1:.3f}, top-5 {result.localization.top5:.3f}"
+        out.print(f"ILSVRC localization error: {errors}.", highlight=False, markup=False)
+
+
+def _table(result: EvaluationResult, *, title: str) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("class")
+    for heading in ("AP50 (VOC)", "AP50", "AP50:95", "objects", "difficult, ignored"):
+        table.add_column(heading, justify="right")
+    for item in result.classes:
+        figures = (_figure(value, item) for value in (item.ap50_voc, item.ap50, item.ap50_95))
+        table.add_row(escape(item.name), *figures, str(item.objects), str(item.difficult_objects))
+    table.add_section()
+    means = (result.mean_ap50_voc, result.mean_ap50, result.mean_ap50_95)
+    table.add_row("mean", *("-" if value is None else f"{value:.3f}" for value in means), "", "")
+    return table
+
+
+def _figure(value: float | None, item: ClassResult) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if item.supported else f"({value:.3f})"

@@ -1,0 +1,121 @@
+"""`singleshot reproduce-paper`: the paper's experiments, from data to table and figures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..terminal.exits import exit_codes
+
+if TYPE_CHECKING:
+    from ...train.paper import PaperPlan, PaperRun
+    from ...train.paper_runs import PaperRunner
+
+_Recipe = Annotated[
+    str,
+    typer.Option(
+        help="paper: Adam, no augmentation. modern: cosine, EMA, label smoothing, mixup, cutmix. progressive: modern, "
+        "with images that grow while classifiers train, for more epochs in the same time."
+    ),
+]
+_Ablation = Annotated[
+    str | None,
+    typer.Option(metavar="NETWORK", help="Train this classifier with each augmentation alone too; 3 seeds or more."),
+]
+_TrainedBase = Annotated[
+    bool,
+    typer.Option(
+        "--trained-base",
+        help="Start ssd7 and ssd_resnet with their classifiers' convolutions, of the same recipe.",
+    ),
+]
+_Classes = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,…|N|FILE", help="Names, a number drawn (always the same), or a file; all if not given."),
+]
+_Models = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,…",
+        help="Names of `singleshot models`; if not given, the paper's: resnet50, ssd7_classifier, resnet_dropout, "
+        "vgg_lite, vgg_joint, vgg_joint_normalised, ssd7, ssd_resnet.",
+    ),
+]
+
+
+def reproduce_paper(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images, one class each: Kaggle's layout.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of results and runs.")],
+    epochs_classification: Annotated[int, typer.Option(min=1, help="Of classifiers.")] = 100,
+    epochs_localization: Annotated[int, typer.Option(min=1, help="Of detectors.")] = 25,
+    size: Annotated[int, typer.Option(min=64, help="Height and width of the input, in pixels.")] = 224,
+    seeds: Annotated[str, typer.Option(metavar="0,1,…", help="Every run is repeated with each.")] = "0",
+    models: _Models = None,
+    classes: _Classes = None,
+    recipe: _Recipe = "paper",
+    ablation: _Ablation = None,
+    trained_base: _TrainedBase = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 2,
+    precision: Annotated[str, typer.Option(help="As of `singleshot train`.")] = "auto",
+) -> None:
+    """Run the experiments of *Object Classification and Localization on ImageNet* and write its table and figures.
+
+    Classification and localization on an 80/20 split; results.md, runs.csv, table.csv and figures stand beside the
+    paper's own numbers. The same command goes on where it was interrupted, and adds what was not run yet: another
+    recipe, more seeds. Report and figures are written anew after each run.
+
+    In full it is for a GPU: a CPU core would take a week for resnet50 alone. Smaller: --size, --classes, fewer epochs.
+
+    Example: singleshot reproduce-paper --data IMAGENET --classes 25 -o results --seeds 0,1,2
+
+    A quick look: singleshot reproduce-paper --data IMAGENET --classes 25 -o quick --size 64 --epochs-classification 4
+    --epochs-localization 2 --models resnet_dropout,ssd_resnet
+    """
+    with exit_codes():
+        from ...runtime.require import require
+
+        require("lightning", extra="train", why="training")
+        require("matplotlib", extra="train", why="figures")
+        from ...data.class_choice import chosen_classes
+        from ...data.dataset import open_dataset
+        from ...train.paper import PaperPlan, parsed_networks, parsed_recipe, parsed_seeds
+        from ...train.paper_runs import CLASS_SEED, PaperRunner
+
+        chosen = None if classes is None else chosen_classes(classes, data, seed=CLASS_SEED)
+        names = open_dataset(data, class_names=chosen).class_names
+        plan = PaperPlan(
+            networks=parsed_networks(models),
+            recipe=parsed_recipe(recipe),
+            seeds=parsed_seeds(seeds),
+            classes=len(names),
+            size=size,
+            epochs_classification=epochs_classification,
+            epochs_localization=epochs_localization,
+            ablation=ablation,
+            trained_base=trained_base,
+        )
+        runner = PaperRunner(
+            root=data, class_names=names, out=out, classes_asked=classes, workers=workers, precision=precision
+        )
+        _run(runner, plan)
+
+
+def _run(runner: PaperRunner, plan: PaperPlan) -> None:
+    from ...train.paper_report import write_paper_report
+
+    def say(run: PaperRun, number: int, count: int) -> None:
+        write_paper_report(runner.out)
+        print(f"run {number} of {count}: {run.round} {run.variant}, seed {run.seed}", file=sys.stderr)
+
+    try:
+        runner.train_all(plan, say)
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on after the last whole epoch.", file=sys.stderr)
+        raise
+    finally:
+        report = write_paper_report(runner.out)
+    if report is not None:
+        print(report)
