@@ -12,12 +12,12 @@ from ..data.dataset import Dataset
 from ..runtime.card import Card, Measurement
 from ..runtime.detection.letterbox import detections_to_frame
 from .batches import Batch
+from .checkpoints.torch_session import TorchSession
 from .distributed import ALONE, World, current_world
 from .lite0 import Lite0Trunk
 from .losses import MultiboxLoss, multibox_loss
 from .matching import match_targets
 from .networks import build_detector, options_of
-from .session_torch import TorchSession
 from .settings import TrainSettings
 from .ssd import SSD, Heads
 from .training_module import Progress, Training, Validation

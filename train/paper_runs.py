@@ -18,13 +18,13 @@ from ..data.readers.find_reader import find_layout
 from ..data.splits import SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import CheckError, InputError
 from ..runtime.image_files import image_hw
-from .checkpoint import load_checkpoint
+from .checkpoints.checkpoint import load_checkpoint
+from .checkpoints.torch_session import normalised_images
 from .classifier import JointClassifier
 from .classifier_training import classifier_targets
 from .paper import BASES, PaperPlan, PaperRun, settings_of
 from .paper_results import RUNS, FinishedRun, is_finished, load_finished, save_boxes, save_finished
 from .run_folder import RunFolder
-from .session_torch import normalised_images
 from .settings import TrainSettings
 from .training import train
 from .validation_batches import objects_of, validation_batches

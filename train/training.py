@@ -29,6 +29,8 @@ from ..runtime.image_files import read_image_bgr
 from .averaging import moving_average
 from .batches import AugmentedImage, training_batches
 from .checkpoint_files import WholeCheckpoints
+from .checkpoints.resuming import check_same_run
+from .checkpoints.starting_weights import StartingWeights, load_starting_weights
 from .classifier_training import ClassifierTraining
 from .configuration import resolved_settings, with_fitted_boxes
 from .detector_training import DetectorTraining
@@ -41,10 +43,8 @@ from .networks import build_network, input_of, network_named, options_of
 from .patience import Patience
 from .precision import lightning_precision
 from .quiet import quiet_lightning
-from .resuming import check_same_run
 from .run_folder import RunFolder
 from .settings import TrainSettings
-from .starting_weights import StartingWeights, load_starting_weights
 from .survey import SplitSurvey
 from .training_images import OnLook, TrainingImages, open_training_images
 from .training_module import Training

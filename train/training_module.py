@@ -19,8 +19,8 @@ from ..data.dataset import Dataset
 from ..runtime.card import CARD_KEY, Card, Measurement, card_from_json
 from ..runtime.errors import CheckError
 from .batches import Batch, PlannedBatch
-from .checkpoint import FRAMES_KEY
-from .session_torch import normalised_images
+from .checkpoints.checkpoint import FRAMES_KEY
+from .checkpoints.torch_session import normalised_images
 from .settings import TrainSettings
 
 _LEAST_SCALE = 1.0

@@ -14,8 +14,8 @@ from ...runtime.detection.postprocess import classifications_from_logits
 from ...runtime.files import whole_file
 from ...runtime.runners.contract import classifications_from_outputs
 from ...runtime.session import open_session
-from ...train.checkpoint import Checkpoint
-from ...train.session_torch import TorchClassifierSession
+from ...train.checkpoints.checkpoint import Checkpoint
+from ...train.checkpoints.torch_session import TorchClassifierSession
 from ..graph_card import graph_card
 from ..graphs.classifier_tail import LOGITS, append_classifier_tail
 from ..graphs.graph_file import save_graph

@@ -18,8 +18,8 @@ from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_heads, scores_from_logits
 from ...runtime.files import whole_file
 from ...runtime.session import open_session
-from ...train.checkpoint import Checkpoint
-from ...train.session_torch import TorchSession
+from ...train.checkpoints.checkpoint import Checkpoint
+from ...train.checkpoints.torch_session import TorchSession
 from ..graph_card import graph_card
 from ..graphs.graph_file import save_graph
 from ..graphs.network_graph import FRAMES, network_graph

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...runtime.card import Card, Postprocess
 from ...runtime.errors import InputError
-from ...train.checkpoint import load_checkpoint
+from ...train.checkpoints.checkpoint import load_checkpoint
 from ..parity.certify import certify_fresh
 from ..parity.classifications import ClassificationParity
 from ..parity.detections import Parity

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from ...runtime.card import InputSpec
 from ...runtime.require import require
+from ...train.checkpoints.torch_session import class_logits_of, normalised_images
 from ...train.layers import ConvNorm
-from ...train.session_torch import class_logits_of, normalised_images
 from ...train.ssd import Heads
 from .tail import HEADS, OPSET
 

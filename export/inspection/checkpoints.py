@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...runtime.card import sha256_of_file
-from ...train.checkpoint import Checkpoint, load_checkpoint
-from ...train.session_torch import TorchClassifierSession, TorchSession
+from ...train.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from ...train.checkpoints.torch_session import TorchClassifierSession, TorchSession
 from ..graphs.tail import HEADS
 from .inspect_artefact import Inspection, TensorInfo
 from .operations import Operations

@@ -160,8 +160,8 @@ def _open_engine(path: Path, *, trust: bool) -> Artefact:
 
 def _open_checkpoint(path: Path) -> Artefact:
     require("torch", extra="train", why="running a checkpoint")
-    from ...train.checkpoint import load_checkpoint
-    from ...train.session_torch import TorchClassifierSession, TorchSession
+    from ...train.checkpoints.checkpoint import load_checkpoint
+    from ...train.checkpoints.torch_session import TorchClassifierSession, TorchSession
 
     checkpoint = load_checkpoint(path)
     is_classifier = checkpoint.card.task == "classifier"

@@ -20,7 +20,7 @@ from ..graphs.tail import HEADS
 from .runners import RunnerName, open_runner
 
 if TYPE_CHECKING:
-    from ...train.session_torch import TorchClassifierSession, TorchSession
+    from ...train.checkpoints.torch_session import TorchClassifierSession, TorchSession
 
 _CLASS_LOGITS, _BOX_OFFSETS = HEADS
 _DEFAULT_BOXES = ("tail/default_centres", "tail/default_sizes")
@@ -110,7 +110,7 @@ class TorchHeads:
 
     def __call__(self, frame: NDArray[np.uint8]) -> HeadsOfFrame:
         """Compute the heads of one frame; see `RunsHeads`."""
-        from ...train.session_torch import TorchSession
+        from ...train.checkpoints.torch_session import TorchSession
 
         if not isinstance(self._session, TorchSession):
             logits = self._session.logits(frame)

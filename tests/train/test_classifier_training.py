@@ -17,7 +17,7 @@ from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.batches import Batch
-from singleshot.train.checkpoint import load_checkpoint, open_checkpoint_session
+from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.classifier import ClassAndBox
 from singleshot.train.classifier_training import ClassifierTraining, classifier_targets
 from singleshot.train.progressive_resizing import share_of_side, shrunk

@@ -20,8 +20,8 @@ from torch import Tensor
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.train.batches import Batch
-from singleshot.train.checkpoint import load_checkpoint
 from singleshot.train.checkpoint_files import WholeCheckpoints
+from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.detector_training import DetectorTraining
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import TrainingResult, train

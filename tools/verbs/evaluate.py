@@ -88,7 +88,7 @@ def _open_artefact(path: Path, backend: BackendOption, *, trust: bool) -> Sessio
                 f"--backend: expected auto with a checkpoint, which runs in PyTorch, got {backend}. Export it first."
             )
         require("torch", extra="train", why="a checkpoint")
-        from ...train.checkpoint import open_checkpoint_session
+        from ...train.checkpoints.checkpoint import open_checkpoint_session
 
         return open_checkpoint_session(path)
     return open_with(path, backend, trust=trust)

@@ -262,7 +262,7 @@ def _report(out: Path, dataset: Dataset, result: TrainingResult, talk: Console) 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ...calib.records.mistakes import review
-    from ...train.checkpoint import open_checkpoint_session
+    from ...train.checkpoints.checkpoint import open_checkpoint_session
     from ...train.run_folder import RunFolder
     from ..pages.training_page import save_training_page
 

@@ -25,10 +25,10 @@ from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.tests.places import PHOTOS
 from singleshot.train.branches import Branch
-from singleshot.train.checkpoint import FRAMES_KEY, NETWORK_PREFIX, load_checkpoint
+from singleshot.train.checkpoints.checkpoint import FRAMES_KEY, NETWORK_PREFIX, load_checkpoint
+from singleshot.train.checkpoints.torch_session import TorchSession
 from singleshot.train.network_options import NetworkOptions
 from singleshot.train.networks import build_detector
-from singleshot.train.session_torch import TorchSession
 from singleshot.train.ssd import SSD
 
 SIDE = 64

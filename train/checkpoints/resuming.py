@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..runtime.card import Card
-from ..runtime.errors import InputError
+from ...runtime.card import Card
+from ...runtime.errors import InputError
+from ..settings import with_newer_settings
 from .checkpoint import load_checkpoint
-from .settings import with_newer_settings
 
 FREE_SETTINGS = frozenset({"validate_every", "workers", "devices"})
 """Settings that may change on a resume: no weight depends on them."""

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ..runtime.card import CARD_KEY, Card, card_from_json
-from ..runtime.errors import InputError
-from .networks import NETWORKS, build_network, options_of
-from .session_torch import TorchClassifierSession, TorchSession
-from .ssd import SSD
+from ...runtime.card import CARD_KEY, Card, card_from_json
+from ...runtime.errors import InputError
+from ..networks import NETWORKS, build_network, options_of
+from ..ssd import SSD
+from .torch_session import TorchClassifierSession, TorchSession
 
 NETWORK_PREFIX = "network."
 """Of the network's tensors in a checkpoint's state_dict."""

@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..runtime.card import CARD_KEY, Card, Origin, card_from_json, derived_origin, sha256_of_file
-from ..runtime.errors import InputError
-from ..runtime.require import require
+from ...runtime.card import CARD_KEY, Card, Origin, card_from_json, derived_origin, sha256_of_file
+from ...runtime.errors import InputError
+from ...runtime.require import require
+from ..layers import ConvNorm
+from ..networks import input_of, network_named
+from ..settings import TrainSettings, train_settings
+from ..ssd import SSD
 from .checkpoint import NETWORK_PREFIX, load_checkpoint
-from .layers import ConvNorm
-from .networks import input_of, network_named
-from .settings import TrainSettings, train_settings
-from .ssd import SSD
 
 _TRUNK, _FEATURES = "trunk.", "features."
 """Where a detector and a classifier have the convolutions that they may share."""

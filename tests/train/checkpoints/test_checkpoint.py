@@ -11,7 +11,7 @@ import torch
 
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec
 from singleshot.runtime.errors import InputError
-from singleshot.train.checkpoint import NETWORK_PREFIX, load_checkpoint
+from singleshot.train.checkpoints.checkpoint import NETWORK_PREFIX, load_checkpoint
 from singleshot.train.network_options import NetworkOptions
 from singleshot.train.networks import build_detector
 

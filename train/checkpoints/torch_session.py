@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from ..runtime.card import Card, InputSpec
-from ..runtime.detection.classifications import Classification
-from ..runtime.detection.detections import Detections
-from ..runtime.detection.postprocess import classifications_from_logits, detections_from_heads
-from ..runtime.errors import InputError
-from ..runtime.session import check_frames
-from .ssd import SSD, Heads
+from ...runtime.card import Card, InputSpec
+from ...runtime.detection.classifications import Classification
+from ...runtime.detection.detections import Detections
+from ...runtime.detection.postprocess import classifications_from_logits, detections_from_heads
+from ...runtime.errors import InputError
+from ...runtime.session import check_frames
+from ..ssd import SSD, Heads
 
 
 def normalised_images(images_rgb: Tensor, spec: InputSpec) -> Tensor:
