@@ -18,14 +18,14 @@ from ..data.dataset import Dataset
 from ..runtime.card import Card, Measurement
 from ..runtime.detection.classifications import TOP
 from ..runtime.detection.postprocess import classifications_from_logits
-from .batches import Batch
 from .checkpoints.torch_session import normalised_images
 from .classifier import ClassAndBox, JointClassifier
+from .feed.batches import Batch
+from .feed.validation_batches import objects_of, validation_batches
 from .networks import build_network, network_named, options_of
 from .progressive_resizing import share_of_side, shrunk
 from .settings import TrainSettings
 from .training_module import Progress, Training, Validation
-from .validation_batches import objects_of, validation_batches
 
 _NO_CLASS = -100
 """Label of an image that shows no object of one class; cross-entropy leaves it out."""

@@ -11,9 +11,10 @@ from ..calib.accuracy.localization_error import localization_figures
 from ..data.dataset import Dataset
 from ..runtime.card import Card, Measurement
 from ..runtime.detection.letterbox import detections_to_frame
-from .batches import Batch
 from .checkpoints.torch_session import TorchSession
 from .distributed import ALONE, World, current_world
+from .feed.batches import Batch
+from .feed.validation_batches import objects_of, validation_batches
 from .lite0 import Lite0Trunk
 from .losses import MultiboxLoss, multibox_loss
 from .matching import match_targets
@@ -21,7 +22,6 @@ from .networks import build_detector, options_of
 from .settings import TrainSettings
 from .ssd import SSD, Heads
 from .training_module import Progress, Training, Validation
-from .validation_batches import objects_of, validation_batches
 
 
 class DetectorTraining(Training):

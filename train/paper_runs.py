@@ -22,12 +22,12 @@ from .checkpoints.checkpoint import load_checkpoint
 from .checkpoints.torch_session import normalised_images
 from .classifier import JointClassifier
 from .classifier_training import classifier_targets
+from .feed.validation_batches import objects_of, validation_batches
 from .paper import BASES, PaperPlan, PaperRun, settings_of
 from .paper_results import RUNS, FinishedRun, is_finished, load_finished, save_boxes, save_finished
 from .run_folder import RunFolder
 from .settings import TrainSettings
 from .training import train
-from .validation_batches import objects_of, validation_batches
 
 CLASS_SEED = 0
 """Of the draw of fewer classes; the same for every seed of a run, so that seeds differ in training alone."""

@@ -27,7 +27,6 @@ from ..runtime.detection.letterbox import fit_frame
 from ..runtime.errors import InputError
 from ..runtime.image_files import read_image_bgr
 from .averaging import moving_average
-from .batches import AugmentedImage, training_batches
 from .checkpoint_files import WholeCheckpoints
 from .checkpoints.resuming import check_same_run
 from .checkpoints.starting_weights import StartingWeights, load_starting_weights
@@ -36,7 +35,10 @@ from .configuration import resolved_settings, with_fitted_boxes
 from .detector_training import DetectorTraining
 from .distributed import announced_world, images_per_process, machines_and_devices
 from .drawing import Drawing, chosen_drawing
-from .epochs import epochs_of
+from .feed.batches import AugmentedImage, training_batches
+from .feed.epochs import epochs_of
+from .feed.survey import SplitSurvey
+from .feed.training_images import OnLook, TrainingImages, open_training_images
 from .freed_memory import keep_freed_memory
 from .metrics_table import MetricsTable
 from .networks import build_network, input_of, network_named, options_of
@@ -45,8 +47,6 @@ from .precision import lightning_precision
 from .quiet import quiet_lightning
 from .run_folder import RunFolder
 from .settings import TrainSettings
-from .survey import SplitSurvey
-from .training_images import OnLook, TrainingImages, open_training_images
 from .training_module import Training
 from .training_progress import TrainingProgress
 

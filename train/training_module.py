@@ -18,9 +18,9 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LR
 from ..data.dataset import Dataset
 from ..runtime.card import CARD_KEY, Card, Measurement, card_from_json
 from ..runtime.errors import CheckError
-from .batches import Batch, PlannedBatch
 from .checkpoints.checkpoint import FRAMES_KEY
 from .checkpoints.torch_session import normalised_images
+from .feed.batches import Batch, PlannedBatch
 from .settings import TrainSettings
 
 _LEAST_SCALE = 1.0

@@ -10,8 +10,8 @@ import pytest
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.card import sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.train.batches import AugmentedImages
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
+from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.paper import PaperPlan, PaperRun
 from singleshot.train.paper_report import write_paper_report
 from singleshot.train.paper_results import RUNS, all_finished, load_boxes

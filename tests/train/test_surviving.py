@@ -19,10 +19,10 @@ from torch import Tensor
 
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.train.batches import Batch
 from singleshot.train.checkpoint_files import WholeCheckpoints
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.detector_training import DetectorTraining
+from singleshot.train.feed.batches import Batch
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import TrainingResult, train
 from singleshot.train.training_module import Progress, Validation

@@ -17,9 +17,9 @@ from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.card import CARD_KEY, Card, card_from_json, sha256_of_file
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.shipped import shipped_detector
-from singleshot.train.batches import AugmentedImages
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.checkpoints.resuming import check_same_run
+from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.run_folder import RunFolder
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import TrainingResult, train

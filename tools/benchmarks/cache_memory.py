@@ -10,8 +10,8 @@ import numpy as np
 
 from ...data.cache.image_cache import ABOUT, IMAGES, PIXELS, SPANS_DTYPE, ImageCache
 from ...train.augmentation_settings import AugmentationSettings
-from ...train.batches import AugmentedImages
-from ...train.epochs import ShuffledEpochs
+from ...train.feed.batches import AugmentedImages
+from ...train.feed.epochs import ShuffledEpochs
 
 _READ = 2000
 """Images read to see how much memory that takes."""

@@ -16,11 +16,11 @@ from torch.utils.data import DataLoader
 
 from ...data.cache.image_cache import DecodedImages, ImageCache
 from ...data.dataset import Dataset
-from ...train.batches import Batch, leave_sigterm_to_the_run, training_batches
 from ...train.checkpoints.torch_session import normalised_images
 from ...train.configuration import for_network
 from ...train.drawing import Drawing, chosen_drawing
-from ...train.epochs import ShuffledEpochs
+from ...train.feed.batches import Batch, leave_sigterm_to_the_run, training_batches
+from ...train.feed.epochs import ShuffledEpochs
 from ...train.freed_memory import keep_freed_memory
 from ...train.precision import resolved_precision
 from ...train.settings import TrainSettings

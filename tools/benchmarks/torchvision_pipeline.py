@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from ...data.dataset import Dataset as LabelledDataset
 from ...runtime.card import Task
-from ...train.batches import Batch
+from ...train.feed.batches import Batch
 
 Item = tuple[Tensor, Tensor, Tensor, str]
 """Image [3, H, W] uint8, boxes_xyxy [n, 4] normalised, labels [n] from 1 up, image id."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ...data.dataset import Dataset
     from ...train.augmentation_settings import AugmentationSettings
-    from ...train.batches import AugmentedImages
+    from ...train.feed.batches import AugmentedImages
 
 _IMAGES = 8
 _EPOCHS = 6
@@ -47,7 +47,7 @@ def augmented_sheet(
     """
     from ...data.cache.image_cache import DecodedImages
     from ...train.augmentation_settings import AugmentationSettings
-    from ...train.batches import AugmentedImages
+    from ...train.feed.batches import AugmentedImages
     from ...train.networks import network_named
 
     spec = network_named(network).input

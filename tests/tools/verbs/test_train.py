@@ -20,7 +20,7 @@ from singleshot.tests.places import VOC
 from singleshot.tools.verbs.evaluate import evaluate
 from singleshot.tools.verbs.train import _SETTINGS, train
 from singleshot.train import networks
-from singleshot.train.batches import AugmentedImages
+from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.settings import TrainSettings
 
 HORSES = "2009_000017"

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from ..data.cache.image_cache import ImageCache
-from .settings import TrainSettings
+from ...data.cache.image_cache import ImageCache
+from ..settings import TrainSettings
 
 
 class Epochs(Sampler[tuple[int, int]]):

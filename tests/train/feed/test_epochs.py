@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singleshot.train.epochs import BalancedEpochs, Epochs, ShuffledEpochs
+from singleshot.train.feed.epochs import BalancedEpochs, Epochs, ShuffledEpochs
 
 CLASSES = [np.arange(2), np.arange(2, 40), np.arange(40, 47)]
 

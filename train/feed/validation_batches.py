@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..data.image_stream import streamed_images
-from ..data.sample import Sample
-from ..data.usable_samples import Progress
-from ..runtime.card import InputSpec
-from ..runtime.detection.letterbox import boxes_to_input, fit_frame
+from ...data.dataset import Dataset
+from ...data.image_stream import streamed_images
+from ...data.sample import Sample
+from ...data.usable_samples import Progress
+from ...runtime.card import InputSpec
+from ...runtime.detection.letterbox import boxes_to_input, fit_frame
 
 _BATCH = 16
 """Images that are measured at once."""

@@ -14,15 +14,15 @@ from torchvision.transforms import v2
 from singleshot.data.cache.image_cache import StoredImage
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.tests.places import PHOTOS
-from singleshot.train.augmentation import (
+from singleshot.train.augmentation_settings import AugmentationSettings
+from singleshot.train.feed.augmentation import (
     AugmentationPlan,
     augmented_image,
     input_from_image,
     plan_augmentation,
     transformed_boxes,
 )
-from singleshot.train.augmentation_settings import AugmentationSettings
-from singleshot.train.device_augmentation import planned_images
+from singleshot.train.feed.device_augmentation import planned_images
 
 PHOTO = PHOTOS / "2010_000276.jpg"
 NONE = AugmentationSettings.none()

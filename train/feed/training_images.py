@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.cache.building import OnNeed, open_image_cache
-from ..data.cache.image_cache import ImageCache
-from ..data.dataset import Dataset
-from .settings import TrainSettings
+from ...data.cache.building import OnNeed, open_image_cache
+from ...data.cache.image_cache import ImageCache
+from ...data.dataset import Dataset
+from ..settings import TrainSettings
 from .survey import SplitSurvey, check_surveys, survey_split
 
 OnLook = Callable[[str, int, int], None]

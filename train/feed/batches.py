@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..data.cache.image_cache import ImageSource
+from ...data.cache.image_cache import ImageSource
+from ..augmentation_settings import AugmentationSettings
+from ..drawing import Drawing
+from ..settings import TrainSettings
 from .augmentation import AugmentationPlan, augmented_image, plan_augmentation
-from .augmentation_settings import AugmentationSettings
 from .device_augmentation import PlannedImages, planned_images
-from .drawing import Drawing
 from .epochs import Epochs
-from .settings import TrainSettings
 
 Objects = list[tuple[Tensor, Tensor]]
 """Per image, boxes_xyxy [n, 4] float32 normalised and labels [n] int64 as in `AugmentationPlan`."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calib.accuracy.average_precision import MIN_OBJECTS
-from ..data.dataset import Dataset
-from ..data.sample import Sample, data_sha256
-from ..data.usable_samples import Progress, check_samples
-from ..runtime.errors import InputError
+from ...calib.accuracy.average_precision import MIN_OBJECTS
+from ...data.dataset import Dataset
+from ...data.sample import Sample, data_sha256
+from ...data.usable_samples import Progress, check_samples
+from ...runtime.errors import InputError
 
 _NAMED = 20
 """How many of many classes an error names."""

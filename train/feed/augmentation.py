@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.cache.image_cache import StoredImage
-from ..runtime.detection.boxes import iou_matrix
-from .augmentation_settings import AugmentationSettings
+from ...data.cache.image_cache import StoredImage
+from ...runtime.detection.boxes import iou_matrix
+from ..augmentation_settings import AugmentationSettings
 
 GREY = 127
 """What is seen beyond an image's edges."""

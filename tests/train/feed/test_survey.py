@@ -11,8 +11,8 @@ import pytest
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.errors import InputError
 from singleshot.train.configuration import with_splits
+from singleshot.train.feed.survey import SplitSurvey, check_surveys, survey_split
 from singleshot.train.settings import TrainSettings
-from singleshot.train.survey import SplitSurvey, check_surveys, survey_split
 
 
 class WriteVoc(Protocol):

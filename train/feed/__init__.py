@@ -1,0 +1,1 @@
+"""From cached images to augmented batches."""
