@@ -30,9 +30,7 @@ from .averaging import moving_average
 from .checkpoint_files import WholeCheckpoints
 from .checkpoints.resuming import check_same_run
 from .checkpoints.starting_weights import StartingWeights, load_starting_weights
-from .classifier_training import ClassifierTraining
 from .configuration import resolved_settings, with_fitted_boxes
-from .detector_training import DetectorTraining
 from .distributed import announced_world, images_per_process, machines_and_devices
 from .drawing import Drawing, chosen_drawing
 from .feed.batches import AugmentedImage, training_batches
@@ -40,6 +38,9 @@ from .feed.epochs import epochs_of
 from .feed.survey import SplitSurvey
 from .feed.training_images import OnLook, TrainingImages, open_training_images
 from .freed_memory import keep_freed_memory
+from .learn.classifier_training import ClassifierTraining
+from .learn.detector_training import DetectorTraining
+from .learn.training_module import Training
 from .metrics_table import MetricsTable
 from .networks import build_network, input_of, network_named, options_of
 from .patience import Patience
@@ -47,7 +48,6 @@ from .precision import lightning_precision
 from .quiet import quiet_lightning
 from .run_folder import RunFolder
 from .settings import TrainSettings
-from .training_module import Training
 from .training_progress import TrainingProgress
 
 FRAMES = 8

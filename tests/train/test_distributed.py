@@ -22,8 +22,8 @@ from singleshot.train.distributed import (
     images_per_process,
     machines_and_devices,
 )
-from singleshot.train.losses import multibox_loss
-from singleshot.train.matching import match_targets
+from singleshot.train.learn.losses import multibox_loss
+from singleshot.train.learn.matching import match_targets
 from singleshot.train.network_options import NetworkOptions
 from singleshot.train.networks import build_detector
 from singleshot.train.ssd import SSD
@@ -152,7 +152,7 @@ TWO_DEVICES = """
 import os, sys
 from pathlib import Path
 from singleshot.data.dataset import open_dataset
-from singleshot.train.classifier_training import ClassifierTraining
+from singleshot.train.learn.classifier_training import ClassifierTraining
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import train
 

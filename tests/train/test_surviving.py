@@ -21,11 +21,11 @@ from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.train.checkpoint_files import WholeCheckpoints
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
-from singleshot.train.detector_training import DetectorTraining
 from singleshot.train.feed.batches import Batch
+from singleshot.train.learn.detector_training import DetectorTraining
+from singleshot.train.learn.training_module import Progress, Validation
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import TrainingResult, train
-from singleshot.train.training_module import Progress, Validation
 
 SETTINGS = TrainSettings(
     epochs=3, batch_size=4, height=64, width=64, validate_every=1, workers=0, pretrained=False, frozen_stages=0
@@ -47,7 +47,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from singleshot.data.dataset import open_dataset
-from singleshot.train.detector_training import DetectorTraining
+from singleshot.train.learn.detector_training import DetectorTraining
 from singleshot.train.settings import TrainSettings
 from singleshot.train.training import train
 

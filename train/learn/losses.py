@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .distributed import ALONE, World
+from ..distributed import ALONE, World
+from ..ssd import Heads
 from .matching import Targets
-from .ssd import Heads
 
 LocalizationLoss: TypeAlias = Literal["smooth_l1", "l2"]
 

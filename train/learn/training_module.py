@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
-from ..data.dataset import Dataset
-from ..runtime.card import CARD_KEY, Card, Measurement, card_from_json
-from ..runtime.errors import CheckError
-from .checkpoints.checkpoint import FRAMES_KEY
-from .checkpoints.torch_session import normalised_images
-from .feed.batches import Batch, PlannedBatch
-from .settings import TrainSettings
+from ...data.dataset import Dataset
+from ...runtime.card import CARD_KEY, Card, Measurement, card_from_json
+from ...runtime.errors import CheckError
+from ..checkpoints.checkpoint import FRAMES_KEY
+from ..checkpoints.torch_session import normalised_images
+from ..feed.batches import Batch, PlannedBatch
+from ..settings import TrainSettings
 
 _LEAST_SCALE = 1.0
 """float16's scaling of the loss makes gradients overflow now and then, skips the step and scales less; below this the

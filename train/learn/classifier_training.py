@@ -12,19 +12,19 @@ from torch.nn import functional
 from torchmetrics import MeanMetric
 from torchvision.transforms import v2
 
-from ..calib.accuracy.localization_error import LocalizationError, LocalizationErrorEvaluator, localization_figures
-from ..calib.accuracy.top_k import AccuracyEvaluator, AccuracyResult
-from ..data.dataset import Dataset
-from ..runtime.card import Card, Measurement
-from ..runtime.detection.classifications import TOP
-from ..runtime.detection.postprocess import classifications_from_logits
-from .checkpoints.torch_session import normalised_images
-from .classifier import ClassAndBox, JointClassifier
-from .feed.batches import Batch
-from .feed.validation_batches import objects_of, validation_batches
-from .networks import build_network, network_named, options_of
+from ...calib.accuracy.localization_error import LocalizationError, LocalizationErrorEvaluator, localization_figures
+from ...calib.accuracy.top_k import AccuracyEvaluator, AccuracyResult
+from ...data.dataset import Dataset
+from ...runtime.card import Card, Measurement
+from ...runtime.detection.classifications import TOP
+from ...runtime.detection.postprocess import classifications_from_logits
+from ..checkpoints.torch_session import normalised_images
+from ..classifier import ClassAndBox, JointClassifier
+from ..feed.batches import Batch
+from ..feed.validation_batches import objects_of, validation_batches
+from ..networks import build_network, network_named, options_of
+from ..settings import TrainSettings
 from .progressive_resizing import share_of_side, shrunk
-from .settings import TrainSettings
 from .training_module import Progress, Training, Validation
 
 _NO_CLASS = -100

@@ -6,21 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..calib.accuracy.average_precision import DetectionEvaluator, EvaluationResult
-from ..calib.accuracy.localization_error import localization_figures
-from ..data.dataset import Dataset
-from ..runtime.card import Card, Measurement
-from ..runtime.detection.letterbox import detections_to_frame
-from .checkpoints.torch_session import TorchSession
-from .distributed import ALONE, World, current_world
-from .feed.batches import Batch
-from .feed.validation_batches import objects_of, validation_batches
-from .lite0 import Lite0Trunk
+from ...calib.accuracy.average_precision import DetectionEvaluator, EvaluationResult
+from ...calib.accuracy.localization_error import localization_figures
+from ...data.dataset import Dataset
+from ...runtime.card import Card, Measurement
+from ...runtime.detection.letterbox import detections_to_frame
+from ..checkpoints.torch_session import TorchSession
+from ..distributed import ALONE, World, current_world
+from ..feed.batches import Batch
+from ..feed.validation_batches import objects_of, validation_batches
+from ..lite0 import Lite0Trunk
+from ..networks import build_detector, options_of
+from ..settings import TrainSettings
+from ..ssd import SSD, Heads
 from .losses import MultiboxLoss, multibox_loss
 from .matching import match_targets
-from .networks import build_detector, options_of
-from .settings import TrainSettings
-from .ssd import SSD, Heads
 from .training_module import Progress, Training, Validation
 
 

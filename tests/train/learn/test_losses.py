@@ -13,8 +13,8 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import box_convert
 
 from singleshot.train.default_boxes import DefaultBoxSettings, default_boxes
-from singleshot.train.losses import multibox_loss
-from singleshot.train.matching import Targets, match_default_boxes, match_targets
+from singleshot.train.learn.losses import multibox_loss
+from singleshot.train.learn.matching import Targets, match_default_boxes, match_targets
 from singleshot.train.ssd import Heads
 
 VARIANCES = (0.1, 0.2)

@@ -1,0 +1,1 @@
+"""Matching, losses and a training step of each task."""
