@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from ..data.dataset import Dataset
 from ..data.splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import InputError
-from .box_fitting import fit_default_boxes
-from .networks import Network, input_of, network_named
+from .networks.box_fitting import fit_default_boxes
+from .networks.registry import Network, input_of, network_named
 from .precision import resolved_precision
 from .settings import TrainSettings, train_settings
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 from ..runtime.errors import InputError
 from .augmentation_settings import AugmentationSettings
 from .configuration import follows
-from .networks import input_of, network_named
+from .networks.registry import input_of, network_named
 from .settings import TrainSettings, train_settings
 
 Round: TypeAlias = Literal["classification", "localization", "classes", "ablation"]

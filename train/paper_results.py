@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..calib.seed_interval import SeedMean, seed_mean
 from ..runtime.errors import InputError
 from ..runtime.files import whole_file
-from .networks import NETWORKS
+from .networks.registry import NETWORKS
 from .paper import CLASSIFICATION, LOCALIZATION, PaperRun, Recipe, Round
 from .run_folder import RunFolder
 

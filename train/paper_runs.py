@@ -20,9 +20,9 @@ from ..runtime.errors import CheckError, InputError
 from ..runtime.image_files import image_hw
 from .checkpoints.checkpoint import load_checkpoint
 from .checkpoints.torch_session import normalised_images
-from .classifier import JointClassifier
 from .feed.validation_batches import objects_of, validation_batches
 from .learn.classifier_training import classifier_targets
+from .networks.classifier import JointClassifier
 from .paper import BASES, PaperPlan, PaperRun, settings_of
 from .paper_results import RUNS, FinishedRun, is_finished, load_finished, save_boxes, save_finished
 from .run_folder import RunFolder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..runtime.errors import InputError
-from .networks import Network, network_named
+from .networks.registry import Network, network_named
 from .settings import TrainSettings, train_settings
 
 if TYPE_CHECKING:

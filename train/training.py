@@ -42,7 +42,7 @@ from .learn.classifier_training import ClassifierTraining
 from .learn.detector_training import DetectorTraining
 from .learn.training_module import Training
 from .metrics_table import MetricsTable
-from .networks import build_network, input_of, network_named, options_of
+from .networks.registry import build_network, input_of, network_named, options_of
 from .patience import Patience
 from .precision import lightning_precision
 from .quiet import quiet_lightning

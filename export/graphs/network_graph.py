@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from ...runtime.card import InputSpec
 from ...runtime.require import require
 from ...train.checkpoints.torch_session import class_logits_of, normalised_images
-from ...train.layers import ConvNorm
-from ...train.ssd import Heads
+from ...train.networks.layers import ConvNorm
+from ...train.networks.ssd import Heads
 from .tail import HEADS, OPSET
 
 FRAMES = "frames"

@@ -24,9 +24,9 @@ from singleshot.train.distributed import (
 )
 from singleshot.train.learn.losses import multibox_loss
 from singleshot.train.learn.matching import match_targets
-from singleshot.train.network_options import NetworkOptions
-from singleshot.train.networks import build_detector
-from singleshot.train.ssd import SSD
+from singleshot.train.networks.options import NetworkOptions
+from singleshot.train.networks.registry import build_detector
+from singleshot.train.networks.ssd import SSD
 
 SIDE = 64
 IMAGES = 4

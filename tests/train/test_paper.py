@@ -16,7 +16,7 @@ from singleshot.calib.seed_interval import SeedMean
 from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.configuration import for_network
-from singleshot.train.networks import NETWORKS
+from singleshot.train.networks.registry import NETWORKS
 from singleshot.train.paper import (
     AUGMENTATIONS,
     CLASSIFICATION,

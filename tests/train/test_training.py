@@ -117,7 +117,7 @@ def test_the_measured_precision_is_what_evaluation_says(whole: Path, animals_roo
 
 
 def test_a_pretrained_trunk_keeps_its_statistics_and_frozen_stages_their_weights(whole: Path) -> None:
-    from singleshot.train.lite0 import Lite0Trunk, load_imagenet_weights
+    from singleshot.train.networks.lite0 import Lite0Trunk, load_imagenet_weights
 
     trunk = Lite0Trunk()
     load_imagenet_weights(trunk)

@@ -48,7 +48,7 @@ def augmented_sheet(
     from ...data.cache.image_cache import DecodedImages
     from ...train.augmentation_settings import AugmentationSettings
     from ...train.feed.batches import AugmentedImages
-    from ...train.networks import network_named
+    from ...train.networks.registry import network_named
 
     spec = network_named(network).input
     input_hw = spec.height, spec.width

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ...data.check.data_check import DataCheck
     from ...data.dataset import Dataset
     from ...data.sample import Sample
-    from ...train.box_coverage import BoxCoverage
-    from ...train.box_fitting import FittedBoxes
+    from ...train.networks.box_coverage import BoxCoverage
+    from ...train.networks.box_fitting import FittedBoxes
 
 _PICTURES = 12
 _GROUPS = 12

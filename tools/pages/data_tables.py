@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from ...data.check.data_check import DataCheck, DuplicateGroup
     from ...data.check.data_statistics import SplitStatistics
-    from ...train.box_coverage import BoxCoverage
-    from ...train.box_fitting import FittedBoxes
+    from ...train.networks.box_coverage import BoxCoverage
+    from ...train.networks.box_fitting import FittedBoxes
 
 GROUPS_SHOWN = 5
 """How many groups of duplicates are named; all are in the JSON."""

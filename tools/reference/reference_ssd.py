@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...runtime.card import Card, InputSpec
 from ...runtime.errors import InputError
-from ...train.default_boxes import DefaultBoxSettings, default_boxes
+from ...train.networks.default_boxes import DefaultBoxSettings, default_boxes
 from ..terminal.exits import exit_codes
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
 
     require("torch", extra="train", why="a reference network")
     from ...export.graphs.network_graph import feature_graph
-    from ...train.lite0 import Lite0Trunk, load_imagenet_weights
+    from ...train.networks.lite0 import Lite0Trunk, load_imagenet_weights
 
     if len(arguments) != 1 or not arguments[0].endswith(".onnx"):
         raise InputError(f"arguments: expected one path that ends in .onnx, got {' '.join(arguments) or 'none'}.")

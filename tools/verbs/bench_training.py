@@ -81,7 +81,7 @@ def _measured(
 ) -> tuple[ThroughputReport, dict[int, float]]:
     """Return the report, and images -> MiB."""
     from ...data.cache.building import open_image_cache
-    from ...train.networks import input_of
+    from ...train.networks.registry import input_of
     from ..benchmarks.cache_memory import repeated_cache, resident_mib
     from ..benchmarks.throughput import measure_throughput
 

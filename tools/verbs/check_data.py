@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ...data.check.data_check import DataCheck
     from ...data.dataset import Dataset
     from ...train.augmentation_settings import AugmentationSettings
-    from ...train.box_coverage import BoxCoverage
-    from ...train.box_fitting import FittedBoxes
+    from ...train.networks.box_coverage import BoxCoverage
+    from ...train.networks.box_fitting import FittedBoxes
 
 _DEFAULT_NETWORK = "ssd_lite0"
 
@@ -160,7 +160,7 @@ def _coverages(dataset: Dataset, check: DataCheck, network: str | None, talk: Co
             raise
         talk.print(f"not looked at: {error}", highlight=False, markup=False, soft_wrap=True)
         return {}
-    from ...train.box_coverage import box_coverage
+    from ...train.networks.box_coverage import box_coverage
 
     return {name: box_coverage(dataset, name, network or _DEFAULT_NETWORK, seed=check.seed) for name in check.splits}
 
@@ -169,6 +169,6 @@ def _fitted(dataset: Dataset, check: DataCheck, network: str) -> FittedBoxes:
     from ...runtime.require import require
 
     require("torch", extra="train", why="Fitting default boxes")
-    from ...train.box_fitting import fitted_boxes
+    from ...train.networks.box_fitting import fitted_boxes
 
     return fitted_boxes(dataset, list(check.splits), network, seed=check.seed)

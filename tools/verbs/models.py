@@ -10,7 +10,7 @@ import typer
 from ..terminal.exits import exit_codes
 
 if TYPE_CHECKING:
-    from ...train.network_facts import NetworkFacts
+    from ...train.networks.facts import NetworkFacts
 
 
 def models(
@@ -28,8 +28,8 @@ def models(
         from ...runtime.require import require
 
         require("torch", extra="train", why="counting what a network computes")
-        from ...train.network_facts import network_facts
-        from ...train.networks import NETWORKS
+        from ...train.networks.facts import network_facts
+        from ...train.networks.registry import NETWORKS
 
         facts = [network_facts(name, class_count=classes) for name in NETWORKS]
         if as_json:

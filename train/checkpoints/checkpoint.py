@@ -13,8 +13,8 @@ from torch import nn
 
 from ...runtime.card import CARD_KEY, Card, card_from_json
 from ...runtime.errors import InputError
-from ..networks import NETWORKS, build_network, options_of
-from ..ssd import SSD
+from ..networks.registry import NETWORKS, build_network, options_of
+from ..networks.ssd import SSD
 from .torch_session import TorchClassifierSession, TorchSession
 
 NETWORK_PREFIX = "network."

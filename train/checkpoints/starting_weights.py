@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from ...runtime.card import CARD_KEY, Card, Origin, card_from_json, derived_origin, sha256_of_file
 from ...runtime.errors import InputError
 from ...runtime.require import require
-from ..layers import ConvNorm
-from ..networks import input_of, network_named
+from ..networks.layers import ConvNorm
+from ..networks.registry import input_of, network_named
+from ..networks.ssd import SSD
 from ..settings import TrainSettings, train_settings
-from ..ssd import SSD
 from .checkpoint import NETWORK_PREFIX, load_checkpoint
 
 _TRUNK, _FEATURES = "trunk.", "features."

@@ -17,7 +17,7 @@ from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import classifications_from_logits, detections_from_heads
 from ...runtime.errors import InputError
 from ...runtime.session import check_frames
-from ..ssd import SSD, Heads
+from ..networks.ssd import SSD, Heads
 
 
 def normalised_images(images_rgb: Tensor, spec: InputSpec) -> Tensor:

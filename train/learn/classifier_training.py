@@ -19,10 +19,10 @@ from ...runtime.card import Card, Measurement
 from ...runtime.detection.classifications import TOP
 from ...runtime.detection.postprocess import classifications_from_logits
 from ..checkpoints.torch_session import normalised_images
-from ..classifier import ClassAndBox, JointClassifier
 from ..feed.batches import Batch
 from ..feed.validation_batches import objects_of, validation_batches
-from ..networks import build_network, network_named, options_of
+from ..networks.classifier import ClassAndBox, JointClassifier
+from ..networks.registry import build_network, network_named, options_of
 from ..settings import TrainSettings
 from .progressive_resizing import share_of_side, shrunk
 from .training_module import Progress, Training, Validation

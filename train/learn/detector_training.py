@@ -15,10 +15,10 @@ from ..checkpoints.torch_session import TorchSession
 from ..distributed import ALONE, World, current_world
 from ..feed.batches import Batch
 from ..feed.validation_batches import objects_of, validation_batches
-from ..lite0 import Lite0Trunk
-from ..networks import build_detector, options_of
+from ..networks.lite0 import Lite0Trunk
+from ..networks.registry import build_detector, options_of
+from ..networks.ssd import SSD, Heads
 from ..settings import TrainSettings
-from ..ssd import SSD, Heads
 from .losses import MultiboxLoss, multibox_loss
 from .matching import match_targets
 from .training_module import Progress, Training, Validation

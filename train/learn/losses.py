@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..distributed import ALONE, World
-from ..ssd import Heads
+from ..networks.ssd import Heads
 from .matching import Targets
 
 LocalizationLoss: TypeAlias = Literal["smooth_l1", "l2"]

@@ -24,12 +24,12 @@ from singleshot.runtime.errors import CheckError, InputError, MissingDependencyE
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.tests.places import PHOTOS
-from singleshot.train.branches import Branch
 from singleshot.train.checkpoints.checkpoint import FRAMES_KEY, NETWORK_PREFIX, load_checkpoint
 from singleshot.train.checkpoints.torch_session import TorchSession
-from singleshot.train.network_options import NetworkOptions
-from singleshot.train.networks import build_detector
-from singleshot.train.ssd import SSD
+from singleshot.train.networks.branches import Branch
+from singleshot.train.networks.options import NetworkOptions
+from singleshot.train.networks.registry import build_detector
+from singleshot.train.networks.ssd import SSD
 
 SIDE = 64
 CLASSES = ("cat", "dog", "horse")

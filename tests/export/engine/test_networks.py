@@ -19,8 +19,8 @@ from singleshot.export.graphs.network_graph import network_graph
 from singleshot.export.graphs.product_convolutions import with_convolutions_for_products
 from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.runtime.card import Postprocess
-from singleshot.train.network_options import NetworkOptions
-from singleshot.train.networks import NETWORKS, build_detector, build_network
+from singleshot.train.networks.options import NetworkOptions
+from singleshot.train.networks.registry import NETWORKS, build_detector, build_network
 
 SIDE = 64
 POSTPROCESS = Postprocess(candidates=100, max_detections=20)

@@ -118,8 +118,8 @@ def test_ancestry_and_measurements_come_from_the_card(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_counts_as_its_graph_does(tmp_path: Path) -> None:
-    from singleshot.train.network_options import NetworkOptions
-    from singleshot.train.networks import build_detector
+    from singleshot.train.networks.options import NetworkOptions
+    from singleshot.train.networks.registry import build_detector
 
     card = Card(
         kind="checkpoint",

@@ -11,7 +11,7 @@ import torch
 
 from singleshot.runtime.errors import InputError
 from singleshot.tools.reference.reference_trunk import main
-from singleshot.train.lite0 import Lite0Trunk, load_imagenet_weights
+from singleshot.train.networks.lite0 import Lite0Trunk, load_imagenet_weights
 
 
 def test_its_maps_are_those_of_the_network(tmp_path: Path) -> None:

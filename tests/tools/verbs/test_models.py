@@ -7,7 +7,7 @@ import json
 import pytest
 
 from singleshot.tools.verbs.models import models
-from singleshot.train.networks import NETWORKS
+from singleshot.train.networks.registry import NETWORKS
 
 
 def test_json_has_every_network(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,8 +19,8 @@ from typer.testing import CliRunner, Result
 from singleshot.tests.places import VOC
 from singleshot.tools.verbs.evaluate import evaluate
 from singleshot.tools.verbs.train import _SETTINGS, train
-from singleshot.train import networks
 from singleshot.train.feed.batches import AugmentedImages
+from singleshot.train.networks import registry as networks
 from singleshot.train.settings import TrainSettings
 
 HORSES = "2009_000017"

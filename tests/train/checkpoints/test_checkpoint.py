@@ -12,8 +12,8 @@ import torch
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec
 from singleshot.runtime.errors import InputError
 from singleshot.train.checkpoints.checkpoint import NETWORK_PREFIX, load_checkpoint
-from singleshot.train.network_options import NetworkOptions
-from singleshot.train.networks import build_detector
+from singleshot.train.networks.options import NetworkOptions
+from singleshot.train.networks.registry import build_detector
 
 Content = dict[str, Any]
 CARD = Card(

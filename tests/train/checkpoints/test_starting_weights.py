@@ -16,8 +16,8 @@ from singleshot.runtime.card import CARD_KEY, Card, Origin, sha256_of_file
 from singleshot.runtime.errors import InputError
 from singleshot.train.checkpoints.checkpoint import FRAMES_KEY, NETWORK_PREFIX, load_checkpoint
 from singleshot.train.checkpoints.starting_weights import StartingWeights, load_starting_weights
-from singleshot.train.network_options import NetworkOptions
-from singleshot.train.networks import build_network, network_named
+from singleshot.train.networks.options import NetworkOptions
+from singleshot.train.networks.registry import build_network, network_named
 from singleshot.train.settings import train_settings
 
 ANIMALS = ("cat", "dog", "horse")

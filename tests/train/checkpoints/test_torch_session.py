@@ -9,8 +9,8 @@ import torch
 from singleshot.runtime.card import Card, Postprocess
 from singleshot.runtime.errors import InputError
 from singleshot.train.checkpoints.torch_session import TorchClassifierSession, TorchSession
-from singleshot.train.network_options import NetworkOptions
-from singleshot.train.networks import build_detector, build_network, input_of
+from singleshot.train.networks.options import NetworkOptions
+from singleshot.train.networks.registry import build_detector, build_network, input_of
 
 FRAMES = np.zeros((1, 64, 64, 3), np.uint8)
 OPTIONS = NetworkOptions(input_hw=(64, 64), class_count=2)

@@ -17,10 +17,10 @@ from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
-from singleshot.train.classifier import ClassAndBox
 from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.classifier_training import ClassifierTraining, classifier_targets
 from singleshot.train.learn.progressive_resizing import share_of_side, shrunk
+from singleshot.train.networks.classifier import ClassAndBox
 from singleshot.train.settings import TrainSettings, train_settings
 from singleshot.train.training import TrainingResult, train
 

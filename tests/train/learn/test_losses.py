@@ -12,10 +12,10 @@ from torchvision.models.detection import ssd as torchvision_ssd
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import box_convert
 
-from singleshot.train.default_boxes import DefaultBoxSettings, default_boxes
 from singleshot.train.learn.losses import multibox_loss
 from singleshot.train.learn.matching import Targets, match_default_boxes, match_targets
-from singleshot.train.ssd import Heads
+from singleshot.train.networks.default_boxes import DefaultBoxSettings, default_boxes
+from singleshot.train.networks.ssd import Heads
 
 VARIANCES = (0.1, 0.2)
 CLASSES = 4

@@ -12,8 +12,8 @@ from torchvision.models.detection._utils import BoxCoder, SSDMatcher
 from torchvision.ops import box_convert, box_iou
 
 from singleshot.runtime.detection import boxes as runtime_boxes
-from singleshot.train.default_boxes import DefaultBoxSettings, default_boxes
 from singleshot.train.learn.matching import encode_boxes, match_default_boxes, match_targets
+from singleshot.train.networks.default_boxes import DefaultBoxSettings, default_boxes
 
 VARIANCES = (0.1, 0.2)
 WORST_ENCODING = 2e-4

@@ -8,7 +8,7 @@ from torchvision.models.detection.ssd import SSDFeatureExtractorVGG
 
 from .branches import plain_branches
 from .default_boxes import DefaultBoxSettings
-from .network_options import NetworkOptions
+from .options import NetworkOptions
 from .ssd import SSD
 
 SSD300_LEAST_SIDE = 268

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.dataset import Dataset
-from ..runtime.errors import InputError
+from ...data.dataset import Dataset
+from ...runtime.errors import InputError
 from .box_coverage import MATCH_IOU, BoxCoverage, box_coverage
 from .default_boxes import DefaultBoxSettings, default_boxes
-from .network_options import NetworkOptions
-from .networks import build_detector, network_named
+from .options import NetworkOptions
+from .registry import build_detector, network_named
 
 MOST_OBJECTS = 10_000
 """Of more objects so many are taken, evenly over the split."""

@@ -10,7 +10,7 @@ import torch
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 
 from singleshot.runtime.errors import InputError
-from singleshot.train.default_boxes import DefaultBoxSettings, default_boxes
+from singleshot.train.networks.default_boxes import DefaultBoxSettings, default_boxes
 
 SSD300 = DefaultBoxSettings(
     scales=(0.1, 0.2, 0.375, 0.55, 0.725, 0.9, 1.075),

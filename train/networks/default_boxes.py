@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.errors import InputError
+from ...runtime.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)

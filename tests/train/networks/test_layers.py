@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from singleshot.train.layers import ConvNorm, Dropout, separable
+from singleshot.train.networks.layers import ConvNorm, Dropout, separable
 
 FLOAT32 = 1e-5
 """Folding multiplies weights before the sums instead of after."""

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from singleshot.runtime.errors import InputError
-from singleshot.train.network_options import NetworkOptions
-from singleshot.train.networks import build_detector, network_named
-from singleshot.train.ssd import SSD
+from singleshot.train.networks.options import NetworkOptions
+from singleshot.train.networks.registry import build_detector, network_named
+from singleshot.train.networks.ssd import SSD
 
 
 @pytest.fixture(scope="module")

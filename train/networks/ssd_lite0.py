@@ -9,7 +9,7 @@ from .branches import separable_branches
 from .default_boxes import DefaultBoxSettings
 from .layers import ConvNorm, separable
 from .lite0 import Lite0Trunk, load_imagenet_weights
-from .network_options import NetworkOptions
+from .options import NetworkOptions
 from .ssd import SSD
 
 # SSD300's scales for VOC (Liu et al. 2016, section 3.1: 0.2 to 0.9, and 0.1 on the finest map), evenly spaced from

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from singleshot.runtime.card import Card, Origin
 from singleshot.runtime.errors import InputError
-from singleshot.train import resnet50, resnet_dropout, ssd7, ssd300, ssd_lite0, ssd_resnet, vgg_lite
-from singleshot.train.branches import Branch
-from singleshot.train.default_boxes import DefaultBoxSettings
-from singleshot.train.network_options import NetworkOptions
-from singleshot.train.networks import NETWORKS, build_detector, build_network, network_named, options_of
-from singleshot.train.resnet_dropout import stages_1_and_2
-from singleshot.train.ssd import Heads
-from singleshot.train.ssd7 import Ssd7Trunk
-from singleshot.train.vgg_lite import VggJoint, VggJointNormalised
+from singleshot.train.networks import resnet50, resnet_dropout, ssd7, ssd300, ssd_lite0, ssd_resnet, vgg_lite
+from singleshot.train.networks.branches import Branch
+from singleshot.train.networks.default_boxes import DefaultBoxSettings
+from singleshot.train.networks.options import NetworkOptions
+from singleshot.train.networks.registry import NETWORKS, build_detector, build_network, network_named, options_of
+from singleshot.train.networks.resnet_dropout import stages_1_and_2
+from singleshot.train.networks.ssd import Heads
+from singleshot.train.networks.ssd7 import Ssd7Trunk
+from singleshot.train.networks.vgg_lite import VggJoint, VggJointNormalised
 
 CLASSES = 25
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from ..runtime.errors import InputError
+from ...runtime.errors import InputError
 from .default_boxes import DefaultBoxSettings
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.check.data_statistics import SIZE_EDGES
-from ..data.dataset import Dataset
-from ..runtime.detection.boxes import iou_matrix
+from ...data.check.data_statistics import SIZE_EDGES
+from ...data.dataset import Dataset
+from ...runtime.detection.boxes import iou_matrix
 from .default_boxes import DefaultBoxSettings
-from .network_options import NetworkOptions
-from .networks import build_detector, network_named
+from .options import NetworkOptions
+from .registry import build_detector, network_named
 
 MATCH_IOU = 0.5
 """The overlap from which on a default box learns an object."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from singleshot.runtime.errors import MissingDependencyError
-from singleshot.train.lite0 import Lite0Trunk, load_imagenet_weights
+from singleshot.train.networks.lite0 import Lite0Trunk, load_imagenet_weights
 
 
 @pytest.fixture(scope="module")

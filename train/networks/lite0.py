@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..runtime.require import require
+from ...runtime.require import require
 from .layers import ConvNorm
 
 # (blocks, kernel, stride of the first, expansion, output channels) per stage.

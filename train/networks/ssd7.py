@@ -9,7 +9,7 @@ from .branches import plain_branches
 from .classifier import Classifier
 from .default_boxes import DefaultBoxSettings
 from .layers import ConvNorm
-from .network_options import NetworkOptions
+from .options import NetworkOptions
 from .ssd import SSD
 
 _LAYERS = ((32, 5), (48, 3), (64, 3), (64, 3), (48, 3), (48, 3), (32, 3))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from .branches import plain_branches
 from .default_boxes import DefaultBoxSettings
 from .layers import ConvNorm
-from .network_options import NetworkOptions
+from .options import NetworkOptions
 from .resnet_dropout import STAGE_2_CHANNELS, stages_1_and_2
 from .ssd import SSD
 

@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from torch import nn
 
-from ..runtime.card import Card, InputSpec, Task
-from ..runtime.errors import InputError
+from ...runtime.card import Card, InputSpec, Task
+from ...runtime.errors import InputError
 from .default_boxes import DefaultBoxSettings
 from .lite0 import Lite0Trunk
-from .network_options import NetworkOptions
+from .options import NetworkOptions
 from .resnet50 import resnet50
 from .resnet_dropout import resnet_dropout
 from .ssd import SSD

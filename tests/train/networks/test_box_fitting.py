@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from singleshot.data.dataset import Dataset
 from singleshot.data.sample import Sample
 from singleshot.runtime.errors import InputError
-from singleshot.train.box_coverage import best_overlaps, box_coverage
-from singleshot.train.box_fitting import _Fitting, fit_default_boxes, fitted_boxes
-from singleshot.train.default_boxes import DefaultBoxSettings, default_boxes
-from singleshot.train.networks import network_named
+from singleshot.train.networks.box_coverage import best_overlaps, box_coverage
+from singleshot.train.networks.box_fitting import _Fitting, fit_default_boxes, fitted_boxes
+from singleshot.train.networks.default_boxes import DefaultBoxSettings, default_boxes
+from singleshot.train.networks.registry import network_named
 
 OWN = DefaultBoxSettings(scales=(0.2, 0.5, 0.9), aspect_ratios=((2.0,), (2.0, 3.0)))
 MAP_HWS = [(8, 6), (4, 3)]

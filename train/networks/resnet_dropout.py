@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .classifier import Classifier
 from .layers import ConvNorm, Dropout
-from .network_options import NetworkOptions
+from .options import NetworkOptions
 
 STAGE_2_CHANNELS = 512
 

@@ -8,7 +8,7 @@ import pytest
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import InputError
 from singleshot.tests.places import VOC_ROOT
-from singleshot.train.box_coverage import best_overlaps, box_coverage
+from singleshot.train.networks.box_coverage import best_overlaps, box_coverage
 
 
 def test_overlaps_by_hand() -> None:

@@ -8,7 +8,7 @@ from torch.nn import functional
 from torchvision.ops import box_convert, generalized_box_iou_loss
 
 from .classifier import ClassAndBox, Classifier, JointClassifier
-from .network_options import NetworkOptions
+from .options import NetworkOptions
 
 _CHANNELS = (32, 64, 128, 256)
 VGG_LEAST_SIDE = 2 ** len(_CHANNELS)

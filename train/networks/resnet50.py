@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from .classifier import Classifier
-from .network_options import NetworkOptions
+from .options import NetworkOptions
 
 
 def resnet50(options: NetworkOptions) -> Classifier:

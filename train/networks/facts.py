@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..runtime.card import Task
-from .network_options import NetworkOptions
-from .networks import NETWORKS, build_network
+from ...runtime.card import Task
+from .options import NetworkOptions
+from .registry import NETWORKS, build_network
 
 
 @dataclass(frozen=True, kw_only=True)
