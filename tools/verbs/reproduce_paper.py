@@ -11,8 +11,8 @@ import typer
 from ..terminal.exits import exit_codes
 
 if TYPE_CHECKING:
-    from ...train.paper import PaperPlan, PaperRun
-    from ...train.paper_runs import PaperRunner
+    from ...train.paper.plan import PaperPlan, PaperRun
+    from ...train.paper.runs import PaperRunner
 
 _Recipe = Annotated[
     str,
@@ -81,8 +81,8 @@ def reproduce_paper(
         require("matplotlib", extra="train", why="figures")
         from ...data.class_choice import chosen_classes
         from ...data.dataset import open_dataset
-        from ...train.paper import PaperPlan, parsed_networks, parsed_recipe, parsed_seeds
-        from ...train.paper_runs import CLASS_SEED, PaperRunner
+        from ...train.paper.plan import PaperPlan, parsed_networks, parsed_recipe, parsed_seeds
+        from ...train.paper.runs import CLASS_SEED, PaperRunner
 
         chosen = None if classes is None else chosen_classes(classes, data, seed=CLASS_SEED)
         names = open_dataset(data, class_names=chosen).class_names
@@ -104,7 +104,7 @@ def reproduce_paper(
 
 
 def _run(runner: PaperRunner, plan: PaperPlan) -> None:
-    from ...train.paper_report import write_paper_report
+    from ...train.paper.report import write_paper_report
 
     def say(run: PaperRun, number: int, count: int) -> None:
         write_paper_report(runner.out)

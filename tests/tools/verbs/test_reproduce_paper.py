@@ -10,8 +10,8 @@ import pytest
 
 from singleshot.tests.places import KAGGLE
 from singleshot.tools.verbs import reproduce_paper as reproduce_paper_verb
-from singleshot.train.paper import PaperRun
-from singleshot.train.paper_runs import PaperRunner
+from singleshot.train.paper.plan import PaperRun
+from singleshot.train.paper.runs import PaperRunner
 
 
 def test_runs_in_order_and_says_which(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calib.seed_interval import SeedMean
-from ..runtime.files import whole_file
-from ..runtime.require import require
-from .paper_results import FinishedRun, over_seeds
+from ...runtime.files import whole_file
+from ...runtime.require import require
+from .results import FinishedRun, over_seeds
+from .seed_interval import SeedMean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
-from ..runtime.errors import InputError
-from .augmentation_settings import AugmentationSettings
-from .configuration import follows
-from .networks.registry import input_of, network_named
-from .settings import TrainSettings, train_settings
+from ...runtime.errors import InputError
+from ..augmentation_settings import AugmentationSettings
+from ..configuration import follows
+from ..networks.registry import input_of, network_named
+from ..settings import TrainSettings, train_settings
 
 Round: TypeAlias = Literal["classification", "localization", "classes", "ablation"]
 Recipe: TypeAlias = Literal["paper", "modern", "progressive"]

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..calib.seed_interval import SeedMean, seed_mean
-from ..runtime.errors import InputError
-from ..runtime.files import whole_file
-from .networks.registry import NETWORKS
-from .paper import CLASSIFICATION, LOCALIZATION, PaperRun, Recipe, Round
-from .run_folder import RunFolder
+from ...runtime.errors import InputError
+from ...runtime.files import whole_file
+from ..networks.registry import NETWORKS
+from ..run_folder import RunFolder
+from .plan import CLASSIFICATION, LOCALIZATION, PaperRun, Recipe, Round
+from .seed_interval import SeedMean, seed_mean
 
 RUNS = "runs"
 LATE = 5

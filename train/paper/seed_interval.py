@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .records.bootstrap import Interval
+from ...calib.records.bootstrap import Interval
 
 # Quantiles 0.975 of Student's t for 1, 2, ... degrees of freedom; from then on that of 30 errs on the safe side.
 _T_975 = (

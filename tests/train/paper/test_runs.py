@@ -12,10 +12,10 @@ from singleshot.runtime.card import sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.feed.batches import AugmentedImages
-from singleshot.train.paper import PaperPlan, PaperRun
-from singleshot.train.paper_report import write_paper_report
-from singleshot.train.paper_results import RUNS, all_finished, load_boxes
-from singleshot.train.paper_runs import PaperRunner
+from singleshot.train.paper.plan import PaperPlan, PaperRun
+from singleshot.train.paper.report import write_paper_report
+from singleshot.train.paper.results import RUNS, all_finished, load_boxes
+from singleshot.train.paper.runs import PaperRunner
 
 NAMES = ("scorpion", "German shepherd", "basketball")
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from singleshot.calib.records.bootstrap import Interval
-from singleshot.calib.seed_interval import SeedMean
 from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.configuration import for_network
 from singleshot.train.networks.registry import NETWORKS
-from singleshot.train.paper import (
+from singleshot.train.paper.ablation import verdict
+from singleshot.train.paper.plan import (
     AUGMENTATIONS,
     CLASSIFICATION,
     LOCALIZATION,
@@ -29,9 +29,8 @@ from singleshot.train.paper import (
     parsed_seeds,
     settings_of,
 )
-from singleshot.train.paper_ablation import verdict
-from singleshot.train.paper_report import write_paper_report
-from singleshot.train.paper_results import (
+from singleshot.train.paper.report import write_paper_report
+from singleshot.train.paper.results import (
     RUNS,
     FinishedRun,
     all_finished,
@@ -41,6 +40,7 @@ from singleshot.train.paper_results import (
     save_boxes,
     save_finished,
 )
+from singleshot.train.paper.seed_interval import SeedMean
 
 RUN = PaperRun(
     round="classification",

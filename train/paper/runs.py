@@ -12,22 +12,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..data.class_choice import drawn_classes, drawn_names
-from ..data.dataset import Dataset, open_dataset
-from ..data.readers.find_reader import find_layout
-from ..data.splits import SEEDED_TRAIN, SEEDED_VAL
-from ..runtime.errors import CheckError, InputError
-from ..runtime.image_files import image_hw
-from .checkpoints.checkpoint import load_checkpoint
-from .checkpoints.torch_session import normalised_images
-from .feed.validation_batches import objects_of, validation_batches
-from .learn.classifier_training import classifier_targets
-from .networks.classifier import JointClassifier
-from .paper import BASES, PaperPlan, PaperRun, settings_of
-from .paper_results import RUNS, FinishedRun, is_finished, load_finished, save_boxes, save_finished
-from .run_folder import RunFolder
-from .settings import TrainSettings
-from .training import train
+from ...data.class_choice import drawn_classes, drawn_names
+from ...data.dataset import Dataset, open_dataset
+from ...data.readers.find_reader import find_layout
+from ...data.splits import SEEDED_TRAIN, SEEDED_VAL
+from ...runtime.errors import CheckError, InputError
+from ...runtime.image_files import image_hw
+from ..checkpoints.checkpoint import load_checkpoint
+from ..checkpoints.torch_session import normalised_images
+from ..feed.validation_batches import objects_of, validation_batches
+from ..learn.classifier_training import classifier_targets
+from ..networks.classifier import JointClassifier
+from ..run_folder import RunFolder
+from ..settings import TrainSettings
+from ..training import train
+from .plan import BASES, PaperPlan, PaperRun, settings_of
+from .results import RUNS, FinishedRun, is_finished, load_finished, save_boxes, save_finished
 
 CLASS_SEED = 0
 """Of the draw of fewer classes; the same for every seed of a run, so that seeds differ in training alone."""

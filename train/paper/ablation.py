@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..calib.records.bootstrap import Interval
-from ..calib.seed_interval import SeedMean
-from ..runtime.require import require
-from .paper import AUGMENTATIONS, NO_AUGMENTATION
-from .paper_results import FinishedRun, late_values
+from ...calib.records.bootstrap import Interval
+from ...runtime.require import require
+from .plan import AUGMENTATIONS, NO_AUGMENTATION
+from .results import FinishedRun, late_values
+from .seed_interval import SeedMean
 
 Ablation = dict[str, list[FinishedRun]]
 """Name of an augmentation -> its runs, one a seed; `none` is among them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from singleshot.calib.seed_interval import seed_mean
+from singleshot.train.paper.seed_interval import seed_mean
 
 
 def test_three_seeds_by_hand() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from .paper import PaperRun
-from .paper_results import FinishedRun
+from .plan import PaperRun
+from .results import FinishedRun
 
 
 def commands_of(finished: Iterable[FinishedRun]) -> list[str]:

@@ -9,20 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calib.seed_interval import SeedMean, seed_mean
-from ..runtime.files import whole_file
-from .paper import AUGMENTATIONS, NO_AUGMENTATION, OURS, PaperRun, Round
-from .paper_ablation import ablations, changes_against_none, verdict
-from .paper_commands import commands_of
-from .paper_figures import (
-    ablation_figure,
-    accuracy_figure,
-    boxes_figure,
-    classes_figure,
-    save_figure,
-    ssd_loss_figure,
-)
-from .paper_results import (
+from ...runtime.files import whole_file
+from .ablation import ablations, changes_against_none, verdict
+from .commands import commands_of
+from .figures import ablation_figure, accuracy_figure, boxes_figure, classes_figure, save_figure, ssd_loss_figure
+from .plan import AUGMENTATIONS, NO_AUGMENTATION, OURS, PaperRun, Round
+from .results import (
     LATE,
     FinishedRun,
     all_finished,
@@ -33,6 +25,7 @@ from .paper_results import (
     named_groups,
     over_seeds,
 )
+from .seed_interval import SeedMean, seed_mean
 
 REPORT = "results.md"
 
