@@ -16,9 +16,9 @@ from lightning.pytorch.callbacks import Callback
 from ..data.dataset import Dataset
 from ..runtime.errors import CheckError, InputError
 from ..runtime.require import require
+from .run.train import monitor_of, train
 from .search_space import dimensions_for, suggested_settings
 from .settings import TrainSettings, train_settings, with_newer_settings
-from .training import monitor_of, train
 
 if TYPE_CHECKING:
     import optuna

@@ -154,7 +154,7 @@ from pathlib import Path
 from singleshot.data.dataset import open_dataset
 from singleshot.train.learn.classifier_training import ClassifierTraining
 from singleshot.train.settings import TrainSettings
-from singleshot.train.training import train
+from singleshot.train.run.train import train
 
 untouched = ClassifierTraining.losses
 

@@ -17,9 +17,9 @@ from singleshot.tools.pages.tuning_report import save_tuning_report
 from singleshot.train import tuning
 from singleshot.train.configuration import load_settings
 from singleshot.train.networks.registry import network_named
+from singleshot.train.run.train import TrainingResult
 from singleshot.train.search_space import DIMENSIONS, dimensions_for, suggested_settings
 from singleshot.train.settings import TrainSettings, train_settings
-from singleshot.train.training import TrainingResult
 from singleshot.train.tuning import (
     Study,
     TrialReport,

@@ -21,11 +21,11 @@ from ...train.configuration import for_network
 from ...train.drawing import Drawing, chosen_drawing
 from ...train.feed.batches import Batch, leave_sigterm_to_the_run, training_batches
 from ...train.feed.epochs import ShuffledEpochs
-from ...train.freed_memory import keep_freed_memory
 from ...train.learn.training_module import Training
 from ...train.precision import resolved_precision
+from ...train.run.freed_memory import keep_freed_memory
+from ...train.run.train import TRAININGS, planned_card
 from ...train.settings import TrainSettings
-from ...train.training import TRAININGS, planned_card
 from .torchvision_pipeline import TorchvisionImages
 
 IN_MEMORY = "one batch in memory"

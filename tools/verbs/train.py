@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...data.dataset import Dataset
+    from ...train.run.train import TrainingResult
     from ...train.settings import TrainSettings
-    from ...train.training import TrainingResult
 
 _Network = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network; `singleshot models` lists them.")]
 _Data = Annotated[
@@ -218,7 +218,7 @@ class _Run:
         talk = Console(stderr=True)
         with _how_to_resume(out, talk):
             from ...train.distributed import announced_world
-            from ...train.training import train as train_network
+            from ...train.run.train import train as train_network
 
             settings = _settings(config, flags)
             names = None if self.classes is None else chosen_classes(self.classes, data, seed=settings.seed)
@@ -263,7 +263,7 @@ def _report(out: Path, dataset: Dataset, result: TrainingResult, talk: Console) 
 
     from ...calib.records.mistakes import review
     from ...train.checkpoints.checkpoint import open_checkpoint_session
-    from ...train.run_folder import RunFolder
+    from ...train.run.run_folder import RunFolder
     from ..pages.training_page import save_training_page
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

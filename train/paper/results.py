@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ...runtime.errors import InputError
 from ...runtime.files import whole_file
 from ..networks.registry import NETWORKS
-from ..run_folder import RunFolder
+from ..run.run_folder import RunFolder
 from .plan import CLASSIFICATION, LOCALIZATION, PaperRun, Recipe, Round
 from .seed_interval import SeedMean, seed_mean
 

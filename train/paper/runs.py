@@ -23,9 +23,9 @@ from ..checkpoints.torch_session import normalised_images
 from ..feed.validation_batches import objects_of, validation_batches
 from ..learn.classifier_training import classifier_targets
 from ..networks.classifier import JointClassifier
-from ..run_folder import RunFolder
+from ..run.run_folder import RunFolder
+from ..run.train import train
 from ..settings import TrainSettings
-from ..training import train
 from .plan import BASES, PaperPlan, PaperRun, settings_of
 from .results import RUNS, FinishedRun, is_finished, load_finished, save_boxes, save_finished
 

@@ -15,7 +15,7 @@ from singleshot.tests.places import VOC_ROOT
 from singleshot.tools.verbs import tune as tune_verb
 from singleshot.tools.verbs.tune import tune
 from singleshot.train import tuning
-from singleshot.train.training import TrainingResult
+from singleshot.train.run.train import TrainingResult
 
 pytest.importorskip("optuna")
 

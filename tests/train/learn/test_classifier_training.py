@@ -21,8 +21,8 @@ from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.classifier_training import ClassifierTraining, classifier_targets
 from singleshot.train.learn.progressive_resizing import share_of_side, shrunk
 from singleshot.train.networks.classifier import ClassAndBox
+from singleshot.train.run.train import TrainingResult, train
 from singleshot.train.settings import TrainSettings, train_settings
-from singleshot.train.training import TrainingResult, train
 
 Row = dict[str, str]
 

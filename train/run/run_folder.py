@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..runtime.errors import InputError
+from ...runtime.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import pytest
 _FAULTS = """
 import resource, sys
 import numpy as np
-from singleshot.train.freed_memory import keep_freed_memory
+from singleshot.train.run.freed_memory import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 for _ in range(3):

@@ -24,8 +24,8 @@ from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.detector_training import DetectorTraining
 from singleshot.train.learn.training_module import Progress, Validation
+from singleshot.train.run.train import TrainingResult, train
 from singleshot.train.settings import TrainSettings
-from singleshot.train.training import TrainingResult, train
 
 SETTINGS = TrainSettings(
     epochs=3, batch_size=4, height=64, width=64, validate_every=1, workers=0, pretrained=False, frozen_stages=0
@@ -49,7 +49,7 @@ from pathlib import Path
 from singleshot.data.dataset import open_dataset
 from singleshot.train.learn.detector_training import DetectorTraining
 from singleshot.train.settings import TrainSettings
-from singleshot.train.training import train
+from singleshot.train.run.train import train
 
 untouched = DetectorTraining.losses
 

@@ -20,9 +20,9 @@ from singleshot.runtime.shipped import shipped_detector
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.checkpoints.resuming import check_same_run
 from singleshot.train.feed.batches import AugmentedImages
-from singleshot.train.run_folder import RunFolder
+from singleshot.train.run.run_folder import RunFolder
+from singleshot.train.run.train import TrainingResult, train
 from singleshot.train.settings import TrainSettings
-from singleshot.train.training import TrainingResult, train
 
 CLASSES = ("horse", "dog")
 SETTINGS = TrainSettings(epochs=2, batch_size=4, height=64, width=64, validate_every=1, workers=0, precision="float32")
@@ -158,7 +158,7 @@ def test_a_folder_in_which_another_process_trains_is_refused(
     if resume:
         shutil.copytree(interrupted, out)
     begin = (
-        f"from pathlib import Path; from singleshot.train.run_folder import RunFolder\n"
+        f"from pathlib import Path; from singleshot.train.run.run_folder import RunFolder\n"
         f"with RunFolder(path=Path({str(out)!r})).claimed(resume={resume}):\n"
         f"    print('claimed', flush=True); input()"
     )
@@ -307,7 +307,7 @@ def test_images_that_the_device_holds_train_the_same(
     settings = SETTINGS.model_copy(update={"epochs": 1})
     losses = []
     for drawing in ("device", "resident"):
-        monkeypatch.setattr("singleshot.train.training.chosen_drawing", lambda _, drawing=drawing: drawing)
+        monkeypatch.setattr("singleshot.train.run.train.chosen_drawing", lambda _, drawing=drawing: drawing)
         run(animals_root, tmp_path / drawing, settings)
         losses.append(rows(tmp_path / drawing)[0]["loss"])
     assert losses[0] == losses[1]
