@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...runtime.files import whole_file
 from ...runtime.require import require
 from ...train.configuration import settings_text
-from ...train.tuning import Study, best_settings
+from ...train.tuning.study import Study, best_settings
 
 if TYPE_CHECKING:
     import optuna

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ...data.dataset import Dataset
     from ...train.settings import TrainSettings
-    from ...train.tuning import Study, TrialReport
+    from ...train.tuning.study import Study, TrialReport
 
 _WORKER = "--as-worker"
 
@@ -90,7 +90,7 @@ def tune(
 
         require("torch", extra="train", why="tuning")
         require("optuna", extra="scale", why="tuning")
-        from ...train.tuning import make_study, open_finished, run_trials, share_processors
+        from ...train.tuning.study import make_study, open_finished, run_trials, share_processors
         from ..pages.tuning_report import save_tuning_report
 
         base = _base(config, epochs)
@@ -123,7 +123,7 @@ def _print_best(best: optuna.trial.FrozenTrial, files: Sequence[Path], *, as_jso
 def _base(config: Path | None, epochs: int | None) -> TrainSettings:
     from ...train.configuration import load_settings
     from ...train.settings import train_settings
-    from ...train.tuning import settings_of_trial
+    from ...train.tuning.study import settings_of_trial
 
     base = train_settings(**(load_settings(config) if config else {}))
     return settings_of_trial(base, epochs=epochs or (None if config else _EPOCHS))

@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 from singleshot.tests.places import VOC_ROOT
 from singleshot.tools.verbs import tune as tune_verb
 from singleshot.tools.verbs.tune import tune
-from singleshot.train import tuning
 from singleshot.train.run.train import TrainingResult
+from singleshot.train.tuning import study as tuning
 
 pytest.importorskip("optuna")
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from ..data.dataset import Dataset
-from ..runtime.errors import CheckError, InputError
-from ..runtime.require import require
-from .run.train import monitor_of, train
+from ...data.dataset import Dataset
+from ...runtime.errors import CheckError, InputError
+from ...runtime.require import require
+from ..run.train import monitor_of, train
+from ..settings import TrainSettings, train_settings, with_newer_settings
 from .search_space import dimensions_for, suggested_settings
-from .settings import TrainSettings, train_settings, with_newer_settings
 
 if TYPE_CHECKING:
     import optuna

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..runtime.errors import InputError
-from .networks.registry import Network, network_named
-from .settings import TrainSettings, train_settings
+from ...runtime.errors import InputError
+from ..networks.registry import Network, network_named
+from ..settings import TrainSettings, train_settings
 
 if TYPE_CHECKING:
     import optuna

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.tools.pages.tuning_report import save_tuning_report
-from singleshot.train import tuning
 from singleshot.train.configuration import load_settings
 from singleshot.train.networks.registry import network_named
 from singleshot.train.run.train import TrainingResult
-from singleshot.train.search_space import DIMENSIONS, dimensions_for, suggested_settings
 from singleshot.train.settings import TrainSettings, train_settings
-from singleshot.train.tuning import (
+from singleshot.train.tuning import study as tuning
+from singleshot.train.tuning.search_space import DIMENSIONS, dimensions_for, suggested_settings
+from singleshot.train.tuning.study import (
     Study,
     TrialReport,
     best_settings,
