@@ -15,7 +15,7 @@ RUN_READY := $(RUN)/.ready-$(PY_VERSION)
 RUN_TESTS_READY := $(RUN)/.tests-ready-$(PY_VERSION)
 DEV_READY := $(DEV)/.ready-$(PY_VERSION)
 # Tests of what a deployed machine has; they run where neither torch nor onnx is.
-RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/test_rt_*.py tests/tools/test_demo*.py \
+RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/test_rt_*.py tests/tools/verbs/test_demo*.py \
   tests/tools/terminal/test_check_opencv.py tests/tools/terminal/test_exits.py tests/tools/verbs/test_bench.py \
   tests/tools/verbs/test_doctor.py)
 

@@ -1,4 +1,6 @@
-"""Writes the feature extractor that latency is compared with: `python -m singleshot.tools.reference.reference_trunk OUT.onnx`.
+"""Writes the feature extractor that latency is compared with.
+
+`python -m singleshot.tools.reference.reference_trunk OUT.onnx`.
 
 EfficientNet-Lite0 with its ImageNet weights at 320 x 320, without preprocessing, classifier or anything of a detector:
 [1, 3, 320, 320] float32 to the maps of stride 8, 16 and 32. `singleshot bench --compare` times it as it is.

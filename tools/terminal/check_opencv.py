@@ -1,4 +1,6 @@
-"""Says which system libraries OpenCV lacks, and the line that brings them: `python -m singleshot.tools.terminal.check_opencv`.
+"""Says which system libraries OpenCV lacks, and the line that brings them.
+
+`python -m singleshot.tools.terminal.check_opencv` prints it.
 
 The wheels of opencv-python bring most of what they need, but not the desktop's own libraries, and slim images of Linux
 lack those. Nothing else of singleshot is imported here that would fail for the same reason.
