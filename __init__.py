@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from singleshot.runtime.card import Card as Card
-    from singleshot.runtime.classifier import classify as classify
     from singleshot.runtime.detection.classifications import Classification as Classification
     from singleshot.runtime.detection.detections import Detections as Detections
     from singleshot.runtime.detection.letterbox import detect as detect
+    from singleshot.runtime.session import classify as classify
     from singleshot.runtime.session import open_session as open_session
 
 __version__ = "0.1.0"

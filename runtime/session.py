@@ -15,6 +15,7 @@ from .backends import BackendChoice, PrecisionChoice, choose_backend
 from .card import Card, InputSpec, Task
 from .detection.classifications import Classification
 from .detection.detections import Detections
+from .detection.letterbox import fit_frame
 from .errors import InputError
 from .runners.contract import FRAMES, check_contract, classifications_from_outputs, detections_from_outputs
 from .runners.runner import Outputs, Runner
@@ -233,3 +234,16 @@ def check_frames(frames: NDArray[np.uint8], spec: InputSpec, *, batch: int | Non
             f"got {frames.dtype} {list(frames.shape)}. "
             f"`singleshot.detect` and `singleshot.classify` fit a frame of any size."
         )
+
+
+def classify(session: Session, frame: NDArray[np.uint8]) -> Classification:
+    """Name the likeliest classes of one frame.
+
+    Args:
+        session: an open session of a classifier.
+        frame: [h, w, 3] uint8, BGR, any size.
+
+    Raises:
+        InputError: the frame has another type or shape, or the session is no classifier's.
+    """
+    return session.classify(fit_frame(frame, session.card.input)[np.newaxis])[0]

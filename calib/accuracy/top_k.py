@@ -13,10 +13,9 @@ from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
 from ...data.sample import Sample
 from ...data.usable_samples import Progress
-from ...runtime.classifier import classify
 from ...runtime.detection.classifications import TOP, Classification
 from ...runtime.errors import InputError
-from ...runtime.session import Session
+from ...runtime.session import Session, classify
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,11 @@ from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.require import require
 from ...runtime.runners.contract import FRAMES
-from ..range_estimators import limit_by
 from .choose_images import Look, Looked, Progress, Selection, choose_images
 from .domain_gap import Evidence
 from .image_pool import ImagePool, Named, sha256_of_pixels
 from .quantized_graph import tensors_to_measure
-from .ranges import RangeHistogram
+from .ranges import RangeHistogram, limit_by
 from .table import METHODS, CalibrationTable, ImagesRecord, Method, TensorRange
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
 from ...runtime.require import require
-from ..range_estimators import STEPS
 from .graph_blocks import GraphReading, blocks_of, name_of
+from .ranges import STEPS
 from .table import CalibrationTable, TensorRange
 
 if TYPE_CHECKING:

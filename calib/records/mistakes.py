@@ -12,11 +12,10 @@ from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
 from ...data.sample import Sample
 from ...data.usable_samples import Progress
-from ...runtime.classifier import classify
 from ...runtime.detection.boxes import iou_matrix
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import detect
-from ...runtime.session import Session
+from ...runtime.session import Session, classify
 from ..accuracy.average_precision import DetectionEvaluator, EvaluationResult
 from ..accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of
 from .detection_records import DetectionRecords

@@ -16,9 +16,8 @@ from ...runtime.runners.contract import classifications_from_outputs
 from ...runtime.session import open_session
 from ...train.checkpoints.checkpoint import Checkpoint
 from ...train.checkpoints.torch_session import TorchClassifierSession
-from ..graph_card import graph_card
 from ..graphs.classifier_tail import LOGITS, append_classifier_tail
-from ..graphs.graph_file import save_graph
+from ..graphs.graph_file import graph_card, save_graph
 from ..graphs.network_graph import FRAMES, network_graph
 from ..parity.classifications import ClassificationParity, compare_classifications
 

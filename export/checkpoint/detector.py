@@ -20,8 +20,7 @@ from ...runtime.files import whole_file
 from ...runtime.session import open_session
 from ...train.checkpoints.checkpoint import Checkpoint
 from ...train.checkpoints.torch_session import TorchSession
-from ..graph_card import graph_card
-from ..graphs.graph_file import save_graph
+from ..graphs.graph_file import graph_card, save_graph
 from ..graphs.network_graph import FRAMES, network_graph
 from ..graphs.tail import HEADS, append_onnx_tail
 from ..parity.detections import FramePair, Parity, compare_detections

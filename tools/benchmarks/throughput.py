@@ -18,8 +18,8 @@ from ...data.cache.image_cache import DecodedImages, ImageCache
 from ...data.dataset import Dataset
 from ...train.checkpoints.torch_session import normalised_images
 from ...train.configuration import for_network
-from ...train.drawing import Drawing, chosen_drawing
 from ...train.feed.batches import Batch, leave_sigterm_to_the_run, training_batches
+from ...train.feed.device_augmentation import Drawing, chosen_drawing
 from ...train.feed.epochs import ShuffledEpochs
 from ...train.learn.training_module import Training
 from ...train.precision import resolved_precision

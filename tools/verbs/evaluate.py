@@ -57,7 +57,6 @@ def evaluate(
 
     from ...calib.accuracy import evaluate as evaluation
     from ...calib.accuracy.top_k import AccuracyResult
-    from ..accuracy_table import print_accuracy
 
     talk = Console(stderr=True)
     with exit_codes(), _open_artefact(artefact, backend, trust=trust) as session:
@@ -186,3 +185,26 @@ def _figure(value: float | None, item: ClassResult) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if item.supported else f"({value:.3f})"
+
+
+def print_accuracy(result: AccuracyResult, *, title: str) -> None:
+    """Print top-1 and top-5 per class and over all images."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("class")
+    for heading in ("top-1", "top-5", "images"):
+        table.add_column(heading, justify="right")
+    for item in result.classes:
+        shares = ("-" if share is None else f"{share:.3f}" for share in (item.top1, item.top5))
+        table.add_row(escape(item.name), *shares, str(item.images))
+    table.add_section()
+    table.add_row("all images", f"{result.top1:.3f}", f"{result.top5:.3f}", str(result.images))
+    out = Console()
+    out.print(table)
+    if result.ambiguous:
+        out.print(
+            f"{result.ambiguous} images with objects of several classes, or of none, were left out.", highlight=False
+        )

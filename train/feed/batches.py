@@ -15,10 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from ...data.cache.image_cache import ImageSource
 from ..augmentation_settings import AugmentationSettings
-from ..drawing import Drawing
 from ..settings import TrainSettings
 from .augmentation import AugmentationPlan, augmented_image, plan_augmentation
-from .device_augmentation import PlannedImages, planned_images
+from .device_augmentation import Drawing, PlannedImages, planned_images
 from .epochs import Epochs
 
 Objects = list[tuple[Tensor, Tensor]]

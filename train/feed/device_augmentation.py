@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ...data.cache.image_cache import ImageCache
 from .augmentation import GREY, AugmentationPlan, input_from_image
 
 _FAR_PX = 1e6
@@ -151,3 +153,20 @@ def _limits_px(plan: AugmentationPlan, stored_hw: tuple[int, int]) -> tuple[floa
     if plan.within:
         return 0, 0, stored_hw[1], stored_hw[0]
     return -_FAR_PX, -_FAR_PX, _FAR_PX, _FAR_PX
+
+
+Drawing = Literal["workers", "device", "resident"]
+"""`workers`: image by image; `device`: whole batches, their pixels sent along; `resident`: likewise, of pixels that the
+device holds from the start."""
+
+
+_SHARE = 0.3
+"""Of a GPU's free memory that images may take."""
+
+
+def chosen_drawing(cache: ImageCache) -> Drawing:
+    """Choose for this machine: a CUDA GPU draws by itself, and holds all images where they fit beside the network."""
+    if not torch.cuda.is_available():
+        return "workers"
+    free, _ = torch.cuda.mem_get_info()
+    return "resident" if cache.pixels.nbytes <= _SHARE * free else "device"

@@ -26,26 +26,22 @@ from ...runtime.card import Card, InputSpec, Origin, Postprocess, Task
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.image_files import read_image_bgr
-from ..averaging import moving_average
-from ..checkpoint_files import WholeCheckpoints
 from ..checkpoints.resuming import check_same_run
 from ..checkpoints.starting_weights import StartingWeights, load_starting_weights
 from ..configuration import resolved_settings, with_fitted_boxes
 from ..distributed import announced_world, images_per_process, machines_and_devices
-from ..drawing import Drawing, chosen_drawing
 from ..feed.batches import AugmentedImage, training_batches
+from ..feed.device_augmentation import Drawing, chosen_drawing
 from ..feed.epochs import epochs_of
 from ..feed.survey import SplitSurvey
 from ..feed.training_images import OnLook, TrainingImages, open_training_images
 from ..learn.classifier_training import ClassifierTraining
 from ..learn.detector_training import DetectorTraining
 from ..learn.training_module import Training
-from ..metrics_table import MetricsTable
 from ..networks.registry import build_network, input_of, network_named, options_of
-from ..patience import Patience
 from ..precision import lightning_precision
 from ..settings import TrainSettings
-from .callbacks import TrainingProgress
+from .callbacks import MetricsTable, Patience, TrainingProgress, WholeCheckpoints, moving_average
 from .freed_memory import keep_freed_memory
 from .quiet_lightning import quiet_lightning
 from .run_folder import RunFolder

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singleshot.calib.int8.ranges import RangeHistogram
+from singleshot.calib.int8.ranges import RangeHistogram, limit_by
 from singleshot.calib.int8.table import METHODS, Method
-from singleshot.calib.range_estimators import limit_by
 
 UNIFORM = np.linspace(-1, 1, 100_001)
 OUTLIER = np.append(np.random.default_rng(0).normal(0, 1, 100_000), 100.0)

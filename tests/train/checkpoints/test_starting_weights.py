@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from singleshot.export.graph_card import graph_card
-from singleshot.export.graphs.graph_file import save_graph
+from singleshot.export.graphs.graph_file import graph_card, save_graph
 from singleshot.export.graphs.network_graph import network_graph
 from singleshot.runtime.card import CARD_KEY, Card, Origin, sha256_of_file
 from singleshot.runtime.errors import InputError

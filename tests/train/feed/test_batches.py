@@ -17,8 +17,8 @@ from singleshot.data.cache.building import open_image_cache
 from singleshot.data.cache.image_cache import ImageCache
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.train.augmentation_settings import AugmentationSettings
-from singleshot.train.drawing import Drawing, chosen_drawing
 from singleshot.train.feed.batches import AugmentedImages, Batch, PlannedBatch, training_batches
+from singleshot.train.feed.device_augmentation import Drawing, chosen_drawing
 from singleshot.train.feed.epochs import BalancedEpochs, ShuffledEpochs, epochs_of
 from singleshot.train.settings import TrainSettings
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from singleshot.train.averaging import moving_average
+from singleshot.train.run.callbacks import moving_average
 
 
 def averaged_after(values: list[float], *, decay: float) -> float:

@@ -11,7 +11,7 @@ import lightning
 import pytest
 import torch
 
-from singleshot.train.metrics_table import MetricsTable
+from singleshot.train.run.callbacks import MetricsTable
 
 
 def end_epoch(table: MetricsTable, epoch: int, *, validated: bool = False, **figures: float) -> None:

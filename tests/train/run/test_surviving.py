@@ -19,11 +19,11 @@ from torch import Tensor
 
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.train.checkpoint_files import WholeCheckpoints
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.detector_training import DetectorTraining
 from singleshot.train.learn.training_module import Progress, Validation
+from singleshot.train.run.callbacks import WholeCheckpoints
 from singleshot.train.run.train import TrainingResult, train
 from singleshot.train.settings import TrainSettings
 
