@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from singleshot.runtime.card import Card as Card
     from singleshot.runtime.detection.classifications import Classification as Classification
     from singleshot.runtime.detection.detections import Detections as Detections
-    from singleshot.runtime.detection.letterbox import detect as detect
     from singleshot.runtime.session import classify as classify
+    from singleshot.runtime.session import detect as detect
     from singleshot.runtime.session import open_session as open_session
 
 __version__ = "0.1.0"
@@ -19,8 +19,8 @@ _PUBLIC = {
     "Card": "runtime.card",
     "Classification": "runtime.detection.classifications",
     "Detections": "runtime.detection.detections",
-    "classify": "runtime.classifier",
-    "detect": "runtime.detection.letterbox",
+    "classify": "runtime.session",
+    "detect": "runtime.session",
     "open_session": "runtime.session",
 }
 

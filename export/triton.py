@@ -14,7 +14,8 @@ from ..runtime.card import Card
 from ..runtime.engines.engine_checks import check_engine, engine_of, graph_of, load_engine_card
 from ..runtime.errors import InputError
 from ..runtime.session import open_session
-from .inspection.inspect_artefact import TensorInfo, inspect_artefact
+from .inspection.facts import TensorInfo
+from .inspection.inspect_artefact import inspect_artefact
 
 MAX_BATCH = 8
 """Frames that Triton may put together where a graph leaves the batch open."""

@@ -21,12 +21,11 @@ from .errors import InputError
 
 if TYPE_CHECKING:
     from .card import BackendParity, Card
+from .precision import Precision
 
 Backend = Literal["onnxruntime", "openvino"]
 """Who can run a graph."""
 BackendChoice = Literal["auto", "onnxruntime", "openvino"]
-Precision = Literal["f32", "bf16"]
-"""What floating-point arithmetic is done in; where a graph says 8 bits, it is 8 bits in either."""
 PrecisionChoice = Literal["auto", "f32", "bf16"]
 
 BackendOption = Literal["auto", "onnxruntime", "openvino", "openvino:f32", "openvino:bf16"]

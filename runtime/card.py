@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -245,15 +243,6 @@ def postprocess_settings(**values: object) -> Postprocess:
         raise InputError(
             f"{name}: {first['msg'].replace('Input should be', 'expected')}, got {first['input']}."
         ) from error
-
-
-def sha256_of_file(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file's bytes, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _first_problem(error: ValidationError) -> str:

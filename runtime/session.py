@@ -12,13 +12,21 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from .backends import BackendChoice, PrecisionChoice, choose_backend
-from .card import Card, InputSpec, Task
+from .card import Card
 from .detection.classifications import Classification
 from .detection.detections import Detections
-from .detection.letterbox import fit_frame
+from .detection.letterbox import detections_to_frame, fit_frame
 from .errors import InputError
-from .runners.contract import FRAMES, check_contract, classifications_from_outputs, detections_from_outputs
-from .runners.runner import Outputs, Runner
+from .runners.contract import (
+    FRAMES,
+    Outputs,
+    check_contract,
+    check_frames,
+    check_task,
+    classifications_from_outputs,
+    detections_from_outputs,
+)
+from .runners.runner import Runner
 
 
 class Session(Protocol):
@@ -204,38 +212,6 @@ def _open_engine(
     return runner
 
 
-def check_task(card: Card, task: Task, *, source: str) -> None:
-    """Refuse an artefact of another task.
-
-    Raises:
-        InputError: the card says that it is another.
-    """
-    if card.task != task:
-        raise InputError(f"{source}: expected a {task}, got a {card.task}. Give one that was trained as a {task}.")
-
-
-def check_frames(frames: NDArray[np.uint8], spec: InputSpec, *, batch: int | None = None) -> None:
-    """Refuse frames that are not what the card says.
-
-    Args:
-        frames: what a session was given.
-        spec: the card's input.
-        batch: N where it is fixed.
-
-    Raises:
-        InputError: dtype or shape is another than [N, H, W, 3] uint8 of the card's height and width, or N is 0.
-    """
-    fits = (
-        frames.ndim == 4 and frames.shape[1:] == (spec.height, spec.width, 3) and len(frames) == (batch or len(frames))
-    )
-    if frames.dtype != np.uint8 or not fits or not len(frames):
-        raise InputError(
-            f"frames: expected uint8 [{batch or 'N'}, {spec.height}, {spec.width}, 3], "
-            f"got {frames.dtype} {list(frames.shape)}. "
-            f"`singleshot.detect` and `singleshot.classify` fit a frame of any size."
-        )
-
-
 def classify(session: Session, frame: NDArray[np.uint8]) -> Classification:
     """Name the likeliest classes of one frame.
 
@@ -247,3 +223,22 @@ def classify(session: Session, frame: NDArray[np.uint8]) -> Classification:
         InputError: the frame has another type or shape, or the session is no classifier's.
     """
     return session.classify(fit_frame(frame, session.card.input)[np.newaxis])[0]
+
+
+def detect(session: Session, frame: NDArray[np.uint8]) -> Detections:
+    """Find objects in one frame.
+
+    Args:
+        session: an open session.
+        frame: [h, w, 3] uint8, BGR, any size.
+
+    Returns:
+        Detections down to the card's score floor, boxes normalised to the frame.
+
+    Raises:
+        InputError: the frame has another type or shape.
+    """
+    fitted = fit_frame(frame, session.card.input)
+    found = session.run(fitted[np.newaxis])[0]
+    height, width = frame.shape[:2]
+    return detections_to_frame(found, session.card.input, height=height, width=width)

@@ -10,6 +10,8 @@ from .errors import InputError
 ShippedDetector = Literal["ssd_lite0_animals", "ssd_resnet"]
 
 _FOLDER = Path(__file__).parent / "shipped"
+CLIP = Path(__file__).parent.parent / "demo" / "dog.mp4"
+"""The demo's clip, which only a source checkout has."""
 
 
 def shipped_detector(name: ShippedDetector = "ssd_lite0_animals") -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from singleshot.tests.fixtures.animals import WriteVoc, write_animals
 from singleshot.tests.fixtures.voc_folder import VocFolder
 from singleshot.tests.places import CLIP, GRAPHS, KAGGLE, VOC_ROOT
 
@@ -118,3 +119,17 @@ def kaggle_root() -> Path:
 def kaggle_copy(tmp_path: Path, kaggle_root: Path) -> Path:
     """The same six, to be changed."""
     return Path(shutil.copytree(kaggle_root, tmp_path / "kaggle"))
+
+
+@pytest.fixture
+def write_voc(tmp_path: Path) -> WriteVoc:
+    """Give a function that lays out pictures as PASCAL VOC, from lists of `PICTURES` by split: `train_0` and on."""
+    return lambda splits: write_animals(tmp_path, splits)
+
+
+@pytest.fixture(scope="session")
+def animals_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 images to train on, 3 of them without a horse or a dog; 10 to validate on, with 10 horses."""
+    train = ["dog", "dog and two chairs, one difficult", "horse and two people", "cat"] * 3
+    val = ["two horses and two people", "dog"] * 5
+    return write_animals(tmp_path_factory.mktemp("animals"), {"train": train, "val": val})

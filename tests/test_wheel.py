@@ -75,7 +75,7 @@ def test_root_holds_no_stray_module() -> None:
 
 def test_no_module_is_loaded_twice() -> None:
     """A second copy of a module has its own classes, and `except InputError` misses the other's."""
-    for name in ("errors", "card", "session_onnxruntime"):
+    for name in ("errors", "card", "runners.onnxruntime_runner"):
         importlib.import_module(f"singleshot.runtime.{name}")
     importlib.import_module("singleshot.tools.cli")
     names_by_file: dict[Path, set[str]] = {}

@@ -9,9 +9,8 @@ from ...data.image_stream import check_same_classes, streamed_images
 from ...data.readers.find_reader import find_layout
 from ...data.usable_samples import Progress, no_usable_images
 from ...runtime.card import Card
-from ...runtime.detection.letterbox import detect
 from ...runtime.errors import InputError
-from ...runtime.session import Session
+from ...runtime.session import Session, detect
 from .average_precision import DetectionEvaluator, EvaluationResult
 
 

@@ -15,9 +15,10 @@ from ...data.dataset import Dataset
 from ...data.sample import Sample
 from ...data.splits import strata_from_classes
 from ...data.usable_samples import Found, image_or_problem, looked_at
-from ...runtime.card import InputSpec, sha256_of_file
+from ...runtime.card import InputSpec
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
+from ...runtime.files import sha256_of_file
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

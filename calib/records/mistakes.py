@@ -14,8 +14,7 @@ from ...data.sample import Sample
 from ...data.usable_samples import Progress
 from ...runtime.detection.boxes import iou_matrix
 from ...runtime.detection.detections import Detections
-from ...runtime.detection.letterbox import detect
-from ...runtime.session import Session, classify
+from ...runtime.session import Session, classify, detect
 from ..accuracy.average_precision import DetectionEvaluator, EvaluationResult
 from ..accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of
 from .detection_records import DetectionRecords

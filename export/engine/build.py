@@ -15,7 +15,7 @@ from ...runtime.engines.engine_checks import card_path_of
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import whole_file
 from ..gate.result import GateResult
-from ..inspection.inspect_artefact import load_graph, precision_of_graph
+from ..graphs.graph_file import load_graph, precision_of_graph
 from ..quantize.calibrated import QuantizationSettings
 from ..quantize.gated import gate_int8
 from ..quantize.quantize import Quantized, quantize

@@ -12,14 +12,15 @@ from typing import Literal
 
 import onnx
 
-from ...runtime.card import Card, Engine, Measurement, derived_origin, sha256_of_file
+from ...runtime.card import Card, Engine, Measurement, derived_origin
 from ...runtime.errors import CheckError, InputError
+from ...runtime.files import sha256_of_file
 from ...runtime.machine import installed_of, nvidia_gpus
 from ...runtime.session import open_session
 from ..graphs.cluster_tail import with_cluster_tail
 from ..graphs.fp16 import with_fp16_network
+from ..graphs.graph_file import precision_of_graph
 from ..graphs.product_convolutions import with_convolutions_for_products
-from ..inspection.inspect_artefact import precision_of_graph
 from .fixed_batch import with_batch
 from .plan import CompilerSettings, Plan, compile_plan
 from .plan_program import PlanProgram, read_plan_program

@@ -15,11 +15,11 @@ from ...runtime.card import Card, Measurement
 from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
-from ...runtime.engines.cuda import open_cuda
+from ...runtime.engines.open_cuda import open_cuda
 from ...runtime.errors import InputError
 from ...runtime.session import Session
 from ..gate.latency import latencies_ms
-from ..inspection.inspect_artefact import load_graph
+from ..graphs.graph_file import load_graph
 from ..parity.artefact import Artefact, open_artefact
 from ..parity.classifications import ClassificationParity
 from ..parity.detections import Parity

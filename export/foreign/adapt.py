@@ -14,11 +14,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess, sha256_of_file
+from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import whole_file
+from ...runtime.files import sha256_of_file, whole_file
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
 from ..parity.detections import FramePair, Parity, compare_detections

@@ -9,24 +9,26 @@ from typing import Literal
 import numpy as np
 
 from ...runtime.errors import InputError
+from .checks import (
+    FAR_OUTSIDE,
+    WELL_FORMED,
+    check_cells,
+    check_reading,
+    share_of_corners_in_order,
+    share_of_sizes_above_0,
+)
 from .graph import ForeignGraph, Outputs, output_shapes_text
 from .reading import (
-    FAR_OUTSIDE,
     ROUNDING,
-    WELL_FORMED,
     Activation,
     Array,
     Columns,
     Layout,
     Reading,
     activated,
-    check_cells,
-    check_reading,
     columns_from_text,
     decoded_boxes,
     grid_px,
-    share_of_corners_in_order,
-    share_of_sizes_above_0,
 )
 
 USUAL_STRIDES = (8, 16, 32)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import onnx
-from onnx import helper
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, helper
 
-from ...runtime.card import CARD_KEY, Card, derived_origin, sha256_of_file
+from ...runtime.card import CARD_KEY, Card, derived_origin
+from ...runtime.errors import InputError
+from ...runtime.files import sha256_of_file
 
 
 def save_graph(graph: onnx.ModelProto, card: Card, path: Path) -> None:
@@ -44,3 +48,65 @@ def graph_card(parent: Card, checkpoint_path: Path) -> Card:
             ),
         }
     )
+
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+_QUANTIZING = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
+
+
+def load_graph(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file; weights in files beside it are left there.
+
+    Raises:
+        InputError: the file is missing or is no ONNX graph.
+    """
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected an ONNX graph, got no such file.") from None
+    except OSError as error:
+        raise InputError(f"{path}: expected an ONNX graph, got {error.strerror}.") from error
+    except DecodeError:
+        model = onnx.ModelProto()
+    if not model.graph.node or not model.opset_import:
+        raise InputError(f"{path}: expected an ONNX graph, got a file that holds none. Export or download it again.")
+    return model
+
+
+def precision_of_graph(model: onnx.ModelProto) -> Precision:
+    """Tell the arithmetic: int8 where anything is quantized, else fp16 where a constant is, else fp32."""
+    nodes = all_nodes(model.graph)
+    if any(node.op_type in _QUANTIZING or node.op_type.startswith("QLinear") for node in nodes):
+        return "int8"
+    types = {item.data_type for item in model.graph.initializer}
+    types |= {
+        attribute.t.data_type
+        for node in nodes
+        for attribute in node.attribute
+        if attribute.type == onnx.AttributeProto.TENSOR
+    }
+    return "fp16" if TensorProto.FLOAT16 in types else "fp32"
+
+
+def all_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """List a graph's nodes, those of its branches and loops included."""
+    nodes = list(graph.node)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                nodes += all_nodes(attribute.g)
+            for branch in attribute.graphs:
+                nodes += all_nodes(branch)
+    return nodes
+
+
+def dtype_name(element_type: int) -> str:
+    """Say an ONNX element type as numpy does; types that numpy lacks keep ONNX's name."""
+    if element_type == TensorProto.STRING:
+        return "string"
+    try:
+        return str(helper.tensor_dtype_to_np_dtype(element_type))
+    except KeyError:
+        return str(TensorProto.DataType.Name(element_type)).lower()

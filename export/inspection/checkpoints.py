@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from ...runtime.card import sha256_of_file
+from ...runtime.files import sha256_of_file
 from ...train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ...train.checkpoints.torch_session import TorchClassifierSession, TorchSession
 from ..graphs.tail import HEADS
-from .inspect_artefact import Inspection, TensorInfo
+from .facts import Inspection, TensorInfo
 from .operations import Operations
 
 

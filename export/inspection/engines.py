@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...runtime.card import Engine, sha256_of_file
+from ...runtime.card import Engine
 from ...runtime.engines.engine_checks import TITLES, engine_of, graph_of, load_engine_card, stale_reason
+from ...runtime.files import sha256_of_file
 from ...runtime.runners.contract import Tensors, contract_inputs, contract_outputs
-from .inspect_artefact import Inspection, TensorInfo, inspect_artefact
+from .facts import Inspection, TensorInfo
+from .graphs import inspect_graph
 from .operations import Operations
 
 _ELSEWHERE = Operations(multiply_adds=0, counted=0, uncounted=1, note="The graph tells, which is not where it was.")
@@ -23,7 +25,7 @@ def inspect_engine(path: Path) -> Inspection:
     engine = engine_of(card, source=str(path))
     problem = stale_reason(path, card, None)
     graph = graph_of(path, engine)
-    parent = inspect_artefact(graph) if problem is None and graph.is_file() else None
+    parent = inspect_graph(graph) if problem is None and graph.is_file() else None
     convolutions = engine.plan_convolutions or engine.network_convolutions
     counts = [(f"convolution, {kind}", count) for kind, count in convolutions.items()]
     if engine.kernel_launches is not None:

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from ...runtime.card import Card, sha256_of_file
+from ...runtime.card import Card
 from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_heads
 from ...runtime.errors import InputError
+from ...runtime.files import sha256_of_file
 from ...runtime.require import require
-from ...runtime.runners.contract import contract_inputs, contract_outputs
-from ...runtime.runners.runner import TensorSpec
+from ...runtime.runners.contract import TensorSpec, contract_inputs, contract_outputs
 from ...runtime.session import Session, open_session
 from ..inspection.inspect_artefact import inspect_artefact
 from .raw_heads import HeadsOfFrame, RunsHeads, TorchHeads, open_graph_heads

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from ...calib.accuracy.average_precision import EvaluationResult
 from ...calib.accuracy.evaluate import evaluate, open_dataset_for
 from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
-from ...runtime.card import BackendParity, Card, sha256_of_file
+from ...runtime.card import BackendParity, Card
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import whole_file
+from ...runtime.files import sha256_of_file, whole_file
 from ...runtime.require import require
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16

@@ -10,7 +10,7 @@ import numpy as np
 from ...runtime.card import Measurement
 from ...runtime.detection.classifications import Classification
 from ...runtime.errors import CheckError
-from .detections import FP32, Tolerances
+from .tolerances import FP32, Tolerances
 
 
 @dataclass(frozen=True, kw_only=True)

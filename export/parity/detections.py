@@ -12,58 +12,7 @@ from ...runtime.card import Postprocess
 from ...runtime.detection.boxes import iou_matrix
 from ...runtime.detection.detections import Detections
 from ...runtime.errors import CheckError
-
-HEADS_TOLERANCE = 1e-4
-"""Largest absolute difference of a raw head: both sides compute in float32, in another order."""
-SCORE_TOLERANCE = 1e-4
-"""Of a matched detection. The softmax does not enlarge differences of its logits."""
-BOX_TOLERANCE = 1e-4
-"""Of a matched detection's corners, normalised. Offsets are multiplied by a variance of at most 1 and a box side."""
-TIE = 1e-3
-"""Scores or overlaps this close to each other or to a threshold may fall either way by rounding alone."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tolerances:
-    """How far two runs may be apart and still count as the same detector.
-
-    Args:
-        precision: of the coarser side.
-        heads: largest absolute difference of a raw head; None: heads are reported, not judged.
-        score: of a matched detection.
-        box: of a matched detection's corners, normalised; None: `iou` decides what matches.
-        iou: least overlap at which two detections of a class can be the same one.
-        tie: scores or overlaps this close to each other or to a threshold may fall either way.
-        least_score: detections below it on both sides are not judged.
-        unmatched_share: largest share of the judged detections that may be found by one side alone.
-        reason: why these, one sentence.
-    """
-
-    precision: str
-    heads: float | None
-    score: float
-    box: float | None
-    iou: float
-    tie: float
-    least_score: float = 0.0
-    unmatched_share: float = 0.0
-    reason: str
-
-    @staticmethod
-    def said(tolerance: float | None) -> str:
-        """Write one of them for a person."""
-        return "(reported, not judged)" if tolerance is None else f"(allowed {tolerance:.0e})"
-
-
-FP32 = Tolerances(
-    precision="fp32",
-    heads=HEADS_TOLERANCE,
-    score=SCORE_TOLERANCE,
-    box=BOX_TOLERANCE,
-    iou=0.0,
-    tie=TIE,
-    reason="Both sides compute in float32 and differ by the order of their sums alone.",
-)
+from .tolerances import FP32, Tolerances
 
 
 @dataclass(frozen=True, kw_only=True)

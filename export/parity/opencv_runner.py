@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
+from ...runtime.runners.contract import Outputs
 from ...runtime.runners.onnxruntime_runner import graph_facts
-from ...runtime.runners.runner import Outputs
 
 LEAST_MAJOR = 5
 """OpenCV 4 lacks operators of the tails."""

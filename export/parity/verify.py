@@ -18,61 +18,10 @@ from ...runtime.sources.frame import Frame
 from ...runtime.sources.open_source import open_source
 from .artefact import Artefact, open_artefact
 from .classifications import ClassificationParity, compare_classifications
-from .detections import (
-    FP32,
-    FrameMatch,
-    FramePair,
-    Parity,
-    Tolerances,
-    compare_detections,
-    match_detections,
-    pair_of_detections,
-)
+from .detections import FrameMatch, FramePair, Parity, compare_detections, match_detections, pair_of_detections
 from .proof_frames import FRAMES
 from .raw_heads import HeadsOfFrame
-
-# Measured on the shipped detector and VOC images: scores 4e-3 apart, least IoU 0.998, none unmatched.
-FP16 = Tolerances(
-    precision="fp16",
-    heads=None,
-    score=0.02,
-    box=None,
-    iou=0.9,
-    tie=2e-3,
-    least_score=0.1,
-    unmatched_share=0.02,
-    reason="float16 keeps 11 bits, 5e-4 of a value, and the roundings of some hundred layers add up. Below a score of "
-    "0.1 detections come and go with the last bit.",
-)
-# Measured likewise on `singleshot quantize` of the shipped detector: scores 0.08 apart, least IoU 0.55, none unmatched;
-# two quantizations without any tuning had 8 % and 14 % unmatched, and both are to fail.
-INT8 = Tolerances(
-    precision="int8",
-    heads=None,
-    score=0.2,
-    box=None,
-    iou=0.5,
-    tie=2e-2,
-    least_score=0.3,
-    unmatched_share=0.05,
-    reason="8 bits have 256 steps a tensor: scores and boxes move visibly, so the same object is asked for, not the "
-    "same number. What it costs in average precision, `singleshot evaluate` says.",
-)
-# Measured likewise, through OpenVINO: scores 0.08 apart, least IoU 0.80, 2 % unmatched.
-BF16 = Tolerances(
-    precision="bf16",
-    heads=None,
-    score=0.1,
-    box=None,
-    iou=0.7,
-    tie=2e-2,
-    least_score=0.2,
-    unmatched_share=0.05,
-    reason="bfloat16 keeps 8 bits, 4e-3 of a value: eight times the rounding of float16. Below a score of 0.2 "
-    "detections come and go with the last bit.",
-)
-TOLERANCES = {"fp32": FP32, "fp16": FP16, "bf16": BF16, "int8": INT8}
-"""By the coarser precision of the two."""
+from .tolerances import Tolerances, tolerances_for
 
 _INPUT_FIELDS = ("height", "width", "resize")
 """Colour order and normalisation are inside: their outcome is compared."""
@@ -236,12 +185,6 @@ def contract_differences(first: Artefact, second: Artefact) -> tuple[str, ...]:
             if left != right:
                 differences.append(f"{name}: {left} against {right}")
     return tuple(differences)
-
-
-def tolerances_for(first: Artefact, second: Artefact) -> Tolerances:
-    """Choose by the coarser precision of the two; two of the same coarse precision are still two roundings."""
-    order = list(TOLERANCES)
-    return TOLERANCES[max(first.precision, second.precision, key=order.index)]
 
 
 def sampled_frames(spec: str, count: int) -> tuple[list[Frame], tuple[str, ...]]:

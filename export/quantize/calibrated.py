@@ -29,7 +29,7 @@ from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.session import open_session
 from ..graphs.fp16 import with_fp16_network
-from ..inspection.inspect_artefact import precision_of_graph
+from ..graphs.graph_file import precision_of_graph
 
 MethodChoice = Literal["minmax", "percentile", "entropy", "mse", "auto"]
 

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import onnx
 
 from ...calib.int8.table import METHODS, save_table
-from ...runtime.card import BackendParity, sha256_of_file
-from ...runtime.files import whole_file
+from ...runtime.card import BackendParity
+from ...runtime.files import sha256_of_file, whole_file
 from ...runtime.image_files import read_image_bgr
 from ...runtime.session import open_session
 from ...runtime.sources.frame import Frame

@@ -18,9 +18,9 @@ from ...calib.int8.choose_images import Progress, Selection
 from ...calib.int8.quantized_graph import quantized_convolutions
 from ...calib.int8.table import Method, save_table
 from ...calib.records.disagreement import Answer, answers_to, disagreement
-from ...runtime.card import Card, Measurement, derived_origin, sha256_of_file
+from ...runtime.card import Card, Measurement, derived_origin
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import whole_file
+from ...runtime.files import sha256_of_file, whole_file
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
 from ..parity.proof_frames import generated_frames

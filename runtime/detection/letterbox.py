@@ -8,30 +8,10 @@ from numpy.typing import NDArray
 
 from ..card import InputSpec
 from ..errors import InputError
-from ..session import Session
 from .detections import Detections
 
 PADDING_GREY = 114
 """Value of the bars that `letterbox` adds."""
-
-
-def detect(session: Session, frame: NDArray[np.uint8]) -> Detections:
-    """Find objects in one frame.
-
-    Args:
-        session: an open session.
-        frame: [h, w, 3] uint8, BGR, any size.
-
-    Returns:
-        Detections down to the card's score floor, boxes normalised to the frame.
-
-    Raises:
-        InputError: the frame has another type or shape.
-    """
-    fitted = fit_frame(frame, session.card.input)
-    found = session.run(fitted[np.newaxis])[0]
-    height, width = frame.shape[:2]
-    return detections_to_frame(found, session.card.input, height=height, width=width)
 
 
 def fit_frame(frame: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:

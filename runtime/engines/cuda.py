@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ..errors import InputError, MissingDependencyError
-
-LayerName = Literal["cuda-python", "pycuda"]
-"""The packages that can be used, the first that is installed is."""
-
-_MODULES: dict[LayerName, str] = {"cuda-python": "cuda.bindings", "pycuda": "pycuda"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,42 +97,3 @@ class CudaLayer(Protocol):
 
     def close(self) -> None:
         """Let go of the GPU."""
-
-
-def installed_layers() -> tuple[LayerName, ...]:
-    """Name the packages that are installed, the preferred one first; none is imported."""
-    return tuple(name for name in get_args(LayerName) if _is_installed(_MODULES[name]))
-
-
-def open_cuda(layer: LayerName | None = None) -> CudaLayer:
-    """Find the GPU.
-
-    Args:
-        layer: the package to use; cuda-python where it is installed, else pycuda, if none is named.
-
-    Raises:
-        MissingDependencyError: no package is installed.
-        NoDeviceError: there is no GPU or no driver.
-    """
-    layers = installed_layers()
-    if layer is not None and layer not in layers:
-        raise InputError(f"CUDA layer: expected one that is installed ({', '.join(layers) or 'none'}), got {layer}.")
-    if not layers:
-        raise MissingDependencyError(
-            "running on a GPU needs the package 'cuda-python' or 'pycuda', and neither is installed. "
-            "pip install 'singleshot[rtx]' brings cuda-python, 'singleshot[pycuda]' the other."
-        )
-    if (layer or layers[0]) == "cuda-python":
-        from .cuda_python_layer import CudaPython
-
-        return CudaPython()
-    from .pycuda_layer import PyCuda
-
-    return PyCuda()
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # the package above it is not there
-        return False

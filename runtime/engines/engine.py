@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import DeviceError, InputError
-from ..runners.runner import TensorSpec
+from ..runners.contract import TensorSpec
 from .bindings import CollectedLog, ContextApi, EngineApi, RuntimeApi, RuntimeConfigApi, logger_of
 
 _DTYPES = {"FLOAT": "float32", "HALF": "float16"}

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..card import Card, Engine, card_from_json, sha256_of_file
+from ..card import Card, Engine, card_from_json
 from ..errors import InputError
+from ..files import sha256_of_file
 from ..machine import version_key
 from .ledger import is_in_ledger
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from ..errors import DeviceError, InputError, NoDeviceError
 from ..require import require
-from ..runners.contract import FRAMES, check_contract
-from ..runners.runner import Outputs, TensorSpec
+from ..runners.contract import FRAMES, Outputs, TensorSpec, check_contract
 from .bindings import ContextApi
-from .cuda import CudaLayer, LayerName, open_cuda
+from .cuda import CudaLayer
 from .engine import TensorRtEngine
 from .engine_checks import EngineDevice, check_engine, engine_of, graph_of, load_engine_card, rebuild_hint
+from .open_cuda import LayerName, open_cuda
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..card import Card
+from ..card import Card, InputSpec, Task
 from ..detection.classifications import TOP, Classification
 from ..detection.detections import Detections
 from ..detection.postprocess import greedy_survivors
 from ..errors import InputError
-from .runner import Outputs, TensorSpec
 
 FRAMES = "frames"
 EXACT = "exact"
 """Further output of the `cluster` tail: 0 where suppression has to be finished on the host."""
 EXPORT_AGAIN = "Export it again with `singleshot export`."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """An input or output of a graph.
+
+    Args:
+        dtype: in numpy's words, for example `uint8`.
+        shape: None where a dimension is free.
+    """
+
+    dtype: str
+    shape: tuple[int | None, ...]
+
 
 Tensors = Mapping[str, TensorSpec]
 
@@ -137,3 +151,39 @@ def _check_named(
 
 def _shape_text(shape: tuple[int | None, ...]) -> str:
     return f"[{', '.join('N' if size is None else str(size) for size in shape)}]"
+
+
+Outputs = Mapping[str, NDArray[Any]]
+"""A graph's outputs by name; their dtypes and shapes are those of the contract."""
+
+
+def check_task(card: Card, task: Task, *, source: str) -> None:
+    """Refuse an artefact of another task.
+
+    Raises:
+        InputError: the card says that it is another.
+    """
+    if card.task != task:
+        raise InputError(f"{source}: expected a {task}, got a {card.task}. Give one that was trained as a {task}.")
+
+
+def check_frames(frames: NDArray[np.uint8], spec: InputSpec, *, batch: int | None = None) -> None:
+    """Refuse frames that are not what the card says.
+
+    Args:
+        frames: what a session was given.
+        spec: the card's input.
+        batch: N where it is fixed.
+
+    Raises:
+        InputError: dtype or shape is another than [N, H, W, 3] uint8 of the card's height and width, or N is 0.
+    """
+    fits = (
+        frames.ndim == 4 and frames.shape[1:] == (spec.height, spec.width, 3) and len(frames) == (batch or len(frames))
+    )
+    if frames.dtype != np.uint8 or not fits or not len(frames):
+        raise InputError(
+            f"frames: expected uint8 [{batch or 'N'}, {spec.height}, {spec.width}, 3], "
+            f"got {frames.dtype} {list(frames.shape)}. "
+            f"`singleshot.detect` and `singleshot.classify` fit a frame of any size."
+        )

@@ -13,8 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from ..card import CARD_KEY, Card, card_from_json
 from ..errors import InputError
-from .contract import EXPORT_AGAIN, FRAMES
-from .runner import Outputs, TensorSpec
+from .contract import EXPORT_AGAIN, FRAMES, Outputs, TensorSpec
 
 _PROVIDERS = {"CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
 """In order of preference, with the word for reports."""

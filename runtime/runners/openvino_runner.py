@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends import Precision
 from ..errors import InputError
+from ..precision import Precision
 from ..require import require
-from .contract import EXPORT_AGAIN, FRAMES
+from .contract import EXPORT_AGAIN, FRAMES, Outputs
 from .onnxruntime_runner import check_threads, graph_facts
 from .openvino_ties import order_ties
-from .runner import Outputs
 
 if TYPE_CHECKING:
     import openvino

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..card import Card
-
-Outputs = Mapping[str, NDArray[Any]]
-"""A graph's outputs by name; their dtypes and shapes are those of the contract."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TensorSpec:
-    """An input or output of a graph.
-
-    Args:
-        dtype: in numpy's words, for example `uint8`.
-        shape: None where a dimension is free.
-    """
-
-    dtype: str
-    shape: tuple[int | None, ...]
+from .contract import Outputs, TensorSpec
 
 
 class Runner(Protocol):

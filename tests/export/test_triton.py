@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
-from singleshot.export.inspection.inspect_artefact import TensorInfo
+from singleshot.export.inspection.facts import TensorInfo
 from singleshot.export.triton import triton_config, write_triton_model
-from singleshot.runtime.card import Card, Engine, InputSpec, Postprocess, sha256_of_file
+from singleshot.runtime.card import Card, Engine, InputSpec, Postprocess
 from singleshot.runtime.engines.engine_checks import card_path_of
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.files import sha256_of_file
 
 
 def parsed(config: str) -> Any:

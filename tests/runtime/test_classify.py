@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from singleshot.runtime.detection.classifications import Classification
-from singleshot.runtime.detection.letterbox import detect
 from singleshot.runtime.detection.postprocess import classifications_from_logits
 from singleshot.runtime.detection.thresholds import thresholds_from_options
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.loop.run import FoundClass, run_pipeline
-from singleshot.runtime.session import classify, open_session
+from singleshot.runtime.session import classify, detect, open_session
 from singleshot.runtime.sinks.open_sinks import Sink, open_json_lines, open_recording
 from singleshot.runtime.sinks.overlay import draw_classes
 from singleshot.runtime.sources.open_source import open_source

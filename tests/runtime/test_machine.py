@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from singleshot.runtime import machine
-from singleshot.runtime.machine import Requirement
 
 X86 = "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx2 avx512f avx512_vnni amx_bf16 sse\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp i8mm bf16\n"
@@ -29,57 +28,6 @@ def test_features_that_matter(cpuinfo: str, features: tuple[str, ...]) -> None:
 def test_processor_s_name() -> None:
     assert machine.cpu_model(X86) == "Some CPU @ 2 GHz"
     assert machine.cpu_model("")
-
-
-@pytest.mark.parametrize(
-    ("line", "requirement"),
-    [
-        pytest.param("numpy>=1.26", Requirement(name="numpy", least="1.26", extra=""), id="base"),
-        pytest.param(
-            'onnx>=1.17; extra == "export"', Requirement(name="onnx", least="1.17", extra="export"), id="extra"
-        ),
-        pytest.param("torch ; extra == 'train'", Requirement(name="torch", least="", extra="train"), id="any version"),
-        pytest.param(
-            'singleshot[evaluate,export]; extra == "train"',
-            Requirement(name="singleshot", least="", extra="train", includes=("evaluate", "export")),
-            id="includes extras",
-        ),
-        pytest.param("@ not a requirement", None, id="another form"),
-    ],
-)
-def test_requirements_are_read(line: str, requirement: Requirement | None) -> None:
-    assert machine.read_requirement(line) == requirement
-
-
-def test_an_extra_takes_in_what_it_includes() -> None:
-    lines = ('onnx; extra == "export"', 'singleshot[export]; extra == "train"', 'torch; extra == "train"', "numpy")
-    requirements = [item for line in lines if (item := machine.read_requirement(line)) is not None]
-    extras = machine.extras_of(requirements)
-    assert {name: [item.name for item in items] for name, items in extras.items()} == {
-        "export": ["onnx"],
-        "train": ["onnx", "torch"],
-    }
-
-
-def test_extras_that_include_each_other_end() -> None:
-    lines = ('singleshot[b]; extra == "a"', 'singleshot[a]; extra == "b"', 'onnx; extra == "b"')
-    requirements = [item for line in lines if (item := machine.read_requirement(line)) is not None]
-    assert [item.name for item in machine.extras_of(requirements)["a"]] == ["onnx"]
-
-
-@pytest.mark.parametrize(
-    ("installed", "least", "is_met"),
-    [
-        pytest.param("1.18.0", "1.18", True, id="trailing zero"),
-        pytest.param("1.9", "1.18", False, id="numbers, not letters"),
-        pytest.param("2.0rc1", "1.18", True, id="a candidate"),
-        pytest.param("2.1+cpu", "2.1", True, id="a local build"),
-        pytest.param(None, "", False, id="absent"),
-    ],
-)
-def test_versions_that_fit(monkeypatch: pytest.MonkeyPatch, installed: str | None, least: str, is_met: bool) -> None:
-    monkeypatch.setattr(machine, "version_of", lambda _: installed)
-    assert Requirement(name="any", least=least, extra="").is_met is is_met
 
 
 def test_packages_are_found_without_importing() -> None:

@@ -9,9 +9,8 @@ import pytest
 
 from singleshot.runtime.detection.boxes import iou_matrix
 from singleshot.runtime.detection.detections import Detections
-from singleshot.runtime.detection.letterbox import detect
 from singleshot.runtime.image_files import read_image_bgr
-from singleshot.runtime.session import Session, open_session
+from singleshot.runtime.session import Session, detect, open_session
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.runtime.sources.open_source import open_source
 from singleshot.tests.places import FIXTURES, ROOT

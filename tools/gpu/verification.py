@@ -22,16 +22,19 @@ from ...export.engine.plan import BatchProfile, CompilerSettings
 from ...export.engine.tensorrt_api import MODULES, Backend
 from ...export.gate.latency import latencies_ms
 from ...export.parity.detections import Parity, compare_detections, pair_of_detections
-from ...export.parity.verify import TOLERANCES, sampled_frames
+from ...export.parity.tolerances import TOLERANCES
+from ...export.parity.verify import sampled_frames
 from ...runtime.card import Card
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
-from ...runtime.engines.cuda import CudaDevice, CudaLayer, LayerName, installed_layers, open_cuda
+from ...runtime.engines.cuda import CudaDevice, CudaLayer
+from ...runtime.engines.open_cuda import LayerName, installed_layers, open_cuda
 from ...runtime.engines.tensorrt_runner import TensorRtRunner
 from ...runtime.errors import CheckError, SingleshotError
 from ...runtime.machine import installed_of, nvidia_gpus
+from ...runtime.runners.contract import check_task
 from ...runtime.runners.onnxruntime_runner import OnnxRuntimeRunner
-from ...runtime.session import GraphSession, Session, check_task
+from ...runtime.session import GraphSession, Session
 
 PACKAGES = ("tensorrt", "tensorrt-rtx", "cuda-python", "cuda-bindings", "pycuda", "onnxruntime", "onnxruntime-gpu")
 BATCHES = (BatchProfile(), BatchProfile(least=1, best=4, most=8))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...export.inspection.inspect_artefact import Inspection
+from ...export.inspection.facts import Inspection
 from ...runtime.card import Card, Engine, Measurement
 
 

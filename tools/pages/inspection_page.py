@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from ...export.inspection.inspect_artefact import Inspection
+from ...export.inspection.facts import Inspection
 from ...runtime.errors import InputError
 from ...runtime.files import whole_file
 from .inspection_facts import Section, facts_of

@@ -14,6 +14,7 @@ from ... import __version__
 from ...runtime import machine
 from ...runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 from .check_opencv import check_opencv
+from .requirements import Requirement, extras_of, requirements_of
 
 State = Literal["ok", "none", "warning", "broken"]
 
@@ -47,7 +48,7 @@ def examine() -> list[Finding]:
     checks: list[Callable[[], Finding]] = [_encoder, _cameras, _nvidia, _tensorrt, _cuda_layer, _openvino]
     if works:
         checks += [_backends, _display, _shipped_detector]
-    return [*findings, *(check() for check in checks), *extras_findings(machine.requirements_of())]
+    return [*findings, *(check() for check in checks), *extras_findings(requirements_of())]
 
 
 def onnxruntime_finding() -> Finding:
@@ -96,7 +97,7 @@ def opencv_finding() -> Finding:
     return Finding(name="OpenCV", state="ok", found=packages or cv2.__version__)
 
 
-def extras_findings(requirements: tuple[machine.Requirement, ...]) -> list[Finding]:
+def extras_findings(requirements: tuple[Requirement, ...]) -> list[Finding]:
     """Say of each extra whether it is installed, and which line brings it.
 
     Args:
@@ -106,7 +107,7 @@ def extras_findings(requirements: tuple[machine.Requirement, ...]) -> list[Findi
         found = "not known: singleshot runs from its folder and is not installed"
         return [Finding(name="extras", state="none", found=found, advice="pip install . in its folder installs it.")]
     findings = []
-    for extra, packages in machine.extras_of(requirements).items():
+    for extra, packages in extras_of(requirements).items():
         lacking = [_wanted(package) for package in packages if not package.is_met]
         state: State = "none" if lacking else "ok"
         found = (
@@ -136,7 +137,7 @@ def _processor() -> Finding:
 
 def _base_packages() -> Finding:
     """Look at the versions of what the base needs; two of them have findings of their own as well."""
-    base = [item for item in machine.requirements_of() if not item.extra]
+    base = [item for item in requirements_of() if not item.extra]
     elsewhere = {"onnxruntime", "opencv-python"}  # other packages may stand in for these
     wrong = [item for item in base if not item.is_met and (item.name not in elsewhere or item.installed)]
     if not base:
@@ -218,7 +219,7 @@ def _tensorrt() -> Finding:
 
 def _cuda_layer() -> Finding:
     """Say through which package an engine would reach the GPU."""
-    from ...runtime.engines.cuda import open_cuda
+    from ...runtime.engines.open_cuda import open_cuda
 
     name = "CUDA layer"
     try:
@@ -258,8 +259,7 @@ def _shipped_detector() -> Finding:
     """Run the shipped detector once on a grey frame: the whole way from frame to detections."""
     import numpy as np
 
-    from ...runtime.detection.letterbox import detect
-    from ...runtime.session import open_session
+    from ...runtime.session import detect, open_session
     from ...runtime.shipped import shipped_detector
 
     name = "shipped detector"
@@ -280,5 +280,5 @@ def _listed(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}".strip() for name, version in versions.items())
 
 
-def _wanted(requirement: machine.Requirement) -> str:
+def _wanted(requirement: Requirement) -> str:
     return f"{requirement.name}>={requirement.least}" if requirement.least else requirement.name

@@ -10,10 +10,10 @@ import typer
 
 from ...runtime.backends import BackendOption
 from ...runtime.errors import InputError
+from ...runtime.shipped import CLIP
 from ..terminal.backend_option import BackendFlag
 from ..terminal.check_opencv import check_opencv
 from ..terminal.exits import exit_codes
-from .demo import CLIP
 
 if TYPE_CHECKING:
     from rich.table import Table

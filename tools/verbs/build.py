@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from ...runtime.errors import InputError
+from ...runtime.shipped import CLIP
 from ..terminal.exits import exit_codes
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ...export.engine.plan import BatchProfile, ParserProblem
     from ...export.engine.stage import Checks
 
-CLIP = Path(__file__).parent.parent / "demo" / "dog.mp4"
 """Real frames where none are named; a wheel does not bring it."""
 _WITH_REBUILDING = {"graph", "rebuild_stale", "data", "split", "max_drop", "frames", "timing_cache", "as_json"}
 """Options that are not of the card."""

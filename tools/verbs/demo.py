@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...runtime.errors import InputError
+from ...runtime.shipped import CLIP
 from ..terminal.backend_option import BackendFlag
 from ..terminal.check_opencv import check_opencv
 from ..terminal.detection_run import DetectionOptions, run_detection
 from ..terminal.exits import exit_codes
 
-CLIP = Path(__file__).parent.parent / "demo" / "dog.mp4"
 OUT = Path("demo_out")
 
 

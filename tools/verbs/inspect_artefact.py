@@ -11,7 +11,7 @@ import typer
 from ..terminal.exits import exit_codes
 
 if TYPE_CHECKING:
-    from ...export.inspection.inspect_artefact import Inspection
+    from ...export.inspection.facts import Inspection
 
 _SHOWN_OPERATORS = 12
 

@@ -41,13 +41,12 @@ def verify_on_gpu(
       tools/verify_on_gpu.sh --model animals.onnx --int8-model animals.int8.onnx --frames clip.mp4
     """
     with exit_codes():
-        from ...runtime.engines.cuda import open_cuda
+        from ...runtime.engines.open_cuda import open_cuda
         from ...runtime.errors import InputError, NoDeviceError
         from ...runtime.files import whole_file
         from ...runtime.require import require
-        from ...runtime.shipped import shipped_detector
+        from ...runtime.shipped import CLIP, shipped_detector
         from ..gpu.report import gpu_report
-        from .demo import CLIP
 
         if out.suffix != ".md":
             raise InputError(f"{out}: expected a name that ends in .md, got {out.suffix or 'none'}.")

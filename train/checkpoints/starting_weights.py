@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...runtime.card import CARD_KEY, Card, Origin, card_from_json, derived_origin, sha256_of_file
+from ...runtime.card import CARD_KEY, Card, Origin, card_from_json, derived_origin
 from ...runtime.errors import InputError
+from ...runtime.files import sha256_of_file
 from ...runtime.require import require
 from ..networks.layers import ConvNorm
 from ..networks.registry import input_of, network_named

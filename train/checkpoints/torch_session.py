@@ -16,7 +16,7 @@ from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import classifications_from_logits, detections_from_heads
 from ...runtime.errors import InputError
-from ...runtime.session import check_frames
+from ...runtime.runners.contract import check_frames
 from ..networks.ssd import SSD, Heads
 
 

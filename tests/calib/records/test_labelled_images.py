@@ -11,7 +11,8 @@ import pytest
 
 from singleshot.calib.records.labelled_images import drawn_images, halves
 from singleshot.data.dataset import Dataset, open_dataset
-from singleshot.runtime.card import InputSpec, sha256_of_file
+from singleshot.runtime.card import InputSpec
+from singleshot.runtime.files import sha256_of_file
 
 if TYPE_CHECKING:
     from singleshot.tests.fixtures.voc_folder import VocFolder

@@ -18,9 +18,10 @@ from singleshot.export.checkpoint import detector as detector_graph
 from singleshot.export.checkpoint.export import export_checkpoint
 from singleshot.export.graphs import network_graph
 from singleshot.export.parity.detections import Parity, compare_detections, pair_of_detections
-from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, Postprocess, sha256_of_file
+from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, Postprocess
 from singleshot.runtime.detection.letterbox import fit_frame
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.tests.places import PHOTOS

@@ -23,8 +23,9 @@ from singleshot.export.engine.tensorrt_api import TensorRt
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.fp16 import with_fp16_network
 from singleshot.export.graphs.graph_file import save_graph
-from singleshot.runtime.card import Card, card_from_json, sha256_of_file
+from singleshot.runtime.card import Card, card_from_json
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
 

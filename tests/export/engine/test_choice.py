@@ -25,10 +25,11 @@ from singleshot.export.engine.stage import Checks
 from singleshot.export.inspection.engines import inspect_engine
 from singleshot.export.parity import artefact
 from singleshot.export.quantize.quantize import quantize
-from singleshot.runtime.card import Card, Measurement, sha256_of_file
+from singleshot.runtime.card import Card, Measurement
 from singleshot.runtime.engines.engine_checks import card_path_of, load_engine_card
 from singleshot.runtime.engines.ledger import is_in_ledger
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.session import Session, open_session
 from singleshot.tests.export.engine.test_matrix import graph_of
 from singleshot.tools.pages.inspection_facts import facts_of

@@ -16,8 +16,9 @@ from singleshot.export.foreign.adapt import Adaptation, ForeignInput, adapt_dete
 from singleshot.export.foreign.guess import Told
 from singleshot.export.foreign.reading import candidates_from_outputs
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
-from singleshot.runtime.card import Postprocess, sha256_of_file
+from singleshot.runtime.card import Postprocess
 from singleshot.runtime.errors import CheckError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.session import open_session
 
 from .foreign_models import (

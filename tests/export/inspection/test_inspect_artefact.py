@@ -14,8 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
 from singleshot.export.inspection.operations import count_operations
-from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin, sha256_of_file
+from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Measurement, Origin
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.tools.pages.inspection_facts import facts_of
 from singleshot.tools.pages.inspection_page import page_of, save_page
 

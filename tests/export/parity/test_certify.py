@@ -14,8 +14,9 @@ from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
 from singleshot.export.parity import certify as certification
 from singleshot.export.parity.certify import LabelledData, certify, precisions_of, write_parities
-from singleshot.runtime.card import Origin, sha256_of_file
+from singleshot.runtime.card import Origin
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.small_detector import CARD
 

@@ -18,7 +18,6 @@ from singleshot.export.parity import verify as verification
 from singleshot.export.parity.artefact import open_artefact
 from singleshot.export.parity.classifications import ClassificationParity
 from singleshot.export.parity.detections import (
-    FP32,
     FramePair,
     Parity,
     compare_detections,
@@ -26,7 +25,8 @@ from singleshot.export.parity.detections import (
     pair_of_detections,
 )
 from singleshot.export.parity.runners import split_runner
-from singleshot.export.parity.verify import BF16, FP16, INT8, Verification, sampled_frames, tolerances_for, verify
+from singleshot.export.parity.tolerances import BF16, FP16, FP32, INT8, tolerances_for
+from singleshot.export.parity.verify import Verification, sampled_frames, verify
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import CheckError, InputError

@@ -20,8 +20,9 @@ from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
 from singleshot.export.quantize.calibrated import QuantizationSettings, calibrate, open_parent
 from singleshot.export.quantize.quantize import Quantized, convert_to_fp16, quantize
-from singleshot.runtime.card import BackendParity, Measurement, sha256_of_file
+from singleshot.runtime.card import BackendParity, Measurement
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import CARD as HOSTILE_CARD

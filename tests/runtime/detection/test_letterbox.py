@@ -17,12 +17,11 @@ from singleshot.runtime.detection.letterbox import (
     PADDING_GREY,
     boxes_to_frame,
     boxes_to_input,
-    detect,
     detections_to_frame,
     fit_frame,
 )
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.session import open_session
+from singleshot.runtime.session import detect, open_session
 
 ROUND_TRIP = 2e-4
 """Of a frame's side: two float32 mappings at an aspect ratio of up to 30."""

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from singleshot.runtime.engines import cuda as cuda_layer
-from singleshot.runtime.engines.cuda import CudaLayer, LayerName, installed_layers, open_cuda
+from singleshot.runtime.engines import open_cuda as cuda_opening
+from singleshot.runtime.engines.cuda import CudaLayer
+from singleshot.runtime.engines.open_cuda import LayerName, installed_layers, open_cuda
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 
 from .fake_cuda import FakeGpu, cudart_of
@@ -18,7 +19,7 @@ from .fake_pycuda import pycuda_of
 
 
 def open_layer(monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu, layer: LayerName) -> CudaLayer:
-    monkeypatch.setattr(cuda_layer, "installed_layers", lambda: ("cuda-python", "pycuda"))
+    monkeypatch.setattr(cuda_opening, "installed_layers", lambda: ("cuda-python", "pycuda"))
     monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cudart_of(gpu))
     monkeypatch.setitem(sys.modules, "pycuda.driver", pycuda_of(gpu))
     return open_cuda(layer)
@@ -121,14 +122,14 @@ def test_no_gpu(monkeypatch: pytest.MonkeyPatch, layer: LayerName) -> None:
 
 
 def test_pycuda_that_cannot_be_imported_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_layer, "installed_layers", lambda: ("pycuda",))
+    monkeypatch.setattr(cuda_opening, "installed_layers", lambda: ("pycuda",))
     monkeypatch.setattr("importlib.import_module", _raising(ImportError("libcuda.so.1: cannot open")))
     with pytest.raises(NoDeviceError, match=r"pycuda cannot be imported: libcuda\.so\.1: cannot open"):
         open_cuda()
 
 
 def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda_layer, "installed_layers", tuple)
+    monkeypatch.setattr(cuda_opening, "installed_layers", tuple)
     with pytest.raises(MissingDependencyError, match=r"'cuda-python' or 'pycuda', and neither is installed.*\[rtx\]"):
         open_cuda()
     with pytest.raises(InputError, match=r"expected one that is installed \(none\), got pycuda"):
@@ -137,7 +138,7 @@ def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_cuda_python_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"cuda.bindings": object(), "pycuda": object()}
-    monkeypatch.setattr(cuda_layer, "find_spec", found.get)
+    monkeypatch.setattr(cuda_opening, "find_spec", found.get)
     assert installed_layers() == ("cuda-python", "pycuda")
     del found["cuda.bindings"]
     assert installed_layers() == ("pycuda",)

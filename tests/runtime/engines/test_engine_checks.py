@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from singleshot.runtime.card import Card, Engine, InputSpec, Origin, sha256_of_file
+from singleshot.runtime.card import Card, Engine, InputSpec, Origin
 from singleshot.runtime.engines.engine_checks import (
     EngineDevice,
     card_path_of,
@@ -18,6 +18,7 @@ from singleshot.runtime.engines.engine_checks import (
 )
 from singleshot.runtime.engines.ledger import add_to_ledger
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.files import sha256_of_file
 
 PLAN = b"a plan"
 RTX = EngineDevice(compiler="tensorrt_rtx", version="1.7.1", gpu="NVIDIA RTX 4070", compute_capability="8.9")

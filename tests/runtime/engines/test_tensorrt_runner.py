@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from singleshot.runtime.engines.cuda import LayerName
+from singleshot.runtime.engines.open_cuda import LayerName
 from singleshot.runtime.engines.tensorrt_runner import TensorRtRunner
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError
 from singleshot.runtime.session import open_session

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from singleshot.runtime.detection.letterbox import detect
 from singleshot.runtime.errors import InputError, MissingDependencyError
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.runners import openvino_runner as session_openvino
 from singleshot.runtime.runners.openvino_runner import OpenVinoRunner
-from singleshot.runtime.session import open_session
+from singleshot.runtime.session import detect, open_session
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.tests.places import PHOTOS
 from singleshot.tests.runtime.test_session import SIDE, quarters

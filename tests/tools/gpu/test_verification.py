@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from singleshot.runtime.engines import cuda as cuda_layer
+from singleshot.runtime.engines import open_cuda as cuda_opening
 from singleshot.runtime.engines.cuda import CudaDevice
 from singleshot.runtime.errors import CheckError, InputError, NoDeviceError
 from singleshot.runtime.runners.onnxruntime_runner import OnnxRuntimeRunner
@@ -24,7 +24,7 @@ from singleshot.tools.gpu.verification import GpuVerification, Step, time_copies
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
     gpu = FakeGpu()
-    monkeypatch.setattr(cuda_layer, "installed_layers", lambda: ("cuda-python",))
+    monkeypatch.setattr(cuda_opening, "installed_layers", lambda: ("cuda-python",))
     monkeypatch.setattr(gpu_verification, "installed_layers", lambda: ("cuda-python",))
     monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cudart_of(gpu))
     return gpu

@@ -10,10 +10,9 @@ import pytest
 from onnx import numpy_helper
 
 from singleshot.export.inspection.operations import count_operations
-from singleshot.runtime.detection.letterbox import detect
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.image_files import read_image_bgr
-from singleshot.runtime.session import open_session
+from singleshot.runtime.session import detect, open_session
 from singleshot.tests.places import PHOTOS
 from singleshot.tools.reference.reference_ssd import CLASSES, main, reference_ssd
 

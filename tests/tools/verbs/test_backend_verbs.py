@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 from singleshot.export.parity.opencv_runner import OpenCvRunner
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.runners.openvino_runner import OpenVinoRunner
+from singleshot.runtime.shipped import CLIP
 from singleshot.tools.cli import app
-from singleshot.tools.verbs.demo import CLIP
 
 
 def _run(*arguments: object) -> Result:

@@ -12,9 +12,9 @@ from onnx import TensorProto, helper
 from typer.testing import CliRunner, Result
 
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.shipped import CLIP
 from singleshot.tools.benchmarks.tail_latency import CANDIDATES, TAILS, generated_heads, heads_of_graph, measure_tails
 from singleshot.tools.cli import app
-from singleshot.tools.verbs.demo import CLIP
 
 
 def _run(*arguments: object) -> Result:

@@ -9,9 +9,12 @@ import typer
 from typer.testing import CliRunner, Result
 
 from singleshot.runtime import machine
-from singleshot.runtime.engines import cuda as cuda_layer
+from singleshot.runtime.engines import cuda
+from singleshot.runtime.engines import open_cuda as cuda_opening
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 from singleshot.tools.terminal import examination
+from singleshot.tools.terminal import requirements as asked_for
+from singleshot.tools.terminal.requirements import read_requirement
 from singleshot.tools.verbs.doctor import doctor
 
 
@@ -84,9 +87,9 @@ def test_opencv_without_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_extras_with_the_line_that_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "version_of", {"onnx": "1.20", "torch": "2.0"}.get)
+    monkeypatch.setattr(asked_for, "version_of", {"onnx": "1.20", "torch": "2.0"}.get)
     lines = ('onnx>=1.17; extra == "export"', 'torch>=2.6; extra == "train"', 'lightning; extra == "train"')
-    requirements = tuple(item for line in lines if (item := machine.read_requirement(line)) is not None)
+    requirements = tuple(item for line in lines if (item := read_requirement(line)) is not None)
     export, train = examination.extras_findings(requirements)
     assert (export.name, export.state, export.found) == ("extra export", "ok", "onnx 1.20")
     assert (train.state, train.found) == ("none", "lacks torch>=2.6, lightning")
@@ -115,7 +118,7 @@ def test_the_cuda_layer_in_use(
     class Cuda:
         name = "pycuda 2024"
         capture = None
-        device = cuda_layer.CudaDevice(name="Fake RTX", compute_capability="8.6")
+        device = cuda.CudaDevice(name="Fake RTX", compute_capability="8.6")
 
         def close(self) -> None:
             """Nothing is held."""
@@ -125,6 +128,6 @@ def test_the_cuda_layer_in_use(
             raise opened
         return Cuda()
 
-    monkeypatch.setattr(cuda_layer, "open_cuda", open_cuda)
+    monkeypatch.setattr(cuda_opening, "open_cuda", open_cuda)
     findings = {item.name: item for item in examination.examine()}
     assert (findings["CUDA layer"].state, findings["CUDA layer"].found) == (state, found)

@@ -12,7 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from singleshot.runtime.engines import cuda as cuda_layer
+from singleshot.runtime.engines import cuda
+from singleshot.runtime.engines import open_cuda as cuda_opening
 from singleshot.runtime.errors import NoDeviceError
 from singleshot.tests.places import ROOT
 from singleshot.tools.verbs.verify_on_gpu import NO_GPU, verify_on_gpu
@@ -40,7 +41,7 @@ def _open(error: Exception | None) -> Callable[[], object]:
 
 
 def test_without_a_gpu_it_ends_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(cuda_layer, "open_cuda", _open(NoDeviceError("no driver")))
+    monkeypatch.setattr(cuda_opening, "open_cuda", _open(NoDeviceError("no driver")))
     result = _run("-o", str(tmp_path / "report.md"))
     assert result.exit_code == NO_GPU == 3
     assert result.stderr == (
@@ -57,14 +58,14 @@ def test_a_report_is_written_even_where_something_fails(monkeypatch: pytest.Monk
     from singleshot.tools.gpu.verification import GpuVerification, Step
 
     found = GpuVerification(
-        device=cuda_layer.CudaDevice(name="Fake RTX", compute_capability="8.6"),
+        device=cuda.CudaDevice(name="Fake RTX", compute_capability="8.6"),
         driver=(),
         packages={"cuda-python": "13"},
         graph="a.onnx",
         frames="2 frames of clip.mp4",
         steps=(Step(name="engine rtx fp16 batch 1", problem="it does not fit"),),
     )
-    monkeypatch.setattr(cuda_layer, "open_cuda", _open(None))
+    monkeypatch.setattr(cuda_opening, "open_cuda", _open(None))
     monkeypatch.setattr(gpu_verification, "verify_on_gpu", lambda *_arguments, **_options: found)
     out = tmp_path / "report.md"
     result = _run("-o", str(out))

@@ -11,8 +11,9 @@ from torch import nn
 
 from singleshot.export.graphs.graph_file import graph_card, save_graph
 from singleshot.export.graphs.network_graph import network_graph
-from singleshot.runtime.card import CARD_KEY, Card, Origin, sha256_of_file
+from singleshot.runtime.card import CARD_KEY, Card, Origin
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.train.checkpoints.checkpoint import FRAMES_KEY, NETWORK_PREFIX, load_checkpoint
 from singleshot.train.checkpoints.starting_weights import StartingWeights, load_starting_weights
 from singleshot.train.networks.options import NetworkOptions

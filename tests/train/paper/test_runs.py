@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from singleshot.data.dataset import open_dataset
-from singleshot.runtime.card import sha256_of_file
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.paper.plan import PaperPlan, PaperRun

@@ -14,8 +14,9 @@ import torch
 
 from singleshot.calib.accuracy.evaluate import evaluate
 from singleshot.data.dataset import Dataset, open_dataset
-from singleshot.runtime.card import CARD_KEY, Card, card_from_json, sha256_of_file
+from singleshot.runtime.card import CARD_KEY, Card, card_from_json
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.checkpoints.resuming import check_same_run
