@@ -13,7 +13,7 @@ from ...runtime.card import Card
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.require import require
-from ...runtime.runners.contract import FRAMES
+from ...runtime.runners.contract import DET_SCORES, FRAMES, TOP_SCORES
 from .choose_images import Look, Looked, Progress, Selection, choose_images
 from .domain_gap import Evidence
 from .image_pool import ImagePool, Named, sha256_of_pixels
@@ -30,7 +30,6 @@ Tables = dict[Method, CalibrationTable]
 
 _EMBEDDED = 3
 """Tensors whose channel means make an image's embedding, at a quarter, half and three quarters of the network."""
-_BEST_SCORES = ("det_scores", "top_scores")
 
 
 def choose_calibration_images(
@@ -168,7 +167,7 @@ def _measured_tensors(model: onnx.ModelProto, source: str) -> tuple[str, ...]:
 
 def _look(tensors: Sequence[str], model: onnx.ModelProto, card: Card, source: str) -> Look:
     """Open a graph so that it gives the channel means of some tensors beside its best score."""
-    scores = [value.name for value in model.graph.output if value.name in _BEST_SCORES]
+    scores = [value.name for value in model.graph.output if value.name in (DET_SCORES, TOP_SCORES)]
     run = _opened(model, [*(f"{name}/mean" for name in tensors), *scores], means_of=tensors)
 
     def look(image: NDArray[np.uint8]) -> Looked:

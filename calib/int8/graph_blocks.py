@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...runtime.runners.contract import CLASS_LOGITS
+
 if TYPE_CHECKING:
     import onnx
 
-SCORES = "class_logits"
-"""The tensor that scores are made of; a graph that does not name it is taken by its outputs."""
 TAIL = "tail/"
 """How the names of post-processing begin; its arithmetic is never quantized."""
 ACTIVATIONS = frozenset(
@@ -162,7 +162,7 @@ class GraphReading:
 
     def _score_layers(self) -> set[str]:
         """Name the layers that nothing but reshaping separates from the scores."""
-        waiting = [SCORES] if SCORES in self.producers else [value.name for value in self.graph.output]
+        waiting = [CLASS_LOGITS] if CLASS_LOGITS in self.producers else [value.name for value in self.graph.output]
         found, seen = set(), set()
         while waiting:
             node = self.producers.get(waiting.pop())

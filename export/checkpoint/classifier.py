@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from ...runtime.card import Card
 from ...runtime.detection.postprocess import classifications_from_logits
 from ...runtime.files import whole_file
-from ...runtime.runners.contract import classifications_from_outputs
+from ...runtime.runners.contract import CLASS_LOGITS, CLASSIFIER_OUTPUTS, FRAMES, classifications_from_outputs
 from ...runtime.session import open_session
 from ...train.checkpoints.checkpoint import Checkpoint
 from ...train.checkpoints.torch_session import TorchClassifierSession
-from ..graphs.classifier_tail import LOGITS, append_classifier_tail
+from ..graphs.classifier_tail import append_classifier_tail
 from ..graphs.graph_file import graph_card, save_graph
-from ..graphs.network_graph import FRAMES, network_graph
+from ..graphs.network_graph import network_graph
 from ..parity.classifications import ClassificationParity, compare_classifications
 
-_OUTPUTS = ("top_scores", "top_classes", LOGITS)
+_OUTPUTS = (*CLASSIFIER_OUTPUTS, CLASS_LOGITS)
 
 
 def export_classifier(
@@ -42,7 +42,7 @@ def export_classifier(
         CheckError: PyTorch and ONNX Runtime differ by more than the tolerances.
     """
     card = graph_card(checkpoint.card, checkpoint_path)
-    graph = append_classifier_tail(network_graph(checkpoint.network, card.input, heads=(LOGITS,)))
+    graph = append_classifier_tail(network_graph(checkpoint.network, card.input, heads=(CLASS_LOGITS,)))
     parity = prove_classifier(checkpoint, graph, card, frames)
     parity.check(str(out))
     measured = parity.measurements(data=f"{parity.frames} real frames, PyTorch against ONNX Runtime")
@@ -66,7 +66,7 @@ def prove_classifier(
     """
     model = onnx.ModelProto()
     model.CopyFrom(graph)
-    model.graph.output.append(onnx.helper.make_tensor_value_info(LOGITS, onnx.TensorProto.FLOAT, None))
+    model.graph.output.append(onnx.helper.make_tensor_value_info(CLASS_LOGITS, onnx.TensorProto.FLOAT, None))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; ONNX Runtime remarks on unused initializers
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -74,7 +74,7 @@ def prove_classifier(
     expected_logits = np.concatenate([torch_session.logits(frame[None]) for frame in frames])
     rows = [dict(zip(_OUTPUTS, session.run(_OUTPUTS, {FRAMES: frame[None]}), strict=True)) for frame in frames]
     found = [classifications_from_outputs(card, row, source="graph")[0] for row in rows]
-    found_logits = np.concatenate([row[LOGITS] for row in rows])
+    found_logits = np.concatenate([row[CLASS_LOGITS] for row in rows])
     return compare_classifications(
         classifications_from_logits(expected_logits),
         found,

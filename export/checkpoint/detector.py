@@ -17,12 +17,13 @@ from ...runtime.detection.boxes import decode_boxes
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_heads, scores_from_logits
 from ...runtime.files import whole_file
+from ...runtime.runners.contract import DETECTOR_OUTPUTS, FRAMES, HEADS
 from ...runtime.session import open_session
 from ...train.checkpoints.checkpoint import Checkpoint
 from ...train.checkpoints.torch_session import TorchSession
 from ..graphs.graph_file import graph_card, save_graph
-from ..graphs.network_graph import FRAMES, network_graph
-from ..graphs.tail import HEADS, append_onnx_tail
+from ..graphs.network_graph import network_graph
+from ..graphs.tail import append_onnx_tail
 from ..parity.detections import FramePair, Parity, compare_detections
 
 
@@ -115,7 +116,7 @@ def _with_heads(graph: onnx.ModelProto) -> Callable[[NDArray[np.uint8]], _Answer
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def run(frame: NDArray[np.uint8]) -> _Answer:
-        names = ("num_dets", "det_boxes", "det_scores", "det_classes", *HEADS)
+        names = (*DETECTOR_OUTPUTS, *HEADS)
         count, boxes, scores, classes, logits, offsets = session.run(names, {FRAMES: frame})
         valid = slice(int(count[0, 0]))
         return _Answer(

@@ -12,11 +12,11 @@ import onnx
 from ...runtime.engines.bindings import CollectedLog
 from ...runtime.errors import InputError
 from ...runtime.files import whole_file
+from ...runtime.runners.contract import FRAMES
 from .build_progress import BuildProgress, progress_monitor, run_cancellable
 from .tensorrt_api import BuilderApi, ConfigApi, NetworkApi, TensorRt
 
 _MIB = 1 << 20
-FRAMES = "frames"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from ..graphs.graph_file import load_graph
 from ..parity.artefact import Artefact, open_artefact
 from ..parity.classifications import ClassificationParity
 from ..parity.detections import Parity
-from ..parity.proof_frames import FRAMES
+from ..parity.proof_frames import PROOF_FRAMES
 from ..parity.verify import Verification, compare_artefacts, contract_differences, sampled_frames
 from .compile import Target
 
@@ -158,7 +158,7 @@ def _compared(
     first: Artefact, second: Artefact, frames: str, *, counts: tuple[int, int]
 ) -> Parity | ClassificationParity | None:
     """Compare on real frames; None where neither side detected anything."""
-    chosen, warnings = sampled_frames(frames, FRAMES)
+    chosen, warnings = sampled_frames(frames, PROOF_FRAMES)
     contract = contract_differences(first, second)
     sides = [
         artefact if count == 1 else replace(artefact, session=RepeatingSession(artefact.session, count), heads=None)
@@ -181,7 +181,7 @@ def _compared(
 
 
 def _latency_ms(artefact: Artefact, frames: str, *, count: int) -> float:
-    chosen, _ = sampled_frames(frames, FRAMES)
+    chosen, _ = sampled_frames(frames, PROOF_FRAMES)
     fitted = [np.repeat(fit_frame(frame.image, artefact.card.input)[np.newaxis], count, axis=0) for frame in chosen]
     return latencies_ms([artefact.session], fitted)[0]
 

@@ -15,6 +15,7 @@ from ...runtime.detection.boxes import intersections_and_unions
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import greedy_survivors
 from ...runtime.errors import CheckError
+from ...runtime.runners.contract import DET_BOXES, DET_CLASSES, DET_SCORES, EXACT, NUM_DETS
 from ..graphs.tail import CANDIDATES
 
 SCENES = 8
@@ -131,10 +132,10 @@ def _scene(
 def _run(session: onnxruntime.InferenceSession, scene: dict[str, NDArray[np.generic]]) -> tuple[Detections, bool]:
     names = [output.name for output in session.get_outputs()]
     results = dict(zip(names, session.run(names, scene), strict=True))
-    valid = slice(int(results["num_dets"][0, 0]))
+    valid = slice(int(results[NUM_DETS][0, 0]))
     found = Detections(
-        boxes_xyxy=results["det_boxes"][0, valid],
-        scores=results["det_scores"][0, valid],
-        class_ids=results["det_classes"][0, valid],
+        boxes_xyxy=results[DET_BOXES][0, valid],
+        scores=results[DET_SCORES][0, valid],
+        class_ids=results[DET_CLASSES][0, valid],
     )
-    return found, bool(results["exact"][0, 0]) if "exact" in results else True
+    return found, bool(results[EXACT][0, 0]) if EXACT in results else True

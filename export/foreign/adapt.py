@@ -19,18 +19,17 @@ from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import sha256_of_file, whole_file
+from ...runtime.runners.contract import DETECTOR_OUTPUTS, FRAMES
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
 from ..parity.detections import FramePair, Parity, compare_detections
 from ..parity.proof_frames import frames_of_folder, generated_frames
 from .graph import ForeignGraph, Outputs, load_foreign_graph
 from .guess import Told, guess_names, guess_reading
-from .nodes import BOXES, FRAMES, SCORES, with_front_and_tail
+from .nodes import BOXES, SCORES, with_front_and_tail
 from .reading import Array, Reading, candidates_from_outputs
 
 Colour = Literal["rgb", "bgr"]
-
-_CONTRACT = ("num_dets", "det_boxes", "det_scores", "det_classes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +254,7 @@ def _with_candidates(graph: onnx.ModelProto) -> Callable[[NDArray[np.uint8]], tu
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def run(frame: NDArray[np.uint8]) -> tuple[Detections, Array, Array]:
-        count, rows, scores, classes, boxes, all_scores = session.run([*_CONTRACT, *inner], {FRAMES: frame})
+        count, rows, scores, classes, boxes, all_scores = session.run([*DETECTOR_OUTPUTS, *inner], {FRAMES: frame})
         valid = slice(int(count[0, 0]))
         found = Detections(boxes_xyxy=rows[0, valid], scores=scores[0, valid], class_ids=classes[0, valid])
         return found, boxes[0], all_scores[0]

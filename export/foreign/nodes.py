@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ...runtime.card import InputSpec, Postprocess
+from ...runtime.runners.contract import FRAMES
 from ..graphs.tail import CANDIDATES, Candidates, Tail, add_outputs, add_suppression
 from .graph import PREFIX, ForeignGraph
 from .reading import Columns, Reading, grid_px
 
-FRAMES = "frames"
 BOXES = "tail/boxes"
 """[N, D, 4] float32, xyxy, normalised, not clipped: what the candidates are chosen from."""
 SCORES = "tail/scores"

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ...runtime.card import Postprocess
+from ...runtime.runners.contract import EXACT
 from .tail import CANDIDATES, PREFIX, Kept, Tail, add_kept, add_outputs
 
 STEPS = 16
@@ -164,5 +165,5 @@ def _add_exact(tail: Tail, before_last: str, kept: Kept, batch: int | str) -> No
     column = tail.node("Unsqueeze", "doubt_column", [doubts, tail.constant("exact_axis", [1], np.int64)])
     one = tail.constant("certainty", 1, np.float32)
     exact = tail.node("Sub", "exact_float", [one, column])
-    tail.graph.node.append(helper.make_node("Cast", [exact], ["exact"], name=f"{PREFIX}exact", to=TensorProto.INT32))
-    tail.graph.output.append(helper.make_tensor_value_info("exact", TensorProto.INT32, [batch, 1]))
+    tail.graph.node.append(helper.make_node("Cast", [exact], [EXACT], name=f"{PREFIX}exact", to=TensorProto.INT32))
+    tail.graph.output.append(helper.make_tensor_value_info(EXACT, TensorProto.INT32, [batch, 1]))

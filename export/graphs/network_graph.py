@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from ...runtime.card import InputSpec
 from ...runtime.require import require
+from ...runtime.runners.contract import FRAMES, HEADS
 from ...train.checkpoints.torch_session import class_logits_of, normalised_images
 from ...train.networks.layers import ConvNorm
 from ...train.networks.ssd import Heads
-from .tail import HEADS, OPSET
+from .tail import OPSET
 
-FRAMES = "frames"
 """Name of the graph's input."""
 
 MAX_IR_VERSION = 10
@@ -65,7 +65,7 @@ def network_graph(network: nn.Module, spec: InputSpec, *, heads: Sequence[str] =
     """
     # Two frames: PyTorch takes a batch of one for a constant.
     example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
-    free = {"frames": {0: torch.export.Dim("N", min=1, max=1024)}}
+    free = {FRAMES: {0: torch.export.Dim("N", min=1, max=1024)}}
     return _traced(_FromFrames(network, spec), example, inputs=[FRAMES], outputs=heads, free=free)
 
 

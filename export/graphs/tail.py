@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ...runtime.card import Postprocess
+from ...runtime.runners.contract import BOX_OFFSETS, CLASS_LOGITS, DET_BOXES, DET_CLASSES, DET_SCORES, HEADS, NUM_DETS
 
 OPSET = 20
 """FP16 scales in quantized graphs need 19, TensorRT 10.0 reads up to 20."""
-
-HEADS = ("class_logits", "box_offsets")
-"""What a graph must end in before a tail is appended."""
 
 PREFIX = "tail/"
 """How the name of every node and constant of a tail begins."""
@@ -148,10 +146,10 @@ def _check_heads(model: onnx.ModelProto, default_cxcywh: NDArray[np.float32]) ->
         if tensor.elem_type != TensorProto.FLOAT or len(shapes[name]) != 3:
             kind = TensorProto.DataType.Name(tensor.elem_type)
             raise ValueError(f"{name}: expected FLOAT with three dimensions, got {kind} {shapes[name]}")
-    batch, box_count, width = shapes["class_logits"]
+    batch, box_count, width = shapes[CLASS_LOGITS]
     if not isinstance(width, int) or width < 2:
         raise ValueError(f"class_logits: expected a fixed number of classes, background included, got {width!r}")
-    if shapes["box_offsets"] != [batch, box_count, 4] or default_cxcywh.shape != (box_count, 4):
+    if shapes[BOX_OFFSETS] != [batch, box_count, 4] or default_cxcywh.shape != (box_count, 4):
         raise ValueError(
             f"box_offsets, default_cxcywh: expected [{batch}, {box_count}, 4] and [{box_count}, 4] after class_logits "
             f"[{batch}, {box_count}, {width}], got {shapes['box_offsets']} and {list(default_cxcywh.shape)}"
@@ -161,7 +159,7 @@ def _check_heads(model: onnx.ModelProto, default_cxcywh: NDArray[np.float32]) ->
 
 def _add_candidates(tail: Tail, default_cxcywh: NDArray[np.float32], class_count: int) -> Candidates:
     """Take the K best (box, class) pairs and decode their boxes."""
-    probabilities = tail.node("Softmax", "probabilities", ["class_logits"], axis=2)  # [N, D, C]
+    probabilities = tail.node("Softmax", "probabilities", [CLASS_LOGITS], axis=2)  # [N, D, C]
     bounds = [
         tail.constant(f"foreground_{name}", [value], np.int64)
         for name, value in (("start", 1), ("end", class_count + 1), ("axis", 2))
@@ -184,7 +182,7 @@ def _add_candidates(tail: Tail, default_cxcywh: NDArray[np.float32], class_count
 
 def _add_decode(tail: Tail, box_ids: str, default_cxcywh: NDArray[np.float32]) -> str:
     """Decode and clip the candidates' boxes, operation by operation as `runtime.boxes.decode_boxes`: [N, K, 4]."""
-    offsets = tail.rows("candidate_offsets", "box_offsets", box_ids)  # [N, K, 4]
+    offsets = tail.rows("candidate_offsets", BOX_OFFSETS, box_ids)  # [N, K, 4]
     halves = tail.constant("offset_halves", [2, 2], np.int64)
     centre_offsets, size_offsets = tail.nodes("Split", "split", [offsets, halves], ["_centre", "_size"], axis=2)
     default_centres = tail.constant("default_centres", default_cxcywh[:, :2], np.float32)
@@ -276,14 +274,14 @@ def add_outputs(tail: Tail, candidates: Candidates, kept: Kept, batch: int | str
     ranks, is_valid = kept.ranks, kept.is_valid
     count_axis = tail.constant("count_axis", [1], np.int64)
     flags = tail.node("Cast", "valid_flags", [is_valid], to=TensorProto.INT32)
-    tail.output("ReduceSum", "num_dets", [flags, count_axis], TensorProto.INT32, [batch, 1])
+    tail.output("ReduceSum", NUM_DETS, [flags, count_axis], TensorProto.INT32, [batch, 1])
     no_score = tail.constant("no_score", 0, np.float32)
     boxes = tail.rows("kept_boxes", candidates.boxes, ranks)  # [N, M, 4]
     valid_column = tail.node("Unsqueeze", "valid_column", [is_valid, tail.constant("box_axis", [2], np.int64)])
-    tail.output("Where", "det_boxes", [valid_column, boxes, no_score], TensorProto.FLOAT, [batch, rows, 4])
+    tail.output("Where", DET_BOXES, [valid_column, boxes, no_score], TensorProto.FLOAT, [batch, rows, 4])
     scores = tail.rows("kept_scores", candidates.scores, ranks)
-    tail.output("Where", "det_scores", [is_valid, scores, no_score], TensorProto.FLOAT, [batch, rows])
+    tail.output("Where", DET_SCORES, [is_valid, scores, no_score], TensorProto.FLOAT, [batch, rows])
     class_ids = tail.rows("kept_class_ids", candidates.class_ids, ranks)
     short_ids = tail.node("Cast", "kept_short_ids", [class_ids], to=TensorProto.INT32)
     no_class = tail.constant("no_class", 0, np.int32)
-    tail.output("Where", "det_classes", [is_valid, short_ids, no_class], TensorProto.INT32, [batch, rows])
+    tail.output("Where", DET_CLASSES, [is_valid, short_ids, no_class], TensorProto.INT32, [batch, rows])

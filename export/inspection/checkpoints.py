@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...runtime.files import sha256_of_file
+from ...runtime.runners.contract import FRAMES, HEADS
 from ...train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ...train.checkpoints.torch_session import TorchClassifierSession, TorchSession
-from ..graphs.tail import HEADS
 from .facts import Inspection, TensorInfo
 from .operations import Operations
 
@@ -40,7 +40,7 @@ def inspect_checkpoint(path: Path) -> Inspection:
         precision="fp32",
         card=card,
         card_problem="",
-        inputs=(TensorInfo(name="frames", dtype="uint8", shape=("N", *frames.shape[1:])),),
+        inputs=(TensorInfo(name=FRAMES, dtype="uint8", shape=("N", *frames.shape[1:])),),
         outputs=tuple(
             TensorInfo(name=name, dtype="float32", shape=("N", *tensor.shape[1:]))
             for name, tensor in zip(HEADS, outputs, strict=False)  # a classifier has no boxes

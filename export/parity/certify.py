@@ -32,7 +32,7 @@ from ..inspection.inspect_artefact import inspect_artefact
 from .artefact import Artefact, open_artefact
 from .classifications import ClassificationParity
 from .detections import Parity
-from .proof_frames import FRAMES
+from .proof_frames import PROOF_FRAMES
 from .verify import Progress, compare_artefacts, contract_differences, sampled_frames
 
 CertifiedPrecision = Literal["f32", "bf16", "int8"]
@@ -91,7 +91,7 @@ def certify(
     out: Path,
     *,
     frames: str,
-    count: int = FRAMES,
+    count: int = PROOF_FRAMES,
     parent: Path | None = None,
     data: LabelledData | None = None,
     on_progress: Progress | None = None,

@@ -13,7 +13,7 @@ from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES, read_image_bgr
 
-FRAMES = 16
+PROOF_FRAMES = 16
 """Images of a folder that a proof runs on, spread evenly over the sorted names."""
 
 _GENERATED = 4
@@ -32,7 +32,7 @@ def frames_of_folder(folder: Path, spec: InputSpec) -> NDArray[np.uint8]:
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise InputError(f"{folder}: expected images ({', '.join(IMAGE_SUFFIXES)}), got none.")
-    chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, min(FRAMES, len(paths)), dtype=int)]
+    chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, min(PROOF_FRAMES, len(paths)), dtype=int)]
     return np.stack([fit_frame(read_image_bgr(path), spec) for path in chosen])
 
 

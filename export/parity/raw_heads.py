@@ -15,14 +15,13 @@ from onnx import TensorProto, helper, numpy_helper
 from ...runtime.card import Card
 from ...runtime.detection.boxes import decode_boxes
 from ...runtime.detection.postprocess import scores_from_logits
+from ...runtime.runners.contract import BOX_OFFSETS, CLASS_LOGITS, HEADS
 from ...runtime.runners.runner import Runner
-from ..graphs.tail import HEADS
 from .runners import RunnerName, open_runner
 
 if TYPE_CHECKING:
     from ...train.checkpoints.torch_session import TorchClassifierSession, TorchSession
 
-_CLASS_LOGITS, _BOX_OFFSETS = HEADS
 _DEFAULT_BOXES = ("tail/default_centres", "tail/default_sizes")
 """What a tail calls the two halves of its default boxes."""
 
@@ -84,10 +83,10 @@ class GraphHeads:
     def __call__(self, frame: NDArray[np.uint8]) -> HeadsOfFrame:
         """Compute the heads of one frame; see `RunsHeads`."""
         outputs = self._runner.infer(frame)
-        logits = outputs[_CLASS_LOGITS]
+        logits = outputs[CLASS_LOGITS]
         return HeadsOfFrame(
             class_logits=logits.reshape(-1, logits.shape[-1]).astype(np.float32),
-            box_offsets=outputs.get(_BOX_OFFSETS, np.zeros((1, 0, 4)))[0].astype(np.float32),
+            box_offsets=outputs.get(BOX_OFFSETS, np.zeros((1, 0, 4)))[0].astype(np.float32),
             default_cxcywh=self._default_cxcywh,
         )
 
@@ -133,7 +132,7 @@ def open_graph_heads(path: Path, card: Card, name: RunnerName) -> GraphHeads | N
         InputError: the runner cannot run it so.
     """
     model = onnx.load(str(path))
-    heads = HEADS if card.task == "detector" else (_CLASS_LOGITS,)
+    heads = HEADS if card.task == "detector" else (CLASS_LOGITS,)
     if not {output for node in model.graph.node for output in node.output}.issuperset(heads):
         return None
     constants = {item.name: item for item in model.graph.initializer}
@@ -150,5 +149,5 @@ def _head(name: str, card: Card) -> onnx.ValueInfoProto:
     """Describe a raw head as an output; OpenCV wants a type and a shape of every one."""
     if card.task == "classifier":
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(card.class_names)])
-    width = 4 if name == _BOX_OFFSETS else len(card.class_names) + 1
+    width = 4 if name == BOX_OFFSETS else len(card.class_names) + 1
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", "D", width])

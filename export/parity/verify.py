@@ -14,12 +14,13 @@ from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError, InputError
+from ...runtime.runners.contract import EXACT
 from ...runtime.sources.frame import Frame
 from ...runtime.sources.open_source import open_source
 from .artefact import Artefact, open_artefact
 from .classifications import ClassificationParity, compare_classifications
 from .detections import FrameMatch, FramePair, Parity, compare_detections, match_detections, pair_of_detections
-from .proof_frames import FRAMES
+from .proof_frames import PROOF_FRAMES
 from .raw_heads import HeadsOfFrame
 from .tolerances import Tolerances, tolerances_for
 
@@ -133,7 +134,7 @@ def verify(
     second: Path | str,
     *,
     frames: str,
-    count: int = FRAMES,
+    count: int = PROOF_FRAMES,
     trust: bool = False,
     on_progress: Progress | None = None,
 ) -> Verification:
@@ -180,7 +181,7 @@ def contract_differences(first: Artefact, second: Artefact) -> tuple[str, ...]:
     """
     differences = _card_differences(first, second)
     if first.tensors and second.tensors:
-        for name in sorted((first.tensors.keys() | second.tensors.keys()) - {"exact"}):
+        for name in sorted((first.tensors.keys() | second.tensors.keys()) - {EXACT}):
             left, right = first.tensors.get(name, "absent"), second.tensors.get(name, "absent")
             if left != right:
                 differences.append(f"{name}: {left} against {right}")

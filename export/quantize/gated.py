@@ -23,7 +23,7 @@ from ..gate.result import GateResult
 from ..graphs.graph_file import save_graph
 from ..parity.artefact import open_artefact
 from ..parity.certify import backend_parity, write_parities
-from ..parity.proof_frames import FRAMES
+from ..parity.proof_frames import PROOF_FRAMES
 from .calibrated import Calibrated, QuantizationSettings, calibrate, open_parent
 from .quantize import Quantized, check_out, convert_to_fp16, save_quantized
 
@@ -161,7 +161,7 @@ def _openvino_parity(out: Path, result: GateResult) -> BackendParity:
     """Say for the card what OpenVINO makes of the accepted graph: what the gate measured, and answers one to one."""
     frames = [
         Frame(image=read_image_bgr(sample.image_path, upright=False), index=index, time_s=0.0, source=sample.image_id)
-        for index, sample in enumerate(islice(result.images.samples(), FRAMES))
+        for index, sample in enumerate(islice(result.images.samples(), PROOF_FRAMES))
     ]
     with open_artefact(f"{result.parent}@onnxruntime") as first, open_artefact(f"{out}@openvino:f32") as second:
         parity = backend_parity(first, second, frames, data=f"{len(frames)} images of {result.data.name}")

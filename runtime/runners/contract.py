@@ -16,8 +16,13 @@ from ..detection.postprocess import greedy_survivors
 from ..errors import InputError
 
 FRAMES = "frames"
+"""The input of every graph."""
+NUM_DETS, DET_BOXES, DET_SCORES, DET_CLASSES = DETECTOR_OUTPUTS = ("num_dets", "det_boxes", "det_scores", "det_classes")
+TOP_SCORES, TOP_CLASSES = CLASSIFIER_OUTPUTS = ("top_scores", "top_classes")
 EXACT = "exact"
 """Further output of the `cluster` tail: 0 where suppression has to be finished on the host."""
+CLASS_LOGITS, BOX_OFFSETS = HEADS = ("class_logits", "box_offsets")
+"""Inside a graph, what the network emits; a classifier has the logits alone."""
 EXPORT_AGAIN = "Export it again with `singleshot export`."
 
 
@@ -47,15 +52,15 @@ def contract_outputs(card: Card) -> dict[str, TensorSpec]:
     if card.task == "classifier":
         top = min(TOP, len(card.class_names))
         return {
-            "top_scores": TensorSpec(dtype="float32", shape=(None, top)),
-            "top_classes": TensorSpec(dtype="int32", shape=(None, top)),
+            TOP_SCORES: TensorSpec(dtype="float32", shape=(None, top)),
+            TOP_CLASSES: TensorSpec(dtype="int32", shape=(None, top)),
         }
     rows = card.postprocess.max_detections
     outputs = {
-        "num_dets": TensorSpec(dtype="int32", shape=(None, 1)),
-        "det_boxes": TensorSpec(dtype="float32", shape=(None, rows, 4)),
-        "det_scores": TensorSpec(dtype="float32", shape=(None, rows)),
-        "det_classes": TensorSpec(dtype="int32", shape=(None, rows)),
+        NUM_DETS: TensorSpec(dtype="int32", shape=(None, 1)),
+        DET_BOXES: TensorSpec(dtype="float32", shape=(None, rows, 4)),
+        DET_SCORES: TensorSpec(dtype="float32", shape=(None, rows)),
+        DET_CLASSES: TensorSpec(dtype="int32", shape=(None, rows)),
     }
     if card.postprocess.tail == "cluster":
         outputs[EXACT] = TensorSpec(dtype="int32", shape=(None, 1))
@@ -103,11 +108,11 @@ def detections_from_outputs(card: Card, outputs: Outputs, *, source: str, mend: 
     """
     is_cluster = card.postprocess.tail == "cluster"
     found = []
-    for row, count in enumerate(outputs["num_dets"][:, 0].tolist()):
+    for row, count in enumerate(outputs[NUM_DETS][:, 0].tolist()):
         rows = Detections(
-            boxes_xyxy=outputs["det_boxes"][row, :count],
-            scores=outputs["det_scores"][row, :count],
-            class_ids=outputs["det_classes"][row, :count],
+            boxes_xyxy=outputs[DET_BOXES][row, :count],
+            scores=outputs[DET_SCORES][row, :count],
+            class_ids=outputs[DET_CLASSES][row, :count],
         )
         if len(rows) != count:
             raise InputError(f"{source}: expected num_dets within its {len(rows)} rows, got {count}. {mend}")
@@ -129,7 +134,7 @@ def classifications_from_outputs(
         InputError: a value lies outside the contract.
     """
     found = []
-    for scores, class_ids in zip(outputs["top_scores"], outputs["top_classes"], strict=True):
+    for scores, class_ids in zip(outputs[TOP_SCORES], outputs[TOP_CLASSES], strict=True):
         _check_named("scores", card, scores, class_ids, source=source, mend=mend)
         found.append(Classification(scores=scores, class_ids=class_ids))
     return found

@@ -21,6 +21,7 @@ from ...runtime.backends import BackendOption
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.loop.run import run_pipeline
+from ...runtime.runners.contract import FRAMES
 from ...runtime.session import Session
 from ...runtime.sinks.open_sinks import Sink
 from ...runtime.sinks.video import VideoSink
@@ -202,7 +203,7 @@ def _tail_share(model: Path, fitted: Sequence[NDArray[np.uint8]], threads: int |
         options.intra_op_num_threads = threads
     session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     for batch in islice(cycle(fitted), _PROFILED_RUNS):
-        session.run(None, {"frames": batch})
+        session.run(None, {FRAMES: batch})
     events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     nodes = [event for event in events if event.get("cat") == "Node"]
     tail = sum(event["dur"] for event in nodes if event["name"].startswith(_TAIL_PREFIX))

@@ -17,10 +17,11 @@ from onnx.utils import Extractor
 
 from ...export.graphs.cluster_tail import with_cluster_tail
 from ...export.graphs.tail import CANDIDATES as CHOSEN
-from ...export.graphs.tail import HEADS, OPSET, append_onnx_tail
+from ...export.graphs.tail import OPSET, append_onnx_tail
 from ...export.parity.raw_heads import HeadsOfFrame, open_graph_heads
 from ...runtime.card import Postprocess
 from ...runtime.errors import InputError
+from ...runtime.runners.contract import HEADS
 from ...runtime.runners.onnxruntime_runner import graph_facts
 
 TAILS = ("candidates", "onnx", "cluster")

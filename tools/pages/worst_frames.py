@@ -16,7 +16,7 @@ from ...runtime.errors import InputError
 from ...runtime.files import whole_file
 from ...runtime.sinks.overlay import draw_detections
 
-FRAMES = 4
+SHOWN_FRAMES = 4
 _WIDTH_PX = 640
 _GAP_PX = 8
 _LINE_PX = 26
@@ -44,7 +44,7 @@ def save_worst_frames(verification: Verification, path: Path) -> int:
     check_picture_name(path)
     if not verification.compared:
         raise InputError(f"{path}: expected frames to draw, got none, because the contracts differ.")
-    worst = verification.compared[:FRAMES]
+    worst = verification.compared[:SHOWN_FRAMES]
     rows = [_row(item, verification) for item in worst]
     gap = np.full((_GAP_PX, rows[0].shape[1], 3), _GROUND, np.uint8)
     sheet = np.concatenate([part for row in rows for part in (row, gap)])

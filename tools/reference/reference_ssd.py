@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...runtime.card import Card, InputSpec
 from ...runtime.errors import InputError
+from ...runtime.runners.contract import BOX_OFFSETS, CLASS_LOGITS, FRAMES
 from ...train.networks.default_boxes import DefaultBoxSettings, default_boxes
 from ..terminal.exits import exit_codes
 
@@ -84,11 +85,11 @@ class _Build:
 
     def heads(self, maps: list[str]) -> None:
         """Add the class and box predictors of every map, joined to class_logits and box_offsets."""
-        for name, width, scale in (("class_logits", CLASSES + 1, 0.35), ("box_offsets", 4, 0.6)):
+        for name, width, scale in ((CLASS_LOGITS, CLASSES + 1, 0.35), (BOX_OFFSETS, 4, 0.6)):
             parts = []
             for number, (x, boxes) in enumerate(zip(maps, BOXES.boxes_per_cell, strict=True)):
                 bias = np.zeros((boxes, width), np.float32)
-                bias[:, 0] = _BACKGROUND if name == "class_logits" else 0
+                bias[:, 0] = _BACKGROUND if name == CLASS_LOGITS else 0
                 emitted = self.convolution(
                     x,
                     boxes * width,
@@ -139,12 +140,11 @@ class _Build:
         from onnx import TensorProto, helper, numpy_helper
 
         from ...export.graphs.tail import OPSET
-        from ...runtime.runners.contract import FRAMES
 
         frames = helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, ["N", SIDE, SIDE, 3])
         outputs = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", box_count, width])
-            for name, width in (("class_logits", CLASSES + 1), ("box_offsets", 4))
+            for name, width in ((CLASS_LOGITS, CLASSES + 1), (BOX_OFFSETS, 4))
         ]
         constants = [numpy_helper.from_array(values, name) for name, values in self._constants.items()]
         graph = helper.make_graph(self._nodes, CARD.network, [frames], outputs, constants)
@@ -153,7 +153,7 @@ class _Build:
     def _preprocessing(self) -> str:
         from onnx import TensorProto
 
-        floats = self._add("Cast", ["frames"], to=TensorProto.FLOAT)
+        floats = self._add("Cast", [FRAMES], to=TensorProto.FLOAT)
         planes = self._add("Transpose", [floats], perm=[0, 3, 1, 2])
         rgb = self._add("Gather", [planes, self._constant("rgb", [2, 1, 0], np.int64)], axis=1)
         mean = self._constant("mean", np.reshape(CARD.input.mean, (1, 3, 1, 1)), np.float32)

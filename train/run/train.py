@@ -46,7 +46,7 @@ from .freed_memory import keep_freed_memory
 from .quiet_lightning import quiet_lightning
 from .run_folder import RunFolder
 
-FRAMES = 8
+CHECKPOINT_FRAMES = 8
 """Validation frames that go into a checkpoint; a few MiB."""
 
 _LONGEST_VALIDATION = timedelta(hours=6)
@@ -281,7 +281,7 @@ def _card(
 
 def _frames(data: Dataset, image_ids: Sequence[str], spec: InputSpec) -> NDArray[np.uint8]:
     """Take frames evenly from the validation images, fitted to the input: [n, H, W, 3]."""
-    places = np.linspace(0, len(image_ids) - 1, min(FRAMES, len(image_ids)), dtype=int)
+    places = np.linspace(0, len(image_ids) - 1, min(CHECKPOINT_FRAMES, len(image_ids)), dtype=int)
     paths = [data.sample(image_ids[place]).image_path for place in places]
     return np.stack([fit_frame(read_image_bgr(path, upright=False), spec) for path in paths])
 

@@ -12,13 +12,14 @@ from singleshot.export.engine.fixed_batch import with_batch
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings, compile_plan
 from singleshot.export.engine.plan_program import read_plan_program
 from singleshot.export.engine.tensorrt_api import TensorRt
-from singleshot.export.graphs.classifier_tail import LOGITS, append_classifier_tail
+from singleshot.export.graphs.classifier_tail import append_classifier_tail
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.fp16 import with_fp16_network
 from singleshot.export.graphs.network_graph import network_graph
 from singleshot.export.graphs.product_convolutions import with_convolutions_for_products
 from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.runtime.card import Postprocess
+from singleshot.runtime.runners.contract import CLASS_LOGITS
 from singleshot.train.networks.options import NetworkOptions
 from singleshot.train.networks.registry import NETWORKS, build_detector, build_network
 
@@ -32,7 +33,7 @@ def emitted_graph(name: str, side: int) -> onnx.ModelProto:
     options = NetworkOptions(input_hw=(side, side), class_count=6)
     spec = NETWORKS[name].input.model_copy(update={"height": side, "width": side})
     if NETWORKS[name].task == "classifier":
-        return append_classifier_tail(network_graph(build_network(name, options), spec, heads=(LOGITS,)))
+        return append_classifier_tail(network_graph(build_network(name, options), spec, heads=(CLASS_LOGITS,)))
     network = build_detector(name, options)
     default_cxcywh = network.default_cxcywh.numpy().astype(np.float32)
     tailed = append_onnx_tail(network_graph(network, spec), default_cxcywh=default_cxcywh, postprocess=POSTPROCESS)
