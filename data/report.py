@@ -59,11 +59,6 @@ class DataReport:
         """The first cases, by name."""
         return tuple(self._examples.get(problem, ()))
 
-    @property
-    def has_problems(self) -> bool:
-        """Whether anything was wrong; background images are not."""
-        return bool(self._counts)
-
     def lines(self) -> list[str]:
         """Write the report for a person: what was read, then each kind of problem with examples."""
         lines = [

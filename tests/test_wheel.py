@@ -66,7 +66,17 @@ def test_metadata(wheel: zipfile.ZipFile) -> None:
 def test_the_base_alone_brings_no_training(wheel: zipfile.ZipFile) -> None:
     required = Parser().parsestr(info_file(wheel, "METADATA")).get_all("Requires-Dist", [])
     base = {line.split(">")[0] for line in required if "extra ==" not in line}
-    assert base == {"av", "numpy", "onnxruntime", "opencv-python", "pydantic", "rich", "typer", "typing-extensions"}
+    assert base == {
+        "av",
+        "numpy",
+        "onnxruntime",
+        "opencv-python",
+        "pydantic",
+        "pyyaml",
+        "rich",
+        "typer",
+        "typing-extensions",
+    }
 
 
 def test_root_holds_no_stray_module() -> None:

@@ -12,8 +12,11 @@ folders below `images`, or the folders that hold `images` and `labels` each.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import yaml
 
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES, image_hw
@@ -26,12 +29,23 @@ from .reader import (
     resolve_listed_class,
     with_usual_names,
 )
-from .yolo_settings import YoloSettings, read_yolo_settings
 
+_SPLITS = ("train", "val", "test")
+_NOTHING = ("", "~", "null")
 _NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
 _FIELDS = 5
 _LARGEST_SHARE = 2.0
 """A box may reach out of its image, and is clipped then; numbers above this are pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class YoloSettings:
+    """What the YAML file says; None or nothing where it does not."""
+
+    path: str | None = None
+    splits: dict[str, str] = field(default_factory=dict)
+    """Name -> folder or list: train, val and test, and any other key that names a list (`.txt`)."""
+    names: tuple[str, ...] = ()
 
 
 class YoloLayout:
@@ -128,6 +142,33 @@ def is_yolo_folder(folder: Path) -> bool:
     return any(path.is_dir() and (path.parent / "labels").is_dir() for path in _images_folders(folder))
 
 
+def read_yolo_settings(path: Path) -> YoloSettings:
+    """Read the YAML file, every value as it is written: a class may be called `no`.
+
+    Raises:
+        InputError: it is no YAML, or one of the keys says something else than a folder, a list or names.
+    """
+    try:
+        content = yaml.load(path.read_bytes().decode("utf-8-sig"), yaml.BaseLoader)  # gives texts alone
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: expected YAML, got {reason}. Write classes.txt and take this file away.") from error
+    if not isinstance(content, dict):
+        content = {}
+    given = {key: value for key, value in content.items() if value not in _NOTHING}
+    if "valid" in given and "val" not in given:
+        raise InputError(f"{path}: expected the key val, got valid. Rename it.")
+    for key in ("path", *_SPLITS):
+        if not isinstance(given.get(key, ""), str):
+            raise InputError(f"{path}: expected one folder or list for {key}, got {given[key]}. Name one.")
+    splits = {
+        key: value
+        for key, value in given.items()
+        if key in _SPLITS or (isinstance(value, str) and value.endswith(".txt"))
+    }
+    return YoloSettings(path=given.get("path"), splits=splits, names=_names(given.get("names", []), path=path))
+
+
 def label_path(image_path: Path) -> Path:
     """Give the place of an image's labels: the last `images` of its path replaced by `labels`, and `.txt`."""
     parts = list(image_path.parts)
@@ -147,6 +188,19 @@ def _settings(root: Path) -> YoloSettings:
         names = ", ".join(path.name for path in files)
         raise InputError(f"{root}: expected one YAML file, got {names}. Keep the one that names classes and splits.")
     return read_yolo_settings(files[0]) if files else YoloSettings()
+
+
+def _names(value: object, *, path: Path) -> tuple[str, ...]:
+    names = value
+    if isinstance(value, dict) and all(key.isdecimal() for key in value):
+        numbered = {int(key): name for key, name in value.items()}
+        names = [numbered.get(at) for at in range(len(value))]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(
+            f"{path}: expected names as a list, or as a table numbered from 0 without gaps, got {str(value)[:80]}. "
+            f"Write them into classes.txt, one a line, and take them away here."
+        )
+    return tuple(names)
 
 
 def _class_names(root: Path, settings: YoloSettings) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from ..sample import Sample
 from .writers import CocoWriter, CsvWriter, LabelledFiles, LayoutWriter, VocWriter, YoloWriter
 
 Target = Literal["coco", "yolo", "voc", "csv"]
-TARGETS: tuple[Target, ...] = ("coco", "yolo", "voc", "csv")
 Progress = Callable[[str, int, int], None]
 """Called with (split, images done, images in all)."""
 

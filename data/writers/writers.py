@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
+
+import yaml
 
 from ..readers.csv_boxes import COLUMNS, DIFFICULT
 from ..readers.voc import VOC_CLASS_NAMES
@@ -91,9 +92,9 @@ class YoloWriter:
 
     def finish(self) -> None:
         """Write the YAML file."""
-        lines = [f"{split}: {split}.txt" for split in self._splits]
-        lines += ["names:", *(f"  {at}: {_yaml_text(name)}" for at, name in enumerate(self._class_names))]
-        (self._folder / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        content = {**{split: f"{split}.txt" for split in self._splits}, "names": dict(enumerate(self._class_names))}
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        (self._folder / "data.yaml").write_text(text, encoding="utf-8")
 
     def cannot_hold(self, report: DataReport) -> list[str]:
         """YOLO knows no difficult objects."""
@@ -220,8 +221,3 @@ def _objects(sample: Sample) -> Iterator[tuple[tuple[float, float, float, float]
 def _number(value: float) -> str:
     """Write as short as the very same number can be read back; 48 rather than 48.0."""
     return repr(value).removesuffix(".0")
-
-
-def _yaml_text(name: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z][\w ()-]*", name) and name.lower() not in {"yes", "no", "on", "off", "true", "false"}
-    return name if plain else "'" + name.replace("'", "''") + "'"

@@ -127,7 +127,7 @@ def test_an_image_without_objects_is_kept_and_counted(voc_folder: VocFolder) -> 
     samples = {sample.image_id: sample for sample in dataset.samples("train")}
     assert samples["background"].boxes_xyxy_px.shape == (0, 4)
     assert (dataset.report.images, dataset.report.background_images) == (2, 1)
-    assert not dataset.report.has_problems
+    assert dataset.report.to_dict()["problems"] == {}
 
 
 def test_the_report_is_json_and_counts_what_was_read(voc_folder: VocFolder) -> None:

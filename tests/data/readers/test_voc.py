@@ -43,7 +43,7 @@ def test_corners_become_edges(
     (sample,) = dataset.samples("train")
     np.testing.assert_allclose(sample.boxes_xyxy_px, [edges], atol=1e-6)
     assert sample.boxes_xyxy_px.dtype == np.float32
-    assert not dataset.report.has_problems
+    assert dataset.report.to_dict()["problems"] == {}
 
 
 def test_a_real_image_is_read_whole(voc_root: Path) -> None:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from singleshot.data.dataset import open_dataset
-from singleshot.data.readers.yolo import label_path
-from singleshot.data.readers.yolo_settings import read_yolo_settings
+from singleshot.data.readers.yolo import label_path, read_yolo_settings
 from singleshot.data.report import Problem
 from singleshot.runtime.errors import InputError
 
@@ -77,7 +76,7 @@ def test_places(tmp_path: Path, images: list[str], yaml: str, splits: tuple[str,
     assert dataset.split_names()[:-2] == splits
     found = [sample.image_id for split in dataset.official_splits() for sample in dataset.samples(split)]
     assert sorted(Path(image_id).name for image_id in found) == ["a.jpg", "b.jpg"]
-    assert not dataset.report.has_problems
+    assert dataset.report.to_dict()["problems"] == {}
 
 
 def test_a_list_of_images_is_a_split(tmp_path: Path) -> None:
@@ -150,21 +149,32 @@ def test_folders_that_cannot_be_opened(tmp_path: Path, files: dict[str, str], me
         pytest.param("names: {0: cat, 1: 'dog'}", ("cat", "dog"), id="in braces"),
         pytest.param("names:\n- cat\n- dog # barks\n", ("cat", "dog"), id="a list"),
         pytest.param("nc: 2\nnames:\n  1: dog\n  0: 'c #1: it''s'\n\nval: x\n", ("c #1: it's", "dog"), id="a table"),
+        pytest.param(
+            "\ufeffnames: [no, 1, null]", ("no", "1", "null"), id="words that YAML has a meaning for, and a mark"
+        ),
+        pytest.param("names: &all\n  - cat\n", ("cat",), id="an anchor"),
         pytest.param("names:\nval: x", (), id="nothing"),
+        pytest.param("# nothing yet\n", (), id="a comment alone"),
     ],
 )
 def test_names_in_yaml(tmp_path: Path, text: str, names: tuple[str, ...]) -> None:
     path = tmp_path / "data.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert read_yolo_settings(path).names == names
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("names:\n  0: cat\n  2: dog", r"numbered from 0 without gaps, got 0: cat 2: dog", id="a gap"),
-        pytest.param("names: &x\n  - cat", r"expected names as a list", id="an anchor"),
-        pytest.param("train:\n  - a\n  - b", r"expected one folder or list for train, got - a - b", id="two folders"),
+        pytest.param(
+            "names:\n  0: cat\n  2: dog", r"numbered from 0 without gaps, got \{'0': 'cat', '2': 'dog'\}", id="a gap"
+        ),
+        pytest.param("names: cat", r"expected names as a list, .*, got cat\.", id="one name that is no list"),
+        pytest.param("names: [cat, [dog]]", r"expected names as a list", id="a list in a list"),
+        pytest.param(
+            "train:\n  - a\n  - b", r"expected one folder or list for train, got \['a', 'b'\]", id="two folders"
+        ),
+        pytest.param("names: [cat", r"expected YAML, got while parsing a flow sequence .* line 1", id="no end"),
         pytest.param("valid: x", r"expected the key val, got valid\. Rename it", id="valid"),
     ],
 )
