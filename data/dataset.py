@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..runtime.errors import InputError
 from ..runtime.image_files import image_hw
+from .readers.coco import CocoIds, CocoLayout
 from .readers.find_reader import find_layout
 from .readers.reader import (
     Annotation,
@@ -88,6 +90,25 @@ class Dataset:
             halves = seeded_split(self._strata_of_union(), seed=seed)
             return self._meant(halves.train if split == SEEDED_TRAIN else halves.val)
         return self._meant(self._listed_ids(split))
+
+    def coco_ids(self, split: str) -> CocoIds:
+        """Tell the ids that COCO's own tools know a split's images and classes by.
+
+        Raises:
+            InputError: the layout is not COCO's, or the split is not one of its files.
+        """
+        if not isinstance(self._layout, CocoLayout):
+            raise InputError(
+                f"{self.name}: expected data in COCO's layout, whose ids detections are written with, "
+                f"got {self.layout}. Convert them first: singleshot convert-data DIR --to coco -o NEW."
+            )
+        if split in SEEDED_SPLITS:
+            raise InputError(
+                f"{self.name}: expected a split that is one JSON, by whose ids detections are written, got {split}. "
+                f"Name one of {', '.join(self.official_splits())} with --split."
+            )
+        self._listed_ids(split)
+        return self._layout.ids(split)
 
     def samples(self, split: str, *, seed: int = 0) -> Iterator[Sample]:
         """Stream a split's samples; images are not decoded.
@@ -190,21 +211,23 @@ class Dataset:
     def _sample_from(
         self, annotation: Annotation, *, image_id: str, path: Path, hw: tuple[int, int], count: bool
     ) -> Sample:
-        boxes, class_ids, difficult = [], [], []
+        boxes, objects = [], []
         for item in annotation.objects:
             box = self._usable_box(item, image_id=image_id, hw=hw, count=count)
             if box is not None:
                 boxes.append(box)
-                class_ids.append(self._class_ids[item.name])
-                difficult.append(item.difficult)
+                objects.append(item)
+        crowd = [item.crowd for item in objects]
         return Sample(
             image_id=image_id,
             image_path=path,
             boxes_xyxy_px=np.asarray(boxes, np.float32).reshape(-1, 4),
-            class_ids=np.asarray(class_ids, np.int64),
-            difficult=np.asarray(difficult, np.bool_),
+            class_ids=np.asarray([self._class_ids[item.name] for item in objects], np.int64),
+            difficult=np.asarray([item.difficult for item in objects], np.bool_),
             height_px=hw[0],
             width_px=hw[1],
+            crowd=np.asarray(crowd, np.bool_) if any(crowd) else None,
+            areas_px=_areas(objects, boxes),
         )
 
     def _usable_box(
@@ -243,8 +266,24 @@ class Dataset:
         self.report.images += sign
         self.report.background_images += sign * (len(sample) == 0)
         self.report.difficult_objects += sign * int(sample.difficult.sum())
+        self.report.crowds += 0 if sample.crowd is None else sign * int(sample.crowd.sum())
         for class_id in sample.class_ids:
             self.report.objects[self.class_names[class_id]] += sign
+
+
+def _areas(
+    objects: Sequence[LabelledObject], boxes: Sequence[tuple[float, float, float, float]]
+) -> NDArray[np.float64] | None:
+    """Take the annotated areas, and the box's where only that is annotated; None where no area is."""
+    if all(item.area_px is None for item in objects):
+        return None
+    return np.asarray(
+        [
+            (xmax - xmin) * (ymax - ymin) if item.area_px is None else item.area_px
+            for item, (xmin, ymin, xmax, ymax) in zip(objects, boxes, strict=True)
+        ],
+        np.float64,
+    )
 
 
 def open_dataset(root: Path, *, class_names: Sequence[str] | None = None, strict: bool = False) -> Dataset:

@@ -37,6 +37,8 @@ class DataReport:
         self.background_images = 0
         """Kept images without an object of the listed classes."""
         self.difficult_objects = 0
+        """Crowds among them."""
+        self.crowds = 0
         self.objects: Counter[str] = Counter()
         """Objects kept per class, difficult ones among them."""
         self.unlisted: Counter[str] = Counter()
@@ -64,6 +66,7 @@ class DataReport:
         lines = [
             f"{self.images} images read, {self.background_images} of them without objects; "
             f"{self.objects.total()} objects, {self.difficult_objects} of them difficult"
+            + (f" ({self.crowds} crowds)" if self.crowds else "")
         ]
         for problem in Problem:
             if not (count := self._counts[problem]):
@@ -84,6 +87,7 @@ class DataReport:
             "background_images": self.background_images,
             "objects": dict(self.objects),
             "difficult_objects": self.difficult_objects,
+            "crowds": self.crowds,
             "unlisted_classes": dict(self.unlisted),
             "problems": {
                 problem.name.lower(): {"count": count, "examples": list(self._examples[problem])}

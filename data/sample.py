@@ -21,9 +21,11 @@ class Sample:
         boxes_xyxy_px: [n, 4] float32, in continuous pixel edges of the image as stored: 0 is the left edge of the
             first pixel, `xmax - xmin` is the width, boxes lie within [0, width] x [0, height].
         class_ids: [n] int64, index into the data set's class names; background is not counted.
-        difficult: [n] bool, objects that evaluation ignores.
+        difficult: [n] bool, what is neither learned nor held against a detector; crowds among them.
         height_px: of the image, as annotated; where not annotated, as its file says.
         width_px: likewise.
+        crowd: [n] bool, regions of many objects, as COCO has them; None where there are none.
+        areas_px: [n] float64, of the objects themselves, as COCO measures them by its masks; None: of their boxes.
     """
 
     image_id: str
@@ -33,6 +35,8 @@ class Sample:
     difficult: NDArray[np.bool_]
     height_px: int
     width_px: int
+    crowd: NDArray[np.bool_] | None = None
+    areas_px: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.class_ids)
@@ -41,13 +45,17 @@ class Sample:
                 f"expected boxes [n, 4], class_ids [n], difficult [n], got "
                 f"{self.boxes_xyxy_px.shape}, {self.class_ids.shape}, {self.difficult.shape}"
             )
+        if self.crowd is not None and (self.crowd.shape != (count,) or (self.crowd & ~self.difficult).any()):
+            raise ValueError(f"crowd: expected [n], difficult each, got {self.crowd} of {self.difficult}")
+        if self.areas_px is not None and self.areas_px.shape != (count,):
+            raise ValueError(f"areas_px: expected [n], got {self.areas_px.shape}")
 
     def __len__(self) -> int:
         return len(self.class_ids)
 
 
 def data_sha256(samples: Iterable[Sample]) -> str:
-    """Fingerprint labelled data for the card: sha256 over image ids, boxes, classes and difficult flags.
+    """Fingerprint labelled data for the card: sha256 over image ids, boxes, classes, difficult objects and crowds.
 
     The order of the samples does not matter; pixels are not read. Streams: 32 bytes a sample are kept.
     """
@@ -56,15 +64,17 @@ def data_sha256(samples: Iterable[Sample]) -> str:
 
 
 def sample_digest(sample: Sample) -> bytes:
-    """Fingerprint one sample: 32 bytes over its id, size, boxes, classes and difficult flags."""
+    """Fingerprint one sample: 32 bytes over its id, size, boxes, classes, difficult objects and crowds."""
     # Fixed little-endian types, so that the fingerprint is the same on every machine.
-    parts = (
+    parts = [
         sample.image_id.encode(),
         np.asarray([sample.height_px, sample.width_px], "<i8").tobytes(),
         np.asarray(sample.boxes_xyxy_px, "<f4").tobytes(),
         np.asarray(sample.class_ids, "<i8").tobytes(),
         np.asarray(sample.difficult, "u1").tobytes(),
-    )
+    ]
+    if sample.crowd is not None:
+        parts.append(np.asarray(sample.crowd, "u1").tobytes())
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)

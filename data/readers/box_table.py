@@ -20,7 +20,7 @@ _LOOKED_FOR = 20
 
 
 class BoxTable:
-    """All labels of one file: 45 bytes an object beside the image ids."""
+    """All labels of one file: 54 bytes an object beside the image ids."""
 
     def __init__(self, source: Path, *, is_labelled: bool = True) -> None:
         """Start empty.
@@ -43,6 +43,8 @@ class BoxTable:
         self._object_classes = array("i")
         self._object_boxes = array("d")
         self._object_difficult = array("b")
+        self._object_crowd = array("b")
+        self._object_areas = array("d")
         self._class_rows: dict[str, int] = {}
 
     def add_image(self, image_id: str, *, hw_px: tuple[int, int] = (0, 0)) -> None:
@@ -52,12 +54,23 @@ class BoxTable:
             self._rows[image_id] = len(self._rows)
             self._sizes_hw.extend(hw_px)
 
-    def add_object(self, image_id: str, *, name: str, box_xyxy_px: Edges, difficult: bool) -> None:
-        """Add an object to a listed image, its box in continuous pixel edges."""
+    def add_object(
+        self,
+        image_id: str,
+        *,
+        name: str,
+        box_xyxy_px: Edges,
+        difficult: bool,
+        crowd: bool = False,
+        area_px: float | None = None,
+    ) -> None:
+        """Add an object to a listed image, its box in continuous pixel edges; see `LabelledObject`."""
         self._object_rows.append(self._rows[image_id])
         self._object_classes.append(self._class_rows.setdefault(name, len(self._class_rows)))
         self._object_boxes.extend(box_xyxy_px)
         self._object_difficult.append(difficult)
+        self._object_crowd.append(crowd)
+        self._object_areas.append(math.nan if area_px is None else area_px)
 
     def add_broken(self, image_id: str, message: str) -> None:
         """Note that a listed image's labels cannot be understood; the first message is kept."""
@@ -93,11 +106,14 @@ class BoxTable:
         objects = []
         for at in self._objects_of(row):
             xmin, ymin, xmax, ymax = self._object_boxes[4 * at : 4 * at + 4]
+            area_px = self._object_areas[at]
             objects.append(
                 LabelledObject(
                     name=names[self._object_classes[at]],
                     box_xyxy_px=(xmin, ymin, xmax, ymax),
                     difficult=bool(self._object_difficult[at]),
+                    crowd=bool(self._object_crowd[at]),
+                    area_px=None if math.isnan(area_px) else area_px,
                 )
             )
         height, width = self._sizes_hw[2 * row : 2 * row + 2]

@@ -2,10 +2,13 @@
 
 Convention: `bbox` is (x, y, width, height) in pixels, 0-based and in continuous edges: x is the left edge itself, and
 x + width the right one. Category ids may have gaps; classes are numbered anew in the order of the ids. A crowd
-(`iscrowd`) is a region of many objects and no object: it is taken as difficult, as is what other tools mark by
-`ignore`, so that it is neither learned nor held against a detector. Masks, key points and captions are not read.
+(`iscrowd`) is a region of many objects and no object: it is neither learned nor held against a detector. Nor is what
+other tools mark by `ignore`, or `convert-data` by `difficult`; but that is one object, hence no crowd. Masks, key
+points and captions are not read.
 
-The JSON has to be read whole, once; only boxes, classes and file names are kept of it.
+Images are listed by their ids, as COCO's own evaluation takes them: of equal scores the first counts first.
+
+The JSON has to be read whole, once; only boxes, areas, classes, ids and file names are kept of it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +26,19 @@ from .reader import with_usual_names
 
 _BESIDE_IMAGES = "_annotations.coco.json"
 _PREFIX = "instances_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CocoIds:
+    """How one JSON numbers what it holds, for results that others hold against it.
+
+    Args:
+        images: our id -> COCO's.
+        categories: class name -> COCO's id.
+    """
+
+    images: dict[str, int | str]
+    categories: dict[str, int]
 
 
 class CocoLayout(TableLayout):
@@ -37,8 +54,14 @@ class CocoLayout(TableLayout):
         """
         lists = _lists(root)
         base = images_base(root)
-        tables = [_read(path, split=split, root=root, base=base) for split, path in lists.items()]
+        files = [_read(path, split=split, root=root, base=base) for split, path in lists.items()]
+        tables = [table for table, _ in files]
         super().__init__(name=root.resolve().name, base=base, lists=with_usual_names(lists), tables=tables)
+        self._ids = {table.source: ids for table, ids in files}
+
+    def ids(self, split: str) -> CocoIds:
+        """Tell COCO's own ids in one of the lists."""
+        return self._ids[self.lists[split]]
 
 
 def is_coco_folder(folder: Path) -> bool:
@@ -54,7 +77,7 @@ def _lists(root: Path) -> dict[str, Path]:
     return {path.stem.removeprefix(_PREFIX): path for path in instances or files} or beside_images
 
 
-def _read(path: Path, *, split: str, root: Path, base: Path) -> BoxTable:
+def _read(path: Path, *, split: str, root: Path, base: Path) -> tuple[BoxTable, CocoIds]:
     content = _content(path)
     table = BoxTable(path, is_labelled="annotations" in content)
     names = _category_names(content, path=path)
@@ -66,7 +89,13 @@ def _read(path: Path, *, split: str, root: Path, base: Path) -> BoxTable:
     image_ids = _add_images(table, content, folder=folder, base=base)
     for entry in _entries(content, "annotations"):
         _add_object(table, entry, image_ids=image_ids, names=names)
-    return table
+    ids = CocoIds(
+        images={image_id: coco_id for coco_id, image_id in image_ids.items()},
+        categories={
+            name: category_id for category_id, name in reversed(names.items())
+        },  # of two of one name, the first
+    )
+    return table, ids
 
 
 def _content(path: Path) -> dict[str, Any]:  # JSON, not looked at yet
@@ -105,7 +134,7 @@ def _category_names(content: dict[str, Any], *, path: Path) -> dict[int, str]:
 def _add_images(table: BoxTable, content: dict[str, Any], *, folder: Path, base: Path) -> dict[Any, str]:
     """List the images; returns COCO's id -> ours. Two entries of one file share its id, so that no label is lost."""
     image_ids: dict[Any, str] = {}  # people use numbers and texts
-    for entry in _entries(content, "images"):
+    for entry in sorted(_entries(content, "images"), key=_by_id):
         coco_id, file_name = entry.get("id"), entry.get("file_name")
         if not isinstance(coco_id, int | str) or not isinstance(file_name, str) or not file_name:
             table.add_stray(f"{table.source}: expected an image with an id and a file_name, got {_short(entry)}")
@@ -118,6 +147,12 @@ def _add_images(table: BoxTable, content: dict[str, Any], *, folder: Path, base:
             for each in (image_id, image_ids[coco_id]):
                 table.add_broken(each, f"{table.source}: expected different image ids, got {coco_id} twice")
     return image_ids
+
+
+def _by_id(entry: dict[str, Any]) -> tuple[bool, int, str]:
+    """Order images as COCO does; numbers before texts, as no data set has both."""
+    coco_id = entry.get("id")
+    return not isinstance(coco_id, int), coco_id if isinstance(coco_id, int) else 0, str(coco_id)
 
 
 def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, str], names: dict[int, str]) -> None:
@@ -134,11 +169,15 @@ def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, 
     x, y, width, height = numbers
     category = entry.get("category_id")
     name = names.get(category) if isinstance(category, int) else None
+    area = finite_numbers([entry.get("area")])
+    is_crowd = bool(entry.get("iscrowd"))
     table.add_object(
         image_id,
         name=f"category {category}" if name is None else name,
         box_xyxy_px=(x, y, x + width, y + height),
-        difficult=bool(entry.get("iscrowd")) or bool(entry.get("ignore")),
+        difficult=is_crowd or bool(entry.get("ignore")) or bool(entry.get("difficult")),
+        crowd=is_crowd and not entry.get("difficult"),
+        area_px=None if area is None else area[0],
     )
 
 

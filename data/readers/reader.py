@@ -25,6 +25,11 @@ class LabelledObject:
     """A class name as `Layout.class_names` writes it."""
     box_xyxy_px: tuple[float, float, float, float]
     difficult: bool
+    """Neither learned nor held against a detector."""
+    crowd: bool = False
+    """A region of many objects, as COCO has them; difficult too."""
+    area_px: float | None = None
+    """Of the object itself; None where only its box is annotated."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,7 @@ class CocoWriter:
         """Each JSON says everything."""
 
     def cannot_hold(self, report: DataReport) -> list[str]:  # noqa: ARG002 - the protocol's
-        """Nothing is lost: difficult objects are marked as crowds."""
+        """Nothing is lost: difficult objects are marked as crowds, which others leave out too, and as difficult."""
         return []
 
 
@@ -128,11 +128,9 @@ class VocWriter:
     def finish(self) -> None:
         """VOC has nothing that stands for the whole."""
 
-    def cannot_hold(self, report: DataReport) -> list[str]:  # noqa: ARG002 - the protocol's
+    def cannot_hold(self, report: DataReport) -> list[str]:
         """VOC's classes are agreed on, not written down."""
-        if tuple(self._class_names) == VOC_CLASS_NAMES:
-            return []
-        return [f"the list of classes: open the folder with --classes {','.join(self._class_names)}"]
+        return _lost(report, self._class_names, found_again=VOC_CLASS_NAMES)
 
 
 class CsvWriter:
@@ -167,15 +165,24 @@ class CsvWriter:
     def cannot_hold(self, report: DataReport) -> list[str]:
         """Classes are found again by their objects, in alphabetical order."""
         found_again = tuple(sorted(name for name, count in report.objects.items() if count))
-        if found_again == tuple(self._class_names):
-            return []
-        return [f"the list of classes: open the folder with --classes {','.join(self._class_names)}"]
+        return _lost(report, self._class_names, found_again=found_again)
+
+
+def _lost(report: DataReport, class_names: Sequence[str], *, found_again: tuple[str, ...]) -> list[str]:
+    """Say what a layout with difficult objects, but neither crowds nor a list of classes, loses."""
+    lost = [f"crowds: {report.crowds} regions so marked become difficult objects"] if report.crowds else []
+    if tuple(class_names) != found_again:
+        lost.append(f"the list of classes: open the folder with --classes {','.join(class_names)}")
+    return lost
 
 
 def _coco_objects(sample: Sample) -> Iterator[dict[str, object]]:
-    for (xmin, ymin, xmax, ymax), class_id, difficult in _objects(sample):
+    for at, ((xmin, ymin, xmax, ymax), class_id, difficult) in enumerate(_objects(sample)):
         box = [xmin, ymin, xmax - xmin, ymax - ymin]
-        yield {"category_id": class_id + 1, "bbox": box, "area": box[2] * box[3], "iscrowd": int(difficult)}
+        area = box[2] * box[3] if sample.areas_px is None else float(sample.areas_px[at])
+        is_crowd = sample.crowd is not None and bool(sample.crowd[at])
+        only_difficult = {"difficult": 1} if difficult and not is_crowd else {}
+        yield {"category_id": class_id + 1, "bbox": box, "area": area, "iscrowd": int(difficult), **only_difficult}
 
 
 def _yolo_lines(sample: Sample) -> Iterator[str]:

@@ -141,6 +141,7 @@ def test_the_report_is_json_and_counts_what_was_read(voc_folder: VocFolder) -> N
         "background_images": 1,
         "objects": {"cow": 1, "dog": 1},
         "difficult_objects": 2,
+        "crowds": 0,
         "unlisted_classes": {"sofa": 1},
         "problems": {"unlisted_class": {"count": 1, "examples": ["a: expected a class of the list, got sofa"]}},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +42,7 @@ def test_order_and_folder_do_not_matter() -> None:
         pytest.param(_sample("first", class_id=1), id="another class"),
         pytest.param(replace(FIRST, difficult=np.array([True])), id="difficult"),
         pytest.param(replace(FIRST, height_px=11), id="another size"),
+        pytest.param(replace(FIRST, difficult=np.array([True]), crowd=np.array([True])), id="a crowd"),
     ],
 )
 def test_everything_labelled_matters(other: Sample) -> None:
@@ -55,6 +57,20 @@ def test_any_order_gives_the_same(names: list[str], random: object) -> None:
     assert data_sha256(shuffled) == data_sha256(samples)
 
 
-def test_arrays_of_different_lengths_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"expected boxes \[n, 4\]"):
-        replace(FIRST, class_ids=np.zeros(2, np.int64))
+def test_a_crowd_is_no_difficult_object() -> None:
+    difficult = replace(FIRST, difficult=np.array([True]))
+    assert data_sha256([replace(difficult, crowd=np.array([True]))]) != data_sha256([difficult])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"class_ids": np.zeros(2, np.int64)}, r"expected boxes \[n, 4\]", id="two classes of one box"),
+        pytest.param({"crowd": np.zeros(2, np.bool_)}, r"crowd: expected \[n\]", id="two crowds"),
+        pytest.param({"crowd": np.ones(1, np.bool_)}, r"difficult each, got \[ True\]", id="a crowd that would count"),
+        pytest.param({"areas_px": np.zeros(2)}, r"areas_px: expected \[n\], got \(2,\)", id="two areas"),
+    ],
+)
+def test_arrays_that_do_not_go_together_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(FIRST, **changes)

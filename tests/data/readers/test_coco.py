@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -13,6 +13,9 @@ import pytest
 from singleshot.data.dataset import open_dataset
 from singleshot.data.report import Problem
 from singleshot.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from singleshot.tests.fixtures.voc_folder import VocFolder
 
 HW = (32, 48)
 IMAGES = [{"id": 7, "file_name": "a.jpg", "width": 48, "height": 32}, {"id": 9, "file_name": "b.jpg"}]
@@ -68,9 +71,66 @@ def test_categories_with_gaps_are_numbered_by_their_ids(tmp_path: Path) -> None:
         open_dataset(tmp_path, class_names=("dig",))
 
 
-def test_crowds_and_ignored_objects_are_difficult(tmp_path: Path) -> None:
-    write_coco(tmp_path, [box(), box(iscrowd=1), box(ignore=1, iscrowd=0)])
-    assert next(open_dataset(tmp_path).samples("train")).difficult.tolist() == [False, True, True]
+@pytest.mark.parametrize(
+    ("marks", "is_difficult", "is_crowd"),
+    [
+        pytest.param({}, False, False, id="nothing said"),
+        pytest.param({"iscrowd": 0, "ignore": 0}, False, False, id="said to be an object"),
+        pytest.param({"iscrowd": 1}, True, True, id="a crowd"),
+        pytest.param({"iscrowd": 1, "ignore": 1}, True, True, id="a crowd that others ignore too"),
+        pytest.param({"iscrowd": 0, "ignore": 1}, True, False, id="one object to be ignored"),
+        pytest.param({"iscrowd": 1, "difficult": 1}, True, False, id="VOC's difficult object, as it is converted"),
+    ],
+)
+def test_crowds_are_told_from_difficult_objects(
+    tmp_path: Path, marks: dict[str, int], is_difficult: bool, is_crowd: bool
+) -> None:
+    write_coco(tmp_path, [box(), box(**marks)])
+    dataset = open_dataset(tmp_path)
+    sample = next(dataset.samples("train"))
+    assert sample.difficult.tolist() == [False, is_difficult]
+    assert (sample.crowd is not None and sample.crowd.tolist() == [False, True]) == is_crowd
+    assert dataset.report.lines()[0].endswith(", 1 of them difficult (1 crowds)") == is_crowd
+
+
+@pytest.mark.parametrize(
+    ("areas", "expected"),
+    [
+        pytest.param([None, None], None, id="none is annotated"),
+        pytest.param([12.5, None], [12.5, 160], id="one is, the other is its box's"),
+        pytest.param([12.5, "much"], [12.5, 160], id="a word is none"),
+    ],
+)
+def test_areas_are_those_of_the_masks(tmp_path: Path, areas: list[object], expected: list[float] | None) -> None:
+    write_coco(tmp_path, [box(area=area) for area in areas])
+    found = next(open_dataset(tmp_path).samples("train")).areas_px
+    assert (None if found is None else found.tolist()) == expected
+
+
+def test_images_are_listed_by_their_ids(tmp_path: Path) -> None:
+    write_coco(tmp_path, [], images=[{**IMAGES[0], "id": 10}, IMAGES[1]])
+    assert open_dataset(tmp_path).sample_ids("train") == ["train2017/b.jpg", "train2017/a.jpg"]
+
+
+def test_cocos_own_ids_are_told(tmp_path: Path) -> None:
+    write_coco(tmp_path, [box(), box(category_id=3)], categories=[*CATEGORIES, {"id": 95, "name": "dog"}])
+    dataset = open_dataset(tmp_path, class_names=["dog"])
+    for split in ("train", "train2017"):
+        ids = dataset.coco_ids(split)
+        assert ids.images == {"train2017/a.jpg": 7, "train2017/b.jpg": 9}
+        assert ids.categories == {"cat": 3, "dog": 90}, "of two of one name, the first"
+    with pytest.raises(
+        InputError, match=r"a split that is one JSON, .*got seeded-val\. Name one of train with --split"
+    ):
+        dataset.coco_ids("seeded-val")
+    with pytest.raises(InputError, match=r"expected a split of .*, one of train, train2017"):
+        dataset.coco_ids("tset")
+
+
+def test_other_layouts_have_no_ids_of_cocos(voc_folder: VocFolder) -> None:
+    voc_folder.add("a")
+    with pytest.raises(InputError, match=r"VOC2012: expected data in COCO's layout, .*got voc\. Convert them first: "):
+        open_dataset(voc_folder.root).coco_ids("train")
 
 
 def test_a_year_in_the_name_of_a_split_may_be_left_out(tmp_path: Path) -> None:

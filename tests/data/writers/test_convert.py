@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any, get_args
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,12 +25,13 @@ ROUNDING_PX = 1e-4
 
 
 def labels(dataset: Dataset, split: str) -> dict[str, tuple[Any, ...]]:
-    """Image's name without suffix -> boxes, class names, difficult flags, size."""
+    """Image's name without suffix -> boxes, class names, difficult flags, whether there are crowds, size, bytes."""
     return {
         sample.image_id.removesuffix(sample.image_path.suffix): (
             sample.boxes_xyxy_px,
             [dataset.class_names[class_id] for class_id in sample.class_ids],
             sample.difficult.tolist(),
+            sample.crowd is None,
             (sample.height_px, sample.width_px),
             sample.image_path.read_bytes(),
         )
@@ -100,6 +103,34 @@ def test_any_box_comes_back(
         written = written / [width, height, width, height] * 1000
     np.testing.assert_allclose(written.astype(np.float32), boxes_xyxy_px, rtol=0, atol=ROUNDING_PX)
     assert [item.name for item in found.objects] == ["cat", "dog", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("target", "crowd", "lost"),
+    [
+        pytest.param("coco", [False, True], [], id="COCO holds crowds"),
+        pytest.param("voc", None, ["crowds: 1 regions so marked become difficult objects"], id="VOC does not"),
+        pytest.param("csv", None, ["crowds: 1 regions so marked become difficult objects"], id="nor does CSV"),
+    ],
+)
+def test_crowds_stay_crowds_where_the_target_knows_them(
+    tmp_path: Path, target: Target, crowd: list[bool] | None, lost: list[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.full((64, 64, 3), 90, np.uint8))
+    (tmp_path / "annotations").mkdir()
+    annotations = [
+        {"image_id": 1, "category_id": 1, "bbox": [1, 2, 8, 8], "area": 40.5, "iscrowd": 0},
+        {"image_id": 1, "category_id": 1, "bbox": [1, 2, 40, 40], "area": 900, "iscrowd": 1},
+    ]
+    images = [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 64}]
+    content = {"images": images, "categories": [{"id": 1, "name": "cat"}], "annotations": annotations}
+    (tmp_path / "annotations" / "instances_train.json").write_text(json.dumps(content))
+    conversion = convert_data(open_dataset(tmp_path), target, tmp_path / "there")
+    assert [line for line in conversion.lost if line.startswith("crowds")] == lost
+    (sample,) = open_dataset(tmp_path / "there", class_names=["cat"]).samples("train")
+    assert sample.difficult.tolist() == [False, True]
+    assert (None if sample.crowd is None else sample.crowd.tolist()) == crowd
+    assert (None if sample.areas_px is None else sample.areas_px.tolist()) == ([40.5, 900] if crowd else None)
 
 
 def test_what_a_target_cannot_hold_is_said(voc_root: Path, tmp_path: Path) -> None:
