@@ -44,12 +44,9 @@ class LayerApi(Protocol):
 class NetworkApi(Protocol):
     """INetworkDefinition."""
 
-    num_inputs: int
-    num_outputs: int
     num_layers: int
 
     def get_input(self, index: int) -> TensorApi: ...
-    def get_output(self, index: int) -> TensorApi: ...
     def get_layer(self, index: int) -> LayerApi: ...
 
 

@@ -15,14 +15,17 @@ from .matching import Targets
 
 LocalizationLoss: TypeAlias = Literal["smooth_l1", "l2"]
 
+_NEGATIVES_PER_POSITIVE = 3
+"""Source: Liu et al. 2016, "Hard negative mining"."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MultiboxLoss:
     """The loss by part, each a scalar divided by the number of matched default boxes.
 
     Args:
-        classification: of classes.
-        localization: of boxes.
+        classification: cross-entropy over matched boxes and hard negatives.
+        localization: smooth L1 or L2 over matched boxes.
         positives: the divisor, at least 1.
     """
 
@@ -40,7 +43,6 @@ def multibox_loss(
     heads: Heads,
     targets: Targets,
     *,
-    negatives_per_positive: float = 3.0,
     localization: LocalizationLoss = "smooth_l1",
     world: World = ALONE,
 ) -> MultiboxLoss:
@@ -52,7 +54,6 @@ def multibox_loss(
     Args:
         heads: of N images.
         targets: for the same N images and D default boxes.
-        negatives_per_positive: hard negatives kept to a positive.
         localization: `smooth_l1` as in SSD, or `l2`, half the squared difference, as in *Object Classification and
             Localization on ImageNet*; the two are equal for differences up to 1.
         world: processes that each have a part of the batch, of equal size, and average their gradients.
@@ -72,7 +73,7 @@ def multibox_loss(
     per_image = positive.sum(dim=1, keepdim=True)
     average = -(-count // (len(labels) * world.size))
     per_image = torch.where(per_image > 0, per_image, average)
-    hard = _hardest(entropy.detach(), labels == 0, wanted=(per_image * negatives_per_positive).long())
+    hard = _hardest(entropy.detach(), labels == 0, wanted=per_image * _NEGATIVES_PER_POSITIVE)
     offsets, wanted = heads.box_offsets[positive].float(), targets.box_offsets[positive]
     if localization == "smooth_l1":
         box_loss = functional.smooth_l1_loss(offsets, wanted, reduction="sum")

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_convert, box_iou
 
+from ..networks.box_coverage import MATCH_IOU
+
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
@@ -41,45 +43,35 @@ def encode_boxes(boxes_xyxy: Tensor, default_cxcywh: Tensor, variances: tuple[fl
     return torch.cat([centre, size], dim=1)
 
 
-def match_default_boxes(
-    boxes_xyxy: Tensor, default_cxcywh: Tensor, *, iou_threshold: float = 0.5
-) -> tuple[Tensor, Tensor]:
-    """Assign objects to default boxes.
+def match_default_boxes(iou: Tensor) -> Tensor:
+    """Assign an image's objects to default boxes.
 
     Every object gets the default box that overlaps it most (the largest overlap first, so that two objects never
-    claim the same box); every other default box gets the object it overlaps most, if by at least the threshold.
+    claim the same box; of equal ones the first object, then the first default box); every other default box gets the
+    object it overlaps most, if by `MATCH_IOU`.
 
     Args:
-        boxes_xyxy: [n, 4] float32, normalised.
-        default_cxcywh: [D, 4] float32, normalised.
-        iou_threshold: least overlap of a match.
+        iou: [n, D] float32, the overlap of n objects, at least 1, with D default boxes; -1 all along the row of an
+            object that is not to be assigned.
 
     Returns:
-        ([D] int64 index of the object or -1, [D] float32 greatest overlap with any object).
+        [D] int64 index of the object, or -1.
 
     Source: Liu et al. 2016, section 2.2, "Matching strategy".
     """
-    count = len(default_cxcywh)
-    if len(boxes_xyxy) == 0:
-        return boxes_xyxy.new_full((count,), -1, dtype=torch.int64), boxes_xyxy.new_zeros(count)
-    iou = box_iou(boxes_xyxy, box_convert(default_cxcywh, "cxcywh", "xyxy"))  # [n, D]
     best_iou, best_object = iou.max(dim=0)
-    matched = torch.where(best_iou >= iou_threshold, best_object, -1)
-    for _ in range(min(len(boxes_xyxy), count)):
-        winner = int(iou.argmax())
-        box, default = divmod(winner, count)
-        matched[default] = box
-        iou[box, :] = -1
-        iou[:, default] = -1
-    return matched, best_iou
+    matched = torch.where(best_iou >= MATCH_IOU, best_object, -1)
+    left = iou.clone()
+    for _ in range(min(iou.shape)):  # all on the device: reading a number from a GPU would wait for it each time
+        greatest, winner = left.flatten().max(dim=0, keepdim=True)  # [1], as all below
+        box, default = winner // iou.shape[1], winner % iou.shape[1]
+        matched[default] = torch.where(greatest >= 0, box, matched[default])
+        left.index_fill_(0, box, -1).index_fill_(1, default, -1)
+    return matched
 
 
 def match_targets(
-    objects: list[tuple[Tensor, Tensor]],
-    default_cxcywh: Tensor,
-    *,
-    variances: tuple[float, float],
-    iou_threshold: float = 0.5,
+    objects: list[tuple[Tensor, Tensor]], default_cxcywh: Tensor, *, variances: tuple[float, float]
 ) -> Targets:
     """Make a batch's targets.
 
@@ -88,22 +80,20 @@ def match_targets(
             -1 an object that is neither learned nor held against the network.
         default_cxcywh: [D, 4] float32, normalised.
         variances: divisors of (centre, size).
-        iou_threshold: least overlap of a match.
     """
+    default_xyxy = box_convert(default_cxcywh, "cxcywh", "xyxy")
     all_labels, all_offsets = [], []
     for boxes_xyxy, labels in objects:
-        learned = labels > 0
-        matched, _ = match_default_boxes(boxes_xyxy[learned], default_cxcywh, iou_threshold=iou_threshold)
-        target_labels = torch.zeros_like(matched)
-        offsets = torch.zeros_like(default_cxcywh)
-        positive = matched >= 0
-        if positive.any():
-            index = matched[positive]
-            target_labels[positive] = labels[learned][index]
-            offsets[positive] = encode_boxes(boxes_xyxy[learned][index], default_cxcywh[positive], variances)
-        if (~learned).any():
-            _, overlap = match_default_boxes(boxes_xyxy[~learned], default_cxcywh, iou_threshold=iou_threshold)
-            target_labels[~positive & (overlap >= iou_threshold)] = -1
-        all_labels.append(target_labels)
-        all_offsets.append(offsets)
+        if not len(labels):
+            all_labels.append(labels.new_zeros(len(default_cxcywh)))
+            all_offsets.append(torch.zeros_like(default_cxcywh))
+            continue
+        iou = box_iou(boxes_xyxy, default_xyxy)  # [n, D]
+        is_learned = (labels > 0)[:, None]
+        matched = match_default_boxes(torch.where(is_learned, iou, -1))
+        difficult = torch.where(is_learned, -1, iou).amax(dim=0)
+        positive, index = matched >= 0, matched.clamp(min=0)
+        all_labels.append(torch.where(positive, labels[index], torch.where(difficult >= MATCH_IOU, -1, 0)))
+        offsets = encode_boxes(boxes_xyxy[index], default_cxcywh, variances)
+        all_offsets.append(offsets.masked_fill(~positive[:, None], 0))
     return Targets(labels=torch.stack(all_labels), box_offsets=torch.stack(all_offsets))

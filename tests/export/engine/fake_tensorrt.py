@@ -84,7 +84,7 @@ class _Layer:
 class _Network:
     """A dequantization, a convolution that reads `recorder.convolution_reads`, and its shuffled result."""
 
-    num_inputs, num_outputs, num_layers = 1, 5, 3
+    num_layers = 3
 
     def __init__(self, recorder: Recorder, enums: dict[str, Any]) -> None:
         self._recorder, self._enums = recorder, enums

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import ssd as torchvision_ssd
 from torchvision.models.detection._utils import BoxCoder
-from torchvision.ops import box_convert
+from torchvision.ops import box_convert, box_iou
 
 from singleshot.train.learn.losses import multibox_loss
 from singleshot.train.learn.matching import Targets, match_default_boxes, match_targets
@@ -54,14 +54,14 @@ def test_equal_to_torchvision_where_every_image_has_objects() -> None:
         (torch.tensor([[0.1, 0.1, 0.4, 0.5], [0.5, 0.5, 0.9, 0.95]]), torch.tensor([1, 3])),
         (torch.tensor([[0.0, 0.3, 1.0, 0.9]]), torch.tensor([2])),
     ]
-    heads = heads_of_noise(2)
+    heads, corners = heads_of_noise(2), box_convert(GRID, "cxcywh", "xyxy")
     ours = multibox_loss(heads, match_targets(objects, GRID, variances=VARIANCES))
     theirs = torchvision_ssd.SSD.compute_loss(
         SimpleNamespace(box_coder=BoxCoder((10.0, 10.0, 5.0, 5.0)), neg_to_pos_ratio=3),
         [{"boxes": boxes, "labels": labels} for boxes, labels in objects],
         {"bbox_regression": heads.box_offsets, "cls_logits": heads.class_logits},
-        [box_convert(GRID, "cxcywh", "xyxy")] * 2,
-        [match_default_boxes(boxes, GRID)[0] for boxes, _ in objects],
+        [corners] * 2,
+        [match_default_boxes(box_iou(boxes, corners)) for boxes, _ in objects],
     )
     torch.testing.assert_close(ours.localization, theirs["bbox_regression"], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(ours.classification, theirs["classification"], rtol=1e-5, atol=1e-5)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.models.detection._utils import BoxCoder, SSDMatcher
 from torchvision.ops import box_convert, box_iou
 
 from singleshot.runtime.detection import boxes as runtime_boxes
-from singleshot.train.learn.matching import encode_boxes, match_default_boxes, match_targets
+from singleshot.train.learn.matching import Targets, encode_boxes, match_default_boxes, match_targets
 from singleshot.train.networks.default_boxes import DefaultBoxSettings, default_boxes
 
 VARIANCES = (0.1, 0.2)
@@ -37,6 +40,41 @@ def object_boxes(draw: st.DrawFn, *, least: int = 0, most: int = 5) -> Tensor:
     return torch.cat([low, high], dim=1) / 100
 
 
+def matched(objects: Tensor, default_cxcywh: Tensor) -> tuple[Tensor, Tensor]:
+    """One image's matches and overlaps, both [D]: without objects, none."""
+    iou = box_iou(objects, box_convert(default_cxcywh, "cxcywh", "xyxy"))
+    iou = torch.cat([iou, torch.full((1, len(default_cxcywh)), -1.0)])
+    return match_default_boxes(iou), iou.amax(dim=0)
+
+
+def targets_one_by_one(objects: list[tuple[Tensor, Tensor]], default_cxcywh: Tensor) -> Targets:
+    """The rule of `match_targets` as it is told: image by image, pair by pair, the largest overlap first."""
+    default_xyxy = box_convert(default_cxcywh, "cxcywh", "xyxy")
+    all_labels = torch.zeros(len(objects), len(default_cxcywh), dtype=torch.int64)
+    all_offsets = torch.zeros(len(objects), len(default_cxcywh), 4)
+    for (boxes, labels), wanted, offsets in zip(objects, all_labels, all_offsets, strict=True):
+        learned = labels > 0
+        iou, difficult = box_iou(boxes[learned], default_xyxy), box_iou(boxes[~learned], default_xyxy)
+        owner = {
+            default: int(iou[:, default].argmax())
+            for default in range(len(default_cxcywh))
+            if len(iou) and iou[:, default].max() >= 0.5
+        }
+        pairs = [(-float(iou[i, j]), i, j) for i in range(len(iou)) for j in range(len(default_cxcywh))]
+        claimed: dict[int, int] = {}
+        for _, box, default in sorted(pairs):
+            if box not in claimed.values() and default not in claimed:
+                claimed[default] = box
+        for default, box in (owner | claimed).items():
+            wanted[default] = labels[learned][box]
+            one = slice(default, default + 1)
+            offsets[one] = encode_boxes(boxes[learned][box][None], default_cxcywh[one], VARIANCES)
+        for default in set(range(len(default_cxcywh))) - set(owner | claimed):
+            if len(difficult) and difficult[:, default].max() >= 0.5:
+                wanted[default] = -1
+    return Targets(labels=all_labels, box_offsets=all_offsets)
+
+
 @pytest.mark.parametrize(
     ("objects", "expected"),
     [
@@ -58,36 +96,82 @@ def object_boxes(draw: st.DrawFn, *, least: int = 0, most: int = 5) -> Tensor:
     ],
 )
 def test_matches_by_hand(objects: list[list[float]], expected: list[int]) -> None:
-    matched, _ = match_default_boxes(torch.tensor(objects).reshape(-1, 4), HAND)
-    assert matched.tolist() == expected
+    found, _ = matched(torch.tensor(objects).reshape(-1, 4), HAND)
+    assert found.tolist() == expected
 
 
 def test_threshold_matches_more_than_the_best() -> None:
     # Over boxes 0 and 1 whole: IoU 0.5 with each.
-    matched, overlap = match_default_boxes(torch.tensor([[0.0, 0.0, 0.5, 0.25]]), HAND)
-    assert matched.tolist() == [0, 0, -1, -1, -1]
+    found, overlap = matched(torch.tensor([[0.0, 0.0, 0.5, 0.25]]), HAND)
+    assert found.tolist() == [0, 0, -1, -1, -1]
     torch.testing.assert_close(overlap, torch.tensor([0.5, 0.5, 0.0, 0.0, 0.125]))
 
 
 def test_more_objects_than_default_boxes_fill_every_box_once() -> None:
-    matched, _ = match_default_boxes(torch.tensor([[0.0, 0.0, 0.25, 0.25]] * 7), HAND)
-    assert sorted(matched.tolist()) == [0, 1, 2, 3, 4]
+    found, _ = matched(torch.tensor([[0.0, 0.0, 0.25, 0.25]] * 7), HAND)
+    assert sorted(found.tolist()) == [0, 1, 2, 3, 4]
 
 
 @given(object_boxes())
 def test_every_object_has_a_box_and_every_other_match_reaches_the_threshold(objects: Tensor) -> None:
-    matched, overlap = match_default_boxes(objects, GRID)
-    assert set(range(len(objects))) <= set(matched.tolist())
+    found, overlap = matched(objects, GRID)
+    assert set(range(len(objects))) <= set(found.tolist())
     if not len(objects):
         return
     iou = box_iou(objects, box_convert(GRID, "cxcywh", "xyxy"))
-    torch.testing.assert_close(overlap, iou.amax(dim=0))
     forced = 0
-    for default in torch.nonzero(matched >= 0).flatten().tolist():
-        is_best = iou[matched[default], default] == overlap[default]
+    for default in torch.nonzero(found >= 0).flatten().tolist():
+        is_best = iou[found[default], default] == overlap[default]
         forced += not (is_best and overlap[default] >= 0.5)
     assert forced <= len(objects)
-    assert (overlap[matched < 0] < 0.5).all()
+    assert (overlap[found < 0] < 0.5).all()
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[tuple[Tensor, Tensor]]:
+    """Images whose objects often overlap alike: corners on a coarse grid, copies of one another, difficult ones."""
+    images = []
+    for _ in range(draw(st.integers(1, 4))):
+        boxes = draw(object_boxes(most=6))
+        boxes = (boxes * 4).ceil() / 4 if draw(st.booleans()) else boxes
+        boxes = (
+            boxes[torch.tensor(draw(st.lists(st.integers(0, len(boxes) - 1), max_size=8)), dtype=torch.int64)]
+            if (len(boxes))
+            else boxes
+        )
+        labels = draw(st.lists(st.sampled_from([-1, 1, 2, 3]), min_size=len(boxes), max_size=len(boxes)))
+        images.append((boxes, torch.tensor(labels, dtype=torch.int64)))
+    return images
+
+
+@given(batches(), st.sampled_from([HAND, GRID]))
+def test_a_batch_gets_the_targets_of_the_rule_told_one_by_one(
+    objects: list[tuple[Tensor, Tensor]], default_cxcywh: Tensor
+) -> None:
+    ours = match_targets(objects, default_cxcywh, variances=VARIANCES)
+    plain = targets_one_by_one(objects, default_cxcywh)
+    assert ours.labels.tolist() == plain.labels.tolist()
+    assert torch.equal(ours.box_offsets, plain.box_offsets)
+
+
+class _Asked(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations that wait for a device's answer."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # torch's own
+        self.count += func.overloadpacket in (torch.ops.aten.nonzero, torch.ops.aten._local_scalar_dense)
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_waits_for_the_device() -> None:
+    defaults = torch.rand(200, 4, generator=torch.Generator().manual_seed(0)) / 4 + 0.25
+    objects = box_convert(defaults[::40], "cxcywh", "xyxy")
+    with _Asked() as asked:
+        match_targets([(objects, torch.ones(len(objects), dtype=torch.int64))], defaults, variances=VARIANCES)
+    assert asked.count == 0
 
 
 @given(object_boxes(least=1))
@@ -99,7 +183,7 @@ def test_equal_to_torchvision_where_no_two_objects_want_one_box(objects: Tensor)
     best_objects = iou.topk(min(2, len(objects)), dim=0).values
     assume(len(objects) == 1 or bool((best_objects[0] != best_objects[1])[best_objects[0] >= 0.5].all()))
     theirs = SSDMatcher(0.5)(iou).clamp(min=-1)
-    ours, _ = match_default_boxes(objects, GRID)
+    ours, _ = matched(objects, GRID)
     assert ours.tolist() == theirs.tolist()
 
 
