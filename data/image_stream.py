@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ..runtime.card import Card
 from ..runtime.errors import InputError
+from ..runtime.progress import Progress, no_progress
 from .dataset import Dataset
 from .sample import Sample
-from .usable_samples import Progress, no_usable_images, read_or_leave_out
+from .usable_samples import no_usable_images, read_or_leave_out
 
 
 def check_same_classes(card: Card, dataset: Dataset) -> None:
@@ -28,7 +29,7 @@ def check_same_classes(card: Card, dataset: Dataset) -> None:
 
 
 def streamed_images(
-    dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress | None = None
+    dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress = no_progress
 ) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
     """Give each usable image [h, w, 3] uint8 BGR of a split with its labels; the others are counted in the report.
 
@@ -48,7 +49,6 @@ def streamed_images(
         if image is not None:
             images += 1
             yield sample, image
-        if on_progress is not None:
-            on_progress(done, total)
+        on_progress(split, done, total)
     if not images:
         raise no_usable_images(dataset, split, listed=total)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..runtime.errors import InputError
 from ..runtime.image_files import read_image_bgr
+from ..runtime.progress import Progress, no_progress
 from .dataset import Dataset
 from .report import DataReport, Problem
 from .sample import Sample
@@ -20,8 +21,6 @@ _THREADS = 2
 _IN_FLIGHT = 32
 """Samples handed to the threads at a time: the set is streamed, not collected."""
 
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
 
 Found = tuple[Problem, str]
 """What is wrong, and the line for the report."""
@@ -29,7 +28,7 @@ Found = tuple[Problem, str]
 _Looked = TypeVar("_Looked")
 
 
-def check_samples(dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress | None = None) -> DataReport:
+def check_samples(dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress = no_progress) -> DataReport:
     """Decode every image of a split; leave those out of later streams that are broken or of another size.
 
     Args:
@@ -51,10 +50,8 @@ def check_samples(dataset: Dataset, split: str, *, seed: int = 0, on_progress: P
             usable += 1
         else:
             dataset.leave_out(sample, *found)
-        if on_progress is not None:
-            on_progress(done, total)
-    if on_progress is not None:
-        on_progress(total, total)  # images that the stream itself left out never came by
+        on_progress(split, done, total)
+    on_progress(split, total, total)  # images that the stream itself left out never came by
     if not usable:
         raise no_usable_images(dataset, split, listed=total)
     return dataset.report

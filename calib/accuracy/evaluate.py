@@ -7,9 +7,10 @@ from pathlib import Path
 from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
 from ...data.readers.find_reader import find_layout
-from ...data.usable_samples import Progress, no_usable_images
+from ...data.usable_samples import no_usable_images
 from ...runtime.card import Card
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress, no_progress
 from ...runtime.session import Session, detect
 from .average_precision import DetectionEvaluator, EvaluationResult
 
@@ -29,7 +30,7 @@ def open_dataset_for(card: Card, root: Path, *, strict: bool = False) -> Dataset
 
 
 def evaluate(
-    session: Session, dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress | None = None
+    session: Session, dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress = no_progress
 ) -> EvaluationResult:
     """Measure average precision on one split; images are streamed.
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
 from ...data.sample import Sample
-from ...data.usable_samples import Progress
 from ...runtime.detection.classifications import TOP, Classification
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress, no_progress
 from ...runtime.session import Session, classify
 
 
@@ -141,7 +141,7 @@ def label_of(sample: Sample) -> int | None:
 
 
 def evaluate_accuracy(
-    session: Session, dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress | None = None
+    session: Session, dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress = no_progress
 ) -> AccuracyResult:
     """Measure a classifier on one split; images are streamed.
 

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from ...data.check.duplicates import Fingerprint, distinct, fingerprint
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress, no_progress
 from .domain_gap import DomainGap, Evidence
 from .image_pool import ImagePool
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 LOOKED_AT = 2
 """Images looked at for each one asked for."""
@@ -90,7 +88,7 @@ class Selection:
 
 
 def choose_images(
-    pool: ImagePool, look: Look, *, count: int, seed: int, on_progress: Progress = lambda _what, _done, _total: None
+    pool: ImagePool, look: Look, *, count: int, seed: int, on_progress: Progress = no_progress
 ) -> Selection:
     """Draw images with a seed, drop what is there twice, and choose the ones that cover the network's answers best.
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from ...runtime.card import Card
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress, no_progress
 from ...runtime.require import require
 from ...runtime.runners.contract import DET_SCORES, FRAMES, TOP_SCORES
-from .choose_images import Look, Looked, Progress, Selection, choose_images
+from .choose_images import Look, Looked, Selection, choose_images
 from .domain_gap import Evidence
 from .image_pool import ImagePool, Named, sha256_of_pixels
 from .quantized_graph import tensors_to_measure
@@ -40,7 +41,7 @@ def choose_calibration_images(
     source: str,
     count: int,
     seed: int,
-    on_progress: Progress = lambda _what, _done, _total: None,
+    on_progress: Progress = no_progress,
 ) -> Selection:
     """Choose images by how a graph's activations differ on them; see `choose_images`.
 
@@ -71,7 +72,7 @@ def collect_calibration(
     *,
     source: str,
     on_image: Callable[[Named], None] = lambda _named: None,
-    on_progress: Progress = lambda _what, _done, _total: None,
+    on_progress: Progress = no_progress,
 ) -> Tables:
     """Measure the ranges of everything that may be quantized, in one pass; memory does not grow with the images.
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
 from ...data.sample import Sample
-from ...data.usable_samples import Progress
 from ...runtime.detection.boxes import iou_matrix
 from ...runtime.detection.detections import Detections
+from ...runtime.progress import Progress, no_progress
 from ...runtime.session import Session, classify, detect
 from ..accuracy.average_precision import DetectionEvaluator, EvaluationResult
 from ..accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of
@@ -70,7 +70,7 @@ class Review:
 
 
 def review(
-    session: Session, dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress | None = None
+    session: Session, dataset: Dataset, split: str, *, seed: int = 0, on_progress: Progress = no_progress
 ) -> Review:
     """Run a detector or a classifier over a split; images are streamed.
 
@@ -125,7 +125,7 @@ def confused(
     return labelled.astype(np.int64), answered.astype(np.int64)
 
 
-def _review_detector(session: Session, dataset: Dataset, split: str, seed: int, on_progress: Progress | None) -> Review:
+def _review_detector(session: Session, dataset: Dataset, split: str, seed: int, on_progress: Progress) -> Review:
     names = dataset.class_names
     evaluator = DetectionEvaluator(names)
     kept: list[tuple[Sample, Detections]] = []
@@ -168,9 +168,7 @@ def _best_score(evaluator: DetectionEvaluator, samples: Sequence[Sample], names:
     return _UNKNOWN_SCORE if best is None else best.threshold
 
 
-def _review_classifier(
-    session: Session, dataset: Dataset, split: str, seed: int, on_progress: Progress | None
-) -> Review:
+def _review_classifier(session: Session, dataset: Dataset, split: str, seed: int, on_progress: Progress) -> Review:
     names = dataset.class_names
     evaluator = AccuracyEvaluator(names)
     mistakes: list[tuple[float, WorstImage]] = []

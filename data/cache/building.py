@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
 from ...runtime.files import whole_file
+from ...runtime.progress import Progress, no_progress
 from ...runtime.require import require
 from ..dataset import Dataset
 from ..report import Problem
 from ..sample import Sample, sample_digest
-from ..usable_samples import Found, Progress, image_or_problem, looked_at, no_usable_images
+from ..usable_samples import Found, image_or_problem, looked_at, no_usable_images
 from .image_cache import (
     ABOUT,
     IMAGES,
@@ -53,12 +54,14 @@ class _Split:
     """What the labels say of a split, before any image is decoded.
 
     Args:
+        name: of the split.
         image_ids: in the split's order.
         images: [n] of `images_dtype`.
         key: names images, sizes and dates of their files, and the size that they are kept at.
         labels: names their objects as well.
     """
 
+    name: str
     image_ids: list[str]
     images: NDArray[np.void]
     key: str
@@ -84,7 +87,7 @@ def open_image_cache(
     folder: Path | None = None,
     seed: int = 0,
     on_need: OnNeed | None = None,
-    on_progress: Progress | None = None,
+    on_progress: Progress = no_progress,
 ) -> ImageCache:
     """Open the cache of a split, and build it first if there is none for these very images and this input.
 
@@ -140,7 +143,7 @@ def _read_labels(dataset: Dataset, split: str, *, input_hw: tuple[int, int], see
     ends = np.cumsum(np.prod(images["stored_hw"].astype(np.int64), axis=1) * 3)
     images["offset"][1:] = ends[:-1]
     key, label_key = files.hexdigest()[:32], labels.hexdigest()[:16]
-    return _Split(image_ids=names, images=images, key=key, labels=f"labels-{label_key}")
+    return _Split(name=split, image_ids=names, images=images, key=key, labels=f"labels-{label_key}")
 
 
 def _locked(home: Path) -> Any:  # filelock's lock: a context manager that the kernel opens when its holder dies
@@ -162,7 +165,7 @@ def _build(
     *,
     input_hw: tuple[int, int],
     on_need: OnNeed | None,
-    on_progress: Progress | None,
+    on_progress: Progress,
 ) -> None:
     if on_need is not None:
         on_need(home, split.bytes)
@@ -215,7 +218,7 @@ def _reserve(home: Path, split: _Split) -> None:
 
 
 def _decode(
-    dataset: Dataset, split: _Split, home: Path, *, input_hw: tuple[int, int], on_progress: Progress | None
+    dataset: Dataset, split: _Split, home: Path, *, input_hw: tuple[int, int], on_progress: Progress
 ) -> dict[str, tuple[str, str]]:
     """Store every image that is not yet stored; return those that cannot be, by id, with problem and message."""
     checksums = np.memmap(home / _CHECKSUMS, np.uint64, "r+", shape=(len(split.image_ids),))
@@ -238,8 +241,7 @@ def _decode(
             else:
                 left_out[sample.image_id] = looked[0].name, looked[1]
             done += 1
-            if on_progress is not None:
-                on_progress(done, len(checksums))
+            on_progress(split.name, done, len(checksums))
         os.fsync(pixels.fileno())
     return left_out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress, no_progress
 from ..dataset import Dataset
 from ..report import DataReport
 from ..sample import Sample
 from ..usable_samples import Found, image_or_problem, looked_at, no_usable_images
 from .data_statistics import SplitStatistics
 from .duplicates import Fingerprint, duplicate_groups, fingerprint
-
-Progress = Callable[[str, int, int], None]
-"""Called with (split, images done, images in all)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +75,7 @@ class DataCheck:
 
 
 def check_data(
-    dataset: Dataset, splits: Sequence[str] = (), *, seed: int = 0, on_progress: Progress | None = None
+    dataset: Dataset, splits: Sequence[str] = (), *, seed: int = 0, on_progress: Progress = no_progress
 ) -> DataCheck:
     """Decode every image once, count what there is and find what is there twice.
 
@@ -108,8 +106,7 @@ def check_data(
                 members[name].add(sample.image_id)
             else:
                 dataset.leave_out(sample, *found)
-            if on_progress is not None:
-                on_progress(name, done, total)
+            on_progress(name, done, total)
         if not members[name] and splits:
             raise no_usable_images(dataset, name, listed=total)
     used = {name: split for name, split in statistics.items() if split.images}

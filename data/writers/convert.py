@@ -13,13 +13,12 @@ from typing import Literal
 
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES
+from ...runtime.progress import Progress, no_progress
 from ..dataset import Dataset
 from ..sample import Sample
 from .writers import CocoWriter, CsvWriter, LabelledFiles, LayoutWriter, VocWriter, YoloWriter
 
 Target = Literal["coco", "yolo", "voc", "csv"]
-Progress = Callable[[str, int, int], None]
-"""Called with (split, images done, images in all)."""
 
 _WRITERS: dict[Target, Callable[[Path, tuple[str, ...]], LayoutWriter]] = {
     "coco": CocoWriter,
@@ -43,7 +42,7 @@ class Conversion:
 
 
 def convert_data(
-    dataset: Dataset, target: Target, out: Path, *, link: bool = False, on_progress: Progress | None = None
+    dataset: Dataset, target: Target, out: Path, *, link: bool = False, on_progress: Progress = no_progress
 ) -> Conversion:
     """Write a data set in another layout, whole or not at all; its own splits keep their names.
 
@@ -83,7 +82,7 @@ def convert_data(
     return conversion
 
 
-def _convert(dataset: Dataset, target: Target, folder: Path, *, link: bool, on_progress: Progress | None) -> Conversion:
+def _convert(dataset: Dataset, target: Target, folder: Path, *, link: bool, on_progress: Progress) -> Conversion:
     writer = _WRITERS[target](folder, dataset.class_names)
     writer.images.mkdir()
     placing = _Placing(writer.images, target, link=link)
@@ -174,9 +173,8 @@ class _Placing:
 
 
 def _placed(
-    samples: Iterator[Sample], placing: _Placing, *, split: str, total: int, on_progress: Progress | None
+    samples: Iterator[Sample], placing: _Placing, *, split: str, total: int, on_progress: Progress
 ) -> LabelledFiles:
     for done, sample in enumerate(samples, 1):
         yield sample, placing.place(sample)
-        if on_progress is not None:
-            on_progress(split, done, total)
+        on_progress(split, done, total)

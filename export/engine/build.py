@@ -14,12 +14,13 @@ from ...runtime.card import Card, Measurement
 from ...runtime.engines.engine_checks import card_path_of
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import whole_file
+from ...runtime.progress import Progress, no_progress
 from ..gate.result import GateResult
 from ..graphs.graph_file import load_graph, precision_of_graph
 from ..quantize.calibrated import QuantizationSettings
 from ..quantize.gated import gate_int8
 from ..quantize.quantize import Quantized, quantize
-from .compile import OnProgress, Precision, Target, find_gpu, target_for
+from .compile import Precision, Target, find_gpu, target_for
 from .plan import CompilerSettings
 from .prove import why_not_executed
 from .stage import Checks, Source, Staged, candidate_name, check_gate_takes, judge, stage
@@ -70,7 +71,7 @@ def build_engine(
     settings: CompilerSettings | None = None,
     calib_images: Path | None = None,
     checks: Checks | None = None,
-    on_progress: OnProgress = lambda _phase, _fraction: None,
+    on_progress: Progress = no_progress,
 ) -> Built:
     """Compile a graph for NVIDIA GPUs and write the engine with its card beside it.
 
@@ -87,7 +88,7 @@ def build_engine(
         settings: for the compiler.
         calib_images: folder or video to make an int8 graph with, which is kept beside the engine.
         checks: what the engine is held against.
-        on_progress: told the phase at work and the fraction done, from another thread.
+        on_progress: told the phase at work and how far it is, from another thread.
 
     Raises:
         InputError: the graph or the settings cannot be used, or the compiler refuses them.
@@ -124,7 +125,7 @@ class _Order:
     calib_images: Path | None
     checks: Checks
     target: Target
-    on_progress: OnProgress
+    on_progress: Progress
 
 
 def _built(order: _Order) -> Built:
@@ -201,15 +202,16 @@ def _source(order: _Order, precision: Precision, folder: Path) -> Source:
 
 def _calibrated(order: _Order, out: Path, images: Path) -> tuple[Quantized, GateResult | None]:
     """Make the int8 graph: with labelled images the cheapest one that the gate accepts."""
-
-    def tell(what: str, done: int, total: int) -> None:
-        order.on_progress(what, done / max(1, total))
-
     settings, checks = QuantizationSettings(fp16=True), order.checks
     if checks.data is None:
-        return quantize(order.graph, out, images=images, settings=settings, on_progress=tell), None
+        return quantize(order.graph, out, images=images, settings=settings, on_progress=order.on_progress), None
     found = gate_int8(
-        order.graph, images=images, data=checks.data, settings=settings, gate_settings=checks.gate, on_progress=tell
+        order.graph,
+        images=images,
+        data=checks.data,
+        settings=settings,
+        gate_settings=checks.gate,
+        on_progress=order.on_progress,
     )
     return found.save(out), found.result
 

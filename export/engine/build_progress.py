@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TypeVar
 
+from ...runtime.progress import Progress
+
 Result = TypeVar("Result")
+
+_PARTS = 1000
 
 
 @dataclass(kw_only=True)
@@ -27,10 +31,10 @@ class BuildProgress:
     A compiler announces phases as it goes, so the fraction is an estimate; it never falls.
 
     Args:
-        on_progress: told the name of the phase at work and the fraction of the whole that is done.
+        on_progress: told the phase at work and how much of the whole is done, in thousandths.
     """
 
-    def __init__(self, on_progress: Callable[[str, float], None]) -> None:
+    def __init__(self, on_progress: Progress) -> None:
         self.is_cancelled = threading.Event()
         self.fraction = 0.0
         self._on_progress = on_progress
@@ -64,7 +68,7 @@ class BuildProgress:
                 self._phases[phase.parent].children[at] = part
             at = phase.parent
         self.fraction = max(self.fraction, part)
-        self._on_progress(name, self.fraction)
+        self._on_progress(name, int(self.fraction * _PARTS), _PARTS)
 
 
 def progress_monitor(module: ModuleType, progress: BuildProgress) -> object:

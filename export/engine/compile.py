@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from ...runtime.card import Card, Engine, Measurement, derived_origin
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import sha256_of_file
 from ...runtime.machine import installed_of, nvidia_gpus
+from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ..graphs.cluster_tail import with_cluster_tail
 from ..graphs.fp16 import with_fp16_network
@@ -31,7 +31,6 @@ Precision = Literal["fp32", "fp16", "int8"]
 _TYPE_OF: dict[Precision, str] = {"fp32": "float", "fp16": "half", "int8": "int8"}
 """What a convolution of that precision computes in, in TensorRT's words."""
 _PACKAGES = ("onnx", "onnxruntime", "tensorrt-rtx", "tensorrt")
-OnProgress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +143,7 @@ def compile_engine(
     precision: Precision,
     out: Path,
     named: Path | None = None,
-    on_progress: OnProgress = lambda _phase, _fraction: None,
+    on_progress: Progress = no_progress,
 ) -> Compiled:
     """Compile a graph and read back what the plan computes in. Nothing is written.
 
@@ -154,7 +153,7 @@ def compile_engine(
         precision: of the convolutions; an int8 graph gives int8 alone.
         out: where the engine will be, for its card and errors.
         named: where the graph will be, where that is another place than where it is read from.
-        on_progress: told the phase at work and the fraction done, from another thread.
+        on_progress: told the phase at work and how far it is, from another thread.
 
     Raises:
         InputError: the graph cannot be used so, or the compiler refuses it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import onnx
 from ...runtime.engines.bindings import CollectedLog
 from ...runtime.errors import InputError
 from ...runtime.files import whole_file
+from ...runtime.progress import Progress
 from ...runtime.runners.contract import FRAMES
 from .build_progress import BuildProgress, progress_monitor, run_cancellable
 from .tensorrt_api import BuilderApi, ConfigApi, NetworkApi, TensorRt
@@ -97,7 +97,7 @@ def compile_plan(
     settings: CompilerSettings,
     *,
     name: str,
-    on_progress: Callable[[str, float], None],
+    on_progress: Progress,
 ) -> Plan:
     """Compile a graph.
 
@@ -106,7 +106,7 @@ def compile_plan(
         tensorrt: that compiles.
         settings: for the compiler.
         name: of the graph, for errors.
-        on_progress: told the phase at work and the fraction done, from another thread.
+        on_progress: told the phase at work and how far it is, from another thread.
 
     Raises:
         InputError: the parser refuses the graph, or the compiler cannot build it as asked.

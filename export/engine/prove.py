@@ -164,7 +164,7 @@ def _compared(
         artefact if count == 1 else replace(artefact, session=RepeatingSession(artefact.session, count), heads=None)
         for artefact, count in zip((first, second), counts, strict=True)
     ]
-    parity, compared = (None, ()) if contract else compare_artefacts(sides[0], sides[1], chosen, None)
+    parity, compared = (None, ()) if contract else compare_artefacts(sides[0], sides[1], chosen)
     found = Verification(
         first=first,
         second=second,

@@ -8,8 +8,9 @@ from pathlib import Path
 from ...runtime.card import Engine
 from ...runtime.engines.engine_checks import EngineDevice, engine_of, graph_of, load_engine_card, stale_reason
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress, no_progress
 from .build import Built, build_engine
-from .compile import Gpu, OnProgress, find_gpu
+from .compile import Gpu, find_gpu
 from .plan import BatchProfile, CompilerSettings
 from .stage import Checks
 from .tensorrt_api import Backend, TensorRt, find_tensorrt
@@ -33,7 +34,7 @@ def rebuild_stale(
     *,
     timing_cache: Path | None = None,
     checks: Checks | None = None,
-    on_progress: OnProgress = lambda _phase, _fraction: None,
+    on_progress: Progress = no_progress,
 ) -> Rebuilt:
     """Build an engine again if it does not fit its card, its graph, the installed compiler or the GPU of this machine.
 
@@ -43,7 +44,7 @@ def rebuild_stale(
         path: the engine, its card beside it.
         timing_cache: for TensorRT.
         checks: what the new engine is held against.
-        on_progress: told the phase at work and the fraction done, from another thread.
+        on_progress: told the phase at work and how far it is, from another thread.
 
     Raises:
         InputError: the card or the graph is missing, or the graph cannot be built any more.

@@ -11,12 +11,13 @@ from ...runtime.card import Card, Engine
 from ...runtime.engines.engine_checks import card_path_of, engine_of
 from ...runtime.engines.ledger import add_to_ledger
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress
 from ...runtime.session import Session, open_session
 from ..gate.judge import Candidate, GateSettings
 from ..gate.judge_all import gate
 from ..gate.result import GateResult
 from ..graphs.graph_file import save_graph
-from .compile import Compiled, OnProgress, Precision, Target, compile_engine
+from .compile import Compiled, Precision, Target, compile_engine
 from .prove import Proof, RepeatingSession, fixed_batch_of, prove_engine, prove_typed_graph
 
 
@@ -94,9 +95,7 @@ class Staged:
         )
 
 
-def stage(
-    source: Source, target: Target, checks: Checks, folder: Path, *, runs: bool, on_progress: OnProgress
-) -> Staged:
+def stage(source: Source, target: Target, checks: Checks, folder: Path, *, runs: bool, on_progress: Progress) -> Staged:
     """Compile an engine and hold it against its graph.
 
     Args:
@@ -105,7 +104,7 @@ def stage(
         checks: `frames` are used here.
         folder: to stage in.
         runs: whether the engine can be executed here.
-        on_progress: told the phase at work and the fraction done.
+        on_progress: told the phase at work and how far it is.
 
     Raises:
         InputError: the graph cannot be used so, or the compiler refuses it.
@@ -137,7 +136,7 @@ def stage(
         return replace(staged, proof=Proof(note="parity was not measured: no real frames were given"))
     if not runs and not compiled.is_retyped:
         return staged  # the graph itself: there is nothing to compare it with
-    on_progress("comparing on real frames", 0)
+    on_progress("comparing on real frames", 0, 1)
     if runs:
         return replace(staged, proof=prove_engine(source.graph, staged.engine, frames=checks.frames))
     precision = source.precision
@@ -146,14 +145,14 @@ def stage(
     )
 
 
-def judge(graph: Path, staged: Sequence[Staged], checks: Checks, on_progress: OnProgress) -> GateResult | None:
+def judge(graph: Path, staged: Sequence[Staged], checks: Checks, on_progress: Progress) -> GateResult | None:
     """Hold engines against the graph on labelled images; where an engine cannot run, its typed graph stands for it.
 
     Args:
         graph: that was given.
         staged: in order of preference.
         checks: `data` and `gate` are used here; without data nothing is judged.
-        on_progress: told the phase at work and the fraction done.
+        on_progress: told the phase at work and how far it is.
 
     Raises:
         InputError: the data cannot be used.
@@ -166,7 +165,7 @@ def judge(graph: Path, staged: Sequence[Staged], checks: Checks, on_progress: On
         data=checks.data,
         settings=checks.gate,
         open_graph=partial(open_session, backend="onnxruntime"),
-        on_progress=lambda stage, done, total: on_progress(stage, done / max(1, total)),
+        on_progress=on_progress,
     )
 
 

@@ -20,6 +20,7 @@ from ...calib.records.record import record
 from ...calib.records.records import Records
 from ...runtime.detection.thresholds import DEFAULT_SCORE
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress, no_progress
 from ...runtime.session import Session, open_session
 from .latency import latencies_ms
 
@@ -31,9 +32,6 @@ _TIMED_FRAMES = 16
 Open = Callable[[Path], Session]
 """Opens a graph; parent and candidates are opened alike."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what is going on, images done, images in all)."""
-
 
 def open_alike(path: Path) -> Session:
     """Open a graph in float32, so that graphs differ by what they say alone: OpenVINO if installed, else ONNX Runtime.
@@ -44,10 +42,6 @@ def open_alike(path: Path) -> Session:
         InputError: the file cannot be run.
     """
     return open_session(path, backend="openvino" if find_spec("openvino") else "onnxruntime", precision="f32")
-
-
-def no_progress(_stage: str, _done: int, _total: int) -> None:
-    """Say nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

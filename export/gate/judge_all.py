@@ -11,7 +11,8 @@ from ...calib.accuracy.evaluate import open_dataset_for
 from ...calib.records.labelled_images import LabelledImages, drawn_images, halves
 from ...data.dataset import Dataset
 from ...data.sample import data_sha256
-from .judge import Candidate, GateSettings, Judge, Judged, Open, Progress, no_progress, open_alike
+from ...runtime.progress import Progress, no_progress
+from .judge import Candidate, GateSettings, Judge, Judged, Open, open_alike
 from .quantizer import Quantizer
 from .result import GateData, GateResult
 from .search import Search, Searcher

@@ -22,6 +22,7 @@ from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 from ...runtime.card import BackendParity, Card
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import sha256_of_file, whole_file
+from ...runtime.progress import Progress, no_progress
 from ...runtime.require import require
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16
@@ -33,7 +34,7 @@ from .artefact import Artefact, open_artefact
 from .classifications import ClassificationParity
 from .detections import Parity
 from .proof_frames import PROOF_FRAMES
-from .verify import Progress, compare_artefacts, contract_differences, sampled_frames
+from .verify import compare_artefacts, contract_differences, sampled_frames
 
 CertifiedPrecision = Literal["f32", "bf16", "int8"]
 
@@ -94,7 +95,7 @@ def certify(
     count: int = PROOF_FRAMES,
     parent: Path | None = None,
     data: LabelledData | None = None,
-    on_progress: Progress | None = None,
+    on_progress: Progress = no_progress,
 ) -> Certification:
     """Run a graph by OpenVINO in every precision, hold the answers against FP32's, and write a card that says so.
 
@@ -153,7 +154,7 @@ def precisions_of(graph: Path) -> tuple[CertifiedPrecision, ...]:
 
 
 def backend_parity(
-    first: Artefact, second: Artefact, frames: list[Frame], *, data: str, on_progress: Progress | None = None
+    first: Artefact, second: Artefact, frames: list[Frame], *, data: str, on_progress: Progress = no_progress
 ) -> BackendParity:
     """Compare a reference with the same detector run by OpenVINO, for the card.
 
@@ -230,7 +231,7 @@ def _certify_one(
     frames: list[Frame],
     said: str,
     data: LabelledData | None = None,
-    on_progress: Progress | None = None,
+    on_progress: Progress = no_progress,
 ) -> BackendParity:
     runner = "openvino:bf16" if precision == "bf16" else "openvino:f32"
     with open_artefact(str(reference)) as first, open_artefact(f"{graph}@{runner}") as second:
@@ -250,7 +251,7 @@ def _certify_one(
         )
 
 
-def _accuracy(session: Session, data: LabelledData, on_progress: Progress | None) -> float:
+def _accuracy(session: Session, data: LabelledData, on_progress: Progress) -> float:
     dataset = open_dataset_for(session.card, data.root)
     measure = evaluate_accuracy if session.card.task == "classifier" else evaluate
     result: AccuracyResult | EvaluationResult = measure(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError, InputError
+from ...runtime.progress import Progress, no_progress
 from ...runtime.runners.contract import EXACT
 from ...runtime.sources.frame import Frame
 from ...runtime.sources.open_source import open_source
@@ -26,8 +26,6 @@ from .tolerances import Tolerances, tolerances_for
 
 _INPUT_FIELDS = ("height", "width", "resize")
 """Colour order and normalisation are inside: their outcome is compared."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,7 +134,7 @@ def verify(
     frames: str,
     count: int = PROOF_FRAMES,
     trust: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: Progress = no_progress,
 ) -> Verification:
     """Run two artefacts over the same frames and compare names, dtypes, shapes, raw heads and detections.
 
@@ -216,7 +214,7 @@ def sampled_frames(spec: str, count: int) -> tuple[list[Frame], tuple[str, ...]]
 
 
 def compare_artefacts(
-    first: Artefact, second: Artefact, frames: list[Frame], on_progress: Progress | None = None
+    first: Artefact, second: Artefact, frames: list[Frame], on_progress: Progress = no_progress
 ) -> tuple[Parity | ClassificationParity, tuple[ComparedFrame, ...]]:
     """Run both over the same frames.
 
@@ -243,14 +241,13 @@ def compare_artefacts(
         pairs.append(pair)
         match = match_detections(pair, postprocess, tolerances)
         compared.append(ComparedFrame(frame=frame, first=expected, second=found, match=match))
-        if on_progress is not None:
-            on_progress(done, len(frames))
+        on_progress("comparing frames", done, len(frames))
     parity = compare_detections(pairs, postprocess, heads_difference=_largest(differences), tolerances=tolerances)
     return parity, tuple(sorted(compared, key=lambda item: item.badness, reverse=True))
 
 
 def _compare_classifiers(
-    first: Artefact, second: Artefact, frames: list[Frame], tolerances: Tolerances, on_progress: Progress | None
+    first: Artefact, second: Artefact, frames: list[Frame], tolerances: Tolerances, on_progress: Progress
 ) -> ClassificationParity:
     expected: list[Classification] = []
     found: list[Classification] = []
@@ -262,8 +259,7 @@ def _compare_classifiers(
         found.append(theirs)
         if heads is not None and their_heads is not None:
             differences.append(heads.difference(their_heads))
-        if on_progress is not None:
-            on_progress(done, len(frames))
+        on_progress("comparing frames", done, len(frames))
     return compare_classifications(expected, found, logits_difference=_largest(differences), tolerances=tolerances)
 
 

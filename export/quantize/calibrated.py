@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ...calib.int8.choose_images import Progress, Selection
+from ...calib.int8.choose_images import Selection
 from ...calib.int8.collect import (
     Tables,
     choose_calibration_images,
@@ -27,6 +27,7 @@ from ...calib.int8.table import CalibrationTable, Method, load_table
 from ...runtime.card import Card
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ..graphs.fp16 import with_fp16_network
 from ..graphs.graph_file import precision_of_graph
@@ -159,7 +160,7 @@ def calibrate(
     settings: QuantizationSettings,
     *,
     table: Path | None = None,
-    on_progress: Progress = lambda _what, _done, _total: None,
+    on_progress: Progress = no_progress,
 ) -> Calibrated:
     """Choose images and measure all methods' ranges in one pass over them, or reuse a table that fits.
 

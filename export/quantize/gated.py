@@ -14,9 +14,10 @@ from ...calib.int8.table import METHODS, save_table
 from ...runtime.card import BackendParity
 from ...runtime.files import sha256_of_file, whole_file
 from ...runtime.image_files import read_image_bgr
+from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ...runtime.sources.frame import Frame
-from ..gate.judge import Candidate, GateSettings, Progress, no_progress, open_alike
+from ..gate.judge import Candidate, GateSettings, open_alike
 from ..gate.judge_all import gate, gate_quantizer
 from ..gate.quantizer import Quantizer
 from ..gate.result import GateResult

@@ -14,13 +14,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ...calib.int8.choose_images import Progress, Selection
+from ...calib.int8.choose_images import Selection
 from ...calib.int8.quantized_graph import quantized_convolutions
 from ...calib.int8.table import Method, save_table
 from ...calib.records.disagreement import Answer, answers_to, disagreement
 from ...runtime.card import Card, Measurement, derived_origin
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import sha256_of_file, whole_file
+from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
 from ..parity.proof_frames import generated_frames
@@ -85,7 +86,7 @@ def quantize(
     table: Path | None = None,
     save_table_to: Path | None = None,
     kept_float: Collection[str] = (),
-    on_progress: Progress = lambda _what, _done, _total: None,
+    on_progress: Progress = no_progress,
 ) -> Quantized:
     """Quantize a graph to int8 by ranges measured on images. No labels: accuracy is not measured.
 

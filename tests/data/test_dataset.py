@@ -168,11 +168,9 @@ def test_the_check_streams_and_tells_how_far_it_is(voc_folder: VocFolder) -> Non
     for number in range(40):
         voc_folder.add(f"image{number}", [("dog", (1, 1, 9, 9))], hw=(8, 8))
     voc_folder.image_path("image7").unlink()
-    seen: list[tuple[int, int]] = []
-    report = check_samples(
-        open_dataset(voc_folder.root), "train", on_progress=lambda done, total: seen.append((done, total))
-    )
-    assert seen == [*((done, 40) for done in range(1, 40)), (40, 40)]
+    seen: list[tuple[str, int, int]] = []
+    report = check_samples(open_dataset(voc_folder.root), "train", on_progress=lambda *at: seen.append(at))
+    assert seen == [*(("train", done, 40) for done in range(1, 40)), ("train", 40, 40)]
     assert report.images == 39
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ...runtime.progress import Progress
+
 
 @contextmanager
-def stage_progress(talk: Console) -> Iterator[Callable[[str, int, int], None]]:
+def stage_progress(talk: Console) -> Iterator[Progress]:
     """Give a function that is called with (stage, done, total).
 
     On a terminal a bar shows the stage at work; elsewhere, as in a log, each stage is a line when it begins.
@@ -22,11 +24,13 @@ def stage_progress(talk: Console) -> Iterator[Callable[[str, int, int], None]]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         ProgressColumn,
         Task,
         TextColumn,
         TimeRemainingColumn,
+    )
+    from rich.progress import (
+        Progress as Bar,
     )
     from rich.text import Text
 
@@ -35,7 +39,7 @@ def stage_progress(talk: Console) -> Iterator[Callable[[str, int, int], None]]:
             return Text("" if not task.speed else f"{task.speed:.1f}/s")
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(
+    with Bar(
         *columns, Rate(), TimeRemainingColumn(), console=talk, transient=True, disable=not talk.is_terminal
     ) as progress:
         task = progress.add_task("", total=None)

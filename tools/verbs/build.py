@@ -14,7 +14,7 @@ from ...runtime.shipped import CLIP
 from ..terminal.exits import exit_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from rich.console import Console
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ...export.engine.build import Built
     from ...export.engine.plan import BatchProfile, ParserProblem
     from ...export.engine.stage import Checks
+    from ...runtime.progress import Progress
 
 """Real frames where none are named; a wheel does not bring it."""
 _WITH_REBUILDING = {"graph", "rebuild_stale", "data", "split", "max_drop", "frames", "timing_cache", "as_json"}
@@ -284,22 +285,25 @@ def _measured_lines(built: Built) -> list[str]:
     return [f"{data}: {'; '.join(figures)}" for data, figures in by_data.items()]
 
 
-def _progress(talk: Console, name: str) -> AbstractContextManager[Callable[[str, float], None]]:
+def _progress(talk: Console, name: str) -> AbstractContextManager[Progress]:
     from contextlib import contextmanager
 
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
     @contextmanager
-    def bar() -> Iterator[Callable[[str, float], None]]:
+    def bar() -> Iterator[Progress]:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
-            task = progress.add_task(f"{name}: reading", total=1.0)
-            yield lambda phase, fraction: progress.update(task, description=f"{name}: {phase}", completed=fraction)
+        with Bar(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
+            task = progress.add_task(f"{name}: reading", total=None)
+            yield lambda phase, done, total: progress.update(
+                task, description=f"{name}: {phase}", completed=done, total=total
+            )
 
     return bar()
 

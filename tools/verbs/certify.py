@@ -96,5 +96,5 @@ def _certify_with_progress(
             count=count,
             parent=parent,
             data=data,
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            on_progress=lambda what, done, total: progress.update(task, description=what, completed=done, total=total),
         )

@@ -124,7 +124,7 @@ def _evaluate_with_progress(
             dataset,
             split,
             seed=seed,
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            on_progress=lambda _, done, total: progress.update(task, completed=done, total=total),
         )
 
 

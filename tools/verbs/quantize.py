@@ -14,14 +14,13 @@ from ..terminal.exits import exit_codes
 from ..terminal.stage_progress import stage_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
 
     from ...export.gate.judge import GateSettings
     from ...export.gate.result import GateResult
     from ...export.quantize.calibrated import QuantizationSettings
     from ...export.quantize.quantize import Quantized
+    from ...runtime.progress import Progress
 
 OutOption = Annotated[
     Path | None,
@@ -167,7 +166,7 @@ def _quantize(asked: _Asked, talk: Console, *, as_json: bool) -> None:
         print("\n".join(lines_of(made, asked.graph, is_gated=result is not None)))
 
 
-def _made(asked: _Asked, on_progress: Callable[[str, int, int], None]) -> Quantized:
+def _made(asked: _Asked, on_progress: Progress) -> Quantized:
     """Quantize without labels."""
     from ...export.quantize.quantize import convert_to_fp16, quantize
 
@@ -184,9 +183,7 @@ def _made(asked: _Asked, on_progress: Callable[[str, int, int], None]) -> Quanti
     )
 
 
-def _made_within(
-    asked: _Asked, data: Path, on_progress: Callable[[str, int, int], None]
-) -> tuple[Quantized | None, GateResult]:
+def _made_within(asked: _Asked, data: Path, on_progress: Progress) -> tuple[Quantized | None, GateResult]:
     """Quantize by the gate's leave; its page is written in either case."""
     from ...export.quantize.gated import gate_fp16, gate_int8
     from ...export.quantize.quantize import check_out

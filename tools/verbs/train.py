@@ -277,7 +277,7 @@ def _report(out: Path, dataset: Dataset, result: TrainingResult, talk: Console) 
             dataset,
             split,
             seed=seed,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_progress=lambda _, done, total: bar.update(task, completed=done, total=total),
         )
         save_training_page(session.card, folder.metrics, found, dataset, folder.report)
     return folder.report

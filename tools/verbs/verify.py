@@ -83,5 +83,5 @@ def _verify_with_progress(
             frames=frames,
             count=count,
             trust=trust,
-            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            on_progress=lambda what, done, total: progress.update(task, description=what, completed=done, total=total),
         )

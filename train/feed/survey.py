@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ...calib.accuracy.average_precision import MIN_OBJECTS
 from ...data.dataset import Dataset
 from ...data.sample import Sample, data_sha256
-from ...data.usable_samples import Progress, check_samples
+from ...data.usable_samples import check_samples
 from ...runtime.errors import InputError
+from ...runtime.progress import Progress, no_progress
 
 _NAMED = 20
 """How many of many classes an error names."""
@@ -42,7 +43,7 @@ class SplitSurvey:
 
 
 def survey_split(
-    data: Dataset, split: str, *, seed: int, decode: bool = True, on_progress: Progress | None = None
+    data: Dataset, split: str, *, seed: int, decode: bool = True, on_progress: Progress = no_progress
 ) -> SplitSurvey:
     """Read every label of a split and, if asked to, decode every image; they stream by.
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...data.cache.building import OnNeed, open_image_cache
 from ...data.cache.image_cache import ImageCache
 from ...data.dataset import Dataset
+from ...runtime.progress import Progress, no_progress
 from ..settings import TrainSettings
 from .survey import SplitSurvey, check_surveys, survey_split
-
-OnLook = Callable[[str, int, int], None]
-"""Called with (split, images done, images in all) while images are decoded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +34,7 @@ def open_training_images(
     *,
     input_hw: tuple[int, int],
     cache_folder: Path | None = None,
-    on_look: OnLook | None = None,
+    on_look: Progress = no_progress,
     on_need: OnNeed | None = None,
 ) -> TrainingImages:
     """Look at both splits and open the cache of the training split, or build it.
@@ -55,7 +52,7 @@ def open_training_images(
     """
     seed = settings.split_seed
     train = survey_split(data, settings.train_split, seed=seed, decode=False)
-    val = survey_split(data, settings.val_split, seed=seed, on_progress=_named(on_look, settings.val_split))
+    val = survey_split(data, settings.val_split, seed=seed, on_progress=on_look)
     check_surveys(data, train, val)  # before anything large is written
     cache = open_image_cache(
         data,
@@ -64,13 +61,9 @@ def open_training_images(
         folder=cache_folder,
         seed=seed,
         on_need=on_need,
-        on_progress=_named(on_look, settings.train_split),
+        on_progress=on_look,
     )
     if len(cache) < len(train.image_ids):
         train = survey_split(data, settings.train_split, seed=seed, decode=False)
         check_surveys(data, train, val)
     return TrainingImages(train=train, val=val, cache=cache)
-
-
-def _named(on_look: OnLook | None, split: str) -> Callable[[int, int], None] | None:
-    return None if on_look is None else lambda done, total: on_look(split, done, total)

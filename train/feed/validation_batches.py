@@ -12,16 +12,16 @@ from torch import Tensor
 from ...data.dataset import Dataset
 from ...data.image_stream import streamed_images
 from ...data.sample import Sample
-from ...data.usable_samples import Progress
 from ...runtime.card import InputSpec
 from ...runtime.detection.letterbox import boxes_to_input, fit_frame
+from ...runtime.progress import Progress, no_progress
 
 _BATCH = 16
 """Images that are measured at once."""
 
 
 def validation_batches(
-    data: Dataset, split: str, spec: InputSpec, *, seed: int = 0, on_progress: Progress | None = None
+    data: Dataset, split: str, spec: InputSpec, *, seed: int = 0, on_progress: Progress = no_progress
 ) -> Iterator[tuple[list[Sample], NDArray[np.uint8]]]:
     """Give a split's usable images, fitted to the input by the resize that runs in production.
 

@@ -18,6 +18,7 @@ from ...data.dataset import Dataset
 from ...runtime.card import Card, Measurement
 from ...runtime.detection.classifications import TOP
 from ...runtime.detection.postprocess import classifications_from_logits
+from ...runtime.progress import Progress
 from ..checkpoints.torch_session import normalised_images
 from ..feed.batches import Batch
 from ..feed.validation_batches import objects_of, validation_batches
@@ -25,7 +26,7 @@ from ..networks.classifier import ClassAndBox, JointClassifier
 from ..networks.registry import build_network, network_named, options_of
 from ..settings import TrainSettings
 from .progressive_resizing import share_of_side, shrunk
-from .training_module import Progress, Training, Validation
+from .training_module import Training, Validation
 
 _NO_CLASS = -100
 """Label of an image that shows no object of one class; cross-entropy leaves it out."""
@@ -105,7 +106,7 @@ class ClassifierTraining(Training):
             self.log("top1", self._right, on_step=False, on_epoch=True)
         return parts
 
-    def validate(self, on_progress: Progress | None) -> Validation:
+    def validate(self, on_progress: Progress) -> Validation:
         """Measure loss and accuracy, and ILSVRC's localization error of a network that predicts a box, in one pass."""
         spec, settings = self.card.input, self.settings
         accuracy, localization = AccuracyEvaluator(self.data.class_names), LocalizationErrorEvaluator()

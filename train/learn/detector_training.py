@@ -11,6 +11,7 @@ from ...calib.accuracy.localization_error import localization_figures
 from ...data.dataset import Dataset
 from ...runtime.card import Card, Measurement
 from ...runtime.detection.letterbox import detections_to_frame
+from ...runtime.progress import Progress
 from ..checkpoints.torch_session import TorchSession
 from ..distributed import ALONE, World, current_world
 from ..feed.batches import Batch
@@ -21,7 +22,7 @@ from ..networks.ssd import SSD, Heads
 from ..settings import TrainSettings
 from .losses import MultiboxLoss, multibox_loss
 from .matching import match_targets
-from .training_module import Progress, Training, Validation
+from .training_module import Training, Validation
 
 
 class DetectorTraining(Training):
@@ -50,7 +51,7 @@ class DetectorTraining(Training):
         loss = self._loss(self.network(images), batch.objects, world=current_world())
         return {"class_loss": loss.classification, "box_loss": loss.localization}
 
-    def validate(self, on_progress: Progress | None) -> Validation:
+    def validate(self, on_progress: Progress) -> Validation:
         """Measure loss, average precision and ILSVRC's localization error in one pass over the split.
 
         A figure that no class has enough objects for is left out.

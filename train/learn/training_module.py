@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn
 
@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LR
 from ...data.dataset import Dataset
 from ...runtime.card import CARD_KEY, Card, Measurement, card_from_json
 from ...runtime.errors import CheckError
+from ...runtime.progress import Progress, no_progress
 from ..checkpoints.checkpoint import FRAMES_KEY
 from ..checkpoints.torch_session import normalised_images
 from ..feed.batches import Batch, PlannedBatch
@@ -26,9 +27,6 @@ from ..settings import TrainSettings
 _LEAST_SCALE = 1.0
 """float16's scaling of the loss makes gradients overflow now and then, skips the step and scales less; below this the
 scale is not what made them overflow."""
-
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +73,7 @@ class Training(lightning.LightningModule, ABC):
         self.card = card
         self.data = data
         self.settings = settings
-        self.on_validated_image: Progress | None = None
+        self.on_validated_image: Progress = no_progress
         """Told of each image while a validation runs."""
         self._steps_per_epoch = steps_per_epoch
         self._frames = torch.from_numpy(frames)
@@ -124,7 +122,7 @@ class Training(lightning.LightningModule, ABC):
         """
 
     @abstractmethod
-    def validate(self, on_progress: Progress | None) -> Validation:
+    def validate(self, on_progress: Progress) -> Validation:
         """Measure the network, in evaluation mode, on the whole validation split."""
 
     def measurements_of(self, figures: Mapping[str, float], *, images: int) -> tuple[Measurement, ...]:

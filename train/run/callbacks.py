@@ -101,7 +101,7 @@ class TrainingProgress(ProgressBar):
         """Take the bar away before anything is said about it."""
         self._bar.stop()
 
-    def _show_image(self, done: int, total: int) -> None:
+    def _show_image(self, _split: str, done: int, total: int) -> None:
         self._bar.update(self._images, completed=done, total=total)
 
 

@@ -26,6 +26,7 @@ from ...runtime.card import Card, InputSpec, Origin, Postprocess, Task
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.image_files import read_image_bgr
+from ...runtime.progress import Progress, no_progress
 from ..checkpoints.resuming import check_same_run
 from ..checkpoints.starting_weights import StartingWeights, load_starting_weights
 from ..configuration import resolved_settings, with_fitted_boxes
@@ -34,7 +35,7 @@ from ..feed.batches import AugmentedImage, training_batches
 from ..feed.device_augmentation import Drawing, chosen_drawing
 from ..feed.epochs import epochs_of
 from ..feed.survey import SplitSurvey
-from ..feed.training_images import OnLook, TrainingImages, open_training_images
+from ..feed.training_images import TrainingImages, open_training_images
 from ..learn.classifier_training import ClassifierTraining
 from ..learn.detector_training import DetectorTraining
 from ..learn.training_module import Training
@@ -100,7 +101,7 @@ def train(
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
     cache_folder: Path | None = None,
-    on_look: OnLook | None = None,
+    on_look: Progress = no_progress,
     on_need: OnNeed | None = None,
     on_report: Callable[[Dataset, TrainSettings], None] | None = None,
 ) -> TrainingResult:

@@ -66,11 +66,11 @@ def test_boxes_are_compared_in_pixels_of_the_image(voc_folder: VocFolder) -> Non
     voc_folder.add("a", [("dog", (1, 1, 24, 32))], hw=(32, 48))
     voc_folder.add("b", [("dog", (1, 1, 5, 70)), ("cat", (1, 1, 5, 5))], hw=(70, 10))
     session = LeftHalf()
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     dataset = open_dataset_for(session.card, voc_folder.root)
     result = evaluate(session, dataset, "train", on_progress=lambda *progress: seen.append(progress))
     cat, dog = result.classes
-    assert (result.images, session.frames, seen) == (2, 2, [(1, 2), (2, 2)])
+    assert (result.images, session.frames, seen) == (2, 2, [("train", 1, 2), ("train", 2, 2)])
     assert (dog.ap50_voc, dog.ap50, dog.ap50_95) == pytest.approx((1, 1, 1))
     assert (cat.ap50_voc, cat.objects, cat.supported) == (0, 1, False)
 

@@ -129,11 +129,9 @@ def open_voc(*class_names: str) -> Dataset:
 def test_a_detector_that_sees_a_horse_everywhere() -> None:
     data = open_voc("horse", "dog")
     session = Says("detector", found(((0, 0, 100, 100), 0, 0.9)), ("horse", "dog"))
-    seen: list[tuple[int, int]] = []
-    result = review(
-        cast(Session, session), data, "trainval", on_progress=lambda done, total: seen.append((done, total))
-    )
-    assert seen[-1] == (result.images, result.images)
+    seen: list[tuple[str, int, int]] = []
+    result = review(cast(Session, session), data, "trainval", on_progress=lambda *at: seen.append(at))
+    assert seen[-1] == ("trainval", result.images, result.images)
     assert result.classes == ("horse", "dog", "background")
     assert isinstance(result.result, EvaluationResult)
     assert result.confusion[:, 1].sum() == 0  # never says dog

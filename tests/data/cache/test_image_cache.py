@@ -178,7 +178,7 @@ from pathlib import Path
 from singleshot.data.dataset import open_dataset
 from singleshot.data.cache.building import open_image_cache
 
-def kill(done, total):
+def kill(split, done, total):
     if done == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -193,12 +193,12 @@ def test_a_killed_run_is_gone_on_with(root: Path, tmp_path: Path, monkeypatch: p
     assert killed.returncode == KILLED
     assert not list(caches.glob("*/about.json"))
     names = decoded(monkeypatch)
-    done: list[tuple[int, int]] = []
+    done: list[tuple[str, int, int]] = []
     cache = open_image_cache(
         open_dataset(root), "trainval", input_hw=HW, folder=caches, on_progress=lambda *at: done.append(at)
     )
     assert names == cache.image_ids()[3:]
-    assert done == [(4, 5), (5, 5)]
+    assert done == [("trainval", 4, 5), ("trainval", 5, 5)]
     whole = opened(root, tmp_path / "whole")
     for index in range(5):
         np.testing.assert_array_equal(cache.image(index).image_rgb, whole.image(index).image_rgb)
@@ -207,7 +207,7 @@ def test_a_killed_run_is_gone_on_with(root: Path, tmp_path: Path, monkeypatch: p
 
 
 def test_what_a_power_cut_lost_is_decoded_again(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(_split: str, done: int, _total: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 

@@ -26,6 +26,7 @@ from singleshot.export.graphs.graph_file import save_graph
 from singleshot.runtime.card import Card, card_from_json
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
 from singleshot.runtime.files import sha256_of_file
+from singleshot.runtime.progress import no_progress
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
 
@@ -113,11 +114,11 @@ def test_gpu_at_hand_is_what_rtx_compiles_for(
 
 
 def test_progress_goes_up_to_one(rtx: TensorRt, small_detector: Path, tmp_path: Path) -> None:
-    fractions: list[float] = []
-    build_engine(small_detector, tmp_path / "x.engine", on_progress=lambda _phase, fraction: fractions.append(fraction))
-    assert fractions == sorted(fractions)
-    assert fractions[-1] == 1.0
-    assert len(set(fractions)) > 3
+    told: list[tuple[int, int]] = []
+    build_engine(small_detector, tmp_path / "x.engine", on_progress=lambda _, *at: told.append(at))
+    assert told == sorted(told)
+    assert told[-1] == (1000, 1000)
+    assert len(set(told)) > 3
 
 
 def test_interrupted_build_stops_and_writes_nothing(
@@ -131,7 +132,7 @@ def test_interrupted_build_stops_and_writes_nothing(
 
     monkeypatch.setattr("concurrent.futures.Future.result", interrupt_when_reached)
     with pytest.raises(KeyboardInterrupt):
-        build_engine(small_detector, tmp_path / "x.engine", on_progress=lambda _phase, _fraction: reached.set())
+        build_engine(small_detector, tmp_path / "x.engine", on_progress=lambda *_: reached.set())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,7 +145,7 @@ def test_operators_that_the_compiler_lacks_are_listed(rtx: TensorRt) -> None:
             rtx,
             CompilerSettings(),
             name="small.onnx",
-            on_progress=lambda _phase, _fraction: None,
+            on_progress=no_progress,
         )
     assert [(problem.node, problem.operator) for problem in e.value.problems] == [("odd", "Det")]
     assert e.value.problems[0].reason
@@ -165,7 +166,7 @@ def test_build_that_fails_says_why(rtx: TensorRt) -> None:
             rtx,
             CompilerSettings(batch=BatchProfile(least=1, best=1, most=2)),
             name="small.onnx",
-            on_progress=lambda _phase, _fraction: None,
+            on_progress=no_progress,
         )
 
 

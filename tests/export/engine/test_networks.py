@@ -19,6 +19,7 @@ from singleshot.export.graphs.network_graph import network_graph
 from singleshot.export.graphs.product_convolutions import with_convolutions_for_products
 from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.runtime.card import Postprocess
+from singleshot.runtime.progress import no_progress
 from singleshot.runtime.runners.contract import CLASS_LOGITS
 from singleshot.train.networks.options import NetworkOptions
 from singleshot.train.networks.registry import NETWORKS, build_detector, build_network
@@ -48,7 +49,7 @@ def test_every_network_compiles_for_every_target(name: str) -> None:
     every = tensorrt.compute_capabilities()
     assert every >= (75, 80, 86, 89, 120)
     settings = CompilerSettings(compute_capabilities=every)
-    plan = compile_plan(model, tensorrt, settings, name=name, on_progress=lambda _phase, _fraction: None)
+    plan = compile_plan(model, tensorrt, settings, name=name, on_progress=no_progress)
     program = read_plan_program(plan.data)
     assert program is not None
     assert program.targets == tuple(f"sm{capability}" for capability in every)

@@ -33,7 +33,7 @@ def photos(tmp_path: Path) -> str:
 
 
 def test_f32_is_certified_and_written(small_detector: Path, photos: str, tmp_path: Path) -> None:
-    done: list[tuple[int, int]] = []
+    done: list[tuple[str, int, int]] = []
     out = tmp_path / "certified.onnx"
     result = certify(small_detector, out, frames=photos, on_progress=lambda *at: done.append(at))
     by_precision = {item.precision: item for item in result.parities}
@@ -46,7 +46,7 @@ def test_f32_is_certified_and_written(small_detector: Path, photos: str, tmp_pat
     assert card is not None
     assert card.backend_parity == result.parities
     assert card.model_copy(update={"backend_parity": ()}) == CARD
-    assert done[:3] == [(1, 3), (2, 3), (3, 3)]
+    assert done[:3] == [("comparing frames", count, 3) for count in (1, 2, 3)]
     result.check()
     assert "openvino f32: 0 of" in result.lines()[0]
 

@@ -110,14 +110,14 @@ def moved(graph: Path, to: Path, by: float) -> Path:
 
 def test_an_artefact_agrees_with_itself(write_detector: WriteDetector, photos: Path) -> None:
     path = write_detector("a.onnx")
-    done: list[tuple[int, int]] = []
+    done: list[tuple[str, int, int]] = []
     result = verify(path, path, frames=str(photos), on_progress=lambda *at: done.append(at))
     assert isinstance(result.parity, Parity)
     assert result.holds
     assert result.parity.frames == 3
     assert result.parity.matched > 0
     assert (result.parity.heads_compared, result.parity.heads_difference) == (True, 0.0)
-    assert done == [(1, 3), (2, 3), (3, 3)]
+    assert done == [("comparing frames", count, 3) for count in (1, 2, 3)]
     result.check()
 
 

@@ -30,13 +30,13 @@ def check(root: Path, classes: tuple[str, ...]) -> None:
 
 def test_a_survey_counts_what_can_be_learned(animals_root: Path) -> None:
     data = open_dataset(animals_root, class_names=("dog", "horse", "chair"))
-    seen: list[tuple[int, int]] = []
-    found = survey_split(data, "train", seed=0, on_progress=lambda done, total: seen.append((done, total)))
+    seen: list[tuple[str, int, int]] = []
+    found = survey_split(data, "train", seed=0, on_progress=lambda *at: seen.append(at))
     assert found.image_ids == tuple(f"train_{number}" for number in range(12))
     assert found.objects.tolist() == [6, 3, 3]  # three more chairs are difficult
     assert not found.supports_ap
     assert survey(data, "val").supports_ap  # ten horses
-    assert seen[-1] == (12, 12)
+    assert seen[-1] == ("train", 12, 12)
 
 
 def test_a_broken_image_is_left_out(write_voc: WriteVoc) -> None:

@@ -19,10 +19,11 @@ from torch import Tensor
 
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.progress import Progress
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.detector_training import DetectorTraining
-from singleshot.train.learn.training_module import Progress, Validation
+from singleshot.train.learn.training_module import Validation
 from singleshot.train.run.callbacks import WholeCheckpoints
 from singleshot.train.run.train import TrainingResult, train
 from singleshot.train.settings import TrainSettings
@@ -167,7 +168,7 @@ def test_a_run_on_a_full_disk_ends_in_one_line_and_goes_on_later(
 def falling_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every validation be worse than the one before."""
 
-    def validate(self: DetectorTraining, on_progress: Progress | None) -> Validation:
+    def validate(self: DetectorTraining, on_progress: Progress) -> Validation:
         return Validation(figures={self.monitor: 1 / (2 + self.current_epoch)})
 
     monkeypatch.setattr(DetectorTraining, "validate", validate)
