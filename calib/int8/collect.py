@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.progress import Progress, no_progress
 from ...runtime.require import require
-from ...runtime.runners.contract import DET_SCORES, FRAMES, TOP_SCORES
+from ...runtime.runners.contract import DET_SCORES, TOP_SCORES
+from ..graph_surgery import open_inner
 from .choose_images import Look, Looked, Selection, choose_images
 from .domain_gap import Evidence
 from .image_pool import ImagePool, Named, sha256_of_pixels
@@ -169,7 +171,12 @@ def _measured_tensors(model: onnx.ModelProto, source: str) -> tuple[str, ...]:
 def _look(tensors: Sequence[str], model: onnx.ModelProto, card: Card, source: str) -> Look:
     """Open a graph so that it gives the channel means of some tensors beside its best score."""
     scores = [value.name for value in model.graph.output if value.name in (DET_SCORES, TOP_SCORES)]
-    run = _opened(model, [*(f"{name}/mean" for name in tensors), *scores], means_of=tensors)
+    from onnx import helper
+
+    averaged = copy.deepcopy(model)
+    means_of = {name: f"{name}/mean" for name in tensors}
+    averaged.graph.node.extend(helper.make_node("GlobalAveragePool", [name], [mean]) for name, mean in means_of.items())
+    run = _opened(averaged, [*means_of.values(), *scores])
 
     def look(image: NDArray[np.uint8]) -> Looked:
         found = run(fit_frame(image, card.input))
@@ -187,25 +194,8 @@ def _look(tensors: Sequence[str], model: onnx.ModelProto, card: Card, source: st
     return look
 
 
-def _opened(model: onnx.ModelProto, outputs: Sequence[str], *, means_of: Sequence[str] = ()) -> Run:
-    """Open a graph in ONNX Runtime that ends in other tensors; it takes one frame, [H, W, 3] uint8."""
-    import onnx
-    import onnxruntime
-    from onnx import helper
-
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
-    for name in means_of:
-        changed.graph.node.append(helper.make_node("GlobalAveragePool", [name], [f"{name}/mean"]))
-    del changed.graph.output[:]
-    changed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
-    options: Any = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; ONNX Runtime remarks on what is no longer used
-    session = onnxruntime.InferenceSession(changed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+def _opened(model: onnx.ModelProto, names: Sequence[str]) -> Run:
+    """Open a graph so that it gives these tensors of one frame, [H, W, 3] uint8, in this order."""
+    run = open_inner(model, names)
     batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
-
-    def run(frame: NDArray[np.uint8]) -> list[Array]:
-        found: list[Array] = session.run(list(outputs), {FRAMES: np.repeat(frame[np.newaxis], batch, axis=0)})
-        return found
-
-    return run
+    return lambda frame: list(run(np.repeat(frame[np.newaxis], batch, axis=0)).values())

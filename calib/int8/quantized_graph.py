@@ -7,6 +7,7 @@ biases, and pairs between a convolution and its activation would keep the two fr
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
 from ...runtime.require import require
+from ..graph_surgery import drop_unused
 from .graph_blocks import GraphReading, blocks_of, name_of
 from .ranges import STEPS
 from .table import CalibrationTable, TensorRange
@@ -44,11 +46,8 @@ def quantized_graph(
         InputError: a name is of no block, or the table lacks a tensor.
         MissingDependencyError: onnx is not installed.
     """
-    require("onnx", extra="export", why="a quantized graph")
-    import onnx
-
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    onnx = require("onnx", extra="export", why="a quantized graph")
+    result = copy.deepcopy(model)
     reading = GraphReading(result)
     kept = _convolutions_named(model, kept_float)
     chosen = [
@@ -69,7 +68,7 @@ def quantized_graph(
             if (name_of(node), place) in replaced:
                 node.input[place] = placement.dequantized(node.input[place])
         result.graph.node.append(node)
-    _drop_unused(result.graph)
+    drop_unused(result.graph, [value.name for value in result.graph.output])
     onnx.checker.check_model(result)
     return result
 
@@ -174,11 +173,3 @@ def _convolutions_named(model: onnx.ModelProto, names: Collection[str]) -> set[s
             near = difflib.get_close_matches(name, known, n=1) or list(known)[:1]
             raise InputError(f"{name}: expected the name of a block or convolution, as {', '.join(near) or 'none is'}.")
     return {member for name in names for member in known[name]}
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Take out the float weights that nobody reads any more."""
-    used = {name for node in graph.node for name in node.input}
-    kept = [item for item in graph.initializer if item.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)

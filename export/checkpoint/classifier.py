@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
+from ...calib.graph_surgery import open_inner
 from ...runtime.card import Card
 from ...runtime.detection.postprocess import classifications_from_logits
 from ...runtime.files import whole_file
-from ...runtime.runners.contract import CLASS_LOGITS, CLASSIFIER_OUTPUTS, FRAMES, classifications_from_outputs
+from ...runtime.runners.contract import CLASS_LOGITS, CLASSIFIER_OUTPUTS, classifications_from_outputs
 from ...runtime.session import open_session
 from ...train.checkpoints.checkpoint import Checkpoint
 from ...train.checkpoints.torch_session import TorchClassifierSession
@@ -20,8 +20,6 @@ from ..graphs.classifier_tail import append_classifier_tail
 from ..graphs.graph_file import graph_card, save_graph
 from ..graphs.network_graph import network_graph
 from ..parity.classifications import ClassificationParity, compare_classifications
-
-_OUTPUTS = (*CLASSIFIER_OUTPUTS, CLASS_LOGITS)
 
 
 def export_classifier(
@@ -64,15 +62,10 @@ def prove_classifier(
         card: of the graph.
         frames: [n, H, W, 3] uint8, BGR.
     """
-    model = onnx.ModelProto()
-    model.CopyFrom(graph)
-    model.graph.output.append(onnx.helper.make_tensor_value_info(CLASS_LOGITS, onnx.TensorProto.FLOAT, None))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; ONNX Runtime remarks on unused initializers
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    run = open_inner(graph, (*CLASSIFIER_OUTPUTS, CLASS_LOGITS))
     torch_session = TorchClassifierSession(checkpoint.network, card)
     expected_logits = np.concatenate([torch_session.logits(frame[None]) for frame in frames])
-    rows = [dict(zip(_OUTPUTS, session.run(_OUTPUTS, {FRAMES: frame[None]}), strict=True)) for frame in frames]
+    rows = [run(frame[None]) for frame in frames]
     found = [classifications_from_outputs(card, row, source="graph")[0] for row in rows]
     found_logits = np.concatenate([row[CLASS_LOGITS] for row in rows])
     return compare_classifications(

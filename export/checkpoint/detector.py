@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
-from onnx import helper
 
+from ...calib.graph_surgery import open_inner
 from ...runtime.card import Card, Measurement, Postprocess
 from ...runtime.detection.boxes import decode_boxes
-from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_heads, scores_from_logits
 from ...runtime.files import whole_file
-from ...runtime.runners.contract import DETECTOR_OUTPUTS, FRAMES, HEADS
+from ...runtime.runners.contract import (
+    BOX_OFFSETS,
+    CLASS_LOGITS,
+    DETECTOR_OUTPUTS,
+    HEADS,
+    detections_from_outputs,
+)
 from ...runtime.session import open_session
 from ...train.checkpoints.checkpoint import Checkpoint
 from ...train.checkpoints.torch_session import TorchSession
@@ -77,54 +79,25 @@ def prove(checkpoint: Checkpoint, graph: onnx.ModelProto, card: Card, frames: ND
     """
     torch_session = TorchSession(checkpoint.detector, card)
     default_cxcywh = checkpoint.detector.default_cxcywh.numpy()
-    run = _with_heads(graph)
+    run = open_inner(graph, (*DETECTOR_OUTPUTS, *HEADS))
     pairs, heads_difference = [], 0.0
     for frame in frames[:, None]:  # [1, H, W, 3]
         heads = torch_session.heads(frame)
         logits, offsets = heads.class_logits.numpy(), heads.box_offsets.numpy()
         answer = run(frame)
-        for ours, theirs in zip((logits, offsets), answer.heads, strict=True):
+        for ours, theirs in ((logits, answer[CLASS_LOGITS]), (offsets, answer[BOX_OFFSETS])):
             # numpy's maximum keeps a NaN, which Python's would drop.
             heads_difference = float(np.maximum(heads_difference, np.abs(ours - theirs).max()))
         boxes = np.clip(decode_boxes(offsets[0], default_cxcywh, card.postprocess.variances), 0, 1)
         pairs.append(
             FramePair(
                 expected=detections_from_heads(logits, offsets, default_cxcywh, card.postprocess)[0],
-                found=answer.detections,
+                found=detections_from_outputs(card, answer, source="graph")[0],
                 scores=scores_from_logits(logits[0]),
                 boxes_xyxy=boxes,
             )
         )
     return compare_detections(pairs, card.postprocess, heads_difference=heads_difference)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
-    """What the graph says of one frame, and the heads that it came from."""
-
-    heads: tuple[NDArray[np.float32], NDArray[np.float32]]
-    detections: Detections
-
-
-def _with_heads(graph: onnx.ModelProto) -> Callable[[NDArray[np.uint8]], _Answer]:
-    """Open the graph in ONNX Runtime with its raw heads as further outputs."""
-    model = onnx.ModelProto()
-    model.CopyFrom(graph)
-    model.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in HEADS)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; ONNX Runtime remarks on unused initializers
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-    def run(frame: NDArray[np.uint8]) -> _Answer:
-        names = (*DETECTOR_OUTPUTS, *HEADS)
-        count, boxes, scores, classes, logits, offsets = session.run(names, {FRAMES: frame})
-        valid = slice(int(count[0, 0]))
-        return _Answer(
-            heads=(logits, offsets),
-            detections=Detections(boxes_xyxy=boxes[0, valid], scores=scores[0, valid], class_ids=classes[0, valid]),
-        )
-
-    return run
 
 
 def _with_postprocess(card: Card, asked: Postprocess | None) -> Card:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import onnx
 
 from ...runtime.errors import InputError
@@ -28,8 +30,7 @@ def with_batch(model: onnx.ModelProto, batch: BatchProfile, *, name: str) -> onn
             f"{name}: expected a graph whose N is free for --batch {batch.least}:{batch.best}:{batch.most}, "
             f"got one that takes {dim.dim_value}. Build with --batch {dim.dim_value}."
         )
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy.deepcopy(model)
     if batch.is_fixed:
         for value in (*result.graph.input, *result.graph.output):
             value.type.tensor_type.shape.dim[0].dim_value = batch.least

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from onnxruntime import InferenceSession
 
+from ...calib.graph_surgery import drop_unused
 from ...runtime.card import Postprocess
 from ...runtime.detection.boxes import intersections_and_unions
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import greedy_survivors
 from ...runtime.errors import CheckError
 from ...runtime.runners.contract import DET_BOXES, DET_CLASSES, DET_SCORES, EXACT, NUM_DETS
+from ...runtime.runners.quiet_session import open_quietly
 from ..graphs.tail import CANDIDATES
 
 SCENES = 8
@@ -82,22 +85,13 @@ def check_tails_agree(
     return TailAgreement(scenes=SCENES, rows=rows, inexact=inexact)
 
 
-def _suppression_of(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+def _suppression_of(model: onnx.ModelProto) -> InferenceSession:
     """Cut out what lies between the candidates and the outputs."""
-    given = {name for name, _, _ in _INPUTS}
-    needed = {output.name for output in model.graph.output}
-    nodes = []
-    for node in reversed(model.graph.node):
-        if needed.intersection(node.output) and not given.intersection(node.output):
-            nodes.append(node)
-            needed.update(node.input)
-    inputs = [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in _INPUTS]
-    constants = [item for item in model.graph.initializer if item.name in needed]
-    graph = helper.make_graph(nodes[::-1], "suppression", inputs, list(model.graph.output), constants)
-    part = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(part.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    part = copy.deepcopy(model)
+    drop_unused(part.graph, [output.name for output in part.graph.output], given=CANDIDATES.names)
+    del part.graph.input[:]
+    part.graph.input.extend(helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in _INPUTS)
+    return open_quietly(part.SerializeToString())
 
 
 def _count_of(cluster_tailed: onnx.ModelProto) -> int:
@@ -129,7 +123,7 @@ def _scene(
     }
 
 
-def _run(session: onnxruntime.InferenceSession, scene: dict[str, NDArray[np.generic]]) -> tuple[Detections, bool]:
+def _run(session: InferenceSession, scene: dict[str, NDArray[np.generic]]) -> tuple[Detections, bool]:
     names = [output.name for output in session.get_outputs()]
     results = dict(zip(names, session.run(names, scene), strict=True))
     valid = slice(int(results[NUM_DETS][0, 0]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,16 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
+from ...calib.graph_surgery import open_inner
 from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess
-from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import sha256_of_file, whole_file
-from ...runtime.runners.contract import DETECTOR_OUTPUTS, FRAMES
+from ...runtime.runners.contract import DETECTOR_OUTPUTS, detections_from_outputs
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
 from ..parity.detections import FramePair, Parity, compare_detections
@@ -39,7 +36,7 @@ class ForeignInput:
     Args:
         colour: channel order that it expects.
         mean: per channel in that order, on the 0..255 scale.
-        std: likewise; the graph computes (x - mean) / std.
+        std: in the same order and scale; the graph computes (x - mean) / std.
         resize: how frames are fitted to it.
         height: in pixels, where the graph leaves it open.
         width: in pixels, where the graph leaves it open.
@@ -129,8 +126,6 @@ def adapt_detector(
     names, guessed_names = _class_names(foreign, names_path, len(guessed.reading.class_columns))
     boxes, scores = candidates_from_outputs(outputs, guessed.reading, height=foreign.height, width=foreign.width)
     graph = with_front_and_tail(foreign, spec, guessed.reading, postprocess, box_count=boxes.shape[1])
-    parity = _prove(graph, frames, boxes, scores, postprocess)
-    _check(parity, out, images)
     card = Card(
         kind="graph",
         network=foreign_path.name,
@@ -142,8 +137,10 @@ def adapt_detector(
             settings=guessed.reading.settings(),
             packages={name: version(name) for name in ("onnx", "onnxruntime")},
         ),
-        measurements=_measurements(parity, images),
     )
+    parity = _prove(graph, card, frames, boxes, scores)
+    _check(parity, out, images)
+    card = card.model_copy(update={"measurements": _measurements(parity, images)})
     with whole_file(out) as temporary:
         save_graph(graph, card, temporary)
         open_session(temporary).close()  # holds the graph against the contract
@@ -224,42 +221,22 @@ def _class_names(foreign: ForeignGraph, path: Path | None, count: int) -> tuple[
     return names, ()
 
 
-def _prove(
-    graph: onnx.ModelProto, frames: NDArray[np.uint8], boxes: Array, scores: Array, postprocess: Postprocess
-) -> Parity:
+def _prove(graph: onnx.ModelProto, card: Card, frames: NDArray[np.uint8], boxes: Array, scores: Array) -> Parity:
     """Hold the adapted graph against boxes [n, D, 4] and scores [n, D, classes], read from the foreign one in numpy."""
-    run = _with_candidates(graph)
+    run = open_inner(graph, (*DETECTOR_OUTPUTS, BOXES, SCORES))
     pairs, difference = [], 0.0
     for frame, frame_boxes, frame_scores in zip(frames, boxes, scores, strict=True):
-        found, found_boxes, found_scores = run(frame[None])
+        found = run(frame[None])
         clipped = frame_boxes.clip(0, 1)
         difference = max(
             difference,
-            float(np.abs(found_boxes.clip(0, 1) - clipped).max()),
-            float(np.abs(found_scores - frame_scores).max()),
+            float(np.abs(found[BOXES][0].clip(0, 1) - clipped).max()),
+            float(np.abs(found[SCORES][0] - frame_scores).max()),
         )
-        expected = detections_from_candidates(frame_scores, clipped, postprocess)
-        pairs.append(FramePair(expected=expected, found=found, scores=frame_scores, boxes_xyxy=clipped))
-    return compare_detections(pairs, postprocess, heads_difference=difference)
-
-
-def _with_candidates(graph: onnx.ModelProto) -> Callable[[NDArray[np.uint8]], tuple[Detections, Array, Array]]:
-    """Open the graph with what its candidates are chosen from as further outputs."""
-    model = onnx.ModelProto()
-    model.CopyFrom(graph)
-    inner = (BOXES, SCORES)
-    model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in inner)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; ONNX Runtime remarks on unused initializers
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-    def run(frame: NDArray[np.uint8]) -> tuple[Detections, Array, Array]:
-        count, rows, scores, classes, boxes, all_scores = session.run([*DETECTOR_OUTPUTS, *inner], {FRAMES: frame})
-        valid = slice(int(count[0, 0]))
-        found = Detections(boxes_xyxy=rows[0, valid], scores=scores[0, valid], class_ids=classes[0, valid])
-        return found, boxes[0], all_scores[0]
-
-    return run
+        expected = detections_from_candidates(frame_scores, clipped, card.postprocess)
+        (answer,) = detections_from_outputs(card, found, source="the adapted graph")
+        pairs.append(FramePair(expected=expected, found=answer, scores=frame_scores, boxes_xyxy=clipped))
+    return compare_detections(pairs, card.postprocess, heads_difference=difference)
 
 
 def _check(parity: Parity, out: Path, images: Path | None) -> None:

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, version_converter
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from ...runtime.card import CARD_KEY
 from ...runtime.errors import InputError
+from ...runtime.runners.quiet_session import RUNTIME_ERRORS, open_quietly, reason_of
 from ..graphs.tail import OPSET
 
 PREFIX = "network/"
@@ -28,18 +27,6 @@ _INPUT_TYPES: dict[int, type[np.generic]] = {
     TensorProto.UINT8: np.uint8,
 }
 _MAX_IR_VERSION = 10
-_SILENT = 4
-"""ONNX Runtime's severity "fatal"."""
-
-_ORT_ERRORS = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)
-
 Outputs = dict[str, NDArray[Any]]
 """By name; `Any` because a foreign graph may put out what it likes."""
 Run = Callable[[NDArray[Any]], Outputs]
@@ -222,25 +209,19 @@ def _with_batch_1(graph: ForeignGraph) -> ForeignGraph:
 
 
 def _runner(model: onnx.ModelProto, path: Path) -> Run:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _SILENT
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except _ORT_ERRORS as error:
-        raise InputError(f"{path}: expected a graph that ONNX Runtime loads, got: {_reason(error)}") from error
+        session = open_quietly(model.SerializeToString())
+    except RUNTIME_ERRORS as error:
+        raise InputError(f"{path}: expected a graph that ONNX Runtime loads, got: {reason_of(error)}") from error
     names = [output.name for output in session.get_outputs()]
     (input_name,) = [value.name for value in session.get_inputs()]
 
     def run(images: NDArray[Any]) -> Outputs:
         try:
             return dict(zip(names, session.run(names, {input_name: images}), strict=True))
-        except _ORT_ERRORS as error:
+        except RUNTIME_ERRORS as error:
             raise InputError(
-                f"{path}: expected a graph that runs on {list(images.shape)}, got: {_reason(error)}"
+                f"{path}: expected a graph that runs on {list(images.shape)}, got: {reason_of(error)}"
             ) from error
 
     return run
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split(" : ", 3)[-1].split())[:300]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -33,8 +35,7 @@ def append_classifier_tail(model: onnx.ModelProto) -> onnx.ModelProto:
         raise ValueError(f"{CLASS_LOGITS}: expected [N, C] with C fixed, got {len(dims)} dimensions")
     batch = dims[0].dim_value or dims[0].dim_param
     top = min(TOP, dims[1].dim_value)
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy.deepcopy(model)
     graph = result.graph
     del graph.output[:]
     graph.initializer.append(numpy_helper.from_array(np.array([top], np.int64), f"{PREFIX}top"))

@@ -8,10 +8,13 @@ candidates that each suppress the next needs n steps; real scenes needed 7 at mo
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from ...calib.graph_surgery import drop_unused
 from ...runtime.card import Postprocess
 from ...runtime.runners.contract import EXACT
 from .tail import CANDIDATES, PREFIX, Kept, Tail, add_kept, add_outputs
@@ -41,9 +44,9 @@ def with_cluster_tail(model: onnx.ModelProto, postprocess: Postprocess) -> onnx.
         ValueError: the model carries no `onnx` tail, or K is above MAX_CANDIDATES.
     """
     batch, candidate_count = _check_onnx_tail(model)
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    _cut_behind_candidates(result.graph)
+    result = copy.deepcopy(model)
+    drop_unused(result.graph, CANDIDATES.names)
+    del result.graph.output[:]
     tail = Tail(graph=result.graph, candidate_count=candidate_count, postprocess=postprocess)
     last, before_last = _add_steps(tail)  # [N, K, 1] float32, 1 = survives
     kept = _add_kept_of(tail, last)
@@ -56,29 +59,14 @@ def with_cluster_tail(model: onnx.ModelProto, postprocess: Postprocess) -> onnx.
 def _check_onnx_tail(model: onnx.ModelProto) -> tuple[int | str, int]:
     """Return N and K."""
     made = {name for node in model.graph.node for name in node.output}
-    wanted = {CANDIDATES.boxes, CANDIDATES.scores, CANDIDATES.class_ids}
-    if not wanted <= made or f"{PREFIX}selected" not in made:
-        raise ValueError(f"model: expected the `onnx` tail with {', '.join(sorted(wanted))}, got none")
+    if not made.issuperset(CANDIDATES.names) or f"{PREFIX}selected" not in made:
+        raise ValueError(f"model: expected the `onnx` tail with {', '.join(CANDIDATES.names)}, got none")
     counts = [item for item in model.graph.initializer if item.name == f"{PREFIX}candidates_count"]
     count = int(numpy_helper.to_array(counts[0]).item())
     if count > MAX_CANDIDATES:
         raise ValueError(f"candidates: expected at most {MAX_CANDIDATES} for the `cluster` tail, got {count}")
     batch = model.graph.input[0].type.tensor_type.shape.dim[0]
     return batch.dim_param or batch.dim_value, count
-
-
-def _cut_behind_candidates(graph: onnx.GraphProto) -> None:
-    """Take out the nodes and constants that nothing before the candidates needs."""
-    needed = {CANDIDATES.boxes, CANDIDATES.scores, CANDIDATES.class_ids}
-    nodes = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            nodes.append(node)
-    constants = [item for item in graph.initializer if item.name in needed]
-    del graph.node[:], graph.initializer[:], graph.output[:]
-    graph.node.extend(reversed(nodes))
-    graph.initializer.extend(constants)
 
 
 def _add_steps(tail: Tail) -> tuple[str, str]:

@@ -5,9 +5,13 @@ TensorRT builds what the graph's types say (strongly typed networks), so precisi
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from ...calib.graph_surgery import drop_unused
 
 SEEDS = frozenset({"Conv"})
 """Start half precision: this is where the time goes."""
@@ -37,8 +41,7 @@ def with_fp16_network(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         ValueError: a weight is too large for float16.
     """
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy.deepcopy(model)
     graph = result.graph
     halves = _Halves(graph)
     nodes = list(graph.node)
@@ -51,7 +54,7 @@ def with_fp16_network(model: onnx.ModelProto) -> onnx.ModelProto:
     for output in graph.output:
         halves.want_float(output.name)
     del graph.value_info[:]  # the types of half of them changed
-    _drop_unused(graph)
+    drop_unused(graph, [value.name for value in graph.output])
     onnx.checker.check_model(result)
     return result
 
@@ -132,11 +135,3 @@ def _half_constant(constant: onnx.TensorProto, name: str) -> onnx.TensorProto:
     if largest > _LARGEST:
         raise ValueError(f"{constant.name}: expected values within float16's {_LARGEST:g}, got {largest:g}")
     return numpy_helper.from_array(values.astype(np.float16), name)
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Take out the float32 constants that only half precision used."""
-    used = {name for node in graph.node for name in node.input}
-    kept = [item for item in graph.initializer if item.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)

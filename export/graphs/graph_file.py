@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper
 
+from ...calib.graph_surgery import all_nodes
 from ...runtime.card import CARD_KEY, Card, derived_origin
 from ...runtime.errors import InputError
 from ...runtime.files import sha256_of_file
@@ -17,8 +19,7 @@ from ...runtime.files import sha256_of_file
 
 def save_graph(graph: onnx.ModelProto, card: Card, path: Path) -> None:
     """Write a graph with its card in the metadata."""
-    model = onnx.ModelProto()
-    model.CopyFrom(graph)
+    model = copy.deepcopy(graph)
     helper.set_model_props(model, {CARD_KEY: card.to_json()})
     onnx.save(model, str(path))
 
@@ -77,7 +78,7 @@ def load_graph(path: Path) -> onnx.ModelProto:
 
 def precision_of_graph(model: onnx.ModelProto) -> Precision:
     """Tell the arithmetic: int8 where anything is quantized, else fp16 where a constant is, else fp32."""
-    nodes = all_nodes(model.graph)
+    nodes = list(all_nodes(model.graph))
     if any(node.op_type in _QUANTIZING or node.op_type.startswith("QLinear") for node in nodes):
         return "int8"
     types = {item.data_type for item in model.graph.initializer}
@@ -88,18 +89,6 @@ def precision_of_graph(model: onnx.ModelProto) -> Precision:
         if attribute.type == onnx.AttributeProto.TENSOR
     }
     return "fp16" if TensorProto.FLOAT16 in types else "fp32"
-
-
-def all_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """List a graph's nodes, those of its branches and loops included."""
-    nodes = list(graph.node)
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                nodes += all_nodes(attribute.g)
-            for branch in attribute.graphs:
-                nodes += all_nodes(branch)
-    return nodes
 
 
 def dtype_name(element_type: int) -> str:

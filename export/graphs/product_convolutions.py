@@ -5,9 +5,13 @@ TensorRT-RTX has no float32 matrix product for Turing (compute capability 7.5), 
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+from ...calib.graph_surgery import drop_unused
 
 _NAME = "/convolution"
 """How the names of what is added end."""
@@ -22,8 +26,7 @@ def with_convolutions_for_products(model: onnx.ModelProto) -> onnx.ModelProto:
     weights = {item.name: item for item in model.graph.initializer}
     if not any(_is_layer(node, weights) for node in model.graph.node):
         return model
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy.deepcopy(model)
     graph = result.graph
     nodes = list(graph.node)
     del graph.node[:]
@@ -32,10 +35,7 @@ def with_convolutions_for_products(model: onnx.ModelProto) -> onnx.ModelProto:
             graph.node.extend(_convolution(node, weights, graph))
         else:
             graph.node.append(node)
-    used = {name for node in graph.node for name in node.input}
-    kept = [item for item in graph.initializer if item.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    drop_unused(graph, [value.name for value in graph.output])
     onnx.checker.check_model(result)
     return result
 

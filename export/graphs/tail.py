@@ -7,6 +7,7 @@ and rows leave is shared.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +53,7 @@ def append_onnx_tail(
         ValueError: the model does not end in those heads, its opset is another, or the default boxes do not fit.
     """
     batch, class_count = _check_heads(model, default_cxcywh)
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
+    result = copy.deepcopy(model)
     del result.graph.output[:]
     candidate_count = min(postprocess.candidates, len(default_cxcywh) * class_count)
     tail = Tail(graph=result.graph, candidate_count=candidate_count, postprocess=postprocess)
@@ -73,6 +73,11 @@ class Candidates:
     """[N, K] float32."""
     class_ids: str
     """[N, K] int64."""
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """All of them."""
+        return self.boxes, self.scores, self.class_ids
 
 
 CANDIDATES = Candidates(

@@ -8,10 +8,11 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto
 
+from ...calib.graph_surgery import all_nodes
 from ...runtime.card import CARD_KEY, Card, card_from_json
 from ...runtime.errors import InputError
 from ...runtime.files import sha256_of_file
-from ..graphs.graph_file import all_nodes, dtype_name, load_graph, precision_of_graph
+from ..graphs.graph_file import dtype_name, load_graph, precision_of_graph
 from .facts import Inspection, TensorInfo
 from .operations import count_operations
 
@@ -32,7 +33,7 @@ def inspect_graph(path: Path) -> Inspection:
         InputError: the file is missing or broken.
     """
     model = load_graph(path)
-    nodes = all_nodes(model.graph)
+    nodes = list(all_nodes(model.graph))
     card, card_problem = _card_of(model, path)
     weights = {item.name for item in model.graph.initializer}
     other_files = _other_files(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -62,11 +63,10 @@ def count_operations(model: onnx.ModelProto) -> Operations:
 
 def _shapes(model: onnx.ModelProto) -> tuple[dict[str, Shape], int]:
     """Infer the shape of every tensor for a batch of one; return it with the batch that the file fixes, if any."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    weights = {item.name: tuple(item.dims) for item in copy.graph.initializer}
+    single = copy.deepcopy(model)
+    weights = {item.name: tuple(item.dims) for item in single.graph.initializer}
     batch = 1
-    for value in copy.graph.input:
+    for value in single.graph.input:
         dims = value.type.tensor_type.shape.dim
         if value.name in weights or not dims:
             continue
@@ -74,10 +74,10 @@ def _shapes(model: onnx.ModelProto) -> tuple[dict[str, Shape], int]:
             batch = max(1, dims[0].dim_value)
         else:
             dims[0].dim_value = 1
-    for value in copy.graph.output:  # a symbolic batch here would contradict the fixed one
+    for value in single.graph.output:  # a symbolic batch here would contradict the fixed one
         value.type.tensor_type.ClearField("shape")
-    del copy.graph.value_info[:]
-    inferred = onnx.shape_inference.infer_shapes(copy, data_prop=True).graph
+    del single.graph.value_info[:]
+    inferred = onnx.shape_inference.infer_shapes(single, data_prop=True).graph
     shapes: dict[str, Shape] = {
         value.name: tuple(
             dim.dim_value if dim.HasField("dim_value") else None for dim in value.type.tensor_type.shape.dim

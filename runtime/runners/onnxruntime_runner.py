@@ -9,28 +9,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from ..card import CARD_KEY, Card, card_from_json
 from ..errors import InputError
 from .contract import EXPORT_AGAIN, FRAMES, Outputs, TensorSpec
+from .quiet_session import CPU, RUNTIME_ERRORS, open_quietly, quiet_options, reason_of
 
-_PROVIDERS = {"CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
+_PROVIDERS = {"CUDAExecutionProvider": "CUDA", CPU: "CPU"}
 """In order of preference, with the word for reports."""
-
-_SILENT = 4
-"""ONNX Runtime's severity "fatal": its own lines would litter stderr beside our one line."""
-
-_CANNOT_LOAD = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NoModel,
-    ort_errors.NoSuchFile,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-)
 
 
 class OnnxRuntimeRunner:
@@ -69,7 +55,7 @@ class GraphFacts:
     Args:
         card: in its metadata.
         inputs: by name, in the file's order.
-        outputs: likewise.
+        outputs: by name, in the file's order.
     """
 
     card: Card
@@ -127,21 +113,17 @@ def load_graph(path: Path, threads: int | None, *, to_run: bool = True, on_cpu: 
         raise InputError(f"{path}: expected an ONNX graph, got no such file.") from None
     except OSError as error:
         raise InputError(f"{path}: expected an ONNX graph, got {error.strerror}.") from error
-    options = ort.SessionOptions()
-    options.log_severity_level = _SILENT
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    providers = [name for name in _PROVIDERS if name in ort.get_available_providers()]
-    if on_cpu or not to_run:
-        providers = ["CPUExecutionProvider"]
+    options = quiet_options(threads)
+    is_on_cpu = on_cpu or not to_run
+    providers = [CPU] if is_on_cpu else [name for name in _PROVIDERS if name in ort.get_available_providers()]
     if not to_run:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        return ort.InferenceSession(str(path), options, providers=providers)
-    except _CANNOT_LOAD as error:
-        reason = str(error).split(" : ", 3)[-1].replace("\n", " ").strip()
+        return open_quietly(path, options, providers=providers)
+    except RUNTIME_ERRORS as error:
         raise InputError(
-            f"{path}: expected an ONNX graph, got a file that ONNX Runtime cannot load ({reason}). {EXPORT_AGAIN}"
+            f"{path}: expected an ONNX graph, got a file that ONNX Runtime cannot load ({reason_of(error)}). "
+            f"{EXPORT_AGAIN}"
         ) from error
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from ...runtime.backends import BackendOption
@@ -22,6 +21,7 @@ from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.loop.run import run_pipeline
 from ...runtime.runners.contract import FRAMES
+from ...runtime.runners.quiet_session import open_quietly, quiet_options
 from ...runtime.session import Session
 from ...runtime.sinks.open_sinks import Sink
 from ...runtime.sinks.video import VideoSink
@@ -196,12 +196,10 @@ def _loop_seconds(session: Session, clip: Path, sinks: Sequence[Sink], frames: i
 
 def _tail_share(model: Path, fitted: Sequence[NDArray[np.uint8]], threads: int | None, folder: Path) -> float | None:
     """Ask ONNX Runtime's profiler which part of the time the tail's nodes take; none if the graph names none."""
-    options = ort.SessionOptions()
+    options = quiet_options(threads)
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    session = open_quietly(model, options)
     for batch in islice(cycle(fitted), _PROFILED_RUNS):
         session.run(None, {FRAMES: batch})
     events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))

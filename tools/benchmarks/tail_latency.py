@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.utils import Extractor
+from onnxruntime import InferenceSession
 
 from ...export.graphs.cluster_tail import with_cluster_tail
 from ...export.graphs.tail import CANDIDATES as CHOSEN
@@ -23,6 +23,7 @@ from ...runtime.card import Postprocess
 from ...runtime.errors import InputError
 from ...runtime.runners.contract import HEADS
 from ...runtime.runners.onnxruntime_runner import graph_facts
+from ...runtime.runners.quiet_session import open_quietly, quiet_options
 
 TAILS = ("candidates", "onnx", "cluster")
 """The first is what both have in common, softmax and TopK: what a tail takes more is decoding and suppression."""
@@ -143,7 +144,7 @@ def generated_heads() -> NamedHeads:
     return NamedHeads(name="generated", frames=(frame,))
 
 
-def _session(heads: HeadsOfFrame, tail: str, candidates: int, threads: int | None) -> onnxruntime.InferenceSession:
+def _session(heads: HeadsOfFrame, tail: str, candidates: int, threads: int | None) -> InferenceSession:
     if heads.default_cxcywh is None:
         raise ValueError("heads: expected default boxes, got none")
     postprocess = Postprocess(candidates=candidates)
@@ -155,10 +156,7 @@ def _session(heads: HeadsOfFrame, tail: str, candidates: int, threads: int | Non
         model = Extractor(onnx.shape_inference.infer_shapes(model)).extract_model(
             inputs[:1], [CHOSEN.scores, CHOSEN.class_ids]
         )
-    options = onnxruntime.SessionOptions()
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return open_quietly(model.SerializeToString(), quiet_options(threads))
 
 
 def _heads_alone(heads: HeadsOfFrame) -> onnx.ModelProto:
@@ -173,7 +171,7 @@ def _heads_alone(heads: HeadsOfFrame) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
 
 
-def _timed(session: onnxruntime.InferenceSession, heads: HeadsOfFrame) -> float:
+def _timed(session: InferenceSession, heads: HeadsOfFrame) -> float:
     values = {"in_class_logits": heads.class_logits[None], "in_box_offsets": heads.box_offsets[None]}
     fed = {value.name: values[value.name] for value in session.get_inputs()}
     started_s = time.perf_counter()

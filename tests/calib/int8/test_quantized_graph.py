@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from onnx import TensorProto, numpy_helper
 
+from singleshot.calib.graph_surgery import open_inner
 from singleshot.calib.int8.graph_blocks import blocks_of
 from singleshot.calib.int8.quantized_graph import quantized_convolutions, quantized_graph, tensors_to_measure
 from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRange
@@ -39,13 +39,7 @@ def table_of(model: onnx.ModelProto, **ranges: TensorRange) -> CalibrationTable:
 
 
 def run(model: onnx.ModelProto, *outputs: str) -> list[np.ndarray]:
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
-    changed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(changed.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return [np.asarray(value) for value in session.run(list(outputs), {"frames": FRAMES})]
+    return list(open_inner(model, outputs)(FRAMES).values())
 
 
 def inputs_of(model: onnx.ModelProto, node: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from singleshot.export.parity.classifications import ClassificationParity, compa
 from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.detection.postprocess import classifications_from_logits
 from singleshot.runtime.errors import CheckError
+from singleshot.runtime.runners.quiet_session import open_quietly
 
 
 def logits_graph(classes: int, *, output: str = "class_logits") -> onnx.ModelProto:
@@ -30,7 +30,7 @@ def logits_graph(classes: int, *, output: str = "class_logits") -> onnx.ModelPro
 
 
 def run(model: onnx.ModelProto, logits: np.ndarray) -> list[Classification]:
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_quietly(model.SerializeToString())
     scores, classes = session.run(["top_scores", "top_classes"], {"x": logits})
     assert (scores.dtype, classes.dtype) == (np.float32, np.int32)
     return [Classification(scores=row, class_ids=ids) for row, ids in zip(scores, classes, strict=True)]

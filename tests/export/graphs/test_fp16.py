@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.export.graphs.fp16 import with_fp16_network
+from singleshot.runtime.runners.quiet_session import open_quietly
 
 SIDE = 8
 TOLERANCE = 2e-2
@@ -44,7 +44,7 @@ def types_of(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def run(model: onnx.ModelProto) -> list[np.ndarray]:
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_quietly(model.SerializeToString())
     x = np.random.default_rng(1).normal(0, 1, (1, 3, SIDE, SIDE)).astype(np.float32)
     return [np.asarray(result) for result in session.run(None, {"x": x})]
 

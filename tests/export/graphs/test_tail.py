@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from singleshot.runtime.card import Postprocess
 from singleshot.runtime.detection.boxes import decode_boxes, encode_boxes, intersections_and_unions
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.detection.postprocess import detections_from_heads, scores_from_logits
+from singleshot.runtime.runners.quiet_session import open_quietly, quiet_options
 
 Array = NDArray[np.float32]
 
@@ -68,9 +68,7 @@ def run_tail(
     if tail == "cluster":
         model = with_cluster_tail(model, postprocess)
         contract.update(EXACT)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = open_quietly(model.SerializeToString(), quiet_options(threads=1))
     expected_first = batch if fixed else "N"
     assert [output.name for output in session.get_outputs()] == list(contract)
     for output in session.get_outputs():

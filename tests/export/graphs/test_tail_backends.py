@@ -14,7 +14,6 @@ from typing import Any
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,6 +29,7 @@ from singleshot.runtime.detection.postprocess import detections_from_heads
 from singleshot.runtime.runners import openvino_runner as session_openvino
 from singleshot.runtime.runners.contract import detections_from_outputs
 from singleshot.runtime.runners.openvino_ties import order_ties
+from singleshot.runtime.runners.quiet_session import open_quietly, quiet_options
 from singleshot.tests.export.graphs.test_tail import BOX_TOLERANCE, SCORE_TOLERANCE, heads_model, is_decided
 
 Array = NDArray[np.float32]
@@ -58,9 +58,7 @@ def _names(model: onnx.ModelProto) -> list[str]:
 
 
 def _onnxruntime(model: onnx.ModelProto) -> Run:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = open_quietly(model.SerializeToString(), quiet_options(threads=1))
     names = _names(model)
     return lambda logits, offsets: dict(
         zip(names, session.run(names, {"in_class_logits": logits, "in_box_offsets": offsets}), strict=True)

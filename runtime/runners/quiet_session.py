@@ -1,0 +1,62 @@
+"""The one place that opens ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+CPU = "CPUExecutionProvider"
+
+RUNTIME_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoModel,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+"""What ONNX Runtime raises for a graph that it cannot load or run."""
+
+_SILENT = 4
+"""Severity "fatal": its own lines, of which each error is also raised, would litter stderr beside our one line."""
+
+
+def quiet_options(threads: int | None = None) -> ort.SessionOptions:
+    """Make options under which ONNX Runtime prints nothing.
+
+    Args:
+        threads: threads that compute a run; none leaves the choice to ONNX Runtime.
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = _SILENT
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return options
+
+
+def open_quietly(
+    graph: Path | bytes, options: ort.SessionOptions | None = None, *, providers: Sequence[str] = (CPU,)
+) -> ort.InferenceSession:
+    """Open a graph, on the CPU unless told otherwise.
+
+    Args:
+        graph: the file, or what would be in it.
+        options: of `quiet_options`.
+        providers: who computes, in order of preference.
+
+    Raises:
+        One of `RUNTIME_ERRORS`: the graph cannot be loaded.
+    """
+    return ort.InferenceSession(
+        graph if isinstance(graph, bytes) else str(graph), options or quiet_options(), providers=list(providers)
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """Say in one line why ONNX Runtime raised, without its codes."""
+    return " ".join(str(error).split(" : ", 3)[-1].split())[:300]
