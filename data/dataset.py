@@ -27,6 +27,8 @@ from .splits import SEEDED_SPLITS, SEEDED_TRAIN, seeded_split, strata_from_class
 ROUNDING_PX = 1.0
 """A box that reaches out of its image by less than this is cut to it and not reported: corners are rounded."""
 
+Edges = tuple[float, float, float, float]
+
 _PROBLEM_FROM_ERROR: dict[type[Exception], Problem] = {
     AnnotationMissingError: Problem.MISSING_ANNOTATION,
     AnnotationBrokenError: Problem.BROKEN_ANNOTATION,
@@ -35,7 +37,7 @@ _PROBLEM_FROM_ERROR: dict[type[Exception], Problem] = {
 
 
 class Dataset:
-    """Streams samples; never holds more than the image ids.
+    """Streams samples. Of what was read it keeps image ids, sizes and boxes, so that no file is read a second time.
 
     An image without objects is a background image and is kept. Not so one of Kaggle's without an object of the list:
     its labels name one class alone and say nothing of the others, so it is no image of this data set. What is wrong
@@ -53,6 +55,10 @@ class Dataset:
         self._strata: dict[str, str] | None = None
         self._counted: set[str] = set()
         self._left_out: set[str] = set()
+        """Image ids whose labels or files cannot be used."""
+        self._unusable: set[str] = set()
+        """Image ids whose labels can be used and whose pixels cannot, as somebody found who looked at them."""
+        self._hw_px: dict[str, tuple[int, int]] = {}
         self._repetitions_counted: set[str] = set()
 
     @property
@@ -117,11 +123,18 @@ class Dataset:
             split: one of `split_names()`.
             seed: of the seeded splits.
 
-        Yields:
+        Returns:
             Samples in the order of `sample_ids`, without the images that had to be left out.
 
         Raises:
             InputError: there is no such split, or the data set is strict and something is wrong.
+        """
+        return (sample for sample in self.labelled(split, seed=seed) if sample.image_id not in self._unusable)
+
+    def labelled(self, split: str, *, seed: int = 0) -> Iterator[Sample]:
+        """Stream samples as `samples` does, and among them those that `leave_out` was told of.
+
+        What it gives depends on the files alone, not on who looked at which pixels before.
         """
         for image_id in self.sample_ids(split, seed=seed):
             if image_id in self._left_out:
@@ -137,7 +150,8 @@ class Dataset:
         Raises:
             InputError: the image was left out, or has to be, for what the report says.
         """
-        sample = None if image_id in self._left_out else self._sample(image_id)
+        is_left_out = image_id in self._left_out or image_id in self._unusable
+        sample = None if is_left_out else self._sample(image_id)
         if sample is None:
             raise InputError(f"{image_id}: expected a usable image, got one that was left out; the report says why.")
         return sample
@@ -153,9 +167,9 @@ class Dataset:
         Raises:
             InputError: the data set is strict.
         """
-        if sample.image_id in self._left_out:
+        if sample.image_id in self._unusable:
             return
-        self._left_out.add(sample.image_id)
+        self._unusable.add(sample.image_id)
         self._count_kept(sample, sign=-1)
         self._problem(problem, message)
 
@@ -199,21 +213,28 @@ class Dataset:
             return None
         try:
             annotation = self._layout.annotation(image_id)
-            height, width = annotation.size_hw_px or image_hw(path)
+            hw = annotation.size_hw_px or self._stored_hw(image_id, path)
         except (AnnotationMissingError, AnnotationBrokenError, InputError) as error:
             self._drop(image_id, _PROBLEM_FROM_ERROR[type(error)], str(error))
             return None
-        sample = self._sample_from(annotation, image_id=image_id, path=path, hw=(height, width), count=first_time)
+        sample = self._sample_from(annotation, image_id=image_id, path=path, hw=hw, count=first_time)
         if first_time:
             self._count_kept(sample, sign=1)
         return sample
+
+    def _stored_hw(self, image_id: str, path: Path) -> tuple[int, int]:
+        if image_id not in self._hw_px:
+            self._hw_px[image_id] = image_hw(path)
+        return self._hw_px[image_id]
 
     def _sample_from(
         self, annotation: Annotation, *, image_id: str, path: Path, hw: tuple[int, int], count: bool
     ) -> Sample:
         boxes, objects = [], []
+        sides = (hw[1], hw[0]) * 2 if annotation.in_shares else (1, 1, 1, 1)
         for item in annotation.objects:
-            box = self._usable_box(item, image_id=image_id, hw=hw, count=count)
+            xmin, ymin, xmax, ymax = (edge * side for edge, side in zip(item.box_xyxy, sides, strict=True))
+            box = self._usable_box(item.name, (xmin, ymin, xmax, ymax), image_id=image_id, hw=hw, count=count)
             if box is not None:
                 boxes.append(box)
                 objects.append(item)
@@ -231,16 +252,16 @@ class Dataset:
         )
 
     def _usable_box(
-        self, item: LabelledObject, *, image_id: str, hw: tuple[int, int], count: bool
-    ) -> tuple[float, float, float, float] | None:
+        self, name: str, box_xyxy_px: Edges, *, image_id: str, hw: tuple[int, int], count: bool
+    ) -> Edges | None:
         """Return the box within the image, or None if the object is dropped; count problems the first time."""
         height, width = hw
-        xmin, ymin, xmax, ymax = item.box_xyxy_px
-        got = f"{image_id}: {item.name} at {item.box_xyxy_px} in an image of {width} x {height}"
+        xmin, ymin, xmax, ymax = box_xyxy_px
+        got = f"{image_id}: {name} at {box_xyxy_px} in an image of {width} x {height}"
         problem: Problem | None = None
-        if item.name not in self._class_ids:
-            problem, got = Problem.UNLISTED_CLASS, f"{image_id}: expected a class of the list, got {item.name}"
-            self.report.unlisted[item.name] += count
+        if name not in self._class_ids:
+            problem, got = Problem.UNLISTED_CLASS, f"{image_id}: expected a class of the list, got {name}"
+            self.report.unlisted[name] += count
         elif xmax <= xmin or ymax <= ymin:
             problem = Problem.EMPTY_BOX
         elif xmin >= width or ymin >= height or xmax <= 0 or ymax <= 0:
@@ -271,9 +292,7 @@ class Dataset:
             self.report.objects[self.class_names[class_id]] += sign
 
 
-def _areas(
-    objects: Sequence[LabelledObject], boxes: Sequence[tuple[float, float, float, float]]
-) -> NDArray[np.float64] | None:
+def _areas(objects: Sequence[LabelledObject], boxes: Sequence[Edges]) -> NDArray[np.float64] | None:
     """Take the annotated areas, and the box's where only that is annotated; None where no area is."""
     if all(item.area_px is None for item in objects):
         return None

@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -59,6 +61,7 @@ class _Split:
         images: [n] of `images_dtype`.
         key: names images, sizes and dates of their files, and the size that they are kept at.
         labels: names their objects as well.
+        samples: gives the labels of every image, as often as they are asked for.
     """
 
     name: str
@@ -66,6 +69,7 @@ class _Split:
     images: NDArray[np.void]
     key: str
     labels: str
+    samples: Callable[[], Iterator[Sample]]
 
     @property
     def bytes(self) -> int:
@@ -108,26 +112,29 @@ def open_image_cache(
             is strict and something is wrong.
         MissingDependencyError: filelock is not installed.
     """
-    found = _read_labels(dataset, split, input_hw=input_hw, seed=seed)
+    found = _listed(dataset, split, input_hw=input_hw, seed=seed)
     home = (folder or default_cache_folder()) / found.key
     if not (home / ABOUT).is_file():
         with _locked(home):
             if not (home / ABOUT).is_file():  # another run may have built it while this one waited
                 _build(dataset, found, home, input_hw=input_hw, on_need=on_need, on_progress=on_progress)
     left_out = json.loads((home / ABOUT).read_text(encoding="utf-8"))["left_out"]
-    for image_id, (problem, message) in left_out.items():
-        dataset.leave_out(dataset.sample(image_id), Problem[problem], message)
+    for sample in found.samples():
+        if sample.image_id in left_out:
+            problem, message = left_out[sample.image_id]
+            dataset.leave_out(sample, Problem[problem], message)
     if len(left_out) == len(found.image_ids):
         raise no_usable_images(dataset, split, listed=len(found.image_ids))
-    _store_labels(dataset, found, home, left_out)
+    _store_labels(found, home, left_out)
     return ImageCache(home, found.labels)
 
 
-def _read_labels(dataset: Dataset, split: str, *, input_hw: tuple[int, int], seed: int) -> _Split:
+def _listed(dataset: Dataset, split: str, *, input_hw: tuple[int, int], seed: int) -> _Split:
     files, labels = hashlib.sha256(f"{_FORMAT} {input_hw}".encode()), hashlib.sha256()
     names: list[str] = []
     sizes: list[tuple[int, int, int, int]] = []
-    for sample in dataset.samples(split, seed=seed):
+    samples = partial(dataset.labelled, split, seed=seed)
+    for sample in samples():
         stat = sample.image_path.stat()
         hw = sample.height_px, sample.width_px
         files.update(f"{sample.image_id}\n{stat.st_size} {stat.st_mtime_ns} {hw}\n".encode())
@@ -143,7 +150,7 @@ def _read_labels(dataset: Dataset, split: str, *, input_hw: tuple[int, int], see
     ends = np.cumsum(np.prod(images["stored_hw"].astype(np.int64), axis=1) * 3)
     images["offset"][1:] = ends[:-1]
     key, label_key = files.hexdigest()[:32], labels.hexdigest()[:16]
-    return _Split(name=split, image_ids=names, images=images, key=key, labels=f"labels-{label_key}")
+    return _Split(name=split, image_ids=names, images=images, key=key, labels=f"labels-{label_key}", samples=samples)
 
 
 def _locked(home: Path) -> Any:  # filelock's lock: a context manager that the kernel opens when its holder dies
@@ -171,7 +178,7 @@ def _build(
         on_need(home, split.bytes)
     try:
         _reserve(home, split)
-        left_out = _decode(dataset, split, home, input_hw=input_hw, on_progress=on_progress)
+        left_out = _decode(split, home, input_hw=input_hw, on_progress=on_progress)
     except OSError as error:
         raise InputError(
             f"{home}: expected room for an image cache, got: {error.strerror}. What was decoded is kept; make room, "
@@ -218,7 +225,7 @@ def _reserve(home: Path, split: _Split) -> None:
 
 
 def _decode(
-    dataset: Dataset, split: _Split, home: Path, *, input_hw: tuple[int, int], on_progress: Progress
+    split: _Split, home: Path, *, input_hw: tuple[int, int], on_progress: Progress
 ) -> dict[str, tuple[str, str]]:
     """Store every image that is not yet stored; return those that cannot be, by id, with problem and message."""
     checksums = np.memmap(home / _CHECKSUMS, np.uint64, "r+", shape=(len(split.image_ids),))
@@ -229,9 +236,10 @@ def _decode(
         return fitted_rgb(image, input_hw) if isinstance(image, np.ndarray) else image
 
     with (home / PIXELS).open("r+b") as pixels:
-        missing = [index for index in range(len(checksums)) if not _is_stored(pixels, split, checksums, index)]
+        is_missing = [not _is_stored(pixels, split, checksums, index) for index in range(len(checksums))]
+        missing = np.flatnonzero(is_missing)
         done = len(checksums) - len(missing)
-        wanted = (dataset.sample(split.image_ids[index]) for index in missing)
+        wanted = compress(split.samples(), is_missing)
         for index, (sample, looked) in zip(missing, looked_at(wanted, look, threads=os.cpu_count() or 1), strict=True):
             if isinstance(looked, np.ndarray):
                 pixels.seek(int(split.images["offset"][index]))
@@ -255,12 +263,12 @@ def _is_stored(pixels: BinaryIO, split: _Split, checksums: NDArray[np.uint64], i
     return int(checksums[index]) == _STORED | zlib.crc32(pixels.read(int(np.prod(row["stored_hw"]) * 3)))
 
 
-def _store_labels(dataset: Dataset, split: _Split, home: Path, left_out: dict[str, tuple[str, str]]) -> None:
+def _store_labels(split: _Split, home: Path, left_out: dict[str, tuple[str, str]]) -> None:
     """Write the objects beside the pixels, unless there are files of these very objects."""
     spans_path, objects_path = home / f"{split.labels}.spans.bin", home / f"{split.labels}.objects.bin"
     if spans_path.is_file():
         return
-    samples = [dataset.sample(image_id) for image_id in split.image_ids if image_id not in left_out]
+    samples = [sample for sample in split.samples() if sample.image_id not in left_out]
     spans = np.zeros(len(samples), SPANS_DTYPE)
     spans["count"] = [len(sample) for sample in samples]
     spans["first"][1:] = np.cumsum(spans["count"])[:-1]

@@ -40,7 +40,7 @@ def read_annotation_xml(path: Path, *, to_edges: Edges, names: Mapping[str, str]
         objects.append(
             LabelledObject(
                 name=names.get(written, written),
-                box_xyxy_px=shifted(box, to_edges),
+                box_xyxy=shifted(box, to_edges),
                 difficult=(element.findtext("difficult") or "0").strip() == "1",
             )
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject, resolve_listed_class
+from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject, Layout
 
 Edges = tuple[float, float, float, float]
 _LOOKED_FOR = 20
@@ -110,7 +110,7 @@ class BoxTable:
             objects.append(
                 LabelledObject(
                     name=names[self._object_classes[at]],
-                    box_xyxy_px=(xmin, ymin, xmax, ymax),
+                    box_xyxy=(xmin, ymin, xmax, ymax),
                     difficult=bool(self._object_difficult[at]),
                     crowd=bool(self._object_crowd[at]),
                     area_px=None if math.isnan(area_px) else area_px,
@@ -136,7 +136,7 @@ class BoxTable:
         return order, np.searchsorted(rows[order], np.arange(len(self._rows) + 1)).astype(np.int64)
 
 
-class TableLayout:
+class TableLayout(Layout):
     """What the layouts with one file a split have in common; a subclass adds `kind`."""
 
     def __init__(self, *, name: str, base: Path, lists: dict[str, Path], tables: Sequence[BoxTable]) -> None:
@@ -153,11 +153,6 @@ class TableLayout:
         self._base = base
         self._tables = {table.source: table for table in tables}
         self.class_names = tuple(dict.fromkeys(name for table in tables for name in table.class_names))
-
-    @property
-    def seeded_lists(self) -> tuple[str, ...]:
-        """Every list but a test set."""
-        return tuple(name for name in self.lists if not name.startswith("test")) or tuple(self.lists)
 
     def listed_ids(self, split: str) -> list[str]:
         """Image ids in the file's order: paths below the images' folder."""
@@ -187,14 +182,6 @@ class TableLayout:
     def class_names_of(self, image_id: str) -> tuple[str, ...]:
         """Those of the first file that lists the image."""
         return next((table.class_names_of(image_id) for table in self._tables.values() if image_id in table), ())
-
-    def resolve_class(self, name: str) -> str:
-        """Accept the data's own classes.
-
-        Raises:
-            InputError: it is none of them.
-        """
-        return resolve_listed_class(name, self.class_names, source=self.name)
 
 
 def images_base(root: Path) -> Path:

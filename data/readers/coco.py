@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ...runtime.errors import InputError
 from .box_table import BoxTable, TableLayout, finite_numbers, folder_of_images, id_from_path, images_base
@@ -42,9 +42,9 @@ class CocoIds:
 
 
 class CocoLayout(TableLayout):
-    """Reads `annotations/instances_SPLIT.json`, or `SPLIT/_annotations.coco.json`; implements `Layout`."""
+    """Reads `annotations/instances_SPLIT.json`, or `SPLIT/_annotations.coco.json`."""
 
-    kind: Literal["coco"] = "coco"
+    kind = "coco"
 
     def __init__(self, root: Path) -> None:
         """Open the folder that holds `annotations`.

@@ -14,7 +14,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from ...runtime.errors import InputError
 from .box_table import BoxTable, TableLayout, finite_numbers, folder_of_images, id_from_path, images_base
@@ -27,9 +26,9 @@ _FLAGS = {"": False, "0": False, "1": True}
 
 
 class CsvLayout(TableLayout):
-    """Reads `SPLIT.csv`; implements `Layout`."""
+    """Reads `SPLIT.csv`."""
 
-    kind: Literal["csv"] = "csv"
+    kind = "csv"
 
     def __init__(self, root: Path, *, files: list[Path] | None = None) -> None:
         """Open a folder with such files; or some of them alone.

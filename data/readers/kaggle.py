@@ -7,21 +7,20 @@ import difflib
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from ...runtime.errors import InputError
 from .annotation_xml import Edges, read_annotation_xml, shifted
-from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject
+from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, FilesLayout, LabelledObject
 
 # Written 0-based with both corners inside the box: the right edge of the last pixel is its number plus one.
 _TO_EDGES = (0.0, 0.0, 1.0, 1.0)
 _FIELDS_OF_A_BOX = 5
 
 
-class KaggleLayout:
-    """Reads the challenge's folders; implements `Layout`."""
+class KaggleLayout(FilesLayout):
+    """Reads the challenge's folders."""
 
-    kind: Literal["kaggle"] = "kaggle"
+    kind = "kaggle"
 
     def __init__(self, root: Path) -> None:
         """Open the folder that holds `ILSVRC`.
@@ -29,6 +28,7 @@ class KaggleLayout:
         Raises:
             InputError: the lists of images or the class names are missing or cannot be understood.
         """
+        super().__init__()
         self._root = root
         self._data = root / "ILSVRC" / "Data" / "CLS-LOC"
         self._annotations = root / "ILSVRC" / "Annotations" / "CLS-LOC"
@@ -51,7 +51,7 @@ class KaggleLayout:
         """`Data/CLS-LOC/train/WNID/ID.JPEG`, or `val/ID.JPEG` and `test/ID.JPEG` for ids without a WNID."""
         return self._data / _part(image_id) / f"{image_id}.JPEG"
 
-    def annotation(self, image_id: str) -> Annotation:
+    def read_annotation(self, image_id: str) -> Annotation:
         """Read the XML file; where there is none, the row of `LOC_train_solution.csv` or `LOC_val_solution.csv`."""
         path = self._annotations / _part(image_id) / f"{image_id}.xml"
         if path.exists():
@@ -66,10 +66,7 @@ class KaggleLayout:
         wnid, slash, _ = image_id.partition("/")
         if slash:
             return (self._name_from_wnid.get(wnid, wnid),)
-        try:
-            return tuple(item.name for item in self.annotation(image_id).objects)
-        except (AnnotationMissingError, AnnotationBrokenError):
-            return ()
+        return super().class_names_of(image_id)
 
     def resolve_class(self, name: str) -> str:
         """Accept a class by name or by wnid.
@@ -110,7 +107,7 @@ class KaggleLayout:
                 ) from None
             box: Edges = (xmin, ymin, xmax, ymax)
             name = self._name_from_wnid.get(wnid, wnid)
-            objects.append(LabelledObject(name=name, box_xyxy_px=shifted(box, _TO_EDGES), difficult=False))
+            objects.append(LabelledObject(name=name, box_xyxy=shifted(box, _TO_EDGES), difficult=False))
         return Annotation(objects=tuple(objects), size_hw_px=None)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES
 from .annotation_xml import read_annotation_xml
-from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError
+from .reader import Annotation, FilesLayout
 
 VOC_CLASS_NAMES = (
     "aeroplane",
@@ -39,10 +38,10 @@ VOC_CLASS_NAMES = (
 _TO_EDGES = (-1.0, -1.0, 0.0, 0.0)
 
 
-class VocLayout:
-    """Reads a VOC year's folder; implements `Layout`."""
+class VocLayout(FilesLayout):
+    """Reads a VOC year's folder."""
 
-    kind: Literal["voc"] = "voc"
+    kind = "voc"
     class_names = VOC_CLASS_NAMES
 
     def __init__(self, folder: Path) -> None:
@@ -51,6 +50,7 @@ class VocLayout:
         Raises:
             InputError: no list of images is there.
         """
+        super().__init__()
         self._folder = folder
         self.name = folder.resolve().name
         self.lists = _lists(folder / "ImageSets" / "Main")
@@ -63,9 +63,7 @@ class VocLayout:
     @property
     def seeded_lists(self) -> tuple[str, ...]:
         """`trainval` where there is one, otherwise every list but a test set."""
-        if "trainval" in self.lists:
-            return ("trainval",)
-        return tuple(name for name in self.lists if name != "test") or tuple(self.lists)
+        return ("trainval",) if "trainval" in self.lists else super().seeded_lists
 
     def listed_ids(self, split: str) -> list[str]:
         """Image ids as the list gives them."""
@@ -78,16 +76,9 @@ class VocLayout:
         candidates = [stem.with_name(stem.name + suffix) for suffix in IMAGE_SUFFIXES]
         return next((path for path in candidates if path.exists()), candidates[0])
 
-    def annotation(self, image_id: str) -> Annotation:
+    def read_annotation(self, image_id: str) -> Annotation:
         """Read `Annotations/ID.xml`."""
         return read_annotation_xml(self._folder / "Annotations" / f"{image_id}.xml", to_edges=_TO_EDGES)
-
-    def class_names_of(self, image_id: str) -> tuple[str, ...]:
-        """Read from the annotation; none where it is missing or broken."""
-        try:
-            return tuple(item.name for item in self.annotation(image_id).objects)
-        except (AnnotationMissingError, AnnotationBrokenError):
-            return ()
 
     def resolve_class(self, name: str) -> str:
         """Any name will do: people label classes of their own in this layout."""

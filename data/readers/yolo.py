@@ -11,22 +11,20 @@ folders below `images`, or the folders that hold `images` and `labels` each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import yaml
 
 from ...runtime.errors import InputError
-from ...runtime.image_files import IMAGE_SUFFIXES, image_hw
+from ...runtime.image_files import IMAGE_SUFFIXES
 from .box_table import finite_numbers, id_from_path, images_base
 from .reader import (
     Annotation,
     AnnotationBrokenError,
     AnnotationMissingError,
+    FilesLayout,
     LabelledObject,
-    resolve_listed_class,
     with_usual_names,
 )
 
@@ -48,10 +46,10 @@ class YoloSettings:
     names: tuple[str, ...] = ()
 
 
-class YoloLayout:
-    """Reads a folder with `images` and `labels`; implements `Layout`."""
+class YoloLayout(FilesLayout):
+    """Reads a folder with `images` and `labels`."""
 
-    kind: Literal["yolo"] = "yolo"
+    kind = "yolo"
 
     def __init__(self, root: Path) -> None:
         """Open the folder that holds `images` and `labels`, or a folder for each split that does.
@@ -59,6 +57,7 @@ class YoloLayout:
         Raises:
             InputError: there are no class names, or no images.
         """
+        super().__init__()
         self.name = root.resolve().name
         self._base = images_base(root)
         settings = _settings(root)
@@ -66,11 +65,6 @@ class YoloLayout:
         self.lists = with_usual_names(_named_lists(root, settings) or _found_lists(root))
         if not self.lists:
             raise InputError(f"{root}: expected images in YOLO's layout, got none. Put them into images/train.")
-
-    @property
-    def seeded_lists(self) -> tuple[str, ...]:
-        """Every list but a test set."""
-        return tuple(name for name in self.lists if not name.startswith("test")) or tuple(self.lists)
 
     def listed_ids(self, split: str) -> list[str]:
         """Paths below the images' folder: as a list gives them, or all of a folder in the order of their names."""
@@ -86,33 +80,8 @@ class YoloLayout:
         """The path below the images' folder."""
         return self._base / image_id
 
-    def annotation(self, image_id: str) -> Annotation:
-        """Read the label file; shares become pixels by the size that the image's file tells."""
-        rows = self._rows(image_id)
-        height, width = image_hw(self.image_path(image_id))
-        objects = []
-        for class_name, (cx, cy, share_w, share_h) in rows:
-            xmin, ymin = (cx - share_w / 2) * width, (cy - share_h / 2) * height
-            box = (xmin, ymin, xmin + share_w * width, ymin + share_h * height)
-            objects.append(LabelledObject(name=class_name, box_xyxy_px=box, difficult=False))
-        return Annotation(objects=tuple(objects), size_hw_px=(height, width))
-
-    def class_names_of(self, image_id: str) -> tuple[str, ...]:
-        """Read from the label file; none where it is missing or broken."""
-        try:
-            return tuple(name for name, _ in self._rows(image_id))
-        except (AnnotationMissingError, AnnotationBrokenError):
-            return ()
-
-    def resolve_class(self, name: str) -> str:
-        """Accept the classes of the list.
-
-        Raises:
-            InputError: it is none of them.
-        """
-        return resolve_listed_class(name, self.class_names, source=self.name)
-
-    def _rows(self, image_id: str) -> list[tuple[str, Sequence[float]]]:
+    def read_annotation(self, image_id: str) -> Annotation:
+        """Read the label file."""
         path = label_path(self.image_path(image_id))
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
@@ -122,9 +91,12 @@ class YoloLayout:
             ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise AnnotationBrokenError(f"{path}: expected text, got {error}") from None
-        return [self._row(line, where=f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+        objects = [
+            self._object(line, where=f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()
+        ]
+        return Annotation(objects=tuple(objects), size_hw_px=None, in_shares=True)
 
-    def _row(self, line: str, *, where: str) -> tuple[str, Sequence[float]]:
+    def _object(self, line: str, *, where: str) -> LabelledObject:
         fields = line.split()
         numbers = finite_numbers(fields)
         if len(fields) != _FIELDS or numbers is None or not numbers[0].is_integer() or numbers[0] < 0:
@@ -133,8 +105,10 @@ class YoloLayout:
             raise AnnotationBrokenError(
                 f"{where}: expected shares of the image's width and height, got {line.strip()[:80]!r}"
             )
-        index = int(numbers[0])
-        return self.class_names[index] if index < len(self.class_names) else f"class {index}", numbers[1:]
+        index, (cx, cy, width, height) = int(numbers[0]), numbers[1:]
+        name = self.class_names[index] if index < len(self.class_names) else f"class {index}"
+        box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
+        return LabelledObject(name=name, box_xyxy=box, difficult=False)
 
 
 def is_yolo_folder(folder: Path) -> bool:

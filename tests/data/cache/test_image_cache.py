@@ -24,7 +24,7 @@ from singleshot.data.cache.image_cache import DecodedImages, ImageCache, stored_
 from singleshot.data.dataset import open_dataset
 from singleshot.data.report import Problem
 from singleshot.data.sample import Sample
-from singleshot.data.usable_samples import Found, image_or_problem
+from singleshot.data.usable_samples import Found, check_samples, image_or_problem
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.tests.places import VOC_ROOT
@@ -154,6 +154,31 @@ def test_broken_images_are_named_now_and_in_later_runs(root: Path, tmp_path: Pat
         assert [len(cache.image(index).class_ids) for index in range(4)] == [
             len(sample) for sample in dataset.samples("trainval")
         ]
+
+
+def test_a_broken_image_makes_no_second_cache(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = images_folder(root) / "2010_000276.jpg"
+    path.write_bytes(path.read_bytes()[:2000])
+    dataset = open_dataset(root)
+    first = open_image_cache(dataset, "trainval", input_hw=HW, folder=tmp_path / "c")
+    names = decoded(monkeypatch)
+    again = open_image_cache(dataset, "trainval", input_hw=HW, folder=tmp_path / "c")
+    assert (again.location, again.image_ids()) == (first.location, first.image_ids())
+    assert names == []
+    assert len(list((tmp_path / "c").iterdir())) == 1
+    assert (dataset.report.images, dataset.report.count(Problem.BROKEN_IMAGE)) == (4, 1)
+
+
+def test_an_image_that_was_seen_to_be_broken_before(root: Path, tmp_path: Path) -> None:
+    path = images_folder(root) / "2010_000276.jpg"
+    path.write_bytes(path.read_bytes()[:2000])
+    dataset = open_dataset(root)
+    check_samples(dataset, "trainval")
+    after = open_image_cache(dataset, "trainval", input_hw=HW, folder=tmp_path)
+    assert after.location == opened(root, tmp_path).location
+    assert [len(after.image(index).class_ids) for index in range(4)] == [
+        len(sample) for sample in dataset.samples("trainval")
+    ]
 
 
 def test_a_strict_data_set_stops_at_the_broken_image(root: Path, tmp_path: Path) -> None:
