@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from ..runtime.errors import InputError
+from ..runtime.files import StrPath
 from .readers.find_reader import find_layout
 from .readers.reader import Layout
 
 
-def chosen_classes(text: str, root: Path, *, seed: int = 0) -> list[str]:
+def chosen_classes(text: str, root: StrPath, *, seed: int = 0) -> list[str]:
     """Read what a person wrote for classes.
 
     Args:
@@ -24,6 +25,7 @@ def chosen_classes(text: str, root: Path, *, seed: int = 0) -> list[str]:
     Raises:
         InputError: the file names none, or there are fewer classes than are to be drawn.
     """
+    root = Path(root)
     text = text.strip()
     if text.isdecimal():
         return drawn_classes(find_layout(root), int(text), seed=seed)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.errors import InputError
+from ..runtime.files import StrPath
 from ..runtime.image_files import image_hw
 from .readers.coco import CocoIds, CocoLayout
 from .readers.find_reader import find_layout
@@ -305,7 +306,7 @@ def _areas(objects: Sequence[LabelledObject], boxes: Sequence[Edges]) -> NDArray
     )
 
 
-def open_dataset(root: Path, *, class_names: Sequence[str] | None = None, strict: bool = False) -> Dataset:
+def open_dataset(root: StrPath, *, class_names: Sequence[str] | None = None, strict: bool = False) -> Dataset:
     """Find out which layout lies below a folder and open it.
 
     Args:
@@ -317,6 +318,7 @@ def open_dataset(root: Path, *, class_names: Sequence[str] | None = None, strict
     Raises:
         InputError: there is no layout, or more than one, or a class is unknown or named twice.
     """
+    root = Path(root)
     layout = find_layout(root)
     if class_names is None:
         return Dataset(layout, class_names=layout.class_names, strict=strict)

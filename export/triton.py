@@ -13,6 +13,7 @@ from typing import Literal
 from ..runtime.card import Card
 from ..runtime.engines.engine_checks import check_engine, engine_of, graph_of, load_engine_card
 from ..runtime.errors import InputError
+from ..runtime.files import StrPath
 from ..runtime.session import open_session
 from .inspection.facts import TensorInfo
 from .inspection.inspect_artefact import inspect_artefact
@@ -41,7 +42,12 @@ class TritonModel:
 
 
 def write_triton_model(
-    artefact: Path, repository: Path, *, name: str | None = None, max_batch: int | None = None, trust: bool = False
+    artefact: StrPath,
+    repository: StrPath,
+    *,
+    name: str | None = None,
+    max_batch: int | None = None,
+    trust: bool = False,
 ) -> TritonModel:
     """Write REPOSITORY/NAME with `1/model.onnx` or `1/model.plan`, `config.pbtxt` and `labels.txt`, or nothing.
 
@@ -58,6 +64,8 @@ def write_triton_model(
     Raises:
         InputError: the artefact cannot be used, the name is taken or not allowed, or the batch does not fit.
     """
+    artefact = Path(artefact)
+    repository = Path(repository)
     name = artefact.stem if name is None else name
     if not _NAME.fullmatch(name):
         raise InputError(f"{name}: expected a model name of letters, digits, _, . and -. Choose one by --name.")

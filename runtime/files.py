@@ -11,9 +11,12 @@ from pathlib import Path
 
 from .errors import InputError
 
+StrPath = str | os.PathLike[str]
+"""How a public function takes a path; it makes a `Path` of it before anything else."""
+
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: StrPath) -> Iterator[Path]:
     """Give a temporary path beside `path`; it replaces `path` only when the block ends without an error.
 
     Missing parent folders are made. The temporary file keeps the suffix of `path`, because many writers
@@ -22,6 +25,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
     """
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)

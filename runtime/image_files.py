@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .files import StrPath
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """What counts as an image when a folder is searched; compared in lower case."""
@@ -21,7 +22,7 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
 
 
-def read_image_bgr(path: Path, *, upright: bool = True) -> NDArray[np.uint8]:
+def read_image_bgr(path: StrPath, *, upright: bool = True) -> NDArray[np.uint8]:
     """Decode an image file; grey becomes three equal channels, transparency is dropped, 16 bits become 8.
 
     Args:
@@ -36,6 +37,7 @@ def read_image_bgr(path: Path, *, upright: bool = True) -> NDArray[np.uint8]:
         InputError: the file is missing, is no image, or ends early (OpenCV alone would fill the rest with grey).
             Wrong bytes in the middle of a whole file are not noticed.
     """
+    path = Path(path)
     data = _bytes_of(path)
     if _is_cut_short(data):
         raise InputError(f"{path}: expected a whole image, got one that ends early. Copy or download it again.")
@@ -49,12 +51,13 @@ def read_image_bgr(path: Path, *, upright: bool = True) -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
-def image_hw(path: Path) -> tuple[int, int]:
+def image_hw(path: StrPath) -> tuple[int, int]:
     """Find the stored height and width in pixels, EXIF orientation not applied; JPEGs are not decoded.
 
     Raises:
         InputError: the file is missing or is no image.
     """
+    path = Path(path)
     header = _jpeg_header(_bytes_of(path))
     if header is not None:
         return header[0]

@@ -17,6 +17,7 @@ from .detection.classifications import Classification
 from .detection.detections import Detections
 from .detection.letterbox import detections_to_frame, fit_frame
 from .errors import InputError
+from .files import StrPath
 from .runners.contract import (
     FRAMES,
     Outputs,
@@ -137,7 +138,7 @@ class GraphSession:
 
 
 def open_session(
-    path: Path,
+    path: StrPath,
     *,
     backend: BackendChoice | None = None,
     precision: PrecisionChoice = "auto",
@@ -160,6 +161,7 @@ def open_session(
         InputError: the file is missing, is of another kind, does not follow the graph contract, or cannot be run so.
         MissingDependencyError: the backend that was named is not installed.
     """
+    path = Path(path)
     suffix = path.suffix.lower()
     if trust and suffix != ".engine":
         raise InputError(f"trust: expected with an engine alone, whose file can run code, got {path.name}.")

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from ..data.dataset import Dataset
 from ..data.splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import InputError
+from ..runtime.files import StrPath
 from .networks.box_fitting import fit_default_boxes
 from .networks.registry import Network, input_of, network_named
 from .precision import resolved_precision
@@ -38,12 +39,13 @@ _OPTIONS = {
 """Setting -> the option that a network must follow for it to mean anything."""
 
 
-def load_settings(path: Path) -> dict[str, object]:
+def load_settings(path: StrPath) -> dict[str, object]:
     """Read the settings that a TOML file gives; those that it leaves out are not in the answer.
 
     Raises:
         InputError: the file cannot be read, is no TOML, or has a key or a value that is not allowed.
     """
+    path = Path(path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -10,12 +10,13 @@ from ...data.readers.find_reader import find_layout
 from ...data.usable_samples import no_usable_images
 from ...runtime.card import Card
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import Session, detect
 from .average_precision import DetectionEvaluator, EvaluationResult
 
 
-def open_dataset_for(card: Card, root: Path, *, strict: bool = False) -> Dataset:
+def open_dataset_for(card: Card, root: StrPath, *, strict: bool = False) -> Dataset:
     """Open labelled images through an artefact's classes; those that the data do not know have no objects.
 
     Args:
@@ -26,6 +27,7 @@ def open_dataset_for(card: Card, root: Path, *, strict: bool = False) -> Dataset
     Raises:
         InputError: there is no layout below `root`.
     """
+    root = Path(root)
     return Dataset(find_layout(root), class_names=card.class_names, strict=strict)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...runtime.card import InputSpec
 from ...runtime.errors import InputError
-from ...runtime.files import whole_file
+from ...runtime.files import StrPath, whole_file
 
 Method = Literal["minmax", "percentile", "entropy", "mse"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "entropy", "mse")
@@ -116,12 +116,13 @@ class CalibrationTable(_Part):
             )
 
 
-def load_table(path: Path) -> CalibrationTable:
+def load_table(path: StrPath) -> CalibrationTable:
     """Read a table.
 
     Raises:
         InputError: the file is missing or holds no table.
     """
+    path = Path(path)
     try:
         return CalibrationTable.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -133,12 +134,13 @@ def load_table(path: Path) -> CalibrationTable:
         raise InputError(f"{path}: expected a calibration table, got one where {problem}. {_MEND}") from error
 
 
-def save_table(table: CalibrationTable, path: Path) -> None:
+def save_table(table: CalibrationTable, path: StrPath) -> None:
     """Write a table as JSON.
 
     Raises:
         InputError: the file cannot be written.
     """
+    path = Path(path)
     with whole_file(path) as temporary:
         temporary.write_text(table.to_json() + "\n", encoding="utf-8")
 

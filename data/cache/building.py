@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
-from ...runtime.files import whole_file
+from ...runtime.files import StrPath, whole_file
 from ...runtime.progress import Progress, no_progress
 from ...runtime.require import require
 from ..dataset import Dataset
@@ -88,7 +88,7 @@ def open_image_cache(
     split: str,
     *,
     input_hw: tuple[int, int],
-    folder: Path | None = None,
+    folder: StrPath | None = None,
     seed: int = 0,
     on_need: OnNeed | None = None,
     on_progress: Progress = no_progress,
@@ -113,7 +113,7 @@ def open_image_cache(
         MissingDependencyError: filelock is not installed.
     """
     found = _listed(dataset, split, input_hw=input_hw, seed=seed)
-    home = (folder or default_cache_folder()) / found.key
+    home = Path(folder or default_cache_folder()) / found.key
     if not (home / ABOUT).is_file():
         with _locked(home):
             if not (home / ABOUT).is_file():  # another run may have built it while this one waited

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ...runtime.image_files import IMAGE_SUFFIXES
 from ...runtime.progress import Progress, no_progress
 from ..dataset import Dataset
@@ -42,7 +43,7 @@ class Conversion:
 
 
 def convert_data(
-    dataset: Dataset, target: Target, out: Path, *, link: bool = False, on_progress: Progress = no_progress
+    dataset: Dataset, target: Target, out: StrPath, *, link: bool = False, on_progress: Progress = no_progress
 ) -> Conversion:
     """Write a data set in another layout, whole or not at all; its own splits keep their names.
 
@@ -63,6 +64,7 @@ def convert_data(
         InputError: the folder holds something, an image cannot be brought there, two images would get one name, or
             no image can be used; or the data set is strict and something is wrong.
     """
+    out = Path(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: expected a new or empty folder, got one that holds something. Name another with -o.")
     try:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...runtime.card import Card, Postprocess
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ...train.checkpoints.checkpoint import load_checkpoint
 from ..parity.certify import certify_fresh
 from ..parity.classifications import ClassificationParity
@@ -29,7 +30,7 @@ class Export:
 
 
 def export_checkpoint(
-    checkpoint_path: Path, out: Path, *, postprocess: Postprocess | None = None, images: Path | None = None
+    checkpoint_path: StrPath, out: StrPath, *, postprocess: Postprocess | None = None, images: StrPath | None = None
 ) -> Export:
     """Write a checkpoint as one ONNX graph, pre- and post-processing inside, if it is proved equal.
 
@@ -44,6 +45,8 @@ def export_checkpoint(
             is not an .onnx file.
         CheckError: PyTorch and ONNX Runtime differ by more than the tolerances.
     """
+    checkpoint_path = Path(checkpoint_path)
+    out = Path(out)
     if out.suffix != ".onnx":
         raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
     checkpoint = load_checkpoint(checkpoint_path)

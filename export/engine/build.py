@@ -13,7 +13,7 @@ from typing import Literal
 from ...runtime.card import Card, Measurement
 from ...runtime.engines.engine_checks import card_path_of
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import whole_file
+from ...runtime.files import StrPath, whole_file
 from ...runtime.progress import Progress, no_progress
 from ..gate.result import GateResult
 from ..graphs.graph_file import load_graph, precision_of_graph
@@ -63,13 +63,13 @@ def engine_path(graph: Path, precision: Precision) -> Path:
 
 
 def build_engine(
-    graph_path: Path,
-    out: Path | None = None,
+    graph_path: StrPath,
+    out: StrPath | None = None,
     *,
     precision: Choice | None = None,
     backend: Backend = "auto",
     settings: CompilerSettings | None = None,
-    calib_images: Path | None = None,
+    calib_images: StrPath | None = None,
     checks: Checks | None = None,
     on_progress: Progress = no_progress,
 ) -> Built:
@@ -96,6 +96,9 @@ def build_engine(
         CheckError: the tails differ, the plan's precision is another than was asked for, the engine or its typed graph
             says something else than the graph, or accuracy falls by more than allowed. Nothing is written.
     """
+    graph_path = Path(graph_path)
+    out = None if out is None else Path(out)
+    calib_images = None if calib_images is None else Path(calib_images)
     if out is not None and out.suffix != ".engine":
         raise InputError(f"{out}: expected a name that ends in .engine, got {out.suffix or 'none'}.")
     has = precision_of_graph(load_graph(graph_path))

@@ -10,7 +10,7 @@ import onnx
 
 from ...runtime.engines.bindings import CollectedLog
 from ...runtime.errors import InputError
-from ...runtime.files import whole_file
+from ...runtime.files import StrPath, whole_file
 from ...runtime.progress import Progress
 from ...runtime.runners.contract import FRAMES
 from .build_progress import BuildProgress, progress_monitor, run_cancellable
@@ -57,7 +57,7 @@ class CompilerSettings:
     """TensorRT alone: the engine also runs on other GPUs from Ampere on, more slowly."""
     is_version_compatible: bool = False
     """TensorRT alone: the engine also runs with later versions of the same major version."""
-    timing_cache: Path | None = None
+    timing_cache: StrPath | None = None
     """TensorRT alone: file that keeps the timings of kernels from one build to the next."""
 
 
@@ -118,15 +118,16 @@ def compile_plan(
     _parse(model, tensorrt, network, log, name)
     config = builder.create_builder_config()
     _configure(config, builder, network, tensorrt, settings)
-    has_cache = _attach_timing_cache(config, settings.timing_cache)
+    timing_cache = None if settings.timing_cache is None else Path(settings.timing_cache)
+    has_cache = _attach_timing_cache(config, timing_cache)
     progress = BuildProgress(on_progress)
     config.progress_monitor = progress_monitor(tensorrt.module, progress)
     memory = run_cancellable(lambda: builder.build_serialized_network(network, config), progress)
     if memory is None:
         reason = log.errors[-1] if log.errors else "it gave no reason"
         raise InputError(f"{name}: expected a graph that {tensorrt.title} can build, but it failed: {reason}")
-    if settings.timing_cache is not None and has_cache:
-        with whole_file(settings.timing_cache) as temporary:
+    if timing_cache is not None and has_cache:
+        with whole_file(timing_cache) as temporary:
             temporary.write_bytes(bytes(config.get_timing_cache().serialize()))
     return Plan(data=bytes(memory), network_convolutions=_convolutions_of(network, tensorrt))
 

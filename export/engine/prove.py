@@ -17,6 +17,7 @@ from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.engines.open_cuda import open_cuda
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ...runtime.session import Session
 from ..gate.latency import latencies_ms
 from ..graphs.graph_file import load_graph
@@ -43,7 +44,7 @@ class Proof:
     latency_ms: float | None = None
 
 
-def prove_typed_graph(graph: Path, typed: Path, *, frames: str, precision: str) -> Proof:
+def prove_typed_graph(graph: Path, typed: Path, *, frames: StrPath, precision: str) -> Proof:
     """Hold the graph in the engine's types against the given one, both in ONNX Runtime: this is not the plan.
 
     Args:
@@ -64,7 +65,7 @@ def prove_typed_graph(graph: Path, typed: Path, *, frames: str, precision: str) 
     return Proof(measurements=_measurements(parity, data))
 
 
-def prove_engine(graph: Path, engine: Path, *, frames: str) -> Proof:
+def prove_engine(graph: Path, engine: Path, *, frames: StrPath) -> Proof:
     """Run an engine on real frames and hold it against its graph in ONNX Runtime; then time it.
 
     Args:
@@ -155,7 +156,7 @@ class RepeatingSession:
 
 
 def _compared(
-    first: Artefact, second: Artefact, frames: str, *, counts: tuple[int, int]
+    first: Artefact, second: Artefact, frames: StrPath, *, counts: tuple[int, int]
 ) -> Parity | ClassificationParity | None:
     """Compare on real frames; None where neither side detected anything."""
     chosen, warnings = sampled_frames(frames, PROOF_FRAMES)
@@ -168,7 +169,7 @@ def _compared(
     found = Verification(
         first=first,
         second=second,
-        frames=frames,
+        frames=str(frames),
         contract=contract,
         parity=parity,
         compared=compared,
@@ -180,7 +181,7 @@ def _compared(
     return parity
 
 
-def _latency_ms(artefact: Artefact, frames: str, *, count: int) -> float:
+def _latency_ms(artefact: Artefact, frames: StrPath, *, count: int) -> float:
     chosen, _ = sampled_frames(frames, PROOF_FRAMES)
     fitted = [np.repeat(fit_frame(frame.image, artefact.card.input)[np.newaxis], count, axis=0) for frame in chosen]
     return latencies_ms([artefact.session], fitted)[0]

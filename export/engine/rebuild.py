@@ -8,6 +8,7 @@ from pathlib import Path
 from ...runtime.card import Engine
 from ...runtime.engines.engine_checks import EngineDevice, engine_of, graph_of, load_engine_card, stale_reason
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ...runtime.progress import Progress, no_progress
 from .build import Built, build_engine
 from .compile import Gpu, find_gpu
@@ -30,9 +31,9 @@ class Rebuilt:
 
 
 def rebuild_stale(
-    path: Path,
+    path: StrPath,
     *,
-    timing_cache: Path | None = None,
+    timing_cache: StrPath | None = None,
     checks: Checks | None = None,
     on_progress: Progress = no_progress,
 ) -> Rebuilt:
@@ -51,6 +52,7 @@ def rebuild_stale(
         MissingDependencyError: the compiler of the engine is not installed.
         CheckError: as `build_engine`.
     """
+    path = Path(path)
     card = load_engine_card(path)
     record = engine_of(card, source=str(path))
     graph = graph_of(path, record)

@@ -11,6 +11,7 @@ from ...runtime.card import Card, Engine
 from ...runtime.engines.engine_checks import card_path_of, engine_of
 from ...runtime.engines.ledger import add_to_ledger
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ...runtime.progress import Progress
 from ...runtime.session import Session, open_session
 from ..gate.judge import Candidate, GateSettings
@@ -31,8 +32,8 @@ class Checks:
         gate: what may be lost there.
     """
 
-    frames: str | None = None
-    data: Path | None = None
+    frames: StrPath | None = None
+    data: StrPath | None = None
     gate: GateSettings = field(default_factory=GateSettings)
 
 

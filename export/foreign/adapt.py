@@ -15,7 +15,7 @@ from ...calib.graph_surgery import open_inner
 from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess
 from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import sha256_of_file, whole_file
+from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.runners.contract import DETECTOR_OUTPUTS, detections_from_outputs
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
@@ -87,14 +87,14 @@ class Adaptation:
 
 
 def adapt_detector(
-    foreign_path: Path,
-    out: Path,
+    foreign_path: StrPath,
+    out: StrPath,
     *,
     told: Told | None = None,
     foreign_input: ForeignInput | None = None,
-    names_path: Path | None = None,
+    names_path: StrPath | None = None,
     postprocess: Postprocess | None = None,
-    images: Path | None = None,
+    images: StrPath | None = None,
 ) -> Adaptation:
     """Fold preprocessing, suppression and a card into a third-party detector, if the result is proved equal.
 
@@ -112,12 +112,12 @@ def adapt_detector(
         InputError: the graph cannot be used, its outputs are not told and not recognisable, or contradict what is told.
         CheckError: the adapted graph differs by more than the tolerances, or nothing is found in the images.
     """
+    foreign_path, out = Path(foreign_path), Path(out)
     if out.suffix != ".onnx":
         raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
     if out.resolve() == foreign_path.resolve():
         raise InputError(f"{out}: expected another file than the foreign graph itself. Choose another name.")
-    given = foreign_input or ForeignInput()
-    postprocess = postprocess or Postprocess()
+    given, postprocess = foreign_input or ForeignInput(), postprocess or Postprocess()
     foreign = load_foreign_graph(foreign_path, height=given.height, width=given.width)
     spec = _input_spec(foreign, given)
     frames = generated_frames(spec) if images is None else frames_of_folder(images, spec)
@@ -200,13 +200,13 @@ def _outputs_of_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[n
     return joined
 
 
-def _class_names(foreign: ForeignGraph, path: Path | None, count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _class_names(foreign: ForeignGraph, path: StrPath | None, count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the class names, and the lines of what was guessed of them."""
     if path is None:
         names, line = guess_names(foreign, count)
         return names, (line,)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
         raise InputError(f"{path}: expected class names, one a line, got {reason}.") from error
@@ -239,7 +239,7 @@ def _prove(graph: onnx.ModelProto, card: Card, frames: NDArray[np.uint8], boxes:
     return compare_detections(pairs, card.postprocess, heads_difference=difference)
 
 
-def _check(parity: Parity, out: Path, images: Path | None) -> None:
+def _check(parity: Parity, out: Path, images: StrPath | None) -> None:
     """Raise unless both agree; only in generated frames there need be nothing to agree on."""
     is_empty = not (parity.matched or parity.exempt or parity.unmatched)
     if is_empty and images is not None:
@@ -251,7 +251,7 @@ def _check(parity: Parity, out: Path, images: Path | None) -> None:
         parity.check(str(out))
 
 
-def _measurements(parity: Parity, images: Path | None) -> tuple[Measurement, ...]:
+def _measurements(parity: Parity, images: StrPath | None) -> tuple[Measurement, ...]:
     kind = "generated frames, without objects" if images is None else "real frames"
     data = f"{parity.frames} {kind}, the foreign graph read in numpy against this one"
     return (

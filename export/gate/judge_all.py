@@ -11,6 +11,7 @@ from ...calib.accuracy.evaluate import open_dataset_for
 from ...calib.records.labelled_images import LabelledImages, drawn_images, halves
 from ...data.dataset import Dataset
 from ...data.sample import data_sha256
+from ...runtime.files import StrPath
 from ...runtime.progress import Progress, no_progress
 from .judge import Candidate, GateSettings, Judge, Judged, Open, open_alike
 from .quantizer import Quantizer
@@ -22,7 +23,7 @@ def gate(
     parent: Path,
     candidates: Sequence[Candidate],
     *,
-    data: Path,
+    data: StrPath,
     settings: GateSettings,
     open_graph: Open = open_alike,
     on_progress: Progress = no_progress,
@@ -54,7 +55,7 @@ def gate_quantizer(
     parent: Path,
     quantizer: Quantizer,
     *,
-    data: Path,
+    data: StrPath,
     settings: GateSettings,
     without: Collection[str] = frozenset(),
     open_graph: Open = open_alike,
@@ -95,7 +96,7 @@ def gate_quantizer(
 
 
 def _drawn(
-    parent: Path, data: Path, settings: GateSettings, open_graph: Open, without: Collection[str] = frozenset()
+    parent: Path, data: StrPath, settings: GateSettings, open_graph: Open, without: Collection[str] = frozenset()
 ) -> LabelledImages:
     with open_graph(parent) as session:
         dataset: Dataset = open_dataset_for(session.card, data)

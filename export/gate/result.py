@@ -13,6 +13,7 @@ from ...calib.records.compare import Changed
 from ...calib.records.labelled_images import LabelledImages
 from ...runtime.card import Measurement
 from ...runtime.errors import CheckError
+from ...runtime.files import StrPath
 from .judge import GateSettings, Judged
 from .search import Search
 
@@ -128,7 +129,7 @@ class GateResult:
             )
         return lines
 
-    def check(self, out: Path) -> Judged:
+    def check(self, out: StrPath) -> Judged:
         """Return the accepted candidate.
 
         Args:
@@ -137,6 +138,7 @@ class GateResult:
         Raises:
             CheckError: nothing is within the allowed drop; the text holds the figures.
         """
+        out = Path(out)
         if self.accepted is None:
             figures = "; ".join(item.summary for item in self.judged)
             raise CheckError(

@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from .facts import Inspection
 from .graphs import inspect_graph
 
 
-def inspect_artefact(path: Path) -> Inspection:
+def inspect_artefact(path: StrPath) -> Inspection:
     """Look into a checkpoint, a graph with or without a card, or an engine with its card beside it.
 
     Raises:
         InputError: the file is missing, broken, or of another kind.
         MissingDependencyError: it is a checkpoint and PyTorch is not installed.
     """
+    path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".onnx":
         return inspect_graph(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_heads
 from ...runtime.errors import InputError
-from ...runtime.files import sha256_of_file
+from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.require import require
 from ...runtime.runners.contract import TensorSpec, contract_inputs, contract_outputs
 from ...runtime.session import Session, open_session
@@ -104,7 +105,7 @@ class Artefact:
             self.heads.close()
 
 
-def open_artefact(spec: str, *, trust: bool = False) -> Artefact:
+def open_artefact(spec: StrPath, *, trust: bool = False) -> Artefact:
     """Open a checkpoint in PyTorch, an engine in TensorRT, or a graph in ONNX Runtime or where the `@` says.
 
     Args:
@@ -115,7 +116,7 @@ def open_artefact(spec: str, *, trust: bool = False) -> Artefact:
         InputError: the file is missing or broken, or cannot be run here.
         MissingDependencyError: what runs it is not installed.
     """
-    path, runner = split_runner(spec)
+    path, runner = split_runner(os.fspath(spec))
     suffix = path.suffix.lower()
     if suffix not in (".ckpt", ".engine"):
         return _open_graph(path, runner or "onnxruntime")

@@ -21,7 +21,7 @@ from ...calib.accuracy.evaluate import evaluate, open_dataset_for
 from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 from ...runtime.card import BackendParity, Card
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import sha256_of_file, whole_file
+from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.progress import Progress, no_progress
 from ...runtime.require import require
 from ...runtime.runners.onnxruntime_runner import graph_facts
@@ -50,7 +50,7 @@ class LabelledData:
         max_drop: points of AP50:95, of a classifier top-1, that may be lost.
     """
 
-    root: Path
+    root: StrPath
     split: str
     seed: int = 0
     max_drop: float = 0.5
@@ -88,12 +88,12 @@ class Certification:
 
 
 def certify(
-    graph: Path,
-    out: Path,
+    graph: StrPath,
+    out: StrPath,
     *,
-    frames: str,
+    frames: StrPath,
     count: int = PROOF_FRAMES,
-    parent: Path | None = None,
+    parent: StrPath | None = None,
     data: LabelledData | None = None,
     on_progress: Progress = no_progress,
 ) -> Certification:
@@ -116,6 +116,9 @@ def certify(
         InputError: a file or the frames cannot be used, or the parent is missing or another.
         MissingDependencyError: openvino is not installed.
     """
+    graph = Path(graph)
+    out = Path(out)
+    parent = None if parent is None else Path(parent)
     require("openvino", extra="openvino", why="a certification")
     reference = _reference_of(graph, parent)
     chosen, _ = sampled_frames(frames, count)
@@ -245,7 +248,7 @@ def _certify_one(
         return parity.model_copy(
             update={
                 "drop_points": drop,
-                "drop_data": f"{data.root.name} {data.split}, at most {data.max_drop} points allowed",
+                "drop_data": f"{Path(data.root).name} {data.split}, at most {data.max_drop} points allowed",
                 "holds": drop <= data.max_drop,
             }
         )

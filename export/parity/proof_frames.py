@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...runtime.card import InputSpec
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ...runtime.image_files import IMAGE_SUFFIXES, read_image_bgr
 
 PROOF_FRAMES = 16
@@ -21,12 +22,13 @@ _COARSEST = 4
 """Cells of a generated frame's coarsest pattern, each way."""
 
 
-def frames_of_folder(folder: Path, spec: InputSpec) -> NDArray[np.uint8]:
+def frames_of_folder(folder: StrPath, spec: InputSpec) -> NDArray[np.uint8]:
     """Read images spread evenly over a folder's sorted names, fitted to the input: [n, H, W, 3] uint8 BGR.
 
     Raises:
         InputError: there is no such folder, or no image in it; or an image cannot be read.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of images, got {'a file' if folder.exists() else 'nothing'}.")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)

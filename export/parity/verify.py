@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError, InputError
+from ...runtime.files import StrPath
 from ...runtime.progress import Progress, no_progress
 from ...runtime.runners.contract import EXACT
 from ...runtime.sources.frame import Frame
@@ -128,10 +128,10 @@ class Verification:
 
 
 def verify(
-    first: Path | str,
-    second: Path | str,
+    first: StrPath,
+    second: StrPath,
     *,
-    frames: str,
+    frames: StrPath,
     count: int = PROOF_FRAMES,
     trust: bool = False,
     on_progress: Progress = no_progress,
@@ -150,11 +150,11 @@ def verify(
         InputError: an artefact or the frames cannot be used.
         MissingDependencyError: what runs one of them is not installed.
     """
-    with open_artefact(str(first), trust=trust) as reference, open_artefact(str(second), trust=trust) as candidate:
+    with open_artefact(first, trust=trust) as reference, open_artefact(second, trust=trust) as candidate:
         contract = contract_differences(reference, candidate)
         if contract:
             return Verification(
-                first=reference, second=candidate, frames=frames, contract=contract, parity=None, compared=()
+                first=reference, second=candidate, frames=str(frames), contract=contract, parity=None, compared=()
             )
         # A checkpoint has no tail of its own: it takes on that of what it is held against.
         left, right = reference.with_tail_of(candidate), candidate.with_tail_of(reference)
@@ -163,7 +163,7 @@ def verify(
         return Verification(
             first=left,
             second=right,
-            frames=frames,
+            frames=str(frames),
             contract=(),
             parity=parity,
             compared=compared,
@@ -186,7 +186,7 @@ def contract_differences(first: Artefact, second: Artefact) -> tuple[str, ...]:
     return tuple(differences)
 
 
-def sampled_frames(spec: str, count: int) -> tuple[list[Frame], tuple[str, ...]]:
+def sampled_frames(spec: StrPath, count: int) -> tuple[list[Frame], tuple[str, ...]]:
     """Take frames spread evenly over a video or over images.
 
     Args:

@@ -12,7 +12,7 @@ import onnx
 
 from ...calib.int8.table import METHODS, save_table
 from ...runtime.card import BackendParity
-from ...runtime.files import sha256_of_file, whole_file
+from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.image_files import read_image_bgr
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
@@ -44,7 +44,7 @@ class GatedInt8:
     calibrated: Calibrated
     result: GateResult
 
-    def save(self, out: Path, *, save_table_to: Path | None = None) -> Quantized:
+    def save(self, out: StrPath, *, save_table_to: StrPath | None = None) -> Quantized:
         """Write the accepted graph.
 
         Args:
@@ -55,6 +55,8 @@ class GatedInt8:
             CheckError: nothing is within the allowed drop; nothing is written.
             InputError: a file cannot be written.
         """
+        out = Path(out)
+        save_table_to = None if save_table_to is None else Path(save_table_to)
         accepted = self.result.check(out).candidate
         method = next(item for item in METHODS if item == accepted.method)
         graph = self.calibrated.graph(method, accepted.kept_float)
@@ -74,13 +76,13 @@ class GatedInt8:
 
 
 def gate_int8(
-    graph_path: Path,
+    graph_path: StrPath,
     *,
-    images: Path,
-    data: Path,
+    images: StrPath,
+    data: StrPath,
     settings: QuantizationSettings,
     gate_settings: GateSettings,
-    table: Path | None = None,
+    table: StrPath | None = None,
     on_progress: Progress = no_progress,
 ) -> GatedInt8:
     """Calibrate a graph and find the cheapest int8 one that loses no more than allowed.
@@ -99,6 +101,9 @@ def gate_int8(
     Raises:
         InputError: the graph, the images, the data or the table cannot be used.
     """
+    graph_path = Path(graph_path)
+    images = Path(images)
+    table = None if table is None else Path(table)
     calibrated = calibrate(open_parent(graph_path), images, settings, table=table, on_progress=on_progress)
     with TemporaryDirectory() as folder:
         result = gate_quantizer(
@@ -120,7 +125,12 @@ def gate_int8(
 
 
 def gate_fp16(
-    graph_path: Path, out: Path, *, data: Path, gate_settings: GateSettings, on_progress: Progress = no_progress
+    graph_path: StrPath,
+    out: StrPath,
+    *,
+    data: StrPath,
+    gate_settings: GateSettings,
+    on_progress: Progress = no_progress,
 ) -> tuple[GateResult, Quantized | None]:
     """Write a graph whose network computes in float16, if it loses no more than allowed.
 
@@ -138,6 +148,8 @@ def gate_fp16(
         InputError: the graph or the data cannot be used.
         CheckError: the answers differ so much that something is wrong.
     """
+    graph_path = Path(graph_path)
+    out = Path(out)
     check_out(out)
     with TemporaryDirectory() as folder:
         path = Path(folder) / out.name

@@ -20,7 +20,7 @@ from ...calib.int8.table import Method, save_table
 from ...calib.records.disagreement import Answer, answers_to, disagreement
 from ...runtime.card import Card, Measurement, derived_origin
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import sha256_of_file, whole_file
+from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
@@ -78,13 +78,13 @@ class Quantized:
 
 
 def quantize(
-    graph_path: Path,
-    out: Path,
+    graph_path: StrPath,
+    out: StrPath,
     *,
-    images: Path,
+    images: StrPath,
     settings: QuantizationSettings | None = None,
-    table: Path | None = None,
-    save_table_to: Path | None = None,
+    table: StrPath | None = None,
+    save_table_to: StrPath | None = None,
     kept_float: Collection[str] = (),
     on_progress: Progress = no_progress,
 ) -> Quantized:
@@ -104,6 +104,11 @@ def quantize(
         InputError: the graph, the images or the table cannot be used.
         CheckError: the answers differ so much from the parent's that something is wrong; nothing is written.
     """
+    graph_path = Path(graph_path)
+    out = Path(out)
+    images = Path(images)
+    table = None if table is None else Path(table)
+    save_table_to = None if save_table_to is None else Path(save_table_to)
     check_out(out)
     calibrated = calibrate(
         open_parent(graph_path), images, settings or QuantizationSettings(), table=table, on_progress=on_progress
@@ -122,7 +127,7 @@ def quantize(
     return save_quantized(calibrated, graph, out, method=method, kept_float=kept_float, disagreement=measured)
 
 
-def convert_to_fp16(graph_path: Path, out: Path) -> Quantized:
+def convert_to_fp16(graph_path: StrPath, out: StrPath) -> Quantized:
     """Write a graph whose network computes in float16, by the whitelist of `export.fp16`.
 
     Its answers are compared with the parent's on generated pictures: these show that it computes, not how well.
@@ -131,6 +136,8 @@ def convert_to_fp16(graph_path: Path, out: Path) -> Quantized:
         InputError: the graph cannot be used.
         CheckError: the answers differ.
     """
+    graph_path = Path(graph_path)
+    out = Path(out)
     check_out(out)
     parent = open_parent(graph_path)
     graph = fp16_graph(parent.model, source=graph_path)
@@ -151,14 +158,15 @@ def convert_to_fp16(graph_path: Path, out: Path) -> Quantized:
     )
 
 
-def check_out(out: Path) -> None:
+def check_out(out: StrPath) -> None:
     """Refuse a name that is no graph's, before any time is spent.
 
     Raises:
         InputError: it does not end in .onnx.
     """
-    if out.suffix != ".onnx":
-        raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
+    suffix = Path(out).suffix
+    if suffix != ".onnx":
+        raise InputError(f"{out}: expected a name that ends in .onnx, got {suffix or 'none'}.")
 
 
 def save_quantized(

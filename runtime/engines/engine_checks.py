@@ -13,7 +13,7 @@ from typing import Literal
 
 from ..card import Card, Engine, card_from_json
 from ..errors import InputError
-from ..files import sha256_of_file
+from ..files import StrPath, sha256_of_file
 from ..machine import version_key
 from .ledger import is_in_ledger
 
@@ -47,12 +47,13 @@ def card_path_of(engine: Path) -> Path:
     return engine.with_name(f"{engine.name}.json")
 
 
-def load_engine_card(path: Path) -> Card:
+def load_engine_card(path: StrPath) -> Card:
     """Read the card that lies beside an engine.
 
     Raises:
         InputError: the engine or its card is missing, or the card is none of an engine.
     """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: expected an engine, got no such file. `singleshot build GRAPH.onnx` makes one.")
     beside = card_path_of(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import InputError
+from ..files import StrPath
 from ..image_files import IMAGE_SUFFIXES
 from ..sources.frame import Source
 from .frame_result import FrameResult
@@ -37,7 +38,7 @@ class Sink(Protocol):
         """Finish what was written, so that it can be used."""
 
 
-def open_recording(save: Path, source: Source) -> Sink:
+def open_recording(save: StrPath, source: Source) -> Sink:
     """Open what pictures are saved to: a video of a video or camera, a folder of annotated images of images.
 
     Args:
@@ -47,6 +48,7 @@ def open_recording(save: Path, source: Source) -> Sink:
     Raises:
         InputError: the place does not suit the source or cannot be written to.
     """
+    save = Path(save)
     if source.kind == "images":
         if save.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES) or save.is_file():
             raise InputError(f"{save}: expected a folder for annotated images, got a file's name.")
@@ -55,12 +57,13 @@ def open_recording(save: Path, source: Source) -> Sink:
     return VideoSink(save)
 
 
-def open_json_lines(path: Path, source: Source, class_names: Sequence[str]) -> Sink:
+def open_json_lines(path: StrPath, source: Source, class_names: Sequence[str]) -> Sink:
     """Open a file for JSON lines; `-` means stdout.
 
     Raises:
         InputError: the place cannot be written to.
     """
+    path = Path(path)
     if str(path) != STDOUT:
         _check_is_not_input(path, source)
     return JsonLinesSink(path, class_names)

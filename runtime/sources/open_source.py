@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import StrPath
 from .camera import open_camera
 from .frame import Source
 from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_image_name
@@ -15,7 +17,7 @@ from .video import VideoSource
 _CAMERA = re.compile(r"(?:cam)?(\d{1,3})")
 
 
-def open_source(spec: str) -> Source:
+def open_source(spec: StrPath) -> Source:
     """Open a source of frames.
 
     Args:
@@ -28,6 +30,7 @@ def open_source(spec: str) -> Source:
     Raises:
         InputError: nothing like that can be opened.
     """
+    spec = os.fspath(spec)
     camera = _CAMERA.fullmatch(spec)
     if camera:
         return open_camera(int(camera[1]))

@@ -13,6 +13,7 @@ from torch import nn
 
 from ...runtime.card import CARD_KEY, Card, card_from_json
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ..networks.registry import NETWORKS, build_network, options_of
 from ..networks.ssd import SSD
 from .torch_session import TorchClassifierSession, TorchSession
@@ -50,12 +51,13 @@ class Checkpoint:
         return self.network
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: StrPath) -> Checkpoint:
     """Restore the network that a checkpoint holds: the averaged weights, on the CPU.
 
     Raises:
         InputError: the file is missing, is no checkpoint of singleshot, or does not fit its network.
     """
+    path = Path(path)
     content = _content(path)
     text = content.get(CARD_KEY)
     if not isinstance(text, str):
@@ -82,12 +84,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(network=network.eval(), card=card, frames=frames.numpy(), epochs=epochs)
 
 
-def open_checkpoint_session(path: Path) -> TorchSession | TorchClassifierSession:
+def open_checkpoint_session(path: StrPath) -> TorchSession | TorchClassifierSession:
     """Open a checkpoint for running it in PyTorch.
 
     Raises:
         InputError: as `load_checkpoint`.
     """
+    path = Path(path)
     checkpoint = load_checkpoint(path)
     if checkpoint.card.task == "classifier":
         return TorchClassifierSession(checkpoint.network, checkpoint.card)

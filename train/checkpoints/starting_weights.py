@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...runtime.card import CARD_KEY, Card, Origin, card_from_json, derived_origin
 from ...runtime.errors import InputError
-from ...runtime.files import sha256_of_file
+from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.require import require
 from ..networks.layers import ConvNorm
 from ..networks.registry import input_of, network_named
@@ -143,7 +143,7 @@ class StartingWeights:
         return features
 
 
-def load_starting_weights(path: Path) -> StartingWeights:
+def load_starting_weights(path: StrPath) -> StartingWeights:
     """Read the weights of a checkpoint, or of a float32 graph that singleshot exported.
 
     Args:
@@ -153,6 +153,7 @@ def load_starting_weights(path: Path) -> StartingWeights:
         InputError: the file cannot be read, or is neither.
         MissingDependencyError: onnx is not installed.
     """
+    path = Path(path)
     if path.suffix == ".onnx":
         card, tensors = _graph_tensors(path)
     else:

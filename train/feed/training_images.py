@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ...data.cache.building import OnNeed, open_image_cache
 from ...data.cache.image_cache import ImageCache
 from ...data.dataset import Dataset
+from ...runtime.files import StrPath
 from ...runtime.progress import Progress, no_progress
 from ..settings import TrainSettings
 from .survey import SplitSurvey, check_surveys, survey_split
@@ -33,7 +33,7 @@ def open_training_images(
     settings: TrainSettings,
     *,
     input_hw: tuple[int, int],
-    cache_folder: Path | None = None,
+    cache_folder: StrPath | None = None,
     on_look: Progress = no_progress,
     on_need: OnNeed | None = None,
 ) -> TrainingImages:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.files import whole_file
+from ...runtime.files import StrPath, whole_file
 from .ablation import ablations, changes_against_none, verdict
 from .commands import commands_of
 from .figures import ablation_figure, accuracy_figure, boxes_figure, classes_figure, save_figure, ssd_loss_figure
@@ -43,7 +43,7 @@ _FOUND = {
 _COLUMNS = ("top1", "val_top1", "val_top5", "loss", *_LOSSES, *_FOUND)
 
 
-def write_paper_report(out: Path) -> Path | None:
+def write_paper_report(out: StrPath) -> Path | None:
     """Write everything that can be said of the finished runs below a folder.
 
     Args:
@@ -55,6 +55,7 @@ def write_paper_report(out: Path) -> Path | None:
     Raises:
         InputError: a finished run cannot be read, or the folder cannot be written to.
     """
+    out = Path(out)
     finished = all_finished(out)
     if not finished:
         return None

@@ -25,6 +25,7 @@ from ...data.splits import SEEDED_SPLITS
 from ...runtime.card import Card, InputSpec, Origin, Postprocess, Task
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ...runtime.image_files import read_image_bgr
 from ...runtime.progress import Progress, no_progress
 from ..checkpoints.resuming import check_same_run
@@ -93,14 +94,14 @@ def monitor_of(network: str) -> str:
 def train(
     network: str,
     data: Dataset,
-    out: Path,
+    out: StrPath,
     settings: TrainSettings,
     *,
-    start_from: Path | None = None,
+    start_from: StrPath | None = None,
     resume: bool = False,
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
-    cache_folder: Path | None = None,
+    cache_folder: StrPath | None = None,
     on_look: Progress = no_progress,
     on_need: OnNeed | None = None,
     on_report: Callable[[Dataset, TrainSettings], None] | None = None,
@@ -127,7 +128,7 @@ def train(
         InputError: unknown network or split; weights that do not fit; images of a step that do not divide by the
             processes; a class without objects; nothing to resume, or another run; a folder with a run, or in use.
     """
-    folder, world = RunFolder(path=out), announced_world(settings.devices)
+    folder, world = RunFolder(path=Path(out)), announced_world(settings.devices)
     images_per_process(settings.batch_size, world)
     if not world.rank:  # the others may come when the first has begun
         folder.check(resume=resume)
@@ -235,10 +236,10 @@ def _patience(settings: TrainSettings, val_part: SplitSurvey, monitor: str | Non
     return [Patience(monitor, patience=settings.patience)]
 
 
-def _starting_weights(path: Path, network: str, data: Dataset, settings: TrainSettings) -> StartingWeights:
+def _starting_weights(path: StrPath, network: str, data: Dataset, settings: TrainSettings) -> StartingWeights:
     """Read weights to start from, and refuse what does not fit before any image is decoded."""
     start = load_starting_weights(path)
-    if path.suffix == ".onnx" and not settings.frozen_norms:
+    if start.path.suffix == ".onnx" and not settings.frozen_norms:
         raise InputError(
             f"frozen_norms: expected true with {path}, whose batch norms are folded into its convolutions, got false. "
             f"Start from the checkpoint that it was exported from."

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 
 from ...data.dataset import Dataset
 from ...runtime.errors import CheckError, InputError
+from ...runtime.files import StrPath
 from ...runtime.require import require
 from ..run.train import monitor_of, train
 from ..settings import TrainSettings, train_settings, with_newer_settings
@@ -100,7 +101,7 @@ class TrialReport:
 
 def make_study(
     network: str,
-    folder: Path,
+    folder: StrPath,
     base: TrainSettings,
     *,
     trials: int,
@@ -120,6 +121,7 @@ def make_study(
     Raises:
         InputError: there is no such network or dimension.
     """
+    folder = Path(folder)
     return Study(
         network=network,
         folder=folder,
