@@ -28,7 +28,7 @@ def model() -> onnx.ModelProto:
             [helper.make_node("Mul", ["x", factor], [name], name=name)],
             name,
             [],
-            [value(name, TensorProto.FLOAT, None)],
+            [value(name, TensorProto.FLOAT, ["N", 2, 4, 3])],
         )
         for name, factor in (("then", "hidden"), ("else", "two"))
     }
@@ -43,7 +43,10 @@ def model() -> onnx.ModelProto:
         "graph",
         [value("frames", TensorProto.UINT8, ["N", 2, 4, 3])],
         [value("summed", TensorProto.FLOAT, []), value("chosen", TensorProto.FLOAT, ["N", 2, 4, 3])],
-        [numpy_helper.from_array(np.float32(of), name) for name, of in (("one", 1), ("two", 2), ("hidden", 5))]
+        [
+            numpy_helper.from_array(np.asarray(of, np.float32), name)
+            for name, of in (("one", 1), ("two", 2), ("hidden", 5))
+        ]
         + [numpy_helper.from_array(np.array(True), "yes")],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)

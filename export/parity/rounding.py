@@ -1,0 +1,266 @@
+"""What rounding explains: how far a network's answers move when its tensors are rounded as a precision rounds them.
+
+Two runs of one network differ by rounding alone. How much of a difference that is cannot be guessed: it depends on the
+network and on the frames. So it is measured, by running the parent once more with every tensor rounded
+(`rounded_network`), and a candidate is held against that level: see docs/parity.md.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from ..graphs.network_part import run_network
+
+Array = NDArray[np.float32]
+
+MOST_BITS = 1.0
+"""A candidate may be one bit less exact than its parent with every tensor rounded once."""
+_HALF_ULP = 2.0**-24
+"""float32's largest relative rounding error."""
+_DRAWS = 400
+"""Bootstrap draws over frames."""
+_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_NOT_COMPUTED = ("Cast", "Constant", "DequantizeLinear")
+"""Nodes that give a half-precision tensor without computing in half precision."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundingVerdict:
+    """How many bits a candidate is less exact than rounding explains.
+
+    Args:
+        bits: log2 of its error over the level, of the worst column (a class's scores, a coordinate of the boxes).
+        least_bits: lower end of the interval of `bits` that the frames allow, 95 %.
+        where: the column.
+        level: root mean square of what rounding alone moves there.
+        error: root mean square of what the candidate moves there; no number where it is not finite.
+        frames: measured on.
+    """
+
+    bits: float
+    least_bits: float
+    where: str
+    level: float
+    error: float
+    frames: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference is one that rounding explains; it does not where the frames prove the contrary."""
+        return self.least_bits <= MOST_BITS
+
+    def line(self) -> str:
+        """Say it for a person."""
+        return (
+            f"{self.where} moves by {self.error:.2e}, rounding alone by {self.level:.2e}: {self.bits:+.1f} bits "
+            f"[{self.least_bits:+.1f} at least], {MOST_BITS:+.0f} allowed"
+        )
+
+
+def rounded_network(network: onnx.ModelProto, to: int) -> onnx.ModelProto:
+    """Round every float32 constant and every float32 tensor that a node computes to a narrower type and back.
+
+    Sums are accumulated in float32, as the matrix units of processors and GPUs do. Fused kernels round less often.
+
+    Args:
+        network: float32.
+        to: `TensorProto.FLOAT16` or `BFLOAT16`.
+    """
+    types = _types(network)
+    result = _emptied(network)
+    graph = result.graph
+    renamed = {}
+    for item in graph.initializer:
+        if item.data_type == TensorProto.FLOAT:
+            renamed[item.name] = f"{item.name}/rounded"
+            graph.node.extend(_there_and_back(item.name, renamed[item.name], to))
+    for given in network.graph.node:
+        node = copy.deepcopy(given)
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        outputs = [name for name in node.output if types.get(name) == TensorProto.FLOAT]
+        node.output[:] = [f"{name}/exact" if name in outputs else name for name in node.output]
+        graph.node.append(node)
+        for name in outputs:
+            graph.node.extend(_there_and_back(f"{name}/exact", name, to))
+    return result
+
+
+def network_with_noise(network: onnx.ModelProto, *, seed: int = 0) -> onnx.ModelProto:
+    """Move the result of every sum of products as another order of its n terms may: by sqrt(n)/2 roundings of it.
+
+    Args:
+        network: float32.
+        seed: of the noise.
+    """
+    rng = np.random.default_rng(seed)
+    constants = {item.name: item for item in network.graph.initializer}
+    result = _emptied(network)
+    for given in network.graph.node:
+        node = copy.deepcopy(given)
+        if node.op_type not in _PRODUCTS:
+            result.graph.node.append(node)
+            continue
+        weight = constants.get(node.input[1])
+        terms = 64 if weight is None else max(1, int(np.prod(weight.dims[1:])))
+        name, exact = node.output[0], f"{node.output[0]}/exact"
+        node.output[0] = exact
+        result.graph.node.append(node)
+        scale = _HALF_ULP * float(np.sqrt(terms)) / 2
+        steps: tuple[tuple[str, list[str], str, dict[str, Any]], ...] = (
+            ("RandomNormalLike", [exact], f"{name}/normal", {"scale": scale, "seed": float(rng.integers(1 << 20))}),
+            ("Mul", [exact, exact], f"{name}/square", {}),
+            ("ReduceMean", [f"{name}/square"], f"{name}/mean_square", {"keepdims": 1}),
+            ("Sqrt", [f"{name}/mean_square"], f"{name}/size", {}),
+            ("Mul", [f"{name}/normal", f"{name}/size"], f"{name}/noise", {}),
+            ("Add", [exact, f"{name}/noise"], name, {}),
+        )
+        result.graph.node.extend(
+            helper.make_node(operator, inputs, [output], **attributes) for operator, inputs, output, attributes in steps
+        )
+    return result
+
+
+def honest_network(network: onnx.ModelProto) -> onnx.ModelProto:
+    """Make a graph in half precision compute in half precision: ONNX Runtime on a CPU does not.
+
+    It hands float32 from one float16 operator to the next, so that what does not fit float16 passes. Here every tensor
+    that the graph says is float16 is one, and operators compute in float32 in between.
+    """
+    types = _types(network)
+    result = _emptied(network)
+    graph = result.graph
+    for given in network.graph.node:
+        node = copy.deepcopy(given)
+        halves = [name for name in node.output if types.get(name) == TensorProto.FLOAT16]
+        if not halves or node.op_type in _NOT_COMPUTED:
+            graph.node.append(node)
+            continue
+        for place, name in enumerate(node.input):
+            if types.get(name) == TensorProto.FLOAT16:
+                wide = f"{name}/wide/{node.output[0]}"
+                graph.node.append(helper.make_node("Cast", [name], [wide], to=TensorProto.FLOAT))
+                node.input[place] = wide
+        node.output[:] = [f"{name}/wide" if name in halves else name for name in node.output]
+        graph.node.append(node)
+        graph.node.extend(helper.make_node("Cast", [f"{name}/wide"], [name], to=TensorProto.FLOAT16) for name in halves)
+    return result
+
+
+def with_ranges_of(network: onnx.ModelProto, frames: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
+    """Give an int8 network the ranges of these frames: what 8 bits cost when nothing is stale and nothing is clipped.
+
+    Args:
+        network: with QuantizeLinear nodes whose scales are constants.
+        frames: each [1, H, W, 3] uint8 BGR.
+    """
+    scales = {
+        node.input[0]: node.input[1]
+        for node in network.graph.node
+        if node.op_type == "QuantizeLinear" and node.input[1] in {item.name for item in network.graph.initializer}
+    }
+    result = copy.deepcopy(network)
+    constants = {item.name: item for item in result.graph.initializer}
+    limits: dict[str, float] = {}
+    for frame in frames:
+        for name, values in zip(scales, run_network(network, [frame], outputs=list(scales)), strict=True):
+            limits[name] = max(limits.get(name, 0.0), float(np.abs(values).max(initial=0)))
+    for name, scale in scales.items():
+        own = constants[scale]
+        if limits[name] > 0 and np.isfinite(limits[name]):
+            dtype = numpy_helper.to_array(own).dtype
+            own.CopyFrom(numpy_helper.from_array(np.asarray(limits[name] / 127, dtype).reshape(own.dims), scale))
+    return result
+
+
+def rounding_verdict(
+    expected: Sequence[Array], found: Sequence[Array], rounded: Sequence[Array], names: Sequence[str]
+) -> RoundingVerdict:
+    """Hold a candidate's error against the level of rounding, column by column.
+
+    Args:
+        expected: the parent's answers, each [frames, D, columns] float32.
+        found: the candidate's.
+        rounded: the parent's with every tensor rounded.
+        names: of the answers.
+    """
+    worst: RoundingVerdict | None = None
+    for name, parent, candidate, level in zip(names, expected, found, rounded, strict=True):
+        if parent.shape != candidate.shape:
+            return _hopeless(f"{name} of another shape, {candidate.shape} for {parent.shape}:", len(parent))
+        verdict = _worst_column(name, parent, candidate, level)
+        if worst is None or verdict.least_bits > worst.least_bits:
+            worst = verdict
+    if worst is None:
+        raise ValueError("answers: expected at least one, got none")
+    return worst
+
+
+def _worst_column(name: str, parent: Array, candidate: Array, level: Array) -> RoundingVerdict:
+    frames = len(parent)
+    # A column that rounding does not move at all, as of a network with zeros for weights, still has float32's own ulp.
+    least = (_HALF_ULP * np.abs(parent).max(initial=0)) ** 2 + np.finfo(np.float32).tiny
+    errors = _mean_squares(candidate - parent)  # [frames, columns]
+    if not np.isfinite(errors).all():
+        columns = np.flatnonzero(~np.isfinite(errors).all(axis=0))
+        return _hopeless(f"{name}[{columns[0]}] is infinite or no number and", frames)
+    levels = _mean_squares(np.where(np.isfinite(level), level - parent, 0)) + least
+    draws = np.random.default_rng(0).integers(0, frames, (_DRAWS, frames))
+    ratios = errors[draws].mean(axis=1) / levels[draws].mean(axis=1)  # [draws, columns]
+    lower = np.quantile(ratios, 0.025, axis=0)
+    column = int(lower.argmax())
+    error, explained = float(errors[:, column].mean()), float(levels[:, column].mean())
+    return RoundingVerdict(
+        bits=_bits(error / explained),
+        least_bits=_bits(float(lower[column])),
+        where=f"{name}[{column}]",
+        level=float(np.sqrt(explained)),
+        error=float(np.sqrt(error)),
+        frames=frames,
+    )
+
+
+def _hopeless(where: str, frames: int) -> RoundingVerdict:
+    return RoundingVerdict(
+        bits=float("inf"), least_bits=float("inf"), where=where, level=0.0, error=float("inf"), frames=frames
+    )
+
+
+def _mean_squares(differences: Array) -> NDArray[np.float64]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = differences.astype(np.float64).reshape(len(differences), -1, differences.shape[-1]) ** 2
+    return np.asarray(squares.mean(axis=1))
+
+
+def _bits(ratio_of_squares: float) -> float:
+    return float(np.log2(max(ratio_of_squares, 1e-12)) / 2)
+
+
+def _there_and_back(name: str, result: str, to: int) -> list[onnx.NodeProto]:
+    narrow = f"{result}/narrow"
+    return [
+        helper.make_node("Cast", [name], [narrow], to=to),
+        helper.make_node("Cast", [narrow], [result], to=TensorProto.FLOAT),
+    ]
+
+
+def _types(network: onnx.ModelProto) -> dict[str, int]:
+    """Give the element type of every tensor that shape inference knows."""
+    inferred = onnx.shape_inference.infer_shapes(network).graph
+    values = (*inferred.value_info, *inferred.input, *inferred.output)
+    types = {value.name: value.type.tensor_type.elem_type for value in values}
+    return types | {item.name: item.data_type for item in inferred.initializer}
+
+
+def _emptied(network: onnx.ModelProto) -> onnx.ModelProto:
+    result = copy.deepcopy(network)
+    del result.graph.node[:]
+    del result.graph.value_info[:]
+    return result

@@ -1,0 +1,146 @@
+"""Rounding explains what rounding does, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from singleshot.export.graphs.fp16 import with_fp16_network
+from singleshot.export.graphs.network_part import answers_of, network_of, run_network
+from singleshot.export.parity.proof_frames import generated_frames
+from singleshot.export.parity.rounding import (
+    RoundingVerdict,
+    honest_network,
+    network_with_noise,
+    rounded_network,
+    rounding_verdict,
+)
+from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
+
+Model = onnx.ModelProto
+HALF = TensorProto.FLOAT16
+
+
+def frames() -> list[NDArray[np.uint8]]:
+    return list(generated_frames(CARD.input)[:, np.newaxis])
+
+
+def changed(model: Model, name: str, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Model:
+    result = copy.deepcopy(model)
+    (item,) = (item for item in result.graph.initializer if item.name == name)
+    item.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(item)).astype(np.float32), name))
+    return result
+
+
+def without_a_channel(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    kept = weight.copy()
+    kept[0] = 0
+    return kept
+
+
+def verdict_of(candidate: Model, level: Callable[[Model], Model]) -> RoundingVerdict:
+    model = small_detector_graph()
+    network = network_of(model)
+    return rounding_verdict(
+        run_network(network, frames()),
+        run_network(network_of(candidate), frames()),
+        run_network(level(network), frames()),
+        answers_of(model),
+    )
+
+
+def test_another_order_of_sums_is_rounding() -> None:
+    again = network_with_noise(network_of(small_detector_graph()), seed=1)
+    verdict = verdict_of(again, network_with_noise)
+    assert verdict.holds
+    assert abs(verdict.bits) < 0.5
+
+
+def test_float16_computed_as_such_is_rounding() -> None:
+    model = small_detector_graph()
+    candidate = honest_network(network_of(with_fp16_network(model)))
+    verdict = verdict_of(candidate, lambda network: rounded_network(network, HALF))
+    assert verdict.holds
+    assert "bits" in verdict.line()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        pytest.param("w1", lambda weight: 1.1 * weight, id="a layer scaled"),
+        pytest.param("w2", without_a_channel, id="a channel dropped"),
+        pytest.param("w1", lambda weight: weight[:, ::-1], id="RGB for BGR"),
+        pytest.param("mean", lambda mean: mean + 1, id="the mean a grey level off"),
+        pytest.param("std", lambda std: 1.01 * std, id="the deviation a hundredth off"),
+        pytest.param("w_class", lambda weight: np.roll(weight, 1, axis=0), id="classes shifted by one"),
+        pytest.param("w_box", lambda weight: weight * np.array([-1, 1, 1, 1])[:, None, None, None], id="mirrored"),
+    ],
+)
+@pytest.mark.parametrize(
+    "level",
+    [
+        pytest.param(network_with_noise, id="float32"),
+        pytest.param(lambda network: rounded_network(network, HALF), id="float16"),
+    ],
+)
+def test_damage_is_none(
+    name: str, change: Callable[[NDArray[np.float32]], NDArray[np.float32]], level: Callable[[Model], Model]
+) -> None:
+    verdict = verdict_of(changed(small_detector_graph(), name, change), level)
+    assert not verdict.holds
+    assert verdict.bits > 1
+
+
+def overflowing_graph() -> Model:
+    """Activations of some 1e5 between two convolutions, which the second one brings back."""
+    model = changed(small_detector_graph(), "w1", lambda weight: weight * 5e4)
+    return changed(model, "w2", lambda weight: weight / 5e4)
+
+
+def test_what_does_not_fit_float16_overflows() -> None:
+    model = overflowing_graph()
+    network = network_of(model)
+    answers = run_network(network, frames())
+    honest = run_network(honest_network(network_of(with_fp16_network(model))), frames())
+    level = run_network(rounded_network(network, HALF), frames())
+    verdict = rounding_verdict(answers, honest, level, answers_of(model))
+    assert not verdict.holds
+    assert "no number" in verdict.where
+
+
+def test_an_answer_of_another_shape() -> None:
+    answers = [np.zeros((2, 5, 3), np.float32)]
+    verdict = rounding_verdict(answers, [np.zeros((2, 5, 4), np.float32)], answers, ("class_logits",))
+    assert not verdict.holds
+    assert "another shape" in verdict.where
+
+
+def test_a_network_of_zeros_agrees_with_itself() -> None:
+    zeros = [np.zeros((2, 5, 3), np.float32)]
+    assert rounding_verdict(zeros, zeros, zeros, ("class_logits",)).holds
+
+
+def test_float16_rounds_at_every_tensor_not_at_the_end() -> None:
+    """A difference of two near values keeps no digit in float16."""
+    nodes = [
+        helper.make_node("Cast", ["frames"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "large"], ["sum"]),
+        helper.make_node("Sub", ["sum", "large"], ["class_logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("frames", TensorProto.UINT8, ["N", 2, 2, 3])],
+        [helper.make_tensor_value_info("class_logits", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(8192, np.float32), "large")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    frame = np.full((1, 2, 2, 3), 3, np.uint8)
+    (found,) = run_network(rounded_network(model, HALF), [frame])
+    assert set(found.ravel()) <= {0.0, 8.0}
