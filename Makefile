@@ -19,11 +19,15 @@ RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/tes
   tests/tools/terminal/test_check_opencv.py tests/tools/terminal/test_exits.py tests/tools/verbs/test_bench.py \
   tests/tools/verbs/test_doctor.py)
 
-.PHONY: help demo test check bench clean
+# A file's tests stay together, as they share what is dear to build.
+PARALLEL := -n auto --dist loadscope
+
+.PHONY: help demo test test-slow check bench clean
 
 help:
 	@echo 'make demo   run the shipped detector on the shipped clip; writes demo_out/ (installs the runtime alone in $(RUN))'
-	@echo 'make test   all tests (installs what they need, torch included, in $(DEV))'
+	@echo 'make test   all tests but the slow ones (installs what they need, torch included, in $(DEV))'
+	@echo 'make test-slow  the others: full sweeps, trainings in processes of their own'
 	@echo 'make check  format, lint and types, as CI runs them'
 	@echo 'make bench  latency of the shipped detector, stage by stage; training throughput on DATA=DIR (a few small images if not given)'
 	@echo 'make clean  remove what the commands above made'
@@ -32,8 +36,13 @@ demo: $(RUN_READY)
 	@$(RUN)/bin/python -m singleshot demo
 
 test: $(RUN_TESTS_READY) $(DEV_READY)
-	$(RUN)/bin/python -m pytest -q $(RUN_TESTS)
-	$(DEV)/bin/python -m pytest -q
+	@echo 'Tests take about 4 minutes on two cores.'
+	$(RUN)/bin/python -m pytest -q $(PARALLEL) -m 'not slow' $(RUN_TESTS)
+	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m 'not slow'
+
+test-slow: $(DEV_READY)
+	@echo 'Slow tests take about 2 minutes on two cores.'
+	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m slow
 
 check: $(DEV_READY) .view/singleshot
 	$(DEV)/bin/ruff format --check .
@@ -71,7 +80,7 @@ $(RUN_READY): pyproject.toml
 	$(call make_environment,$(RUN),-e .)
 
 $(RUN_TESTS_READY): $(RUN_READY)
-	$(call make_environment,$(RUN),'pytest>=8' 'hypothesis>=6.100')
+	$(call make_environment,$(RUN),'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6.100')
 
 $(DEV_READY): pyproject.toml
 	$(call make_environment,$(DEV),-e '.[train$(comma)rtx$(comma)openvino$(comma)scale$(comma)dev]')

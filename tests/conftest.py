@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +23,17 @@ from singleshot.tests.places import CLIP, GRAPHS, KAGGLE, VOC_ROOT
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
+# Tests run a process to a core, and what they train and compare is too small to gain by more; it counts for torch
+# wherever it is loaded, in further processes too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 WriteVideo = Callable[..., Path]
+
+
+def pytest_collection_finish() -> None:
+    """Take what is loaded by now out of the collector's sight: tests that collect would look through all of torch."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -25,6 +26,7 @@ def commands_in(markdown: str) -> list[str]:
     return [line.removeprefix("$ ") for line in map(str.strip, lines) if line and not line.startswith("#")]
 
 
+@functools.cache
 def flags_by_verb() -> dict[str, set[str]]:
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
@@ -38,7 +40,7 @@ def flags_by_verb() -> dict[str, set[str]]:
 
 
 def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def problems_of(command: str) -> list[str]:

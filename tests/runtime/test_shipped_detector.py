@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
 import pytest
@@ -42,14 +42,14 @@ def session() -> Iterator[Session]:
         yield session
 
 
-def found_in(clip: str, session: Session, frames: set[int] | None = None) -> dict[int, tuple[Detections, int, int]]:
-    """Detect on a clip's frames, or some of them: frame -> (detections at SCORE, height, width)."""
+def found_in(clip: str, session: Session, frames: Container[int]) -> dict[int, tuple[Detections, int, int]]:
+    """Detect on some of a clip's frames: frame -> (detections at SCORE, height, width)."""
     least = np.full(len(session.card.class_names), SCORE, np.float32)
     with open_source(str(DEMO / clip)) as source:
         return {
             frame.index: (detect(session, frame.image).at_least(least), *frame.image.shape[:2])
             for frame in source
-            if frames is None or frame.index in frames
+            if frame.index in frames
         }
 
 
@@ -78,11 +78,11 @@ def test_finds_the_dog_in_four_fifths_of_the_frames_boxed_by_hand(session: Sessi
     assert np.mean(hits) >= 0.8
 
 
-def test_sees_animals_in_at_most_a_twentieth_of_the_frames_with_bottles(session: Session) -> None:
+def test_sees_animals_in_at_most_a_twentieth_of_every_third_frame_with_bottles(session: Session) -> None:
     animals = [session.card.class_id(name) for name in ANIMALS]
-    found = found_in("bottle.mp4", session)
+    found = found_in("bottle.mp4", session, range(0, 300, 3))
     wrong = [np.isin(detections.class_ids, animals).any() for detections, _, _ in found.values()]
-    assert len(wrong) >= 290
+    assert len(wrong) >= 96
     assert np.mean(wrong) <= 0.05
 
 

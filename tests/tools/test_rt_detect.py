@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from singleshot.runtime.sources.open_source import open_source
+from singleshot.tests.fixtures.command_line import run_verb
 
 WriteVideo = Callable[..., Path]
 COMMAND = (sys.executable, "-m", "singleshot.tools.rt_detect")
@@ -94,8 +95,8 @@ def test_mistake_is_one_line_and_exit_code_2(graphs: Path, dog_clip: Path, argum
     given = [argument.format(**places) for argument in arguments]
     if "--model" not in given:
         given += ["--model", str(graphs / "quarters.onnx")]
-    run = rt_detect(*given, env={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
-    assert run.returncode == 2
+    run = run_verb("rt-detect", *given, DISPLAY="", WAYLAND_DISPLAY="")
+    assert run.exit_code == 2
     assert run.stdout == ""
     (line,) = run.stderr.splitlines()
     assert line.startswith("error: " + message.format(**places))
@@ -163,6 +164,6 @@ def test_killed_run_leaves_a_playable_video(graphs: Path, write_video: WriteVide
 
 
 def test_help_has_examples() -> None:
-    run = rt_detect("--help")
-    assert run.returncode == 0
+    run = run_verb("rt-detect", "--help")
+    assert run.exit_code == 0
     assert "rt-detect --video cam0 --show --score 0.4 --score person=0.7" in run.stdout

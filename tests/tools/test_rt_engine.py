@@ -6,21 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.runtime.engines.fake_cuda import FakeGpu
 from singleshot.tests.runtime.engines.fake_engine import install_fakes, write_engine
 from singleshot.tests.runtime.engines.fake_tensorrt_runtime import TensorRtState
-from singleshot.tools.rt_detect import rt_detect
 
 WriteVideo = Callable[..., Path]
-
-
-def _run(*arguments: object) -> Result:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(rt_detect)
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_an_engine_runs(monkeypatch: pytest.MonkeyPatch, write_video: WriteVideo, tmp_path: Path) -> None:
@@ -28,7 +20,9 @@ def test_an_engine_runs(monkeypatch: pytest.MonkeyPatch, write_video: WriteVideo
     install_fakes(monkeypatch, state)
     video = write_video(times_s=[0.0, 0.1, 0.2])
     lines = tmp_path / "found.jsonl"
-    result = _run("--video", video, "--model", write_engine(tmp_path), "--trust", "--json", lines, "--score", "0.05")
+    result = run_verb(
+        "rt-detect", "--video", video, "--model", write_engine(tmp_path), "--trust", "--json", lines, "--score", "0.05"
+    )
     assert result.exit_code == 0, result.output
     backend = "TensorRT 10.3.0 (Fake RTX, cuda-python"
     assert f"backend: {backend}" in result.stderr
@@ -42,13 +36,15 @@ def test_an_engine_of_somebody_else(monkeypatch: pytest.MonkeyPatch, write_video
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     state = TensorRtState(gpu=FakeGpu())
     install_fakes(monkeypatch, state)
-    result = _run("--video", write_video(times_s=[0.0]), "--model", write_engine(tmp_path))
+    result = run_verb("rt-detect", "--video", write_video(times_s=[0.0]), "--model", write_engine(tmp_path))
     assert result.exit_code == 2
     assert "if you know where it comes from, give --trust" in result.stderr
     assert state.calls == []
 
 
 def test_trust_is_for_engines(write_video: WriteVideo, graphs: Path) -> None:
-    result = _run("--video", write_video(times_s=[0.0]), "--model", graphs / "quarters.onnx", "--trust")
+    result = run_verb(
+        "rt-detect", "--video", write_video(times_s=[0.0]), "--model", graphs / "quarters.onnx", "--trust"
+    )
     assert result.exit_code == 2
     assert result.stderr.endswith("trust: expected with an engine alone, whose file can run code, got quarters.onnx.\n")

@@ -6,15 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 from singleshot.tests.places import KAGGLE
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
-    """Keep to one core: these networks are too small to gain by more."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

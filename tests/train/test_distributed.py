@@ -61,7 +61,6 @@ def gradients(network: SSD | DistributedDataParallel, rows: slice, world: World)
 
 
 def one_of_two(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     network = DistributedDataParallel(detector())
     found = gradients(network, slice(rank * IMAGES // 2, (rank + 1) * IMAGES // 2), current_world())
@@ -69,6 +68,7 @@ def one_of_two(rank: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     spawn(one_of_two, args=(str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
     alone = gradients(detector(), slice(0, IMAGES), ALONE)
@@ -174,6 +174,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_two_devices_share_the_images_of_an_epoch(kaggle: Path, tmp_path: Path) -> None:
     """As a person runs it: Lightning starts the second process itself."""
     script = tmp_path / "two_devices.py"

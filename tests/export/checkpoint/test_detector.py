@@ -90,7 +90,6 @@ def traced_without_a_change(network: SSD, spec: InputSpec) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("export")
     photos = sorted(PHOTOS.glob("*.jpg"))[:3]
     frames = np.stack([fit_frame(read_image_bgr(path), SPEC) for path in photos])

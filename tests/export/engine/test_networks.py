@@ -41,7 +41,9 @@ def emitted_graph(name: str, side: int) -> onnx.ModelProto:
     return with_cluster_tail(tailed, POSTPROCESS)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "vgg_lite" else pytest.mark.slow) for name in NETWORKS]
+)
 def test_every_network_compiles_for_every_target(name: str) -> None:
     tensorrt = TensorRt(module=pytest.importorskip("tensorrt_rtx"))
     graph = with_convolutions_for_products(emitted_graph(name, max(SIDE, NETWORKS[name].least_side)))

@@ -68,7 +68,6 @@ def untrained_ssd() -> SSD:
 
 @pytest.fixture(scope="module")
 def ssd() -> SSD:
-    torch.set_num_threads(1)
     return untrained_ssd()
 
 

@@ -15,6 +15,7 @@ MORE_MIB = 8
 """An epoch's order takes 8 bytes an image, and memory is never quite the same twice."""
 
 
+@pytest.mark.slow
 def test_forty_times_the_images_take_no_more_memory(animals_root: Path, tmp_path: Path) -> None:
     hw = (32, 32)
     cache = open_image_cache(open_dataset(animals_root), "train", input_hw=hw)

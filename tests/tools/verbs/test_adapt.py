@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.tools.cli import app
+from singleshot.tests.fixtures.command_line import run_verb
 
 BOX_COUNT = 24
 SIDE = 32
@@ -56,15 +54,10 @@ def foreign(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "singleshot", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_adapted_graph_runs_like_our_own(foreign: Path, tmp_path: Path) -> None:
     out = tmp_path / "adapted.onnx"
-    done = run("adapt", foreign, "--activation", "softmax", "--names", tmp_path / "names.txt", "-o", out)
-    assert done.returncode == 0, done.stderr
+    done = run_verb("adapt", foreign, "--activation", "softmax", "--names", tmp_path / "names.txt", "-o", out)
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith(f"{out}: ")
     for said in (
         "guessed --boxes boxes --scores logits: ",
@@ -80,8 +73,8 @@ def test_adapted_graph_runs_like_our_own(foreign: Path, tmp_path: Path) -> None:
     assert "guessed --names" not in done.stderr
 
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 128, 3), 99, np.uint8))
-    found = run("rt-detect", "--video", tmp_path / "grey.png", "--model", out, "--json", tmp_path / "found.jsonl")
-    assert found.returncode == 0, found.stderr
+    found = run_verb("rt-detect", "--video", tmp_path / "grey.png", "--model", out, "--json", tmp_path / "found.jsonl")
+    assert found.exit_code == 0, found.stderr
     (detection,) = json.loads((tmp_path / "found.jsonl").read_text())["detections"]
     assert (detection["label"], detection["class_id"]) == ("horse", 1)
     assert detection["box_xyxy_px"] == pytest.approx([32, 16, 96, 48], abs=0.1)
@@ -91,8 +84,10 @@ def test_everything_told_and_json(foreign: Path, tmp_path: Path) -> None:
     told = "--boxes boxes --scores logits[0:3] --layout xyxy --normalised no --activation softmax --background 0"
     more = "--strides none --input bgr --mean 1,2,3 --std 4 --letterbox --candidates 20 --max-detections 5"
     names = tmp_path / "names.txt"
-    done = run("adapt", foreign, *told.split(), *more.split(), "--names", names, "--json", "-o", tmp_path / "a.onnx")
-    assert done.returncode == 0, done.stderr
+    done = run_verb(
+        "adapt", foreign, *told.split(), *more.split(), "--names", names, "--json", "-o", tmp_path / "a.onnx"
+    )
+    assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["guesses"] == []
     assert report["class_names"] == ["dog", "horse"]
@@ -139,24 +134,17 @@ def test_everything_told_and_json(foreign: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_used_is_one_line(
-    arguments: list[str], message: str, foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        app(["adapt", str(foreign), *arguments, "-o", str(tmp_path / "adapted.onnx")])
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == f"error: {message}\n"
+def test_what_cannot_be_used_is_one_line(arguments: list[str], message: str, foreign: Path, tmp_path: Path) -> None:
+    done = run_verb("adapt", foreign, *arguments, "-o", tmp_path / "adapted.onnx")
+    assert (done.exit_code, done.stderr) == (2, f"error: {message}\n")
     assert not (tmp_path / "adapted.onnx").exists()
 
 
-def test_graph_in_which_nothing_is_found_is_not_written(
-    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_graph_in_which_nothing_is_found_is_not_written(foreign: Path, tmp_path: Path) -> None:
     out = tmp_path / "adapted.onnx"
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 128, 3), 99, np.uint8))
-    options = ["--activation", "softmax", "--score-floor", "0.9999", "--images", str(tmp_path)]
-    with pytest.raises(SystemExit) as ended:
-        app(["adapt", str(foreign), *options, "-o", str(out)])
-    assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith(f"error: {out}: expected detections in the images of {tmp_path}")
+    options = ["--activation", "softmax", "--score-floor", "0.9999", "--images", tmp_path]
+    done = run_verb("adapt", foreign, *options, "-o", out)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: {out}: expected detections in the images of {tmp_path}")
     assert not out.exists()

@@ -10,13 +10,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from typer.testing import CliRunner, Result
 
-from singleshot.tools.cli import app
-
-
-def _run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "160"})
+from singleshot.tests.fixtures.command_line import run_verb
 
 
 @pytest.fixture
@@ -39,7 +34,7 @@ def moved(graphs: Path, tmp_path: Path) -> Path:
 
 
 def test_verify_says_that_two_agree(graphs: Path, photo: Path) -> None:
-    result = _run("verify", graphs / "quarters.onnx", graphs / "quarters_one_by_one.onnx", "--frames", photo)
+    result = run_verb("verify", graphs / "quarters.onnx", graphs / "quarters_one_by_one.onnx", "--frames", photo)
     assert result.exit_code == 0, result.stderr
     assert "names, dtypes, shapes and card agree" in result.stdout
     assert "detections matched     2" in result.stdout
@@ -48,7 +43,7 @@ def test_verify_says_that_two_agree(graphs: Path, photo: Path) -> None:
 
 def test_verify_ends_with_1_and_a_picture_of_the_worst(graphs: Path, photo: Path, moved: Path, tmp_path: Path) -> None:
     picture = tmp_path / "worst.png"
-    result = _run("verify", graphs / "quarters.onnx", moved, "--frames", photo, "--save", picture, "--json")
+    result = run_verb("verify", graphs / "quarters.onnx", moved, "--frames", photo, "--save", picture, "--json")
     assert result.exit_code == 1
     written = json.loads(result.stdout)
     assert (written["holds"], len(written["parity"]["unmatched"])) == (False, 4)
@@ -58,13 +53,15 @@ def test_verify_ends_with_1_and_a_picture_of_the_worst(graphs: Path, photo: Path
 
 
 def test_verify_refuses_a_picture_s_name_before_it_works(graphs: Path, photo: Path, tmp_path: Path) -> None:
-    result = _run("verify", graphs / "none.onnx", graphs / "none.onnx", "--frames", photo, "--save", tmp_path / "w.txt")
+    result = run_verb(
+        "verify", graphs / "none.onnx", graphs / "none.onnx", "--frames", photo, "--save", tmp_path / "w.txt"
+    )
     assert result.exit_code == 2
     assert "w.txt: expected a name that ends in .png or .jpg, got .txt." in result.stderr
 
 
 def test_inspect_prints_and_writes_a_page(graphs: Path, tmp_path: Path) -> None:
-    result = _run("inspect", graphs / "quarters.onnx", "--html", tmp_path / "page.html")
+    result = run_verb("inspect", graphs / "quarters.onnx", "--html", tmp_path / "page.html")
     assert result.exit_code == 0, result.stderr
     for words in ("uint8 [N, 32, 32, 3]", "4: cat, cow, dog, horse", "GFLOPs", "sha256"):
         assert words in result.stdout
@@ -72,7 +69,7 @@ def test_inspect_prints_and_writes_a_page(graphs: Path, tmp_path: Path) -> None:
 
 
 def test_inspect_takes_a_graph_without_a_card(graphs: Path) -> None:
-    result = _run("inspect", graphs / "bad_no_card.onnx", "--json")
+    result = run_verb("inspect", graphs / "bad_no_card.onnx", "--json")
     assert result.exit_code == 0, result.stderr
     written = json.loads(result.stdout)
     assert written["card"] is None
@@ -80,7 +77,7 @@ def test_inspect_takes_a_graph_without_a_card(graphs: Path) -> None:
 
 
 def test_triton_says_how_it_is_served(graphs: Path, tmp_path: Path) -> None:
-    result = _run("triton", graphs / "quarters.onnx", "-o", tmp_path / "models", "--name", "animals")
+    result = run_verb("triton", graphs / "quarters.onnx", "-o", tmp_path / "models", "--name", "animals")
     assert result.exit_code == 0, result.stderr
     assert "batches of up to 8" in result.stdout
     assert (tmp_path / "models" / "animals" / "config.pbtxt").is_file()

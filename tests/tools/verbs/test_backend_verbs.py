@@ -10,17 +10,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from typer.testing import CliRunner, Result
 
 from singleshot.export.parity.opencv_runner import OpenCvRunner
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.runners.openvino_runner import OpenVinoRunner
 from singleshot.runtime.shipped import CLIP
-from singleshot.tools.cli import app
-
-
-def _run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "160"})
+from singleshot.tests.fixtures.command_line import run_verb
 
 
 @pytest.fixture
@@ -33,29 +28,29 @@ def photo(tmp_path: Path) -> Path:
 def test_certify_writes_what_it_measured(small_detector: Path, photo: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     out = tmp_path / "out.onnx"
-    done = _run("certify", small_detector, "--frames", photo, "-o", out, "--json")
+    done = run_verb("certify", small_detector, "--frames", photo, "-o", out, "--json")
     assert done.exit_code == 0, done.stderr
     first = json.loads(done.stdout)["backend_parity"][0]
     assert (first["backend"], first["precision"], first["holds"]) == ("openvino", "f32", True)
-    assert json.loads(_run("inspect", out, "--json").stdout)["card"]["backend_parity"][0] == first
+    assert json.loads(run_verb("inspect", out, "--json").stdout)["card"]["backend_parity"][0] == first
 
 
 def test_certify_takes_no_split_without_data(small_detector: Path, photo: Path, tmp_path: Path) -> None:
-    done = _run("certify", small_detector, "--frames", photo, "-o", tmp_path / "o.onnx", "--split", "val")
+    done = run_verb("certify", small_detector, "--frames", photo, "-o", tmp_path / "o.onnx", "--split", "val")
     assert done.exit_code == 2
     assert "--split, --seed, --max-drop: expected --data with them, got none" in done.stderr
 
 
 def test_rt_detect_says_who_runs_it() -> None:
     pytest.importorskip("openvino")
-    done = _run("rt-detect", "--video", CLIP, "--max-frames", 2, "--backend", "openvino:f32")
+    done = run_verb("rt-detect", "--video", CLIP, "--max-frames", 2, "--backend", "openvino:f32")
     assert done.exit_code == 0, done.stderr
     assert done.stderr == "backend: openvino f32 (as asked for)\n"
     assert "openvino f32 (CPU)" in done.stdout
 
 
 def test_a_checkpoint_takes_no_backend(tmp_path: Path) -> None:
-    done = _run("evaluate", tmp_path / "best.ckpt", "--data", tmp_path, "--backend", "openvino")
+    done = run_verb("evaluate", tmp_path / "best.ckpt", "--data", tmp_path, "--backend", "openvino")
     assert done.exit_code == 2
     assert "--backend: expected auto with a checkpoint, which runs in PyTorch, got openvino" in done.stderr
 
@@ -109,7 +104,7 @@ def test_trust_reaches_whoever_opens_the_engine(
     monkeypatch.setattr("singleshot.runtime.session.open_session", open_session)
     monkeypatch.setattr("singleshot.export.parity.artefact.open_session", open_session)
     others = ("--data", tmp_path) if verb == "evaluate" else (tmp_path / "y.engine", "--frames", CLIP)
-    done = _run(verb, tmp_path / "x.engine", *others, *(["--trust"] if trusted else []))
+    done = run_verb(verb, tmp_path / "x.engine", *others, *(["--trust"] if trusted else []))
     assert done.exit_code == 2
     assert done.stderr.strip().endswith("x.engine: enough.")
     assert told == [trusted]
@@ -117,7 +112,7 @@ def test_trust_reaches_whoever_opens_the_engine(
 
 def test_a_picture_of_two_classifiers_is_said_not_to_be_written(graphs: Path, photo: Path, tmp_path: Path) -> None:
     graph, picture = graphs / "quarters_classifier.onnx", tmp_path / "worst.png"
-    done = _run("verify", graph, graph, "--frames", photo, "--save", picture)
+    done = run_verb("verify", graph, graph, "--frames", photo, "--save", picture)
     assert done.exit_code == 0, done.stderr
     assert f"{picture}: not written, there are no detections to draw" in " ".join(done.stderr.split())
     assert not picture.exists()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.places import GRAPHS
 from singleshot.tools.verbs import bench
 
@@ -16,22 +15,17 @@ GRAPH = GRAPHS / "quarters.onnx"
 QUICK = ["--frames", "3", "--repeats", "1"]
 
 
-def run_bench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "singleshot", "bench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_json_is_all_of_stdout() -> None:
-    done = run_bench(GRAPH, *QUICK, "--json")
-    assert done.returncode == 0, done.stderr
+    done = run_verb("bench", GRAPH, *QUICK, "--json")
+    assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["model"] == str(GRAPH)
     assert set(report["loop_to_network"]) == {"median", "least", "most"}
 
 
 def test_table_names_every_stage() -> None:
-    done = run_bench(GRAPH, *QUICK)
-    assert done.returncode == 0, done.stderr
+    done = run_verb("bench", GRAPH, *QUICK)
+    assert done.exit_code == 0, done.stderr
     for stage in ("resize, ms", "network with post-processing, ms", "loop, frames/s", "loop / network alone"):
         assert stage in done.stdout
 
@@ -44,8 +38,8 @@ def test_table_names_every_stage() -> None:
     ],
 )
 def test_what_cannot_be_used_is_one_line(arguments: list[object], message: str) -> None:
-    done = run_bench(*arguments, *QUICK)
-    assert done.returncode == 2
+    done = run_verb("bench", *arguments, *QUICK)
+    assert done.exit_code == 2
     assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == 1
 

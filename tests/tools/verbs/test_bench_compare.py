@@ -9,16 +9,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from typer.testing import CliRunner, Result
 
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.shipped import CLIP
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tools.benchmarks.tail_latency import CANDIDATES, TAILS, generated_heads, heads_of_graph, measure_tails
-from singleshot.tools.cli import app
-
-
-def _run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["bench", *map(str, arguments)], env={"COLUMNS": "160"})
 
 
 def test_graphs_and_backends_take_turns(graphs: Path) -> None:
@@ -26,7 +21,7 @@ def test_graphs_and_backends_take_turns(graphs: Path) -> None:
     first = str(graphs / "quarters.onnx")
     rivals = (first, f"{first}@openvino", str(graphs / "quarters_classifier.onnx"))
     options = [word for rival in rivals for word in ("--compare", rival)]
-    done = _run(*options, "--frames", 2, "--repeats", 3, "--threads", 1, "--json")
+    done = run_verb("bench", *options, "--frames", 2, "--repeats", 3, "--threads", 1, "--json")
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     assert [item["name"] for item in report["rivals"]] == list(rivals)
@@ -40,7 +35,9 @@ def test_graphs_and_backends_take_turns(graphs: Path) -> None:
 
 def test_a_graph_of_others_is_timed_as_it_is(graphs: Path, tmp_path: Path) -> None:
     other = _other_graph(tmp_path / "other.onnx", TensorProto.FLOAT)
-    done = _run("--compare", other, "--compare", graphs / "quarters.onnx", "--frames", 2, "--repeats", 1, "--json")
+    done = run_verb(
+        "bench", "--compare", other, "--compare", graphs / "quarters.onnx", "--frames", 2, "--repeats", 1, "--json"
+    )
     assert done.exit_code == 0, done.stderr
     first, second = json.loads(done.stdout)["rivals"]
     assert (first["name"], first["backend"]) == (str(other), "onnxruntime, as it is")
@@ -50,7 +47,7 @@ def test_a_graph_of_others_is_timed_as_it_is(graphs: Path, tmp_path: Path) -> No
 
 def test_a_graph_that_takes_no_images_is_refused(graphs: Path, tmp_path: Path) -> None:
     other = _other_graph(tmp_path / "other.onnx", TensorProto.INT64)
-    done = _run("--compare", other, "--compare", graphs / "quarters.onnx")
+    done = run_verb("bench", "--compare", other, "--compare", graphs / "quarters.onnx")
     assert done.exit_code == 2
     assert "expected an input of float32, float16 or uint8, got x of tensor(int64)" in done.stderr
 
@@ -66,7 +63,7 @@ def _other_graph(path: Path, dtype: int) -> Path:
 def test_a_busy_machine_is_said(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.getloadavg", lambda: (9.0, 1.0, 1.0))
     graph = graphs / "quarters.onnx"
-    done = _run("--compare", graph, "--compare", graph, "--frames", 1, "--repeats", 1)
+    done = run_verb("bench", "--compare", graph, "--compare", graph, "--frames", 1, "--repeats", 1)
     assert done.exit_code == 0, done.stderr
     assert "load 9.0 before" in done.stdout
     assert "The machine was busy" in done.stdout
@@ -82,7 +79,7 @@ def test_a_busy_machine_is_said(graphs: Path, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_what_cannot_be_compared_is_one_line(arguments: list[str], message: str) -> None:
-    done = _run(*arguments)
+    done = run_verb("bench", *arguments)
     assert done.exit_code == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -109,7 +106,7 @@ def test_tails_are_a_table(small_detector: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("singleshot.tools.benchmarks.tail_latency.BOXES", 300)
     monkeypatch.setattr("singleshot.tools.benchmarks.tail_latency.CANDIDATES", (20,))
     monkeypatch.setattr("singleshot.tools.benchmarks.bench_tables._TAIL_ROUNDS", 1)
-    done = _run(small_detector, "--tails", "--repeats", 1, "--video", CLIP)
+    done = run_verb("bench", small_detector, "--tails", "--repeats", 1, "--video", CLIP)
     assert done.exit_code == 0, done.stderr
     for words in ("300 x 20", "256 x 2", "cluster", "median ms"):
         assert words in done.stdout

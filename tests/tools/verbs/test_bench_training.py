@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.places import VOC_ROOT
 
 QUICK = ["--networks", "vgg_lite", "--side", "32", "--steps", "1", "--rounds", "1", "--batch-size", "2"]
 
 
-def run_bench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "singleshot", "bench-training", "--data", VOC_ROOT, *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-
-
+@pytest.mark.slow
 def test_json_is_all_of_stdout() -> None:
-    done = run_bench("--split", "trainval", "--classes", "horse,dog", *QUICK, "--json")
-    assert done.returncode == 0, done.stderr
+    done = run_verb(
+        "bench-training", "--data", VOC_ROOT, "--split", "trainval", "--classes", "horse,dog", *QUICK, "--json"
+    )
+    assert done.exit_code == 0, done.stderr
     (report,) = json.loads(done.stdout)
     assert (report["network"], report["input_hw"], report["images"]) == ("vgg_lite", [32, 32], 5)
     assert [path["name"] for path in report["paths"]] == [
@@ -45,6 +42,6 @@ def test_json_is_all_of_stdout() -> None:
     ],
 )
 def test_what_cannot_be_used_is_one_line(arguments: list[str], message: str) -> None:
-    done = run_bench(*arguments)
-    assert done.returncode == 2
+    done = run_verb("bench-training", "--data", VOC_ROOT, *arguments)
+    assert done.exit_code == 2
     assert done.stderr.splitlines()[-1].startswith(message)

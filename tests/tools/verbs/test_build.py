@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from onnx import helper, numpy_helper
-from typer.testing import CliRunner, Result
 
 from singleshot.export.graphs.graph_file import save_graph
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
-from singleshot.tools.verbs.build import build
 
 
 @pytest.fixture(autouse=True)
@@ -21,17 +19,11 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("singleshot.export.engine.build.find_gpu", lambda: None)
 
 
-def _run(*arguments: object) -> Result:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(build)
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "120"})
-
-
 def test_lines_say_what_was_built_and_what_nobody_has_seen(small_detector: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
     graph = tmp_path / "small.onnx"
     graph.write_bytes(small_detector.read_bytes())
-    result = _run(graph)
+    result = run_verb("build", graph)
     assert result.exit_code == 0, result.stderr
     first, second, parity, state, card = result.stdout.splitlines()
     assert first.startswith(f"{tmp_path / 'small.fp16.engine'}: ")
@@ -46,7 +38,9 @@ def test_lines_say_what_was_built_and_what_nobody_has_seen(small_detector: Path,
 def test_json_is_the_card(small_detector: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
     out = tmp_path / "x.engine"
-    result = _run(small_detector, "-o", out, "--precision", "fp32", "--batch", "1:2:4", "--sm", "75,86", "--json")
+    result = run_verb(
+        "build", small_detector, "-o", out, "--precision", "fp32", "--batch", "1:2:4", "--sm", "75,86", "--json"
+    )
     assert result.exit_code == 0, result.stderr
     card = json.loads(result.stdout)
     assert card == json.loads((tmp_path / "x.engine.json").read_text())
@@ -66,7 +60,7 @@ def test_refused_operators_are_a_table(tmp_path: Path) -> None:
     graph.graph.initializer.append(numpy_helper.from_array(np.array([2, 3]), "axes"))
     path = tmp_path / "odd.onnx"
     save_graph(graph, CARD, path)
-    result = _run(path)
+    result = run_verb("build", path)
     assert result.exit_code == 2
     rows = [line.split("│")[1:3] for line in result.stderr.splitlines() if line.startswith("│")]
     assert ["odd", "Det"] in [[cell.strip() for cell in row] for row in rows]
@@ -95,7 +89,7 @@ def test_refused_operators_are_a_table(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_option_is_one_line(small_detector: Path, arguments: list[str], message: str) -> None:
-    result = _run(small_detector, *arguments)
+    result = run_verb("build", small_detector, *arguments)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"error: {message.format(graph=small_detector)}")
     assert result.stdout == ""
@@ -106,19 +100,19 @@ def test_engine_that_does_not_fit_is_built_again(small_detector: Path, tmp_path:
     graph = tmp_path / "small.onnx"
     graph.write_bytes(small_detector.read_bytes())
     engine = tmp_path / "small.fp16.engine"
-    assert _run(graph).exit_code == 0
-    fitting = _run(engine, "--rebuild-stale")
+    assert run_verb("build", graph).exit_code == 0
+    fitting = run_verb("build", engine, "--rebuild-stale")
     assert (fitting.exit_code, fitting.stderr) == (0, "")
     assert fitting.stdout == f"{engine}: fits its card, its graph and this machine; nothing was done\n"
     engine.write_bytes(engine.read_bytes() + b"x")
-    again = _run(engine, "--rebuild-stale", "--json")
+    again = run_verb("build", engine, "--rebuild-stale", "--json")
     assert again.exit_code == 0
     assert json.loads(again.stdout)["engine"]["precision"] == "fp16"
     assert again.stderr.startswith(f"{engine}: expected the plan of its card, sha256 ")
-    assert _run(engine, "--rebuild-stale").stdout.endswith("nothing was done\n")
+    assert run_verb("build", engine, "--rebuild-stale").stdout.endswith("nothing was done\n")
 
 
 def test_missing_graph(tmp_path: Path) -> None:
-    result = _run(tmp_path / "none.onnx")
+    result = run_verb("build", tmp_path / "none.onnx")
     assert result.exit_code == 2
     assert result.stderr == f"error: {tmp_path / 'none.onnx'}: expected an ONNX graph, got no such file.\n"

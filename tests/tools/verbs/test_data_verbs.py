@@ -5,30 +5,19 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.places import VOC_ROOT
 from singleshot.tools.pages.data_tables import interval_names
-from singleshot.tools.verbs.check_data import check_data
-from singleshot.tools.verbs.convert_data import convert_data
-
-
-def run(verb: Callable[..., Any], *arguments: object) -> Result:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(verb)
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "80"})
 
 
 def test_tables_fit_a_terminal_and_say_what_is_there() -> None:
-    result = run(check_data, VOC_ROOT, "--split", "trainval")
+    result = run_verb("check-data", VOC_ROOT, "--split", "trainval", columns=80)
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == "voc layout: VOC2012"
@@ -41,7 +30,7 @@ def test_tables_fit_a_terminal_and_say_what_is_there() -> None:
 
 
 def test_json_is_all_there_is_on_stdout() -> None:
-    result = run(check_data, VOC_ROOT, "--split", "seeded-val", "--seed", 1, "--classes", "dog,person", "--json")
+    result = run_verb("check-data", VOC_ROOT, "--split", "seeded-val", "--seed", 1, "--classes", "dog,person", "--json")
     assert result.exit_code == 0, result.stderr
     written = json.loads(result.stdout)
     assert (written["layout"], written["name"], written["seed"]) == ("voc", "VOC2012", 1)
@@ -52,7 +41,7 @@ def test_json_is_all_there_is_on_stdout() -> None:
 
 def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
     page = tmp_path / "new" / "page.html"
-    result = run(check_data, VOC_ROOT, "--html", page)
+    result = run_verb("check-data", VOC_ROOT, "--html", page)
     assert result.exit_code == 0, result.stderr
     text = page.read_text(encoding="utf-8")
     sources = re.findall(r'(?:src|href)="([^"]{0,23})', text)
@@ -65,13 +54,13 @@ def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
 
 def test_fitted_default_boxes_match_no_fewer_objects(tmp_path: Path) -> None:
     arguments = (VOC_ROOT, "--split", "train", "--split", "val", "--fit-default-boxes")
-    told = json.loads(run(check_data, *arguments, "--json").stdout)
+    told = json.loads(run_verb("check-data", *arguments, "--json").stdout)
     fitted = told["fitted_default_boxes"]
     assert (fitted["split"], list(fitted["splits"])) == ("train", ["train", "val"])
     assert fitted["splits"]["train"]["share"] >= told["default_boxes"]["train"]["share"]
     assert len(fitted["scales"]) == len(fitted["aspect_ratios"]) + 1
     page = tmp_path / "page.html"
-    shown = run(check_data, *arguments, "--html", page)
+    shown = run_verb("check-data", *arguments, "--html", page)
     scales = ", ".join(f"{scale:g}" for scale in fitted["scales"])
     for text in (shown.stdout, page.read_text(encoding="utf-8")):
         assert f"default boxes fitted to train: scales {scales}" in text
@@ -83,7 +72,7 @@ def test_the_sheet_shows_images_as_trained_on(tmp_path: Path) -> None:
     sheet, page, config = tmp_path / "sheet.png", tmp_path / "page.html", tmp_path / "config.toml"
     config.write_text("[augmentation]\ncrop = false\nexpansion = 0\ncolour = 0\nhorizontal_flip = 1\n")
     arguments = ["--split", "trainval", "--show-augmented", sheet, "--config", config, "--html", page]
-    result = run(check_data, VOC_ROOT, *arguments)
+    result = run_verb("check-data", VOC_ROOT, *arguments)
     assert result.exit_code == 0, result.stderr
     assert result.stderr.splitlines()[-2:] == [f"{sheet}: written", f"{page}: written"]
     assert "As trained on" in page.read_text(encoding="utf-8")
@@ -98,11 +87,11 @@ def test_the_sheet_shows_images_as_trained_on(tmp_path: Path) -> None:
 
 def test_names_are_written_as_text_into_the_page(tmp_path: Path) -> None:
     first = tmp_path / "first"
-    assert run(convert_data, VOC_ROOT, "--to", "csv", "-o", first).exit_code == 0
+    assert run_verb("convert-data", VOC_ROOT, "--to", "csv", "-o", first).exit_code == 0
     for path in first.glob("*.csv"):
         path.write_text(path.read_text().replace(",dog,", ",<b>dog</b>,"))
     page = tmp_path / "page.html"
-    assert run(check_data, first, "--html", page).exit_code == 0
+    assert run_verb("check-data", first, "--html", page).exit_code == 0
     assert "<b>dog" not in page.read_text(encoding="utf-8")
     assert "&lt;b&gt;dog" in page.read_text(encoding="utf-8")
 
@@ -128,20 +117,20 @@ def test_names_are_written_as_text_into_the_page(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options_are_one_line(arguments: list[str], message: str) -> None:
-    result = run(check_data, VOC_ROOT, *arguments)
+    result = run_verb("check-data", VOC_ROOT, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines()[-1].startswith(message)
 
 
 def test_conversion_says_what_it_wrote_and_what_is_lost(tmp_path: Path) -> None:
-    result = run(convert_data, VOC_ROOT, "--to", "yolo", "-o", tmp_path / "out")
+    result = run_verb("convert-data", VOC_ROOT, "--to", "yolo", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines() == [
         f"{tmp_path / 'out'}: yolo layout, train 3, trainval 5, val 2",
         "not kept, difficult: 1 objects so marked become ordinary ones",
     ]
     assert "5 images read, 0 of them without objects; 13 objects, 1 of them difficult" in result.stderr
-    again = run(convert_data, VOC_ROOT, "--to", "yolo", "-o", tmp_path / "out")
+    again = run_verb("convert-data", VOC_ROOT, "--to", "yolo", "-o", tmp_path / "out")
     assert again.exit_code == 2
     assert "expected a new or empty folder, got one that holds something" in again.stderr
 

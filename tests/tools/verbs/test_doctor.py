@@ -5,27 +5,19 @@ from __future__ import annotations
 import json
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
 from singleshot.runtime import machine
 from singleshot.runtime.engines import cuda
 from singleshot.runtime.engines import open_cuda as cuda_opening
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tools.terminal import examination
 from singleshot.tools.terminal import requirements as asked_for
 from singleshot.tools.terminal.requirements import read_requirement
-from singleshot.tools.verbs.doctor import doctor
-
-
-def _run(*arguments: str) -> Result:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(doctor)
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
 
 
 def test_this_machine_works() -> None:
-    result = _run("--json")
+    result = run_verb("doctor", "--json")
     assert result.exit_code == 0, result.stderr
     findings = {item["name"]: item for item in json.loads(result.stdout)}
     assert {"Python", "processor", "ONNX Runtime", "OpenCV", "video encoder", "NVIDIA GPU", "cameras"} <= set(findings)
@@ -38,7 +30,7 @@ def test_what_is_broken_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
         name="OpenCV", state="broken", found="[no] package", advice="pip install opencv-python"
     )
     monkeypatch.setattr(examination, "examine", lambda: [broken])
-    result = _run()
+    result = run_verb("doctor", columns=200)
     assert result.exit_code == 1
     assert "[no] package" in result.stdout
     assert "pip install opencv-python" in result.stdout

@@ -8,12 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
 from singleshot.calib.accuracy.average_precision import MIN_OBJECTS
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.places import GRAPHS
-from singleshot.tools.verbs.evaluate import evaluate
 
 GRAPH = GRAPHS / "quarters.onnx"
 
@@ -37,14 +35,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(*arguments: object) -> Result:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(evaluate)
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "120"})
-
-
 def test_the_table_shows_every_class_and_averages_the_supported(root: Path) -> None:
-    result = _run(GRAPH, "--data", root)
+    result = run_verb("evaluate", GRAPH, "--data", root)
     assert result.exit_code == 0, result.stderr
     cells = {line.split("│")[1].strip(): line for line in result.stdout.splitlines() if line.startswith("│")}
     assert [cell.strip() for cell in cells["dog"].split("│")[2:-1]] == ["1.000", "1.000", "1.000", "10", "0"]
@@ -57,7 +49,7 @@ def test_the_table_shows_every_class_and_averages_the_supported(root: Path) -> N
 
 
 def test_json_is_all_there_is_on_stdout(root: Path) -> None:
-    result = _run(GRAPH, "--data", root, "--json", "--split", "seeded-val", "--seed", 3)
+    result = run_verb("evaluate", GRAPH, "--data", root, "--json", "--split", "seeded-val", "--seed", 3)
     assert result.exit_code == 0, result.stderr
     written = json.loads(result.stdout)
     assert written["data"] == {"layout": "voc", "name": "VOC2012", "split": "seeded-val", "seed": 3}
@@ -72,7 +64,7 @@ def test_the_localization_error_is_printed_of_one_class_an_image_alone(root: Pat
     annotation = root / "VOCdevkit" / "VOC2012" / "Annotations" / "image3.xml"
     cat = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>"
     annotation.write_text(annotation.read_text().replace("</annotation>", f"{cat}</annotation>"))
-    result = _run(GRAPH, "--data", root)
+    result = run_verb("evaluate", GRAPH, "--data", root)
     assert result.exit_code == 0, result.stderr
     assert "10 images. Means over dog." in result.stdout
     assert "localization error" not in result.stdout
@@ -90,21 +82,21 @@ def test_the_localization_error_is_printed_of_one_class_an_image_alone(root: Pat
     ],
 )
 def test_wrong_options_are_one_line(root: Path, arguments: list[str], message: str) -> None:
-    result = _run(GRAPH, "--data", root, *arguments)
+    result = run_verb("evaluate", GRAPH, "--data", root, *arguments)
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.splitlines()[-1].startswith(message)
 
 
 def test_a_missing_artefact_is_one_line(root: Path) -> None:
-    result = _run(root / "none.onnx", "--data", root)
+    result = run_verb("evaluate", root / "none.onnx", "--data", root)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"error: {root / 'none.onnx'}: ")
 
 
 def test_strict_stops_at_the_first_problem(root: Path) -> None:
     (root / "VOCdevkit" / "VOC2012" / "JPEGImages" / "image3.jpg").unlink()
-    assert _run(GRAPH, "--data", root).exit_code == 0
-    result = _run(GRAPH, "--data", root, "--strict")
+    assert run_verb("evaluate", GRAPH, "--data", root).exit_code == 0
+    result = run_verb("evaluate", GRAPH, "--data", root, "--strict")
     assert result.exit_code == 2
     assert "image3.jpg: expected an image, got no such file. Mend the data" in result.stderr

@@ -7,14 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
 from singleshot.export.checkpoint import export as checkpoint_export
 from singleshot.export.checkpoint.export import Export
 from singleshot.export.parity.detections import Parity
 from singleshot.runtime.card import Card, InputSpec, Postprocess
-from singleshot.tools.verbs.export import export
+from singleshot.tests.fixtures.command_line import run_verb
 
 PARITY = Parity(
     frames=8, heads_difference=3e-6, matched=41, score_difference=1e-6, box_difference=2e-6, exempt=1, unmatched=()
@@ -25,12 +23,6 @@ CARD = Card(
     class_names=("dog",),
     input=InputSpec(height=64, width=64, mean=(0, 0, 0), std=(1, 1, 1)),
 )
-
-
-def run(*arguments: object) -> Result:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(export)
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "120"})
 
 
 @pytest.fixture
@@ -50,7 +42,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Postprocess | None]:
 
 def test_figures_go_to_stderr_and_the_result_to_stdout(tmp_path: Path, asked: list[Postprocess | None]) -> None:
     out = tmp_path / "ssd.onnx"
-    result = run("best.ckpt", "-o", out)
+    result = run_verb("export", "best.ckpt", "-o", out)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == f"{out}: 2.0 MB, equal to best.ckpt\n"
     assert "raw heads differ by    3.00e-06 at most (allowed 1e-04)" in result.stderr
@@ -60,7 +52,7 @@ def test_figures_go_to_stderr_and_the_result_to_stdout(tmp_path: Path, asked: li
 
 def test_json_is_all_there_is_on_stdout(tmp_path: Path, asked: list[Postprocess | None]) -> None:
     out = tmp_path / "ssd.onnx"
-    result = run("best.ckpt", "-o", out, "--json", "--candidates", "400", "--score-floor", "0.05")
+    result = run_verb("export", "best.ckpt", "-o", out, "--json", "--candidates", "400", "--score-floor", "0.05")
     assert result.exit_code == 0, result.stderr
     written = json.loads(result.stdout)
     assert written["graph"] == str(out)
@@ -73,7 +65,7 @@ def test_a_proof_that_fails_exits_with_1_and_the_figures(
     tmp_path: Path, asked: list[Postprocess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(globals(), "PARITY", Parity(**{**vars(PARITY), "heads_difference": 0.5}))
-    result = run("best.ckpt", "-o", tmp_path / "ssd.onnx")
+    result = run_verb("export", "best.ckpt", "-o", tmp_path / "ssd.onnx")
     assert result.exit_code == 1
     assert result.stdout == ""
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]
@@ -97,14 +89,14 @@ def test_a_proof_that_fails_exits_with_1_and_the_figures(
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
-    result = run(tmp_path / "none.ckpt", *arguments)
+    result = run_verb("export", tmp_path / "none.ckpt", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr.splitlines()[-1]
 
 
 def test_without_torch_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    result = run(tmp_path / "best.ckpt", "-o", tmp_path / "ssd.onnx")
+    result = run_verb("export", tmp_path / "best.ckpt", "-o", tmp_path / "ssd.onnx")
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
         "error: an export from a checkpoint needs the package 'torch', which is not installed. "

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
 import cv2
 import pytest
+from typer.testing import Result
 
+from singleshot.export.gate import judge
+from singleshot.export.gate.judge import GateSettings
 from singleshot.export.graphs.graph_file import save_graph
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.fixtures.hostile_detector import (
     CARD,
     EVERY_LAYER,
@@ -16,7 +21,6 @@ from singleshot.tests.fixtures.hostile_detector import (
     patches,
     write_labelled,
 )
-from singleshot.tools.cli import app
 
 
 @pytest.fixture(scope="module")
@@ -31,53 +35,47 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(*arguments: object) -> int:
-    """Run the verb in this process and return its exit code."""
-    try:
-        app(["quantize", *map(str, arguments)], standalone_mode=False)
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
+@pytest.fixture(autouse=True)
+def few_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take intervals from a tenth of the resamples; how wide they are is tested below export."""
+    monkeypatch.setattr(judge, "GateSettings", functools.partial(GateSettings, replicates=100))
 
 
-def int8(folder: Path, name: str, out: Path, *further: object) -> int:
+def int8(folder: Path, name: str, out: Path, *further: object) -> Result:
     calibration = ("--images", folder / "photos", "--method", "minmax", "--count", 12)
-    return run(folder / f"{name}.onnx", *calibration, "--data", folder / "data", "--max-drop", 5, "-o", out, *further)
+    judged = ("--data", folder / "data", "--max-drop", 5)
+    return run_verb("quantize", folder / f"{name}.onnx", *calibration, *judged, "-o", out, *further)
 
 
-def test_an_accepted_graph_comes_with_its_page_and_json(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert int8(folder, "one", tmp_path / "one.int8.onnx", "--json") == 0
-    printed = capsys.readouterr()
-    record = json.loads(printed.out)
+def test_an_accepted_graph_comes_with_its_page_and_json(folder: Path, tmp_path: Path) -> None:
+    done = int8(folder, "one", tmp_path / "one.int8.onnx", "--json")
+    assert done.exit_code == 0, done.stderr
+    record = json.loads(done.stdout)
     assert record["accuracy_measured"] is True
     assert record["gate"]["accepted"] == "int8 minmax, 1 of 5 blocks in float"
     assert record["gate"]["judged"][0]["deltas"][0]["drop"] > 50
     assert str(tmp_path / "one.int8.gate.html") in record["written"]
     assert (tmp_path / "one.int8.onnx").exists()
-    assert "accepted: int8 minmax, 1 of 5 blocks in float: " in printed.err
-    assert "judging int8 minmax (24)" in printed.err
+    assert "accepted: int8 minmax, 1 of 5 blocks in float: " in done.stderr
+    assert "judging int8 minmax (24)" in done.stderr
 
 
-def test_a_refusal_ends_with_1_the_figures_and_the_page_alone(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert int8(folder, "all", tmp_path / "all.int8.onnx") == 1
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    error = printed.err.splitlines()[-1]
+def test_a_refusal_ends_with_1_the_figures_and_the_page_alone(folder: Path, tmp_path: Path) -> None:
+    done = int8(folder, "all", tmp_path / "all.int8.onnx")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    error = done.stderr.splitlines()[-1]
     assert error.startswith(f"error: {tmp_path / 'all.int8.onnx'}: expected a graph within 5 points of AP50:95 of")
     assert "got int8 minmax: " in error
     assert [path.name for path in tmp_path.iterdir()] == ["all.int8.gate.html"]
 
 
-def test_fp16_is_gated_too(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fp16_is_gated_too(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "one.fp16.onnx"
-    assert run(folder / "one.onnx", "--fp16", "--data", folder / "data", "-o", out) == 0
-    printed = capsys.readouterr()
-    assert "accepted: fp16: " in printed.err
-    assert "NOT measured" not in printed.out
+    done = run_verb("quantize", folder / "one.onnx", "--fp16", "--data", folder / "data", "-o", out)
+    assert done.exit_code == 0, done.stderr
+    assert "accepted: fp16: " in done.stderr
+    assert "NOT measured" not in done.stdout
     assert out.exists()
 
 
@@ -96,16 +94,10 @@ def test_fp16_is_gated_too(folder: Path, tmp_path: Path, capsys: pytest.CaptureF
         ),
     ],
 )
-def test_what_cannot_be_asked_for(
-    folder: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    further: tuple[object, ...],
-    message: str,
-) -> None:
+def test_what_cannot_be_asked_for(folder: Path, tmp_path: Path, further: tuple[object, ...], message: str) -> None:
     arguments = [str(item).format(data=folder / "data") for item in further]
     out = tmp_path / "out.onnx"
-    assert run(folder / "one.onnx", "--fp16", "-o", out, *arguments) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err.replace("\n", " ")
+    done = run_verb("quantize", folder / "one.onnx", "--fp16", "-o", out, *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr.replace("\n", " ")
     assert not out.exists()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.places import KAGGLE
 from singleshot.tools.verbs import reproduce_paper as reproduce_paper_verb
 from singleshot.train.paper.plan import PaperRun
@@ -68,9 +67,8 @@ def test_ctrl_c_says_how_to_go_on(
     ],
 )
 def test_mistakes_are_one_line(arguments: str, message: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "singleshot", "reproduce-paper", "--data", str(KAGGLE), "-o", str(tmp_path / "o")]
-    done = subprocess.run([*command, *arguments.split()], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = run_verb("reproduce-paper", "--data", KAGGLE, "-o", tmp_path / "o", *arguments.split())
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: {message}")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "o").exists()

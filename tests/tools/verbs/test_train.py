@@ -12,13 +12,10 @@ from pathlib import Path
 
 import pytest
 import tomllib
-import torch
-import typer
-from typer.testing import CliRunner, Result
 
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.places import VOC
-from singleshot.tools.verbs.evaluate import evaluate
-from singleshot.tools.verbs.train import _SETTINGS, train
+from singleshot.tools.verbs.train import _SETTINGS
 from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.networks import registry as networks
 from singleshot.train.settings import TrainSettings
@@ -30,7 +27,6 @@ SMALL = ("--epochs", "2", "--batch-size", "4", "--workers", "0", "--no-pretraine
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Data of a few horses, and a network for 64 pixels, so that a run takes seconds."""
-    torch.set_num_threads(1)
     network = networks.NETWORKS["ssd_lite0"]
     small = network.input.model_copy(update={"height": 64, "width": 64})
     monkeypatch.setitem(networks.NETWORKS, "ssd_lite0", dataclasses.replace(network, input=small))
@@ -46,18 +42,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _app() -> typer.Typer:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(train)
-    return app
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(_app(), [str(argument) for argument in arguments], env={"COLUMNS": "120"})
-
-
 def test_a_run_tells_the_data_then_the_result_and_nothing_of_lightning(root: Path) -> None:
-    result = run("ssd_lite0", "--data", root, "--classes", "horse", "-o", root / "run", *SMALL)
+    result = run_verb("train", "ssd_lite0", "--data", root, "--classes", "horse", "-o", root / "run", *SMALL)
     assert result.exit_code == 0, result.stderr
     best = root / "run" / "best.ckpt"
     assert result.stdout.startswith(f"{best}: val_ap50_voc 0.")
@@ -71,9 +57,7 @@ def test_a_run_tells_the_data_then_the_result_and_nothing_of_lightning(root: Pat
 
 
 def _evaluates(checkpoint: Path, root: Path) -> None:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(evaluate)
-    result = CliRunner().invoke(app, [str(checkpoint), "--data", str(root)], env={"COLUMNS": "120"})
+    result = run_verb("evaluate", checkpoint, "--data", root)
     assert result.exit_code == 0, result.stderr
     assert "5 images. Means over horse." in result.stdout
 
@@ -94,7 +78,7 @@ def test_an_interrupted_run_says_how_to_go_on(
     arguments = ("ssd_lite0", "--data", root, "--classes", "horse", "-o", root / "run", *SMALL)
     with monkeypatch.context() as patch:
         patch.setattr(AugmentedImages, "__getitem__", interrupt)
-        result = run(*arguments)
+        result = run_verb("train", *arguments)
     assert result.exit_code == code, result.stderr
     last = root / "run" / "last.ckpt"
     assert (
@@ -104,7 +88,7 @@ def test_an_interrupted_run_says_how_to_go_on(
     assert "Traceback" not in result.stderr
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
     if number == signal.SIGINT:
-        resumed = run(*arguments, "--resume")
+        resumed = run_verb("train", *arguments, "--resume")
         assert resumed.exit_code == 0, resumed.stderr
         assert ", 2 epochs\n" in resumed.stdout
 
@@ -114,7 +98,7 @@ def test_before_the_first_epoch_there_is_nothing_to_resume(root: Path, monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(AugmentedImages, "__getitem__", interrupt)
-    result = run("ssd_lite0", "--data", root, "--classes", "horse", "-o", root / "run", *SMALL)
+    result = run_verb("train", "ssd_lite0", "--data", root, "--classes", "horse", "-o", root / "run", *SMALL)
     assert result.exit_code == 130
     assert "Interrupted. No epoch was finished: there is nothing to resume from." in result.stderr
 
@@ -142,21 +126,21 @@ def test_a_mistake_is_one_line_and_makes_no_folder(root: Path, arguments: list[s
     start = ["ssd_lite0", "--data", root, "-o", root / "run"]
     if "--classes" not in arguments:
         start += ["--classes", "horse"]
-    result = run(*start, *arguments)
+    result = run_verb("train", *start, *arguments)
     assert result.exit_code == 2
     assert message in result.stderr.splitlines()[-1]
     assert not (root / "run").exists()
 
 
 def test_an_unknown_network_is_one_line(root: Path) -> None:
-    result = run("ssd_none", "--data", root, "-o", root / "run")
+    result = run_verb("train", "ssd_none", "--data", root, "-o", root / "run")
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1].startswith("error: ssd_none: expected a network, one of ")
 
 
 @pytest.mark.parametrize(("given", "missing"), [("-o", "--data"), ("--data", "--out")])
 def test_a_folder_that_is_not_named_is_one_line(tmp_path: Path, given: str, missing: str) -> None:
-    result = run("ssd_lite0", given, tmp_path)
+    result = run_verb("train", "ssd_lite0", given, tmp_path)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1].startswith(f"error: {missing}: expected the folder of ")
 
@@ -164,7 +148,9 @@ def test_a_folder_that_is_not_named_is_one_line(tmp_path: Path, given: str, miss
 def test_options_win_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
     config.write_text("epochs = 7\nbatch_size = 3\n[augmentation]\ncolour = 0.5\n")
-    result = run("ssd_lite0", "--config", config, "--epochs", "9", "--fit-default-boxes", "--print-config")
+    result = run_verb(
+        "train", "ssd_lite0", "--config", config, "--epochs", "9", "--fit-default-boxes", "--print-config"
+    )
     assert result.exit_code == 0, result.stderr
     printed = tomllib.loads(result.stdout)
     assert (printed["epochs"], printed["batch_size"], printed["augmentation"]["colour"]) == (9, 3, 0.5)
@@ -172,7 +158,7 @@ def test_options_win_over_the_file_and_the_file_over_the_defaults(tmp_path: Path
 
 
 def test_help_shows_the_defaults_of_the_settings() -> None:
-    result = CliRunner().invoke(_app(), ["--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    result = run_verb("train", "--help", columns=200, TERM="dumb")
     in_words = {"pretrained": "if there are any", "balanced": "no"}
     text = " ".join(result.stdout.split())
     for name in _SETTINGS:
@@ -183,7 +169,7 @@ def test_help_shows_the_defaults_of_the_settings() -> None:
 
 def test_the_result_as_json_and_the_page(root: Path) -> None:
     arguments = ("--classes", "horse", "-o", root / "run", "--fit-default-boxes", "--json", *SMALL)
-    result = run("ssd_lite0", "--data", root, *arguments)
+    result = run_verb("train", "ssd_lite0", "--data", root, *arguments)
     assert result.exit_code == 0, result.stderr
     told = json.loads(result.stdout)
     assert told["best"] == str(root / "run" / "best.ckpt")

@@ -8,22 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
+from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.places import VOC_ROOT
 from singleshot.tools.verbs import tune as tune_verb
-from singleshot.tools.verbs.tune import tune
 from singleshot.train.run.train import TrainingResult
 from singleshot.train.tuning import study as tuning
 
 pytest.importorskip("optuna")
-
-
-def run(*arguments: object) -> Result:
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(tune)
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "120"})
 
 
 @pytest.fixture
@@ -46,7 +38,7 @@ def options(folder: Path, *more: object) -> tuple[object, ...]:
 
 @pytest.mark.usefixtures("quick")
 def test_files_and_the_best_go_to_stdout_trials_to_stderr(tmp_path: Path) -> None:
-    result = run(*options(tmp_path, "--trials", 3))
+    result = run_verb("tune", *options(tmp_path, "--trials", 3))
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == str(tmp_path / "best.toml")
@@ -58,7 +50,7 @@ def test_files_and_the_best_go_to_stdout_trials_to_stderr(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("quick")
 def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
-    result = run(*options(tmp_path, "--trials", 2, "--json"))
+    result = run_verb("tune", *options(tmp_path, "--trials", 2, "--json"))
     written = json.loads(result.stdout)
     assert written["best"]["value"] == pytest.approx(1 - written["best"]["parameters"]["learning_rate"])
     assert str(tmp_path / "trials.csv") in written["files"]
@@ -81,10 +73,10 @@ def test_further_workers_get_the_same_command(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(subprocess, "Popen", Process)
     monkeypatch.setattr(sys, "argv", ["singleshot", "tune", "ssd_lite0"])
-    assert run(*options(tmp_path, "--trials", 1, "--workers", 3)).exit_code == 0
+    assert run_verb("tune", *options(tmp_path, "--trials", 1, "--workers", 3)).exit_code == 0
     assert [command[-2:] for command in started] == [["--as-worker", "1"], ["--as-worker", "2"]]
     assert started[0][1:5] == ["-m", "singleshot", "tune", "ssd_lite0"]
-    failed = run(*options(tmp_path, "--trials", 1, "--workers", 2))
+    failed = run_verb("tune", *options(tmp_path, "--trials", 1, "--workers", 2))
     assert failed.exit_code == 2
     assert "expected every worker to come to its end, got 1 that did not" in failed.stderr
 
@@ -97,7 +89,7 @@ def test_further_workers_get_the_same_command(tmp_path: Path, monkeypatch: pytes
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, more: tuple[str, ...], message: str) -> None:
-    result = run(*options(tmp_path, *more))
+    result = run_verb("tune", *options(tmp_path, *more))
     assert result.exit_code == 2
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
