@@ -11,6 +11,7 @@ from ..runtime.errors import InputError
 from ..runtime.files import StrPath
 from .readers.find_reader import find_layout
 from .readers.reader import Layout
+from .readers.text_lines import filled_lines
 
 
 def chosen_classes(text: str, root: StrPath, *, seed: int = 0) -> list[str]:
@@ -31,7 +32,7 @@ def chosen_classes(text: str, root: StrPath, *, seed: int = 0) -> list[str]:
         return drawn_classes(find_layout(root), int(text), seed=seed)
     path = Path(text)
     if path.is_file():
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = filled_lines(path)
         if not names:
             raise InputError(f"{path}: expected a class a line, got an empty file. Write at least one.")
         return names

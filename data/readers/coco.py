@@ -17,12 +17,14 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...runtime.errors import InputError
 from .box_table import BoxTable, TableLayout, finite_numbers, folder_of_images, id_from_path, images_base
-from .reader import with_usual_names
+from .reader import Place, folder_around, with_usual_names
+from .text_lines import not_utf8
 
 _BESIDE_IMAGES = "_annotations.coco.json"
 _PREFIX = "instances_"
@@ -45,6 +47,7 @@ class CocoLayout(TableLayout):
     """Reads `annotations/instances_SPLIT.json`, or `SPLIT/_annotations.coco.json`."""
 
     kind = "coco"
+    form = "annotations/*.json (COCO's)"
 
     def __init__(self, root: Path) -> None:
         """Open the folder that holds `annotations`.
@@ -59,14 +62,18 @@ class CocoLayout(TableLayout):
         super().__init__(name=root.resolve().name, base=base, lists=with_usual_names(lists), tables=tables)
         self._ids = {table.source: ids for table, ids in files}
 
+    @classmethod
+    def places(cls, root: Path) -> list[Place]:
+        """The folder that holds `annotations`, or folders with a JSON beside the images."""
+        folder = folder_around(root, "annotations", lambda path: bool(_lists(path)))
+        if folder is None:
+            return []
+        annotations = folder / "annotations"
+        return [Place(path=annotations if annotations.is_dir() else folder, open=partial(cls, folder))]
+
     def ids(self, split: str) -> CocoIds:
         """Tell COCO's own ids in one of the lists."""
         return self._ids[self.lists[split]]
-
-
-def is_coco_folder(folder: Path) -> bool:
-    """Whether a folder holds annotations in JSON."""
-    return bool(_lists(folder))
 
 
 def _lists(root: Path) -> dict[str, Path]:
@@ -101,6 +108,9 @@ def _read(path: Path, *, split: str, root: Path, base: Path) -> tuple[BoxTable, 
 def _content(path: Path) -> dict[str, Any]:  # JSON, not looked at yet
     try:
         content = json.loads(path.read_bytes())
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise not_utf8(f"{path} line {line}", error) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: expected COCO's JSON, got {error}. Mend the file or take it away.") from error
     wanted = ("images", "categories")

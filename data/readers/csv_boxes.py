@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from ...runtime.errors import InputError
 from .box_table import BoxTable, TableLayout, finite_numbers, folder_of_images, id_from_path, images_base
-from .reader import with_usual_names
+from .reader import Place, with_usual_names
+from .text_lines import text_lines
 
 COLUMNS = ("image", "label", "xmin", "ymin", "xmax", "ymax")
 DIFFICULT = "difficult"
@@ -29,35 +31,39 @@ class CsvLayout(TableLayout):
     """Reads `SPLIT.csv`."""
 
     kind = "csv"
+    form = "a CSV file with the columns image,label,xmin,ymin,xmax,ymax"
 
-    def __init__(self, root: Path, *, files: list[Path] | None = None) -> None:
-        """Open a folder with such files; or some of them alone.
+    def __init__(self, root: Path, files: list[Path]) -> None:
+        """Open some files of a folder, one a split.
 
         Raises:
             InputError: a file's columns are others.
         """
         base = images_base(root)
-        paths = box_files(root) if files is None else files
-        tables = [_read(path, root=root, base=base) for path in paths]
-        lists = with_usual_names({path.stem: path for path in paths})
+        tables = [_read(path, root=root, base=base) for path in files]
+        lists = with_usual_names({path.stem: path for path in files})
         super().__init__(name=root.resolve().name, base=base, lists=lists, tables=tables)
         self.class_names = tuple(sorted(self.class_names))
+
+    @classmethod
+    def places(cls, root: Path) -> list[Place]:
+        """One file, or all of a folder that have the columns."""
+        if root.is_file():
+            return [Place(path=root, open=partial(cls, root.parent, [root]))] if root.suffix.lower() == ".csv" else []
+        files = [path for path in sorted(root.glob("*.csv")) if set(COLUMNS) <= set(_header(path))]
+        return [Place(path=files[0], open=partial(cls, root, files))] if files else []
 
     def resolve_class(self, name: str) -> str:
         """Any name will do: a file names classes by their objects alone."""
         return name
 
 
-def box_files(folder: Path) -> list[Path]:
-    """CSV files of a folder whose first line has the columns of this layout."""
-    return [path for path in sorted(folder.glob("*.csv")) if set(COLUMNS) <= set(_header(path))]
-
-
 def _header(path: Path) -> list[str]:
+    """Columns of the first line; a letter that cannot be read is a matter for whoever reads the lines below."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
             return [name.strip() for name in next(csv.reader(file), [])]
-    except (OSError, UnicodeDecodeError, csv.Error):
+    except (OSError, csv.Error):
         return []
 
 
@@ -81,18 +87,17 @@ def _read(path: Path, *, root: Path, base: Path) -> BoxTable:
 
 def _rows(path: Path, header: list[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
     """Yield (line number, column -> text), None for a line with too few or too many fields and no image's name."""
-    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-        reader = csv.reader(file)
-        next(reader, None)
-        for fields in reader:
-            if not any(field.strip() for field in fields):
-                continue
-            texts = [field.strip() for field in fields]
-            row = dict(zip(header, texts, strict=False))
-            # A line of another length still says which image it is about, which is left out for it.
-            if len(texts) != len(header):
-                row = {**dict.fromkeys(header, "?"), "image": row.get("image", "")}
-            yield reader.line_num, row if row["image"] else None
+    reader = csv.reader(text_lines(path))
+    next(reader, None)
+    for fields in reader:
+        if not any(field.strip() for field in fields):
+            continue
+        texts = [field.strip() for field in fields]
+        row = dict(zip(header, texts, strict=False))
+        # A line of another length still says which image it is about, which is left out for it.
+        if len(texts) != len(header):
+            row = {**dict.fromkeys(header, "?"), "image": row.get("image", "")}
+        yield reader.line_num, row if row["image"] else None
 
 
 def _add_row(

@@ -5,12 +5,21 @@ from __future__ import annotations
 import csv
 import difflib
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from ...runtime.errors import InputError
 from .annotation_xml import Edges, read_annotation_xml, shifted
-from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, FilesLayout, LabelledObject
+from .reader import (
+    Annotation,
+    AnnotationBrokenError,
+    AnnotationMissingError,
+    FilesLayout,
+    LabelledObject,
+    Place,
+    folder_around,
+)
+from .text_lines import filled_lines, text_lines
 
 # Written 0-based with both corners inside the box: the right edge of the last pixel is its number plus one.
 _TO_EDGES = (0.0, 0.0, 1.0, 1.0)
@@ -21,6 +30,7 @@ class KaggleLayout(FilesLayout):
     """Reads the challenge's folders."""
 
     kind = "kaggle"
+    form = "ILSVRC/ImageSets/CLS-LOC (Kaggle's layout)"
 
     def __init__(self, root: Path) -> None:
         """Open the folder that holds `ILSVRC`.
@@ -37,6 +47,12 @@ class KaggleLayout(FilesLayout):
         self.class_names = tuple(self._name_from_wnid.values())
         self.lists = _lists(root / "ILSVRC" / "ImageSets" / "CLS-LOC")
 
+    @classmethod
+    def places(cls, root: Path) -> list[Place]:
+        """The folder that holds `ILSVRC`."""
+        folder = folder_around(root, "ILSVRC", lambda path: (path / "ILSVRC" / "ImageSets" / "CLS-LOC").is_dir())
+        return [Place(path=folder / "ILSVRC", open=partial(cls, folder))] if folder else []
+
     @property
     def seeded_lists(self) -> tuple[str, ...]:
         """`train`, which is all that the challenge gives to train on."""
@@ -44,8 +60,7 @@ class KaggleLayout(FilesLayout):
 
     def listed_ids(self, split: str) -> list[str]:
         """First column of the list; the second is a running number."""
-        lines = self.lists[split].read_text(encoding="utf-8").splitlines()
-        return [line.split()[0] for line in lines if line.strip()]
+        return [line.split()[0] for line in filled_lines(self.lists[split])]
 
     def image_path(self, image_id: str) -> Path:
         """`Data/CLS-LOC/train/WNID/ID.JPEG`, or `val/ID.JPEG` and `test/ID.JPEG` for ids without a WNID."""
@@ -88,10 +103,9 @@ class KaggleLayout(FilesLayout):
         for part in ("train", "val"):
             path = self._root / f"LOC_{part}_solution.csv"
             if path.exists():
-                with path.open(encoding="utf-8", newline="") as file:
-                    rows = csv.reader(file)
-                    next(rows, None)  # ImageId,PredictionString
-                    predictions.update({row[0]: row[1] for row in rows if len(row) > 1})
+                rows = csv.reader(text_lines(path))
+                next(rows, None)  # ImageId,PredictionString
+                predictions.update({row[0]: row[1] for row in rows if len(row) > 1})
         return predictions
 
     def _annotation_from_csv(self, prediction: str, *, image_id: str) -> Annotation:
@@ -111,11 +125,6 @@ class KaggleLayout(FilesLayout):
         return Annotation(objects=tuple(objects), size_hw_px=None)
 
 
-def is_kaggle_folder(folder: Path) -> bool:
-    """Whether a folder holds the challenge's `ILSVRC`."""
-    return (folder / "ILSVRC" / "ImageSets" / "CLS-LOC").is_dir()
-
-
 def _part(image_id: str) -> str:
     """Training images lie in a folder per class, which their ids begin with; the others carry their part's name."""
     if "/" in image_id:
@@ -126,14 +135,14 @@ def _part(image_id: str) -> str:
 def _names(path: Path) -> dict[str, str]:
     """Read wnid -> readable name: the first synonym, with the wnid where two classes share it (two are a `crane`)."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = filled_lines(path)
     except OSError as error:
         raise InputError(
             f"{path}: expected the names of the classes, got: {error.strerror}. It belongs beside the ILSVRC folder."
         ) from error
     first_synonym = {}
-    for line in filter(str.strip, lines):
-        wnid, _, synonyms = line.strip().partition(" ")
+    for line in lines:
+        wnid, _, synonyms = line.partition(" ")
         first_synonym[wnid] = synonyms.split(",")[0].strip() or wnid
     shared = Counter(first_synonym.values())
     return {wnid: name if shared[name] == 1 else f"{name} ({wnid})" for wnid, name in first_synonym.items()}

@@ -1,4 +1,7 @@
-"""What a layout of labelled data on disk has to tell; `voc`, `kaggle`, `coco`, `yolo` and `csv_boxes` implement it."""
+"""What a layout of labelled data on disk has to tell; `voc`, `kaggle`, `coco`, `yolo` and `csv_boxes` implement it.
+
+docs/data.md says how to add one.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import difflib
 import marshal
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ...runtime.errors import InputError
 
@@ -56,16 +60,32 @@ class AnnotationBrokenError(Exception):
     """An annotation cannot be understood; the text says what was expected and what was there."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a layout was found."""
+
+    path: Path
+    """What --data takes to mean this one and no other."""
+    open: Callable[[], Layout]
+
+
 class Layout(ABC):
     """Knows where things lie and how they are written; drops nothing and decides nothing. Opens no image."""
 
-    kind: LayoutKind
+    kind: ClassVar[LayoutKind]
+    form: ClassVar[str]
+    """How it looks on disk, for whoever has none."""
     name: str
     """The data set's name, for reports and cards: `VOC2012`."""
     class_names: tuple[str, ...]
     """The layout's own classes in its own order."""
     lists: dict[str, Path]
     """Official splits: name -> file that lists the images, or folder that holds them."""
+
+    @classmethod
+    @abstractmethod
+    def places(cls, root: Path) -> list[Place]:
+        """Find where this layout lies in a folder, or in the one around it, or in a file; nothing large is read."""
 
     @property
     def seeded_lists(self) -> tuple[str, ...]:
@@ -146,6 +166,14 @@ def _packed(annotation: Annotation) -> bytes:
 def _unpacked(packed: bytes) -> Annotation:
     content = marshal.loads(packed)  # what `_packed` gave, never a file
     return Annotation(**{**content, "objects": tuple(LabelledObject(**item) for item in content["objects"])})
+
+
+def folder_around(root: Path, own_folder: str, is_layout: Callable[[Path], bool]) -> Path | None:
+    """Give the folder if it holds the layout, or the one around it if it is the layout's own, such as `labels`."""
+    if is_layout(root):
+        return root
+    whole = root.resolve()
+    return whole.parent if whole.name == own_folder and is_layout(whole.parent) else None
 
 
 def with_usual_names(lists: dict[str, Path]) -> dict[str, Path]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES
 from .annotation_xml import read_annotation_xml
-from .reader import Annotation, FilesLayout
+from .reader import Annotation, FilesLayout, Place
+from .text_lines import filled_lines, text_lines
 
 VOC_CLASS_NAMES = (
     "aeroplane",
@@ -42,6 +44,7 @@ class VocLayout(FilesLayout):
     """Reads a VOC year's folder."""
 
     kind = "voc"
+    form = "VOCdevkit/VOC2012/ with Annotations and ImageSets/Main (PASCAL VOC's)"
     class_names = VOC_CLASS_NAMES
 
     def __init__(self, folder: Path) -> None:
@@ -60,6 +63,13 @@ class VocLayout(FilesLayout):
                 f"Write one image id a line."
             )
 
+    @classmethod
+    def places(cls, root: Path) -> list[Place]:
+        """A year's folder, or every one in a devkit."""
+        years = [path for devkit in (root / "VOCdevkit", root) for path in sorted(devkit.glob("VOC*"))]
+        folders = [root] if _is_year(root) else filter(_is_year, years)
+        return [Place(path=folder, open=partial(cls, folder)) for folder in folders]
+
     @property
     def seeded_lists(self) -> tuple[str, ...]:
         """`trainval` where there is one, otherwise every list but a test set."""
@@ -67,8 +77,7 @@ class VocLayout(FilesLayout):
 
     def listed_ids(self, split: str) -> list[str]:
         """Image ids as the list gives them."""
-        lines = self.lists[split].read_text(encoding="utf-8").splitlines()
-        return [line.split()[0] for line in lines if line.strip()]
+        return [line.split()[0] for line in filled_lines(self.lists[split])]
 
     def image_path(self, image_id: str) -> Path:
         """`JPEGImages/ID.jpg`; the other suffixes are for data that people label themselves in this layout."""
@@ -85,8 +94,7 @@ class VocLayout(FilesLayout):
         return name
 
 
-def is_voc_folder(folder: Path) -> bool:
-    """Whether a folder is a VOC year's: it holds annotations and lists."""
+def _is_year(folder: Path) -> bool:
     return (folder / "Annotations").is_dir() and (folder / "ImageSets" / "Main").is_dir()
 
 
@@ -94,7 +102,6 @@ def _lists(folder: Path) -> dict[str, Path]:
     """Leave out VOC's lists per class (`dog_train.txt`), whose second column tells whether the class is there."""
     lists = {}
     for path in sorted(folder.glob("*.txt")):
-        with path.open(encoding="utf-8") as file:
-            if len(file.readline().split()) <= 1:
-                lists[path.stem] = path
+        if len(next(text_lines(path), "").split()) <= 1:
+            lists[path.stem] = path
     return lists

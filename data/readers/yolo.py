@@ -12,6 +12,7 @@ folders below `images`, or the folders that hold `images` and `labels` each.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -25,8 +26,11 @@ from .reader import (
     AnnotationMissingError,
     FilesLayout,
     LabelledObject,
+    Place,
+    folder_around,
     with_usual_names,
 )
+from .text_lines import filled_lines, text_lines
 
 _SPLITS = ("train", "val", "test")
 _NOTHING = ("", "~", "null")
@@ -50,6 +54,7 @@ class YoloLayout(FilesLayout):
     """Reads a folder with `images` and `labels`."""
 
     kind = "yolo"
+    form = "images/ and labels/ (YOLO's)"
 
     def __init__(self, root: Path) -> None:
         """Open the folder that holds `images` and `labels`, or a folder for each split that does.
@@ -66,14 +71,22 @@ class YoloLayout(FilesLayout):
         if not self.lists:
             raise InputError(f"{root}: expected images in YOLO's layout, got none. Put them into images/train.")
 
+    @classmethod
+    def places(cls, root: Path) -> list[Place]:
+        """The folder that holds `images` and `labels`, or folders that do."""
+        folder = folder_around(root, "labels", _is_yolo)
+        if folder is None:
+            return []
+        labels = folder / "labels"
+        return [Place(path=labels if labels.is_dir() else folder, open=partial(cls, folder))]
+
     def listed_ids(self, split: str) -> list[str]:
         """Paths below the images' folder: as a list gives them, or all of a folder in the order of their names."""
         where = self.lists[split]
         if where.is_dir():
             paths = sorted(path for path in where.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         else:
-            lines = [line.strip() for line in where.read_text(encoding="utf-8").splitlines()]
-            paths = [where.parent / line for line in lines if line]
+            paths = [where.parent / line for line in filled_lines(where)]
         return [id_from_path(path, self._base) for path in paths]
 
     def image_path(self, image_id: str) -> Path:
@@ -84,13 +97,13 @@ class YoloLayout(FilesLayout):
         """Read the label file."""
         path = label_path(self.image_path(image_id))
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = list(text_lines(path))
         except FileNotFoundError:
             raise AnnotationMissingError(
                 f"{path}: expected labels here, and an empty file for no objects, got no such file"
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise AnnotationBrokenError(f"{path}: expected text, got {error}") from None
+        except (OSError, InputError) as error:
+            raise AnnotationBrokenError(str(error)) from None
         objects = [
             self._object(line, where=f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()
         ]
@@ -111,8 +124,7 @@ class YoloLayout(FilesLayout):
         return LabelledObject(name=name, box_xyxy=box, difficult=False)
 
 
-def is_yolo_folder(folder: Path) -> bool:
-    """Whether a folder holds `images` and `labels`, or folders that do."""
+def _is_yolo(folder: Path) -> bool:
     return any(path.is_dir() and (path.parent / "labels").is_dir() for path in _images_folders(folder))
 
 
@@ -123,8 +135,8 @@ def read_yolo_settings(path: Path) -> YoloSettings:
         InputError: it is no YAML, or one of the keys says something else than a folder, a list or names.
     """
     try:
-        content = yaml.load(path.read_bytes().decode("utf-8-sig"), yaml.BaseLoader)  # gives texts alone
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.load("".join(text_lines(path)), yaml.BaseLoader)  # gives texts alone
+    except (OSError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: expected YAML, got {reason}. Write classes.txt and take this file away.") from error
     if not isinstance(content, dict):
@@ -180,7 +192,7 @@ def _names(value: object, *, path: Path) -> tuple[str, ...]:
 def _class_names(root: Path, settings: YoloSettings) -> tuple[str, ...]:
     for path in (root / name for name in _NAMES_FILES):
         if path.is_file():
-            names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+            names = tuple(filled_lines(path))
             if settings.names and settings.names != names:
                 raise InputError(f"{path}: expected the names that the YAML file gives, got others. Keep one list.")
             break
