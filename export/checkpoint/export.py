@@ -1,23 +1,28 @@
-"""From a checkpoint to one graph, whatever it was trained for."""
+"""From a checkpoint to one graph that is proved equal to it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import onnx
 
 from ...runtime.card import Card, Postprocess
 from ...runtime.errors import InputError
-from ...runtime.files import StrPath
-from ...train.checkpoints.checkpoint import load_checkpoint
+from ...runtime.files import StrPath, whole_file
+from ...runtime.runners.contract import CLASS_LOGITS
+from ...runtime.session import open_session
+from ...runtime.sources.frame import Frame
+from ...train.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from ..graphs.classifier_tail import append_classifier_tail
+from ..graphs.graph_file import graph_card, save_graph
+from ..graphs.network_graph import network_graph
+from ..graphs.tail import append_onnx_tail
+from ..parity.artefact import checkpoint_artefact, open_graph_artefact
 from ..parity.certify import certify_fresh
-from ..parity.classifications import ClassificationParity
-from ..parity.detections import Parity
+from ..parity.parity import Parity
 from ..parity.proof_frames import frames_of_folder
-from .classifier import export_classifier
-from .detector import export_detector
+from ..parity.verify import compare_artefacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +31,7 @@ class Export:
 
     path: Path
     card: Card
-    parity: Parity | ClassificationParity
+    parity: Parity
 
 
 def export_checkpoint(
@@ -37,7 +42,8 @@ def export_checkpoint(
     Args:
         checkpoint_path: of `singleshot train`.
         out: the graph, `.onnx`; written whole, after the proof, or not at all.
-        postprocess: of a detector, K, M, floor, IoU threshold; the checkpoint's where not given.
+        postprocess: of a detector, K, M, floor, IoU threshold; the checkpoint's where not given. The variances are
+            always the checkpoint's, which was trained with them.
         images: folder of real images for the proof; the checkpoint's own validation frames where not given.
 
     Raises:
@@ -50,23 +56,49 @@ def export_checkpoint(
     if out.suffix != ".onnx":
         raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
     checkpoint = load_checkpoint(checkpoint_path)
-    frames = checkpoint.frames if images is None else frames_of_folder(images, checkpoint.card.input)
-    if not len(frames):
-        raise InputError(
-            f"{checkpoint_path}: expected frames to prove the export with, got none. Name a folder by --images."
-        )
-    if checkpoint.card.task == "detector":
-        _, parity = export_detector(checkpoint, checkpoint_path, out, frames, postprocess=postprocess)
-        return Export(path=out, card=_certified(out, frames), parity=parity)
-    if postprocess is not None:
+    if postprocess is not None and checkpoint.card.task == "classifier":
         raise InputError(
             f"{checkpoint_path}: expected no --candidates, --max-detections, --score-floor or --iou-threshold for a "
             f"classifier, which has no such post-processing. Leave them out."
         )
-    _, classes_parity = export_classifier(checkpoint, checkpoint_path, out, frames)
-    return Export(path=out, card=_certified(out, frames), parity=classes_parity)
+    images_bgr = checkpoint.frames if images is None else frames_of_folder(images, checkpoint.card.input)
+    if not len(images_bgr):
+        raise InputError(
+            f"{checkpoint_path}: expected frames to prove the export with, got none. Name a folder by --images."
+        )
+    said = f"{len(images_bgr)} frames of the export's proof"
+    frames = [Frame(image=image, index=index, time_s=0.0, source=said) for index, image in enumerate(images_bgr)]
+    card = _with_postprocess(graph_card(checkpoint.card, checkpoint_path), postprocess)
+    graph = _graph_of(checkpoint, card)
+    with whole_file(out) as temporary:
+        save_graph(graph, card, temporary)
+        parity = _prove(checkpoint, checkpoint_path, temporary, frames)
+        parity.check(str(out))
+        measured = parity.measurements(data=f"{len(frames)} real frames, PyTorch against ONNX Runtime")
+        save_graph(graph, card.model_copy(update={"measurements": (*card.measurements, *measured)}), temporary)
+        open_session(temporary).close()  # reads the card and holds the graph against the contract
+    return Export(path=out, card=certify_fresh(out, frames, said=said), parity=parity)
 
 
-def _certified(graph: Path, frames: NDArray[np.uint8]) -> Card:
-    """Measure what OpenVINO makes of the graph, where it is installed."""
-    return certify_fresh(graph, frames, said=f"{len(frames)} frames of the export's proof")
+def _graph_of(checkpoint: Checkpoint, card: Card) -> onnx.ModelProto:
+    """Trace the network and give it the tail of its task."""
+    if card.task == "classifier":
+        return append_classifier_tail(network_graph(checkpoint.network, card.input, heads=(CLASS_LOGITS,)))
+    return append_onnx_tail(
+        network_graph(checkpoint.detector, card.input),
+        default_cxcywh=checkpoint.detector.default_cxcywh.numpy(),
+        postprocess=card.postprocess,
+    )
+
+
+def _prove(checkpoint: Checkpoint, checkpoint_path: Path, graph: Path, frames: list[Frame]) -> Parity:
+    """Compare the network in PyTorch with the graph in ONNX Runtime, both on the CPU in float32."""
+    first = checkpoint_artefact(checkpoint, checkpoint_path)
+    with first, open_graph_artefact(graph, "onnxruntime:cpu") as second:
+        parity, _ = compare_artefacts(first.with_tail_of(second), second, frames)
+    return parity
+
+
+def _with_postprocess(card: Card, asked: Postprocess | None) -> Card:
+    own = card.postprocess
+    return card.model_copy(update={"postprocess": (asked or own).model_copy(update={"variances": own.variances})})

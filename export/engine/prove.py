@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,7 @@ from ...runtime.session import Session
 from ..gate.latency import latencies_ms
 from ..graphs.graph_file import load_graph
 from ..parity.artefact import Artefact, open_artefact
-from ..parity.classifications import ClassificationParity
-from ..parity.detections import Parity
+from ..parity.parity import Parity
 from ..parity.proof_frames import PROOF_FRAMES
 from ..parity.verify import Verification, compare_artefacts, contract_differences, sampled_frames
 from .compile import Target
@@ -62,7 +60,7 @@ def prove_typed_graph(graph: Path, typed: Path, *, frames: StrPath, precision: s
     if parity is None:
         return Proof(note=f"parity of the {precision} graph was not measured: nothing was detected in {frames}")
     data = f"{parity.frames} frames of {Path(frames).name}, the {precision} graph in ONNX Runtime, not the plan"
-    return Proof(measurements=_measurements(parity, data))
+    return Proof(measurements=parity.measurements(data=data))
 
 
 def prove_engine(graph: Path, engine: Path, *, frames: StrPath) -> Proof:
@@ -92,7 +90,7 @@ def prove_engine(graph: Path, engine: Path, *, frames: StrPath) -> Proof:
         note = f"it ran, but nothing was detected in {frames}, so parity was not measured"
         return Proof(measurements=(timed,), note=note, latency_ms=latency_ms)
     data = f"{parity.frames} frames of {Path(frames).name}, the engine against its graph in ONNX Runtime"
-    return Proof(measurements=(*_measurements(parity, data), timed), latency_ms=latency_ms)
+    return Proof(measurements=(*parity.measurements(data=data), timed), latency_ms=latency_ms)
 
 
 def why_not_executed(target: Target) -> str | None:
@@ -155,9 +153,7 @@ class RepeatingSession:
         self.close()
 
 
-def _compared(
-    first: Artefact, second: Artefact, frames: StrPath, *, counts: tuple[int, int]
-) -> Parity | ClassificationParity | None:
+def _compared(first: Artefact, second: Artefact, frames: StrPath, *, counts: tuple[int, int]) -> Parity | None:
     """Compare on real frames; None where neither side detected anything."""
     chosen, warnings = sampled_frames(frames, PROOF_FRAMES)
     contract = contract_differences(first, second)
@@ -175,7 +171,7 @@ def _compared(
         compared=compared,
         warnings=warnings,
     )
-    if isinstance(parity, Parity) and not parity.matched and not parity.unmatched:
+    if parity is not None and not parity.judged:
         return None
     found.check()
     return parity
@@ -185,16 +181,3 @@ def _latency_ms(artefact: Artefact, frames: StrPath, *, count: int) -> float:
     chosen, _ = sampled_frames(frames, PROOF_FRAMES)
     fitted = [np.repeat(fit_frame(frame.image, artefact.card.input)[np.newaxis], count, axis=0) for frame in chosen]
     return latencies_ms([artefact.session], fitted)[0]
-
-
-def _measurements(parity: Parity | ClassificationParity, data: str) -> tuple[Measurement, ...]:
-    if isinstance(parity, ClassificationParity):
-        return parity.measurements(data=data)
-    figures: dict[str, Any] = {
-        "parity: detections matched one to one": parity.matched,
-        "parity: detections of one side alone": len(parity.unmatched),
-        "parity: score, largest difference of the matched": parity.score_difference,
-        "parity: least IoU of the matched": parity.least_iou,
-    }
-    note = f"{parity.exempt} exempt by a threshold or a tie; tolerances of {parity.tolerances.precision}"
-    return tuple(Measurement(metric=metric, value=value, data=data, note=note) for metric, value in figures.items())

@@ -19,14 +19,19 @@ from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.runners.contract import DETECTOR_OUTPUTS, detections_from_outputs
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
-from ..parity.detections import FramePair, Parity, compare_detections
+from ..parity.detections import FramePair, compare_detections
+from ..parity.parity import Parity
 from ..parity.proof_frames import frames_of_folder, generated_frames
+from ..parity.tolerances import HEADS_TOLERANCE
 from .graph import ForeignGraph, Outputs, load_foreign_graph
 from .guess import Told, guess_names, guess_reading
 from .nodes import BOXES, SCORES, with_front_and_tail
 from .reading import Array, Reading, candidates_from_outputs
 
 Colour = Literal["rgb", "bgr"]
+
+_HEADS = "boxes and scores before suppression"
+"""What the comparison takes for the raw heads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +85,7 @@ class Adaptation:
             f"boxes     {reading.boxes}: {reading.layout}, {unit}{undecoded}",
             f"scores    {reading.scores}{objectness}: activation {reading.activation}, background {reading.background}",
             f"classes   {len(self.card.class_names)}",
-            f"proof     {self.parity.frames} frames",
-            f"proof     boxes and scores before suppression differ by {self.parity.heads_difference:.2e} at most",
-            *(f"proof     {line}" for line in self.parity.lines()[2:]),  # all but the frames and the heads
+            *(f"proof     {line}".replace("raw heads", _HEADS) for line in self.parity.lines()),
         ]
 
 
@@ -228,11 +231,9 @@ def _prove(graph: onnx.ModelProto, card: Card, frames: NDArray[np.uint8], boxes:
     for frame, frame_boxes, frame_scores in zip(frames, boxes, scores, strict=True):
         found = run(frame[None])
         clipped = frame_boxes.clip(0, 1)
-        difference = max(
-            difference,
-            float(np.abs(found[BOXES][0].clip(0, 1) - clipped).max()),
-            float(np.abs(found[SCORES][0] - frame_scores).max()),
-        )
+        apart = found[BOXES][0].clip(0, 1) - clipped, found[SCORES][0] - frame_scores
+        # numpy's maximum keeps a NaN, which Python's would drop.
+        difference = float(np.max([difference, *(np.abs(values).max() for values in apart)]))
         expected = detections_from_candidates(frame_scores, clipped, card.postprocess)
         (answer,) = detections_from_outputs(card, found, source="the adapted graph")
         pairs.append(FramePair(expected=expected, found=answer, scores=frame_scores, boxes_xyxy=clipped))
@@ -241,29 +242,17 @@ def _prove(graph: onnx.ModelProto, card: Card, frames: NDArray[np.uint8], boxes:
 
 def _check(parity: Parity, out: Path, images: StrPath | None) -> None:
     """Raise unless both agree; only in generated frames there need be nothing to agree on."""
-    is_empty = not (parity.matched or parity.exempt or parity.unmatched)
+    is_empty = not (parity.judged or parity.exempt)
     if is_empty and images is not None:
         raise CheckError(
             f"{out}: expected detections in the images of {images}, got none. Check --input, --mean, --std and "
             "--letterbox, or give images with the detector's objects. Nothing was written."
         )
-    if not is_empty or parity.heads_difference > (parity.tolerances.heads or 0):
+    if not is_empty or not (parity.heads_difference or 0.0) <= HEADS_TOLERANCE:
         parity.check(str(out))
 
 
 def _measurements(parity: Parity, images: StrPath | None) -> tuple[Measurement, ...]:
     kind = "generated frames, without objects" if images is None else "real frames"
     data = f"{parity.frames} {kind}, the foreign graph read in numpy against this one"
-    return (
-        Measurement(
-            metric="parity: boxes and scores before suppression, largest absolute difference",
-            value=parity.heads_difference,
-            data=data,
-        ),
-        Measurement(
-            metric="parity: detections matched one to one",
-            value=parity.matched,
-            data=data,
-            note=f"{parity.exempt} exempt by a threshold or a tie",
-        ),
-    )
+    return parity.measurements(data=data, heads=_HEADS)

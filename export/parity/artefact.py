@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from ...runtime.session import Session, open_session
 from ..inspection.inspect_artefact import inspect_artefact
 from .raw_heads import HeadsOfFrame, RunsHeads, TorchHeads, open_graph_heads
 from .runners import RunnerName, open_graph, split_runner
+
+if TYPE_CHECKING:
+    from ...train.checkpoints.checkpoint import Checkpoint
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 """Of an artefact as it runs, from fine to coarse."""
@@ -78,8 +81,8 @@ class Artefact:
         return replace(self, card=self.card.model_copy(update={"postprocess": other.card.postprocess}))
 
     def detect(self, frame: NDArray[np.uint8]) -> tuple[Detections, HeadsOfFrame | None]:
-        """Detect on one frame, [1, H, W, 3] uint8 BGR, already of the input's size."""
-        heads = self._heads(frame)
+        """Detect on one frame, [1, H, W, 3] uint8 BGR, already of the input's size; the raw heads where at hand."""
+        heads = None if self.heads is None else self.heads(frame)
         if not self.is_checkpoint or heads is None or heads.default_cxcywh is None:
             return self.session.run(frame)[0], heads
         found = detections_from_heads(
@@ -88,11 +91,8 @@ class Artefact:
         return found[0], heads
 
     def classify(self, frame: NDArray[np.uint8]) -> tuple[Classification, HeadsOfFrame | None]:
-        """Classify one frame, likewise."""
-        return self.session.classify(frame)[0], self._heads(frame)
-
-    def _heads(self, frame: NDArray[np.uint8]) -> HeadsOfFrame | None:
-        return None if self.heads is None else self.heads(frame)
+        """Classify one frame, [1, H, W, 3] uint8 BGR, already of the input's size; the logits where at hand."""
+        return self.session.classify(frame)[0], None if self.heads is None else self.heads(frame)
 
     def __enter__(self) -> Self:
         return self
@@ -119,14 +119,25 @@ def open_artefact(spec: StrPath, *, trust: bool = False) -> Artefact:
     path, runner = split_runner(os.fspath(spec))
     suffix = path.suffix.lower()
     if suffix not in (".ckpt", ".engine"):
-        return _open_graph(path, runner or "onnxruntime")
+        return open_graph_artefact(path, runner or "onnxruntime")
     if runner is not None:
         runs = "PyTorch" if suffix == ".ckpt" else "TensorRT"
         raise InputError(f"{spec}: expected nothing behind the @ of what {runs} runs, got {runner}. Leave it out.")
-    return _open_checkpoint(path) if suffix == ".ckpt" else _open_engine(path, trust=trust)
+    if suffix == ".engine":
+        return _open_engine(path, trust=trust)
+    require("torch", extra="train", why="running a checkpoint")
+    from ...train.checkpoints.checkpoint import load_checkpoint
+
+    return checkpoint_artefact(load_checkpoint(path), path)
 
 
-def _open_graph(path: Path, runner: RunnerName) -> Artefact:
+def open_graph_artefact(path: Path, runner: RunnerName) -> Artefact:
+    """Open a graph.
+
+    Raises:
+        InputError: the file is missing or broken, or the runner cannot run it.
+        MissingDependencyError: the runner is not installed.
+    """
     session = open_graph(path, runner)
     inspection = inspect_artefact(path)
     values = (*inspection.inputs, *inspection.outputs)
@@ -159,12 +170,10 @@ def _open_engine(path: Path, *, trust: bool) -> Artefact:
     )
 
 
-def _open_checkpoint(path: Path) -> Artefact:
-    require("torch", extra="train", why="running a checkpoint")
-    from ...train.checkpoints.checkpoint import load_checkpoint
+def checkpoint_artefact(checkpoint: Checkpoint, path: Path) -> Artefact:
+    """Take a loaded checkpoint; `path` is where it came from."""
     from ...train.checkpoints.torch_session import TorchClassifierSession, TorchSession
 
-    checkpoint = load_checkpoint(path)
     is_classifier = checkpoint.card.task == "classifier"
     session = (TorchClassifierSession if is_classifier else TorchSession)(checkpoint.network, checkpoint.card)
     return Artefact(

@@ -12,9 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from ...calib.accuracy.average_precision import EvaluationResult
 from ...calib.accuracy.evaluate import evaluate, open_dataset_for
@@ -31,8 +29,6 @@ from ...runtime.sources.frame import Frame
 from ..graphs.graph_file import save_graph
 from ..inspection.inspect_artefact import inspect_artefact
 from .artefact import Artefact, open_artefact
-from .classifications import ClassificationParity
-from .detections import Parity
 from .proof_frames import PROOF_FRAMES
 from .verify import compare_artefacts, contract_differences, sampled_frames
 
@@ -131,12 +127,12 @@ def certify(
     return Certification(out=out, parities=parities)
 
 
-def certify_fresh(graph: Path, frames: NDArray[np.uint8], *, said: str) -> Card:
+def certify_fresh(graph: Path, frames: list[Frame], *, said: str) -> Card:
     """Certify an FP32 graph that was just made, on the frames that proved it; its file gets the new card.
 
     Args:
         graph: the file.
-        frames: [n, H, W, 3] uint8 BGR, of the input's size.
+        frames: of any size.
         said: what the frames are.
 
     Returns:
@@ -144,8 +140,7 @@ def certify_fresh(graph: Path, frames: NDArray[np.uint8], *, said: str) -> Card:
     """
     if find_spec("openvino") is None:
         return graph_facts(graph).card
-    chosen = [Frame(image=image, index=index, time_s=0.0, source=said) for index, image in enumerate(frames)]
-    parities = [_certify_one(graph, graph, precision, frames=chosen, said=said) for precision in precisions_of(graph)]
+    parities = [_certify_one(graph, graph, precision, frames=frames, said=said) for precision in precisions_of(graph)]
     return write_parities(graph, parities, graph)
 
 
@@ -169,7 +164,6 @@ def backend_parity(
         on_progress: called after each frame.
     """
     parity, _ = compare_artefacts(first, second, frames, on_progress)
-    matched, unmatched, least_iou = _counts(parity)
     is_same = sha256_of_file(first.path) == sha256_of_file(second.path)
     return BackendParity(
         backend="openvino",
@@ -178,10 +172,10 @@ def backend_parity(
         reference=f"{'the same graph' if is_same else first.path.name}, {first.session.backend} {first.precision}",
         data=data,
         frames=parity.frames,
-        matched=matched,
-        unmatched=unmatched,
+        matched=parity.matched,
+        unmatched=len(parity.unmatched),
         score_difference=parity.score_difference,
-        least_iou=least_iou,
+        least_iou=parity.least_iou,
         holds=parity.holds,
     )
 
@@ -270,13 +264,6 @@ def _precision_of(artefact: Artefact) -> CertifiedPrecision:
     if artefact.precision in ("bf16", "int8"):
         return artefact.precision
     return "f32"
-
-
-def _counts(parity: Parity | ClassificationParity) -> tuple[int, int, float | None]:
-    """Return how many were matched and unmatched, and the least overlap."""
-    if isinstance(parity, ClassificationParity):
-        return parity.agreeing + parity.exempt, parity.disagreeing, None
-    return parity.matched, len(parity.unmatched), parity.least_iou
 
 
 def _said(item: BackendParity) -> str:

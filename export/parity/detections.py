@@ -1,9 +1,9 @@
-"""The proof that an exported graph says what its network says."""
+"""Two runs of a detector: which detections are the same, and what explains those of one side alone."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,93 +11,8 @@ from numpy.typing import NDArray
 from ...runtime.card import Postprocess
 from ...runtime.detection.boxes import iou_matrix
 from ...runtime.detection.detections import Detections
-from ...runtime.errors import CheckError
+from .parity import Parity
 from .tolerances import FP32, Tolerances
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parity:
-    """How far two runs over the same frames are apart.
-
-    Args:
-        frames: frames compared.
-        heads_difference: largest absolute difference of class logits and box offsets; 0 where they are not at hand.
-        heads_compared: whether the raw heads of both sides were at hand.
-        matched: detections found by both, one to one, of the same class.
-        score_difference: largest absolute difference of score among the matched.
-        box_difference: largest absolute difference of a corner among the matched, normalised.
-        least_iou: smallest overlap among the matched; boxes without area left out.
-        exempt: detections of one side alone that a threshold or a tie explains.
-        unmatched: detections of one side alone that nothing explains, each in one line.
-        tolerances: that these figures are held against.
-    """
-
-    frames: int
-    heads_difference: float
-    heads_compared: bool = True
-    matched: int
-    score_difference: float
-    box_difference: float
-    least_iou: float = 1.0
-    exempt: int
-    unmatched: tuple[str, ...]
-    tolerances: Tolerances = FP32
-
-    @property
-    def unmatched_share(self) -> float:
-        """Unmatched detections among all that were judged."""
-        return len(self.unmatched) / max(1, self.matched + len(self.unmatched))
-
-    @property
-    def holds(self) -> bool:
-        """Whether all is within tolerance, and at least one detection was there to compare."""
-        allowed = self.tolerances
-        return (
-            (allowed.heads is None or self.heads_difference <= allowed.heads)
-            and self.score_difference <= allowed.score
-            and (allowed.box is None or self.box_difference <= allowed.box)
-            and self.matched > 0
-            and self.unmatched_share <= allowed.unmatched_share
-        )
-
-    def lines(self) -> list[str]:
-        """Say the figures, each with its tolerance."""
-        allowed = self.tolerances
-        heads = f"{self.heads_difference:.2e} at most {allowed.said(allowed.heads)}"
-        share = (
-            f" ({self.unmatched_share:.1%}, allowed {allowed.unmatched_share:.0%})" if allowed.unmatched_share else ""
-        )
-        return [
-            f"frames compared        {self.frames}",
-            f"raw heads differ by    {heads if self.heads_compared else 'not at hand on both sides'}",
-            f"detections matched     {self.matched}",
-            f"their scores differ by {self.score_difference:.2e} at most {allowed.said(allowed.score)}",
-            f"their boxes differ by  {self.box_difference:.2e} at most {allowed.said(allowed.box)}",
-            f"their least overlap    {self.least_iou:.4f} IoU",
-            f"exempt (threshold, tie within {allowed.tie:.0e}) {self.exempt}",
-            f"unmatched              {len(self.unmatched)}{share}",
-            *self.unmatched[:5],
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Write for a machine, ready for JSON."""
-        return {**asdict(self), "holds": self.holds}
-
-    def check(self, name: str) -> None:
-        """Raise unless all is within tolerance.
-
-        Args:
-            name: the artefact's, for the error.
-
-        Raises:
-            CheckError: it is not; the text holds the figures.
-        """
-        if not self.holds:
-            figures = "; ".join(" ".join(line.split()) for line in self.lines())
-            empty = "" if self.matched else " Train longer, or name a folder with its objects by --images."
-            raise CheckError(
-                f"{name}: expected the same detections as its parent, got: {figures}. Nothing was written.{empty}"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +35,7 @@ class FramePair:
 
 
 def compare_detections(
-    pairs: list[FramePair],
+    pairs: Sequence[FramePair],
     postprocess: Postprocess,
     *,
     heads_difference: float | None,
@@ -153,8 +68,7 @@ def compare_detections(
             ]
     return Parity(
         frames=len(pairs),
-        heads_difference=heads_difference or 0.0,
-        heads_compared=heads_difference is not None,
+        heads_difference=heads_difference,
         matched=matched,
         score_difference=score_difference,
         box_difference=box_difference,
@@ -172,8 +86,8 @@ class FrameMatch:
     Args:
         left: rows of the expected that were matched.
         right: rows of the found, in the same order.
-        expected_alone: what nothing explains.
-        found_alone: likewise of the other side.
+        expected_alone: what the expected alone hold and nothing explains.
+        found_alone: what the found alone hold and nothing explains.
         exempt: number of detections of one side alone that a threshold or a tie explains.
     """
 

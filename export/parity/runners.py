@@ -16,8 +16,8 @@ from ...runtime.session import GraphSession
 from ..graphs.cluster_tail import with_cluster_tail
 from ..graphs.graph_file import save_graph
 
-RunnerName = Literal["onnxruntime", "openvino:f32", "openvino:bf16", "opencv"]
-"""Behind an `@`, as in `animals.onnx@openvino:bf16`."""
+RunnerName = Literal["onnxruntime", "onnxruntime:cpu", "openvino:f32", "openvino:bf16", "opencv"]
+"""Behind an `@`, as in `animals.onnx@openvino:bf16`; `onnxruntime` alone computes on CUDA where that works."""
 
 
 def split_runner(text: str) -> tuple[Path, RunnerName | None]:
@@ -44,8 +44,8 @@ def open_runner(path: Path, name: RunnerName, *, threads: int | None = None) -> 
         InputError: the file or the runner cannot be used.
         MissingDependencyError: the runner is not installed.
     """
-    if name == "onnxruntime":
-        return OnnxRuntimeRunner(path, threads=threads)
+    if name in ("onnxruntime", "onnxruntime:cpu"):
+        return OnnxRuntimeRunner(path, threads=threads, on_cpu=name == "onnxruntime:cpu")
     if name == "opencv":
         return _open_opencv(path)
     from ...runtime.runners.openvino_runner import OpenVinoRunner

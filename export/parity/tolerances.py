@@ -48,11 +48,6 @@ class Tolerances:
     unmatched_share: float = 0.0
     reason: str
 
-    @staticmethod
-    def said(tolerance: float | None) -> str:
-        """Write one of them for a person."""
-        return "(reported, not judged)" if tolerance is None else f"(allowed {tolerance:.0e})"
-
 
 FP32 = Tolerances(
     precision="fp32",

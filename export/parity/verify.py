@@ -18,11 +18,12 @@ from ...runtime.runners.contract import EXACT
 from ...runtime.sources.frame import Frame
 from ...runtime.sources.open_source import open_source
 from .artefact import Artefact, open_artefact
-from .classifications import ClassificationParity, compare_classifications
-from .detections import FrameMatch, FramePair, Parity, compare_detections, match_detections, pair_of_detections
+from .classifications import compare_classifications
+from .detections import FrameMatch, FramePair, compare_detections, match_detections, pair_of_detections
+from .parity import Parity
 from .proof_frames import PROOF_FRAMES
 from .raw_heads import HeadsOfFrame
-from .tolerances import Tolerances, tolerances_for
+from .tolerances import tolerances_for
 
 _INPUT_FIELDS = ("height", "width", "resize")
 """Colour order and normalisation are inside: their outcome is compared."""
@@ -64,7 +65,7 @@ class Verification:
     second: Artefact
     frames: str
     contract: tuple[str, ...]
-    parity: Parity | ClassificationParity | None
+    parity: Parity | None
     compared: tuple[ComparedFrame, ...]
     warnings: tuple[str, ...] = ()
 
@@ -106,24 +107,20 @@ class Verification:
         """
         if self.holds:
             return
-        name = f"{self.second.path}: expected the same detections as {self.first.path}"
-        if self.parity is None:
+        parity = self.parity
+        what = "detections" if parity is None else parity.of
+        name = f"{self.second.path}: expected the same {what} as {self.first.path}"
+        if parity is None:
             raise CheckError(f"{name}, got another contract: {'; '.join(self.contract)}.")
-        if isinstance(self.parity, ClassificationParity):
-            raise CheckError(
-                f"{self.second.path}: expected the same classes as {self.first.path}, got another first class in "
-                f"{self.parity.disagreeing} of {self.parity.frames} frames, scores {self.parity.score_difference:.2e} "
-                f"apart, class logits {_apart(self.parity.logits_difference, self.parity.logits_compared)}."
-            )
-        if not self.parity.matched and not self.parity.unmatched:
+        if not parity.judged:
             raise CheckError(
                 f"{name}, got no detection on either side to compare. Name frames with objects by --frames."
             )
-        parity = self.parity
+        boxes = "" if parity.box_difference is None else f", boxes {parity.box_difference:.2e}"
+        heads = "not compared" if parity.heads_difference is None else f"{parity.heads_difference:.2e}"
         raise CheckError(
-            f"{name}, got {len(parity.unmatched)} unmatched of {parity.matched + len(parity.unmatched)}, scores "
-            f"{parity.score_difference:.2e} and boxes {parity.box_difference:.2e} apart, raw heads "
-            f"{_apart(parity.heads_difference, parity.heads_compared)}."
+            f"{name}, got {len(parity.unmatched)} unmatched of {parity.judged}, scores {parity.score_difference:.2e}"
+            f"{boxes} apart, raw heads {heads}."
         )
 
 
@@ -215,7 +212,7 @@ def sampled_frames(spec: StrPath, count: int) -> tuple[list[Frame], tuple[str, .
 
 def compare_artefacts(
     first: Artefact, second: Artefact, frames: list[Frame], on_progress: Progress = no_progress
-) -> tuple[Parity | ClassificationParity, tuple[ComparedFrame, ...]]:
+) -> tuple[Parity, tuple[ComparedFrame, ...]]:
     """Run both over the same frames.
 
     Args:
@@ -228,47 +225,34 @@ def compare_artefacts(
         The figures; and of detectors the frames, the worst first.
     """
     tolerances = tolerances_for(first, second)
-    if first.card.task == "classifier":
-        return _compare_classifiers(first, second, frames, tolerances, on_progress), ()
-    postprocess = second.card.postprocess
-    pairs, compared, differences = [], [], []
+    is_classifier = first.card.task == "classifier"
+    answers: list[tuple[Classification, Classification]] = []
+    pairs: list[FramePair] = []
+    differences: list[float] = []
     for done, frame in enumerate(frames, start=1):
         fitted = fit_frame(frame.image, first.card.input)[np.newaxis]  # [1, H, W, 3]
-        (expected, heads), (found, their_heads) = first.detect(fitted), second.detect(fitted)
+        if is_classifier:
+            (ours, heads), (theirs, their_heads) = first.classify(fitted), second.classify(fitted)
+            answers.append((ours, theirs))
+        else:
+            (expected, heads), (found, their_heads) = first.detect(fitted), second.detect(fitted)
+            pairs.append(_pair(expected, found, heads, second.card))
         if heads is not None and their_heads is not None:
             differences.append(heads.difference(their_heads))
-        pair = _pair(expected, found, heads, second.card)
-        pairs.append(pair)
-        match = match_detections(pair, postprocess, tolerances)
-        compared.append(ComparedFrame(frame=frame, first=expected, second=found, match=match))
         on_progress("comparing frames", done, len(frames))
-    parity = compare_detections(pairs, postprocess, heads_difference=_largest(differences), tolerances=tolerances)
+    heads_difference = float(np.max(differences)) if differences else None  # numpy's keeps a NaN
+    if is_classifier:
+        sides = [ours for ours, _ in answers], [theirs for _, theirs in answers]
+        return compare_classifications(*sides, heads_difference=heads_difference, tolerances=tolerances), ()
+    postprocess = second.card.postprocess
+    compared = [
+        ComparedFrame(
+            frame=frame, first=pair.expected, second=pair.found, match=match_detections(pair, postprocess, tolerances)
+        )
+        for frame, pair in zip(frames, pairs, strict=True)
+    ]
+    parity = compare_detections(pairs, postprocess, heads_difference=heads_difference, tolerances=tolerances)
     return parity, tuple(sorted(compared, key=lambda item: item.badness, reverse=True))
-
-
-def _compare_classifiers(
-    first: Artefact, second: Artefact, frames: list[Frame], tolerances: Tolerances, on_progress: Progress
-) -> ClassificationParity:
-    expected: list[Classification] = []
-    found: list[Classification] = []
-    differences = []
-    for done, frame in enumerate(frames, start=1):
-        fitted = fit_frame(frame.image, first.card.input)[np.newaxis]
-        (ours, heads), (theirs, their_heads) = first.classify(fitted), second.classify(fitted)
-        expected.append(ours)
-        found.append(theirs)
-        if heads is not None and their_heads is not None:
-            differences.append(heads.difference(their_heads))
-        on_progress("comparing frames", done, len(frames))
-    return compare_classifications(expected, found, logits_difference=_largest(differences), tolerances=tolerances)
-
-
-def _largest(differences: list[float]) -> float | None:
-    return float(np.max(differences)) if differences else None
-
-
-def _apart(difference: float, is_compared: bool) -> str:
-    return f"{difference:.2e}" if is_compared else "not compared"
 
 
 def _pair(expected: Detections, found: Detections, heads: HeadsOfFrame | None, card: Card) -> FramePair:

@@ -16,7 +16,7 @@ from singleshot.runtime.errors import MissingDependencyError
 FRAMES = np.arange(24, dtype=np.uint8).reshape(1, 2, 4, 3)
 
 
-def value(name: str, kind: int, shape: list[Any]) -> onnx.ValueInfoProto:
+def value(name: str, kind: int, shape: list[Any] | None) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, shape)
 
 

@@ -219,7 +219,7 @@ def test_engine_of_a_fixed_batch_is_shown_each_frame_as_often(gpu: None, graph: 
 def test_classifier_is_compared_too(gpu: None, tmp_path: Path, dog_clip: Path) -> None:
     path, _ = graph_of(tmp_path, "classifier", "fp16")
     built = build_engine(path, checks=Checks(frames=str(dog_clip)))
-    assert metrics(built.card)["parity: frames with the same first class"].value == 16
+    assert metrics(built.card)["parity: first classes matched one to one"].value == 16
 
 
 def test_rebuilding_takes_the_settings_of_the_card(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:

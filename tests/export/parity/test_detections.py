@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from singleshot.export.parity.detections import FramePair, Parity, compare_detections
+from singleshot.export.parity.detections import FramePair, compare_detections
+from singleshot.export.parity.parity import Parity
 from singleshot.export.parity.tolerances import BOX_TOLERANCE, TIE
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.detection.detections import Detections

@@ -10,7 +10,7 @@ import pytest
 
 from singleshot.export.checkpoint import export as checkpoint_export
 from singleshot.export.checkpoint.export import Export
-from singleshot.export.parity.detections import Parity
+from singleshot.export.parity.parity import Parity
 from singleshot.runtime.card import Card, InputSpec, Postprocess
 from singleshot.tests.fixtures.command_line import run_verb
 
