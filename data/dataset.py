@@ -318,7 +318,6 @@ def open_dataset(root: StrPath, *, class_names: Sequence[str] | None = None, str
     Raises:
         InputError: there is no layout, or more than one, or a class is unknown or named twice.
     """
-    root = Path(root)
     layout = find_layout(root)
     if class_names is None:
         return Dataset(layout, class_names=layout.class_names, strict=strict)

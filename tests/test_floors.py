@@ -5,30 +5,16 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from singleshot.tests.imports import FLOORS, imports_of, modules
 from singleshot.tests.places import ROOT
 
-FLOORS = ("runtime", "data", "calib", "train", "export", "tools")
 TRAINING = {"torch", "torchvision", "lightning", "onnxscript", "onnx"}
 NEVER = {"runtime": TRAINING, "data": TRAINING, "calib": TRAINING - {"onnx"}}
 LATE = {"calib": {"onnx"}}
 """What a part may import inside functions alone, because most of it is used where the package is not installed."""
-
-
-def imports_of(source: str, package: str) -> Iterator[str]:
-    """Give the dotted name of each import of a module in `package` (`export.gate`), relative ones as `singleshot.…`."""
-    parents = ["singleshot", *package.split(".")]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = parents[: len(parents) + 1 - node.level] if node.level else []
-            dotted = ".".join([*base, *([node.module] if node.module else [])])
-            # `from .. import runtime` names a part among the names, not in the module.
-            yield from (f"{dotted}.{alias.name}" for alias in node.names)
 
 
 def absolute_imports_of(source: str) -> Iterator[str]:
@@ -69,15 +55,6 @@ def wrong_imports(source: str, package: str) -> list[str]:
         if first == "singleshot" and rest and rest[0] in FLOORS and FLOORS.index(rest[0]) > FLOORS.index(part):
             wrong.append(f"{part} is below {rest[0]}")
     return wrong
-
-
-def modules() -> list[tuple[str, Path]]:
-    """Give every module with the package that it is in."""
-    return [
-        (".".join(path.relative_to(ROOT).parts[:-1]), path)
-        for part in FLOORS
-        for path in sorted((ROOT / part).rglob("*.py"))
-    ]
 
 
 def test_modules_keep_to_their_floors() -> None:

@@ -1,22 +1,45 @@
-"""What the documents tell a reader to type exists: verbs, flags, make targets, files linked to."""
+"""What the documents tell a reader to type exists: verbs, flags, make targets, files linked to; their Python runs."""
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer.core
 import typer.main
 
-from singleshot.tests.places import ROOT
+from singleshot.runtime.shipped import shipped_detector
+from singleshot.tests.places import CLIP, PHOTOS, ROOT
 from singleshot.tools.cli import VERBS, app
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ALIASES = {"rt-detect": "rt-detect", "export-engine": "build"}
 """Console scripts and the verb that each is."""
+
+
+STAND_INS = {".onnx": shipped_detector(), ".mp4": CLIP, ".jpg": PHOTOS / "2010_000276.jpg"}
+"""What a file that a Python block names is while the block runs, by its suffix."""
+
+
+def python_blocks_in(markdown: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
+
+
+def run_block(block: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a Python block in a folder that holds the files it names."""
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            stand_in = STAND_INS.get(Path(node.value).suffix)
+            if stand_in is not None:
+                shutil.copy(stand_in, folder / node.value)
+    return subprocess.run([sys.executable, "-c", block], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def commands_in(markdown: str) -> list[str]:
@@ -68,6 +91,38 @@ def problems_of(command: str) -> list[str]:
 def test_commands_exist(document: Path) -> None:
     commands = commands_in(document.read_text(encoding="utf-8"))
     assert [problem for command in commands for problem in problems_of(command)] == []
+
+
+PYTHON_BLOCKS = [
+    pytest.param(block, id=f"{document.name} {number}")
+    for document in DOCUMENTS
+    for number, block in enumerate(python_blocks_in(document.read_text(encoding="utf-8")), start=1)
+]
+
+
+@pytest.mark.parametrize("block", PYTHON_BLOCKS)
+def test_python_blocks_run(block: str, tmp_path: Path) -> None:
+    done = run_block(block, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout  # a block shows what it found
+
+
+def test_the_readme_shows_python() -> None:
+    assert python_blocks_in((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("block", "error"),
+    [
+        pytest.param("import cv2\nprint(cv2.imread('photo.jpg').shape)", "", id="a file that stands in"),
+        pytest.param("print(open('notes.txt').read())", "FileNotFoundError", id="a file that nothing stands in for"),
+        pytest.param("import singleshot\nsingleshot.fly()", "AttributeError", id="a function that is not there"),
+    ],
+)
+def test_blocks_by_hand(block: str, error: str, tmp_path: Path) -> None:
+    done = run_block(block, tmp_path)
+    assert (done.returncode == 0) == (not error)
+    assert error in done.stderr
 
 
 def test_readme_shows_the_first_commands() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from .coco import CocoLayout
 from .csv_boxes import CsvLayout
 from .kaggle import KaggleLayout
@@ -16,7 +17,7 @@ LAYOUTS: tuple[type[Layout], ...] = (KaggleLayout, VocLayout, CocoLayout, YoloLa
 """All that are known, in the order in which an error names them."""
 
 
-def find_layout(root: Path) -> Layout:
+def find_layout(root: StrPath) -> Layout:
     """Find the one layout below a folder, or around it if it is one of the layout's own folders.
 
     Args:
@@ -26,6 +27,7 @@ def find_layout(root: Path) -> Layout:
     Raises:
         InputError: there is no layout, or more than one to choose from.
     """
+    root = Path(root)
     if not root.exists():
         raise InputError(f"{root}: expected a folder with labelled images, got none. Check the path of --data.")
     places = [place for layout in LAYOUTS for place in layout.places(root)]

@@ -17,6 +17,7 @@ from ...data.dataset import Dataset, open_dataset
 from ...data.readers.find_reader import find_layout
 from ...data.splits import SEEDED_TRAIN, SEEDED_VAL
 from ...runtime.errors import CheckError, InputError
+from ...runtime.files import StrPath
 from ...runtime.image_files import image_hw
 from ..checkpoints.checkpoint import load_checkpoint
 from ..checkpoints.torch_session import normalised_images
@@ -51,9 +52,9 @@ class PaperRunner:
         progress: show a progress bar on the terminal.
     """
 
-    root: Path
+    root: StrPath
     class_names: tuple[str, ...]
-    out: Path
+    out: StrPath
     classes_asked: str | None = None
     workers: int = 2
     precision: str = "auto"
@@ -74,10 +75,10 @@ class PaperRunner:
         failed: list[str] = []
         for number, run in enumerate(runs, start=1):
             on_run(run, number, len(runs))
-            if is_finished(self.out / RUNS / run.folder):
+            if is_finished(self._folder(run)):
                 self._check_classes(run)
                 continue
-            if run.base is not None and not is_finished(self.out / RUNS / run.base.folder):
+            if run.base is not None and not is_finished(self._folder(run.base)):
                 failed.append(f"{run.folder}: expected its base {run.base.folder} before it.")
                 continue
             try:
@@ -87,21 +88,24 @@ class PaperRunner:
         if failed:
             raise CheckError(f"{len(failed)} of {len(runs)} runs did not reach their last epoch. {' '.join(failed)}")
 
+    def _folder(self, run: PaperRun) -> Path:
+        return Path(self.out) / RUNS / run.folder
+
     def _check_classes(self, run: PaperRun) -> None:
-        theirs = load_finished(self.out / RUNS / run.folder).class_names
+        theirs = load_finished(self._folder(run)).class_names
         if others := sorted(set(theirs) ^ set(self.names(run))):
             raise InputError(
-                f"{self.out / RUNS / run.folder}: expected a finished run of the classes that are asked for, got one "
+                f"{self._folder(run)}: expected a finished run of the classes that are asked for, got one "
                 f"where {others[0]} makes a difference. Give another folder by -o, or the same classes."
             )
 
     def train(self, run: PaperRun) -> None:
         """Train one run to its end and mark it as finished; its last checkpoint stays if detectors start from it."""
-        folder = RunFolder(path=self.out / RUNS / run.folder)
+        folder = RunFolder(path=self._folder(run))
         data = self._data(run)
         settings = settings_of(run, workers=self.workers, precision=self.precision)
         resumed, began = folder.last.is_file(), time.monotonic()
-        start_from = None if run.base is None else RunFolder(path=self.out / RUNS / run.base.folder).last
+        start_from = None if run.base is None else RunFolder(path=self._folder(run.base)).last
         train(
             run.network,
             data,

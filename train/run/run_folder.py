@@ -10,43 +10,44 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFolder:
     """Names the files of a run."""
 
-    path: Path
+    path: StrPath
 
     @property
     def best(self) -> Path:
         """The checkpoint of the best validation."""
-        return self.path / "best.ckpt"
+        return Path(self.path) / "best.ckpt"
 
     @property
     def last(self) -> Path:
         """The checkpoint of the latest epoch, which a resume starts from."""
-        return self.path / "last.ckpt"
+        return Path(self.path) / "last.ckpt"
 
     @property
     def metrics(self) -> Path:
         """The table of figures, a row an epoch."""
-        return self.path / "metrics.csv"
+        return Path(self.path) / "metrics.csv"
 
     @property
     def tensorboard(self) -> Path:
         """The folder that TensorBoard is pointed at."""
-        return self.path / "tensorboard"
+        return Path(self.path) / "tensorboard"
 
     @property
     def report(self) -> Path:
         """The page that tells how the run went."""
-        return self.path / "report.html"
+        return Path(self.path) / "report.html"
 
     @property
     def lock(self) -> Path:
         """What the process that trains there holds; it stays, and means nothing by itself."""
-        return self.path / ".lock"
+        return Path(self.path) / ".lock"
 
     def check(self, *, resume: bool) -> None:
         """Never write over a run, never resume nothing.
@@ -75,7 +76,7 @@ class RunFolder:
         """
         lock = FileLock(self.lock)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            Path(self.path).mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
         except Timeout as error:
             raise InputError(
