@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ...data.sample import Sample
 from ...runtime.detection.detections import Detections
-from ..coco_ap import coco_average_precision
-from .class_boxes import ClassBoxes
+from .class_boxes import ClassBoxes, areas_of
+from .class_matches import area_under_curve, average_precision, match_class
+from .coco_figures import CocoFigures, coco_figures
 from .localization_error import LocalizationError, LocalizationErrorEvaluator, guesses_from_detections
-from .voc_ap import voc_average_precision
 
 MIN_OBJECTS = 10
 """With fewer objects that count, a class's average precision is noise: it is shown, and left out of the means."""
@@ -28,6 +28,7 @@ class ClassResult:
     objects: int
     """Objects that count: the difficult ones do not."""
     difficult_objects: int
+    """Crowds among them."""
     images: int
     """Images with an object that counts."""
     ap50_voc: float | None
@@ -51,6 +52,8 @@ class EvaluationResult:
     classes: tuple[ClassResult, ...]
     localization: LocalizationError | None
     """ILSVRC's, each class's best box being a guess; None where not every image shows one class, as ILSVRC's do."""
+    coco: CocoFigures | None = None
+    """COCO's own twelve, over all classes that have objects; None where they were not asked for."""
 
     @property
     def supported(self) -> tuple[ClassResult, ...]:
@@ -96,8 +99,15 @@ class EvaluationResult:
                 "ap50": self.mean_ap50,
                 "ap50_95": self.mean_ap50_95,
             },
+            "coco": None if self.coco is None else asdict(self.coco),
             "localization_error": None if self.localization is None else asdict(self.localization),
         }
+
+
+_OBJECT = np.dtype(
+    [("box", "f8", 4), ("class_id", "i8"), ("image", "i8"), ("difficult", "?"), ("crowd", "?"), ("area", "f8")]
+)
+_DETECTION = np.dtype([("box", "f8", 4), ("class_id", "i8"), ("image", "i8"), ("score", "f8")])
 
 
 class DetectionEvaluator:
@@ -111,8 +121,8 @@ class DetectionEvaluator:
         """
         self._class_names = tuple(class_names)
         self._images = 0
-        self._objects: list[_Rows] = []
-        self._detections: list[_Rows] = []
+        self._objects = [np.zeros(0, _OBJECT)]
+        self._detections = [np.zeros(0, _DETECTION)]
         self._localization = LocalizationErrorEvaluator()
 
     def add(self, sample: Sample, detections: Detections) -> None:
@@ -122,99 +132,70 @@ class DetectionEvaluator:
             sample: what is in it.
             detections: what was found in it, normalised to the image.
         """
-        self._objects.append(
-            _Rows(
-                boxes_xyxy_px=sample.boxes_xyxy_px.astype(np.float64),
-                class_ids=sample.class_ids,
-                images=np.full(len(sample), self._images, np.int64),
-                values=sample.difficult.astype(np.float64),
-            )
-        )
-        boxes_px = detections.boxes_xyxy_px(height=sample.height_px, width=sample.width_px)
-        self._detections.append(
-            _Rows(
-                boxes_xyxy_px=boxes_px.astype(np.float64),
-                class_ids=detections.class_ids.astype(np.int64),
-                images=np.full(len(detections), self._images, np.int64),
-                values=detections.scores.astype(np.float64),
-            )
-        )
+        objects = np.zeros(len(sample), _OBJECT)
+        objects["box"], objects["class_id"], objects["image"] = sample.boxes_xyxy_px, sample.class_ids, self._images
+        objects["difficult"], objects["crowd"] = sample.difficult, False if sample.crowd is None else sample.crowd
+        objects["area"] = areas_of(objects["box"]) if sample.areas_px is None else sample.areas_px
+        self._objects.append(objects)
+        found = np.zeros(len(detections), _DETECTION)
+        found["box"] = detections.boxes_xyxy_px(height=sample.height_px, width=sample.width_px)
+        found["class_id"], found["image"], found["score"] = detections.class_ids, self._images, detections.scores
+        self._detections.append(found)
         self._localization.add(sample, *guesses_from_detections(detections))
         self._images += 1
 
-    def result(self) -> EvaluationResult:
+    def result(self, *, with_coco: bool = False) -> EvaluationResult:
         """Compute the figures over all images added so far.
 
-        Raises:
-            MissingDependencyError: faster-coco-eval is not installed.
+        Args:
+            with_coco: compute COCO's twelve too, which takes several times as long.
         """
-        named = zip(self._class_names, self.boxes_by_class(), strict=True)
+        boxes = self.boxes_by_class()
         localization = self._localization.result()
         is_of_all = localization is not None and localization.images == self._images
         return EvaluationResult(
             images=self._images,
-            classes=tuple(_class_result(name, boxes) for name, boxes in named),
+            classes=tuple(
+                _class_result(name, item, images=self._images)
+                for name, item in zip(self._class_names, boxes, strict=True)
+            ),
             localization=localization if is_of_all else None,
+            coco=coco_figures(boxes, images=self._images) if with_coco else None,
         )
 
     def boxes_by_class(self) -> tuple[ClassBoxes, ...]:
         """Return all objects and detections, class by class in the order of class ids; images count from 0."""
-        objects, detections = _joined(self._objects), _joined(self._detections)
+        objects, detections = np.concatenate(self._objects), np.concatenate(self._detections)
         return tuple(
-            _class_boxes(objects.of_class(class_id), detections.of_class(class_id))
+            _class_boxes(objects[objects["class_id"] == class_id], detections[detections["class_id"] == class_id])
             for class_id in range(len(self._class_names))
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Rows:
-    """Boxes with their class, image and one value: a score, or 1 for difficult."""
-
-    boxes_xyxy_px: NDArray[np.float64]
-    class_ids: NDArray[np.int64]
-    images: NDArray[np.int64]
-    values: NDArray[np.float64]
-
-    def of_class(self, class_id: int) -> _Rows:
-        keep = self.class_ids == class_id
-        return _Rows(
-            boxes_xyxy_px=self.boxes_xyxy_px[keep],
-            class_ids=self.class_ids[keep],
-            images=self.images[keep],
-            values=self.values[keep],
-        )
-
-
-def _joined(parts: list[_Rows]) -> _Rows:
-    return _Rows(
-        boxes_xyxy_px=np.concatenate([np.zeros((0, 4)), *(part.boxes_xyxy_px for part in parts)]),
-        class_ids=np.concatenate([np.zeros(0, np.int64), *(part.class_ids for part in parts)]),
-        images=np.concatenate([np.zeros(0, np.int64), *(part.images for part in parts)]),
-        values=np.concatenate([np.zeros(0), *(part.values for part in parts)]),
-    )
-
-
-def _class_boxes(objects: _Rows, detections: _Rows) -> ClassBoxes:
+def _class_boxes(objects: NDArray[np.void], detections: NDArray[np.void]) -> ClassBoxes:
     return ClassBoxes(
-        object_boxes_xyxy_px=objects.boxes_xyxy_px,
-        object_images=objects.images,
-        object_difficult=objects.values > 0,
-        detection_boxes_xyxy_px=detections.boxes_xyxy_px,
-        detection_scores=detections.values,
-        detection_images=detections.images,
+        object_boxes_xyxy_px=objects["box"],
+        object_images=objects["image"],
+        object_difficult=objects["difficult"],
+        object_crowd=objects["crowd"],
+        object_areas_px=objects["area"],
+        detection_boxes_xyxy_px=detections["box"],
+        detection_scores=detections["score"],
+        detection_images=detections["image"],
     )
 
 
-def _class_result(name: str, boxes: ClassBoxes) -> ClassResult:
-    coco = coco_average_precision(boxes)
+def _class_result(name: str, boxes: ClassBoxes, *, images: int) -> ClassResult:
+    is_measurable = boxes.counted_objects > 0
+    by_overlap = average_precision(match_class(boxes, images=images)) if is_measurable else None
     return ClassResult(
         name=name,
         objects=boxes.counted_objects,
         difficult_objects=int(boxes.object_difficult.sum()),
         images=boxes.counted_images,
-        ap50_voc=voc_average_precision(boxes),
-        ap50=None if coco is None else coco.ap50,
-        ap50_95=None if coco is None else coco.ap50_95,
+        ap50_voc=area_under_curve(match_class(boxes, images=images, rule="voc")) if is_measurable else None,
+        ap50=None if by_overlap is None else float(by_overlap[0]),
+        ap50_95=None if by_overlap is None else float(by_overlap.mean()),
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.detection.boxes import Float, intersections_and_unions
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassBoxes:
@@ -15,7 +17,9 @@ class ClassBoxes:
     Args:
         object_boxes_xyxy_px: [n, 4] float64.
         object_images: [n] int64, index of the image that each object is in.
-        object_difficult: [n] bool.
+        object_difficult: [n] bool, what counts neither way; crowds among them.
+        object_crowd: [n] bool.
+        object_areas_px: [n] float64, by which COCO tells sizes.
         detection_boxes_xyxy_px: [m, 4] float64.
         detection_scores: [m] float64.
         detection_images: [m] int64.
@@ -24,6 +28,8 @@ class ClassBoxes:
     object_boxes_xyxy_px: NDArray[np.float64]
     object_images: NDArray[np.int64]
     object_difficult: NDArray[np.bool_]
+    object_crowd: NDArray[np.bool_]
+    object_areas_px: NDArray[np.float64]
     detection_boxes_xyxy_px: NDArray[np.float64]
     detection_scores: NDArray[np.float64]
     detection_images: NDArray[np.int64]
@@ -39,9 +45,27 @@ class ClassBoxes:
         return len(np.unique(self.object_images[~self.object_difficult]))
 
 
-def rows_by_image(images: NDArray[np.int64]) -> dict[int, NDArray[np.intp]]:
-    """Give the rows of each image, in order; `images` is [n], the image of each row."""
-    rows: dict[int, list[int]] = {}
-    for row, image in enumerate(images.tolist()):
-        rows.setdefault(image, []).append(row)
-    return {image: np.asarray(members, np.intp) for image, members in rows.items()}
+def areas_of(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multiply width by height: [n]."""
+    return (boxes_xyxy[:, 2] - boxes_xyxy[:, 0]) * (boxes_xyxy[:, 3] - boxes_xyxy[:, 1])
+
+
+def overlaps_with(
+    detections_xyxy: NDArray[Float], objects_xyxy: NDArray[Float], crowd: NDArray[np.bool_] | None
+) -> NDArray[Float]:
+    """Measure how far each detection is of each object.
+
+    Args:
+        detections_xyxy: [m, 4], in any unit.
+        objects_xyxy: [n, 4] in the same unit.
+        crowd: [n]; None where there are none.
+
+    Returns:
+        [m, n] intersection over union; of crowds over the detection's area, as it may be one of many within.
+    """
+    intersections, unions = intersections_and_unions(detections_xyxy, objects_xyxy)
+    if crowd is not None and crowd.any():
+        sides = detections_xyxy[:, 2:] - detections_xyxy[:, :2]
+        unions = np.where(crowd, sides.prod(axis=1, keepdims=True), unions)
+    overlaps: NDArray[Float] = np.divide(intersections, unions, out=np.zeros_like(intersections), where=unions > 0)
+    return overlaps

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.detection.boxes import iou_matrix
-from ..coco_ap import MAX_DETECTIONS
-from .class_boxes import ClassBoxes, rows_by_image
+from .class_boxes import ClassBoxes, areas_of, overlaps_with
 
-IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-"""COCO's ten, T in the shapes below."""
+MAX_DETECTIONS = 100
+"""COCO looks at this many detections of a class in an image, the best ones."""
+
+IOU_THRESHOLDS = {"coco": np.linspace(0.5, 0.95, 10), "voc": np.array([0.5])}
+"""T in the shapes below."""
 
 NOT_FOUND = -1.0
 """Stands for the score of an object that no detection matched."""
+
+Rule = Literal["coco", "voc"]
 
 _RECALLS = np.linspace(0, 1, 101)
 _ALMOST = 1 - 1e-10
@@ -28,30 +33,23 @@ class Areas:
 
     Args:
         least: the smallest area that belongs.
-        below: the first area that does not.
-        objects: [n] float64, areas of a class's objects, in the unit of the limits.
-        detections: [m] float64, likewise of its detections.
+        most: the largest.
+        unit_of_image: [images] float64, by which areas in an image are multiplied first; None: pixels as they are.
     """
 
     least: float
-    below: float
-    objects: NDArray[np.float64]
-    detections: NDArray[np.float64]
+    most: float
+    unit_of_image: NDArray[np.float64] | None = None
 
-    @property
-    def objects_outside(self) -> NDArray[np.bool_]:
-        """Which objects are of another size: [n]."""
-        return (self.objects < self.least) | (self.objects >= self.below)
-
-    @property
-    def detections_outside(self) -> NDArray[np.bool_]:
-        """Which detections are of another size: [m]."""
-        return (self.detections < self.least) | (self.detections >= self.below)
+    def are_outside(self, areas_px: NDArray[np.float64], images: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which [n] areas in these images are of another size."""
+        areas = areas_px if self.unit_of_image is None else areas_px * self.unit_of_image[images]
+        return (areas < self.least) | (areas > self.most)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassMatches:
-    """One class's detections in descending order of score, held against its objects by COCO's rule.
+    """One class's detections in descending order of score, held against its objects.
 
     Args:
         scores: [m] float64, descending.
@@ -69,48 +67,56 @@ class ClassMatches:
     objects_of_image: NDArray[np.int64]
     object_scores: NDArray[np.float64]
 
-    @property
+    @cached_property
     def objects(self) -> int:
         """Objects that count."""
         return int(self.objects_of_image.sum())
 
 
-def match_class(boxes: ClassBoxes, *, images: int, areas: Areas | None = None) -> ClassMatches:
-    """Match detections to objects, best scores first, at each of COCO's overlaps.
+def match_class(boxes: ClassBoxes, *, images: int, rule: Rule = "coco", areas: Areas | None = None) -> ClassMatches:
+    """Match detections to objects, best scores first (ties in the order given), at each overlap of the rule.
 
-    A detection takes the free object of its image that it overlaps most. Difficult objects, and those of another
-    size, are taken only where no other is left, and then the detection counts neither way.
+    By COCO's rule a detection takes the free object of its image that it overlaps most, and only the best hundred of
+    an image are looked at. By VOC's it speaks of the object that it overlaps most, and is wrong if that is taken.
+
+    What does not count is matched only where nothing that counts is, but by VOC's rule a difficult object that is
+    overlapped most; the detection then counts neither way. It forgives any number, but an object of another size one
+    alone.
 
     Args:
-        boxes: of the class; the detections of an image in descending order of score.
+        boxes: of the class.
         images: how many there are.
+        rule: whose.
         areas: the size to look at; none: all sizes.
 
-    Source: COCO's evaluation (`cocoeval.py`), with VOC's rule for difficult objects as in `coco_ap.py`.
+    Source: COCO's evaluation (`cocoeval.py`), with crowds; VOC's `VOCevaldet.m` of 2010 and later, whose
+    `xmax - xmin + 1` on inclusive corners is the same; VOC's difficult objects in COCO's rule, which has none, and
+    COCO's crowds in VOC's.
     """
     order = np.argsort(-boxes.detection_scores, kind="stable")
-    count = len(IOU_THRESHOLDS)
-    is_right = np.zeros((len(order), count), np.bool_)
-    is_wrong = np.ones((len(order), count), np.bool_)
+    other_size = np.zeros(len(boxes.object_images), np.bool_)
+    is_wrong = np.ones((len(order), len(IOU_THRESHOLDS[rule])), np.bool_)
     if areas is not None:
-        is_wrong[areas.detections_outside] = False
-    other_size = np.zeros(len(boxes.object_images), np.bool_) if areas is None else areas.objects_outside
+        other_size = areas.are_outside(boxes.object_areas_px, boxes.object_images)
+        is_wrong[areas.are_outside(areas_of(boxes.detection_boxes_xyxy_px), boxes.detection_images)] = False
+    is_right = np.zeros_like(is_wrong)
+    is_looked_at = np.ones(len(order), np.bool_)
     object_scores = np.full(len(boxes.object_images), NOT_FOUND)
-    objects_of, detections_of = rows_by_image(boxes.object_images), rows_by_image(boxes.detection_images[order])
-    beyond = np.zeros(len(order), np.bool_)
-    for image, found in detections_of.items():
-        rows = order[found]  # rows of the boxes, best first
-        beyond[found[MAX_DETECTIONS:]] = True
+    counted = ~(boxes.object_difficult | other_size)
+    objects_of = _rows_by_image(boxes.object_images)
+    for image, found in _rows_by_image(boxes.detection_images[order]).items():
+        rows = order[found]  # best first
+        if rule == "coco":
+            is_looked_at[rows[MAX_DETECTIONS:]] = False
+            rows = rows[:MAX_DETECTIONS]
         if image in objects_of:
             here = objects_of[image]
-            here = here[np.argsort((boxes.object_difficult | other_size)[here], kind="stable")]
-            match = _match_image(boxes, rows[:MAX_DETECTIONS], here, other_size[here])
-            is_right[rows[:MAX_DETECTIONS]] = match.is_right
-            is_wrong[rows[:MAX_DETECTIONS]] &= ~match.is_taken
+            match = _match_image(boxes, rows, here, counted=counted[here], rule=rule)
+            is_right[rows] = match.is_right
+            is_wrong[rows] &= ~match.is_taken
             taken = match.detection_of_object >= 0
             object_scores[here[taken]] = boxes.detection_scores[rows[match.detection_of_object[taken]]]
-    counted = ~(boxes.object_difficult | other_size)
-    kept = order[~beyond]
+    kept = order[is_looked_at[order]]
     return ClassMatches(
         scores=boxes.detection_scores[kept],
         images=boxes.detection_images[kept],
@@ -121,26 +127,47 @@ def match_class(boxes: ClassBoxes, *, images: int, areas: Areas | None = None) -
     )
 
 
-def average_precision(matches: ClassMatches, weights: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Compute COCO's 101-point average precision with each image counted so many times.
+def average_precision(matches: ClassMatches, weights: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """Compute COCO's 101-point average precision.
 
     Args:
         matches: of one class.
-        weights: [images] how many times each image counts.
+        weights: [images] how many times each image counts; None: once.
 
     Returns:
         [T] float64, one per overlap; NaN where no object counts.
     """
-    objects = int(weights @ matches.objects_of_image)
+    objects = matches.objects if weights is None else int(weights @ matches.objects_of_image)
     if not objects:
-        return np.full(len(IOU_THRESHOLDS), np.nan)
-    counts = weights[matches.images]
+        return np.full(matches.is_right.shape[1], np.nan)
+    counts = np.ones(len(matches.images), np.int64) if weights is None else weights[matches.images]
     return np.array(
         [
-            _interpolated(counts, matches.is_right[:, at], matches.is_wrong[:, at], objects)
-            for at in range(len(IOU_THRESHOLDS))
+            _interpolated(counts, is_right, is_wrong, objects)
+            for is_right, is_wrong in zip(matches.is_right.T, matches.is_wrong.T, strict=True)
         ]
     )
+
+
+def average_recall(matches: ClassMatches, detections: int = MAX_DETECTIONS) -> float:
+    """Compute COCO's recall with so many detections an image, the mean over overlaps; NaN where no object counts."""
+    if not matches.objects:
+        return float("nan")
+    by_image = np.argsort(matches.images, kind="stable")  # best first within each
+    first = np.searchsorted(matches.images[by_image], matches.images[by_image])
+    is_among_best = np.arange(len(by_image)) - first < detections
+    return float(matches.is_right[by_image][is_among_best].sum(axis=0).mean() / matches.objects)
+
+
+def area_under_curve(matches: ClassMatches) -> float:
+    """Compute VOC's average precision, over all points of the curve at IoU 0.5; NaN where no object counts."""
+    if not matches.objects:
+        return float("nan")
+    right, wrong = np.cumsum(matches.is_right[:, 0]), np.cumsum(matches.is_wrong[:, 0])
+    recall = np.concatenate([[0.0], right / matches.objects, [1.0]])
+    precision = np.concatenate([[0.0], right / np.maximum(right + wrong, 1), [0.0]])
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(recall) * envelope[1:]))
 
 
 def _interpolated(
@@ -159,6 +186,13 @@ def _interpolated(
     return float(envelope[places[places < len(rows)]].sum() / len(_RECALLS))
 
 
+def _rows_by_image(images: NDArray[np.int64]) -> dict[int, NDArray[np.intp]]:
+    """Give the rows of each image, in order; `images` is [n], the image of each row."""
+    order = np.argsort(images, kind="stable")
+    values, starts = np.unique(images[order], return_index=True)
+    return dict(zip(values.tolist(), np.split(order, starts[1:]), strict=False))  # of no row, one empty part
+
+
 @dataclass(frozen=True, kw_only=True)
 class _ImageMatch:
     """One image's [d] detections against its [g] objects."""
@@ -172,26 +206,29 @@ class _ImageMatch:
 
 
 def _match_image(
-    boxes: ClassBoxes, rows: NDArray[np.intp], objects: NDArray[np.intp], other_size: NDArray[np.bool_]
+    boxes: ClassBoxes, rows: NDArray[np.intp], objects: NDArray[np.intp], *, counted: NDArray[np.bool_], rule: Rule
 ) -> _ImageMatch:
-    """Match best first; `objects` has those that count first."""
-    overlaps = iou_matrix(boxes.detection_boxes_xyxy_px[rows], boxes.object_boxes_xyxy_px[objects])  # [d, g]
-    difficult = boxes.object_difficult[objects]
-    counted = ~(difficult | other_size)
-    limits = np.minimum(IOU_THRESHOLDS, _ALMOST)
+    """Match best first; `counted` is [g]."""
+    crowd, difficult = boxes.object_crowd[objects], boxes.object_difficult[objects]
+    overlaps = overlaps_with(boxes.detection_boxes_xyxy_px[rows], boxes.object_boxes_xyxy_px[objects], crowd)  # [d, g]
+    limits = np.minimum(IOU_THRESHOLDS[rule], _ALMOST)
+    candidates = overlaps >= limits[0]
+    if rule == "voc" and not crowd.all():
+        nearest = np.where(crowd, -1.0, overlaps).argmax(axis=1)
+        candidates &= crowd | (np.arange(len(objects)) == nearest[:, None])
     is_right = np.zeros((len(rows), len(limits)), np.bool_)
     is_taken = np.zeros_like(is_right)
     free = np.ones((len(limits), len(objects)), np.bool_)  # [T, g]
     detection_of_object = np.full(len(objects), -1, np.int64)
-    for place in np.flatnonzero(overlaps.max(axis=1) >= limits[0]):
-        reach = free & (overlaps[place] >= limits[:, None])  # [T, g]
+    for place in np.flatnonzero(candidates.any(axis=1)):
+        reach = free & candidates[place] & (overlaps[place] >= limits[:, None])  # [T, g]
         reach &= counted | ~(reach & counted).any(axis=1, keepdims=True)
         hits = np.flatnonzero(reach.any(axis=1))
         # Of equal overlaps COCO takes the last.
         best = len(objects) - 1 - np.where(reach, overlaps[place], -1.0)[:, ::-1].argmax(axis=1)  # [T]
         is_taken[place, hits] = True
         is_right[place, hits] = counted[best[hits]]
-        free[hits, best[hits]] = difficult[best[hits]]  # a difficult object forgives any number
+        free[hits, best[hits]] = difficult[best[hits]]
         if reach[0].any() and detection_of_object[best[0]] < 0:
             detection_of_object[best[0]] = place
     return _ImageMatch(is_right=is_right, is_taken=is_taken, detection_of_object=detection_of_object)

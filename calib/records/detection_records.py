@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from ..accuracy.average_precision import MIN_OBJECTS
 from ..accuracy.class_boxes import ClassBoxes
 from ..accuracy.class_matches import Areas, ClassMatches, average_precision, match_class
+from ..accuracy.coco_figures import SIZES
 from .records import Answers, Group, Targets
-
-SIZES = (("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, np.inf))
-"""COCO's sizes: name, least area, first area beyond, in pixels of images of about 640 x 480."""
 
 _COCO_IMAGE_PX = 640.0 * 480.0
 
@@ -115,30 +113,15 @@ class DetectionRecords:
     @cached_property
     def _by_size(self) -> dict[str, list[ClassMatches]]:
         """Matches of each size over the classes that have enough objects of it."""
-        scale = _COCO_IMAGE_PX / self.image_areas_px if self.sizes_are_relative else np.ones(len(self.image_areas_px))
+        scale = _COCO_IMAGE_PX / self.image_areas_px if self.sizes_are_relative else None
         found: dict[str, list[ClassMatches]] = {}
-        for name, least, below in SIZES:
-            matches = [
-                match_class(
-                    item,
-                    images=len(self.image_ids),
-                    areas=Areas(
-                        least=least,
-                        below=below,
-                        objects=_areas(item.object_boxes_xyxy_px) * scale[item.object_images],
-                        detections=_areas(item.detection_boxes_xyxy_px) * scale[item.detection_images],
-                    ),
-                )
-                for item in (self.boxes[at] for at in self.supported)
-            ]
+        for name, (least, most) in SIZES.items():
+            areas = Areas(least=least, most=most, unit_of_image=scale)
+            matches = [match_class(self.boxes[at], images=len(self.image_ids), areas=areas) for at in self.supported]
             supported = [item for item in matches if item.objects >= MIN_OBJECTS]
             if supported:
                 found[name] = supported
         return found
-
-
-def _areas(boxes_xyxy_px: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (boxes_xyxy_px[:, 2] - boxes_xyxy_px[:, 0]) * (boxes_xyxy_px[:, 3] - boxes_xyxy_px[:, 1])
 
 
 def _mean_points(matches: Sequence[ClassMatches], weights: NDArray[np.int64]) -> float:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
 from ...data.sample import Sample
-from ...runtime.detection.boxes import iou_matrix
 from ...runtime.detection.detections import Detections
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import Session, classify, detect
 from ..accuracy.average_precision import DetectionEvaluator, EvaluationResult
+from ..accuracy.class_boxes import overlaps_with
 from ..accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of
 from .detection_records import DetectionRecords
 from .operating_point import best_f1
@@ -83,7 +83,6 @@ def review(
 
     Raises:
         InputError: the classes differ, no image can be used, or the data set is strict and something is wrong.
-        MissingDependencyError: faster-coco-eval is not installed.
     """
     check_same_classes(session.card, dataset)
     look = _review_classifier if session.card.task == "classifier" else _review_detector
@@ -95,7 +94,7 @@ def confused(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pair an image's objects with its detections, of the same class first, then by overlap.
 
-    What overlaps a difficult object and is paired with no other counts neither way.
+    What overlaps a difficult object, or lies in a crowd, and is paired with no other counts neither way.
 
     Args:
         sample: the image's objects.
@@ -108,7 +107,7 @@ def confused(
     """
     found = found.where(found.scores >= score)
     boxes_px = found.boxes_xyxy_px(height=sample.height_px, width=sample.width_px)
-    overlaps = iou_matrix(boxes_px, sample.boxes_xyxy_px)  # [detections, objects]
+    overlaps = overlaps_with(boxes_px, sample.boxes_xyxy_px, sample.crowd)  # [detections, objects]
     counted = ~sample.difficult
     same = found.class_ids[:, None] == sample.class_ids[None]
     pairs = np.argwhere((overlaps >= MATCH_IOU) & counted)

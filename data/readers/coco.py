@@ -3,8 +3,7 @@
 Convention: `bbox` is (x, y, width, height) in pixels, 0-based and in continuous edges: x is the left edge itself, and
 x + width the right one. Category ids may have gaps; classes are numbered anew in the order of the ids. A crowd
 (`iscrowd`) is a region of many objects and no object: it is neither learned nor held against a detector. Nor is what
-other tools mark by `ignore`, or `convert-data` by `difficult`; but that is one object, hence no crowd. Masks, key
-points and captions are not read.
+other tools mark by `ignore` alone; but that is one object, hence no crowd. Masks, key points and captions are not read.
 
 Images are listed by their ids, as COCO's own evaluation takes them: of equal scores the first counts first.
 
@@ -185,8 +184,8 @@ def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, 
         image_id,
         name=f"category {category}" if name is None else name,
         box_xyxy_px=(x, y, x + width, y + height),
-        difficult=is_crowd or bool(entry.get("ignore")) or bool(entry.get("difficult")),
-        crowd=is_crowd and not entry.get("difficult"),
+        difficult=is_crowd or bool(entry.get("ignore")),
+        crowd=is_crowd,
         area_px=None if area is None else area[0],
     )
 

@@ -67,7 +67,7 @@ class CocoWriter:
         """Each JSON says everything."""
 
     def cannot_hold(self, report: DataReport) -> list[str]:  # noqa: ARG002 - the protocol's
-        """Nothing is lost: difficult objects are marked as crowds, which others leave out too, and as difficult."""
+        """Nothing is lost: difficult objects are marked as crowds, COCO's only word for what is left out."""
         return []
 
 
@@ -180,9 +180,7 @@ def _coco_objects(sample: Sample) -> Iterator[dict[str, object]]:
     for at, ((xmin, ymin, xmax, ymax), class_id, difficult) in enumerate(_objects(sample)):
         box = [xmin, ymin, xmax - xmin, ymax - ymin]
         area = box[2] * box[3] if sample.areas_px is None else float(sample.areas_px[at])
-        is_crowd = sample.crowd is not None and bool(sample.crowd[at])
-        only_difficult = {"difficult": 1} if difficult and not is_crowd else {}
-        yield {"category_id": class_id + 1, "bbox": box, "area": area, "iscrowd": int(difficult), **only_difficult}
+        yield {"category_id": class_id + 1, "bbox": box, "area": area, "iscrowd": int(difficult)}
 
 
 def _yolo_lines(sample: Sample) -> Iterator[str]:

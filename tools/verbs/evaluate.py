@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...calib.accuracy.average_precision import ClassResult, EvaluationResult
+    from ...calib.accuracy.coco_figures import CocoFigures
+    from ...calib.accuracy.evaluate import OnDetections
     from ...calib.accuracy.top_k import AccuracyResult
     from ...data.dataset import Dataset
     from ...runtime.session import Session
@@ -37,6 +41,10 @@ def evaluate(
     backend: BackendFlag = "auto",
     trust: TrustFlag = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    save_detections: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what was found as COCO's results (.json), of data in COCO's layout."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
     ] = False,
@@ -44,9 +52,10 @@ def evaluate(
     """Measure average precision per class on labelled images; of a classifier, top-1 and top-5 accuracy.
 
     AP50 (VOC) follows PASCAL VOC: area under the whole curve at IoU 0.5. AP50 and AP50:95 follow COCO: 101 points.
-    Difficult objects are ignored. Classes with too few objects are shown, but not averaged in. Where every image shows
-    one class, as ILSVRC's do, its localization error is measured too: class and box (IoU 0.5) of the best guess and of
-    the best five, each class's best box being a guess.
+    Difficult objects and crowds are ignored. Classes with too few objects are shown, but not averaged in. Of data in
+    COCO's layout, the twelve figures of COCO's own evaluation are shown too, over all classes that have objects. Where
+    every image shows one class, as ILSVRC's do, its localization error is measured too: class and box (IoU 0.5) of the
+    best guess and of the best five, each class's best box being a guess.
 
     Examples:
       singleshot evaluate runs/animals/best.ckpt --data VOC --split val
@@ -65,7 +74,10 @@ def evaluate(
         of_seed = "" if used_seed is None else f" (seed {used_seed})"
         found = f"{dataset.layout} layout: {dataset.name}, split {split}{of_seed}"
         talk.print(found, highlight=False, markup=False, soft_wrap=True)
-        result = _evaluate_with_progress(session, dataset, split, seed=used_seed or 0, talk=talk)
+        with _detections_writer(save_detections, session, dataset, split) as on_detections:
+            result = _evaluate_with_progress(
+                session, dataset, split, seed=used_seed or 0, talk=talk, on_detections=on_detections
+            )
         for line in dataset.report.lines():
             talk.print(line, highlight=False, markup=False, soft_wrap=True)
         if as_json:
@@ -107,8 +119,23 @@ def _seed_of(dataset: Dataset, split: str, seed: int | None) -> int | None:
     return None
 
 
+@contextmanager
+def _detections_writer(
+    path: Path | None, session: Session, dataset: Dataset, split: str
+) -> Iterator[OnDetections | None]:
+    if path is None:
+        yield None
+        return
+    from ...data.writers.coco_results import coco_results
+
+    if session.card.task == "classifier":
+        raise InputError("--save-detections: expected a detector, got a classifier. Leave it out.")
+    with coco_results(path, dataset.coco_ids(split), dataset.class_names) as write:
+        yield write
+
+
 def _evaluate_with_progress(
-    session: Session, dataset: Dataset, split: str, *, seed: int, talk: Console
+    session: Session, dataset: Dataset, split: str, *, seed: int, talk: Console, on_detections: OnDetections | None
 ) -> EvaluationResult | AccuracyResult:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -118,13 +145,14 @@ def _evaluate_with_progress(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=talk, transient=True) as progress:
         task = progress.add_task(f"images, {session.backend}", total=None)
-        measure = evaluate_accuracy if session.card.task == "classifier" else evaluate_detector
-        return measure(
-            session,
-            dataset,
-            split,
-            seed=seed,
-            on_progress=lambda _, done, total: progress.update(task, completed=done, total=total),
+
+        def on_progress(_: str, done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        if session.card.task == "classifier":
+            return evaluate_accuracy(session, dataset, split, seed=seed, on_progress=on_progress)
+        return evaluate_detector(
+            session, dataset, split, seed=seed, on_progress=on_progress, on_detections=on_detections
         )
 
 
@@ -159,6 +187,9 @@ def _print_table(result: EvaluationResult, *, title: str) -> None:
     if len(result.supported) < len(result.classes):
         note = f"(…) fewer than {MIN_OBJECTS} objects, - none: not averaged in."
         out.print(note, highlight=False, markup=False)
+    if result.coco is not None:
+        for line in _coco_lines(result.coco):
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
     if result.localization is not None:
         errors = f"top-1 {result.localization.top1:.3f}, top-5 {result.localization.top5:.3f}"
         out.print(f"ILSVRC localization error: {errors}.", highlight=False, markup=False)
@@ -170,7 +201,7 @@ def _table(result: EvaluationResult, *, title: str) -> Table:
 
     table = Table(title=escape(title), title_justify="left")
     table.add_column("class")
-    for heading in ("AP50 (VOC)", "AP50", "AP50:95", "objects", "difficult, ignored"):
+    for heading in ("AP50 (VOC)", "AP50", "AP50:95", "objects", "ignored"):
         table.add_column(heading, justify="right")
     for item in result.classes:
         figures = (_figure(value, item) for value in (item.ap50_voc, item.ap50, item.ap50_95))
@@ -179,6 +210,32 @@ def _table(result: EvaluationResult, *, title: str) -> Table:
     means = (result.mean_ap50_voc, result.mean_ap50, result.mean_ap50_95)
     table.add_row("mean", *("-" if value is None else f"{value:.3f}" for value in means), "", "")
     return table
+
+
+def _coco_lines(figures: CocoFigures) -> Iterator[str]:
+    """Name the twelve as COCO does."""
+    named = {
+        "precision": {
+            "AP50:95": figures.ap,
+            "AP50": figures.ap50,
+            "AP75": figures.ap75,
+            "small": figures.ap_small,
+            "medium": figures.ap_medium,
+            "large": figures.ap_large,
+        },
+        "recall": {
+            "AR@1": figures.ar_1,
+            "AR@10": figures.ar_10,
+            "AR@100": figures.ar_100,
+            "small": figures.ar_small,
+            "medium": figures.ar_medium,
+            "large": figures.ar_large,
+        },
+    }
+    yield f"COCO's own figures, over all {figures.classes} classes that have objects:"
+    for kind, values in named.items():
+        shown = (f"{name} {'-' if value is None else f'{value:.3f}'}" for name, value in values.items())
+        yield f"  {kind}: {', '.join(shown)}"
 
 
 def _figure(value: float | None, item: ClassResult) -> str:

@@ -9,12 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...calib.records.bootstrap import Interval
-
-# Quantiles 0.975 of Student's t for 1, 2, ... degrees of freedom; from then on that of 30 errs on the safe side.
-_T_975 = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
+from ...runtime.require import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +34,15 @@ def seed_mean(values: Sequence[float]) -> SeedMean:
 
     Raises:
         ValueError: there is no value.
+        MissingDependencyError: scipy is not installed.
     """
     if not values:
         raise ValueError("values: expected one per seed, got none")
     count, mean = len(values), float(np.mean(values))
     if count == 1:
         return SeedMean(mean=mean, interval=None, count=1)
-    quantile = _T_975[min(count - 1, len(_T_975)) - 1]
-    half = quantile * float(np.std(values, ddof=1)) / math.sqrt(count)
+    require("scipy", extra="train", why="the interval of a mean")
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return SeedMean(mean=mean, interval=Interval(low=mean - half, high=mean + half), count=count)

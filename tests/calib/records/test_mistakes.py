@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import cast
@@ -28,6 +29,7 @@ Box = tuple[float, float, float, float]
 LEFT: Box = (0, 0, 40, 100)
 RIGHT: Box = (60, 0, 100, 100)
 NEARLY_LEFT: Box = (0, 0, 40, 70)  # overlaps LEFT by 0.7
+IN_LEFT: Box = (10, 10, 30, 30)
 FAR: Box = (40, 0, 60, 20)
 
 
@@ -82,6 +84,15 @@ def found(*rows: tuple[Box, int, float]) -> Detections:
         pytest.param(sample_of((LEFT, CAT, False)), found((LEFT, CAT, 0.4)), [(CAT, NOTHING)], id="below the score"),
         pytest.param(sample_of((LEFT, CAT, True)), found(), [], id="a difficult object need not be found"),
         pytest.param(sample_of((LEFT, CAT, True)), found((LEFT, DOG, 0.9)), [], id="nor is it held against"),
+        pytest.param(
+            sample_of((LEFT, CAT, True)), found((IN_LEFT, CAT, 0.9)), [(NOTHING, CAT)], id="but what lies within it is"
+        ),
+        pytest.param(
+            replace(sample_of((LEFT, CAT, True)), crowd=np.array([True])),
+            found((IN_LEFT, CAT, 0.9), (IN_LEFT, CAT, 0.8)),
+            [],
+            id="not so within a crowd, as often as may be",
+        ),
         pytest.param(
             sample_of((LEFT, CAT, False)),
             found(((50, 0, 100, 100), CAT, 0.9)),

@@ -79,7 +79,6 @@ def test_categories_with_gaps_are_numbered_by_their_ids(tmp_path: Path) -> None:
         pytest.param({"iscrowd": 1}, True, True, id="a crowd"),
         pytest.param({"iscrowd": 1, "ignore": 1}, True, True, id="a crowd that others ignore too"),
         pytest.param({"iscrowd": 0, "ignore": 1}, True, False, id="one object to be ignored"),
-        pytest.param({"iscrowd": 1, "difficult": 1}, True, False, id="VOC's difficult object, as it is converted"),
     ],
 )
 def test_crowds_are_told_from_difficult_objects(

@@ -25,13 +25,12 @@ ROUNDING_PX = 1e-4
 
 
 def labels(dataset: Dataset, split: str) -> dict[str, tuple[Any, ...]]:
-    """Image's name without suffix -> boxes, class names, difficult flags, whether there are crowds, size, bytes."""
+    """Image's name without suffix -> boxes, class names, difficult flags, size, bytes."""
     return {
         sample.image_id.removesuffix(sample.image_path.suffix): (
             sample.boxes_xyxy_px,
             [dataset.class_names[class_id] for class_id in sample.class_ids],
             sample.difficult.tolist(),
-            sample.crowd is None,
             (sample.height_px, sample.width_px),
             sample.image_path.read_bytes(),
         )

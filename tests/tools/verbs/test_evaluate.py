@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 
 from singleshot.calib.accuracy.average_precision import MIN_OBJECTS
+from singleshot.data.dataset import open_dataset
+from singleshot.runtime.session import open_session
+from singleshot.tests.fixtures.coco_oracle import figures_of
 from singleshot.tests.fixtures.command_line import run_verb
-from singleshot.tests.places import GRAPHS
+from singleshot.tests.places import GRAPHS, ROOT, VOC_ROOT
 
 GRAPH = GRAPHS / "quarters.onnx"
+SHIPPED = ROOT / "runtime" / "shipped" / "ssd_lite0_animals.onnx"
+CLASSIFIER = GRAPHS / "quarters_classifier.onnx"
 
 
 @pytest.fixture
@@ -68,6 +73,97 @@ def test_the_localization_error_is_printed_of_one_class_an_image_alone(root: Pat
     assert result.exit_code == 0, result.stderr
     assert "10 images. Means over dog." in result.stdout
     assert "localization error" not in result.stdout
+
+
+@pytest.fixture
+def coco_root(tmp_path: Path) -> Path:
+    """Write photos of animals as COCO has them: ids with gaps and out of order, a crowd, a class that is not listed."""
+    root = tmp_path / "coco"
+    (root / "images").mkdir(parents=True)
+    (root / "annotations").mkdir()
+    names = ["sheep", "chair", *open_session(SHIPPED).card.class_names]
+    categories = {name: 90 - 3 * at for at, name in enumerate(dict.fromkeys(names))}
+    images, annotations = [], []
+    samples = open_dataset(VOC_ROOT, class_names=list(categories)).samples("trainval")
+    for image_id, sample in zip([70, 9, 100, 12, 3], samples, strict=True):
+        (root / "images" / f"{image_id}.jpg").write_bytes(sample.image_path.read_bytes())
+        images.append(
+            {"id": image_id, "file_name": f"{image_id}.jpg", "width": sample.width_px, "height": sample.height_px}
+        )
+        for box, class_id in zip(sample.boxes_xyxy_px.tolist(), sample.class_ids.tolist(), strict=True):
+            xywh = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
+            annotations.append(
+                {"image_id": image_id, "category_id": list(categories.values())[class_id], "bbox": xywh}
+                | {"area": 0.7 * xywh[2] * xywh[3], "iscrowd": int(len(annotations) % 4 == 1)}
+            )
+    content = {
+        "images": images,
+        "annotations": [{"id": at, **item} for at, item in enumerate(annotations, 1)],
+        "categories": [{"id": category_id, "name": name} for name, category_id in categories.items()],
+    }
+    (root / "annotations" / "instances_val.json").write_text(json.dumps(content))
+    return root
+
+
+def test_a_real_detectors_figures_are_cocos_own(coco_root: Path, tmp_path: Path) -> None:
+    written = tmp_path / "found.json"
+    result = run_verb("evaluate", SHIPPED, "--data", coco_root, "--json", "--save-detections", written)
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)["result"]["coco"]
+    truth = json.loads((coco_root / "annotations" / "instances_val.json").read_text())
+    known = open_session(SHIPPED).card.class_names
+    truth["categories"] = [item for item in truth["categories"] if item["name"] in known]
+    expected, _ = figures_of(truth, json.loads(written.read_text()))
+    assert found.pop("classes") >= 2
+    assert [-1 if value is None else value for value in found.values()] == pytest.approx(expected.tolist(), abs=1e-6)
+    assert found["ap50"] > 0.3, "something is found"
+    assert sum(item["iscrowd"] for item in truth["annotations"]) >= 2
+
+    shown = run_verb("evaluate", SHIPPED, "--data", coco_root)
+    assert (
+        f"classes that have objects:\n  precision: AP50:95 {found['ap']:.3f}, AP50 {found['ap50']:.3f}" in shown.stdout
+    )
+    assert f"recall: AR@1 {found['ar_1']:.3f}, AR@10 {found['ar_10']:.3f}" in shown.stdout
+    assert "of them difficult (" in shown.stderr
+
+
+def test_detections_that_no_annotation_could_speak_of_are_not_written(coco_root: Path, tmp_path: Path) -> None:
+    path = coco_root / "annotations" / "instances_val.json"
+    content = json.loads(path.read_text())
+    (dog,) = (item["id"] for item in content["categories"] if item["name"] == "dog")
+    content["categories"] = [item for item in content["categories"] if item["id"] == dog]
+    path.write_text(json.dumps(content))
+    assert (
+        run_verb("evaluate", SHIPPED, "--data", coco_root, "--save-detections", tmp_path / "found.json").exit_code == 0
+    )
+    written = json.loads((tmp_path / "found.json").read_text())
+    assert {item["category_id"] for item in written} == {dog}
+
+
+def test_detections_are_written_whole_or_not_at_all(coco_root: Path, tmp_path: Path) -> None:
+    written = tmp_path / "found" / "found.json"
+    (coco_root / "images" / "12.jpg").write_bytes(b"no image")
+    assert run_verb("evaluate", SHIPPED, "--data", coco_root, "--strict", "--save-detections", written).exit_code == 2
+    assert list(written.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("artefact", "data", "message"),
+    [
+        pytest.param(GRAPH, "voc", "VOC2012: expected data in COCO's layout, whose ids", id="another layout"),
+        pytest.param(
+            CLASSIFIER, "coco", "--save-detections: expected a detector, got a classifier.", id="a classifier"
+        ),
+    ],
+)
+def test_detections_that_cannot_be_written(
+    root: Path, coco_root: Path, artefact: Path, data: str, message: str
+) -> None:
+    folder = coco_root if data == "coco" else root / "VOCdevkit"
+    result = run_verb("evaluate", artefact, "--data", folder, "--save-detections", root / "found.json")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (root / "found.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def test_three_seeds_by_hand() -> None:
     assert found.mean == pytest.approx(0.63)
     assert found.count == 3
     assert found.interval is not None
-    half = 4.303 * 0.03 / 3**0.5
+    half = 4.302653 * 0.03 / 3**0.5  # Student's table
     assert [found.interval.low, found.interval.high] == pytest.approx([0.63 - half, 0.63 + half])
 
 
