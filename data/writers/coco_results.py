@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from ...runtime.detection.detections import Detections
-from ...runtime.files import whole_file
+from ...runtime.files import StrPath, whole_file
 from ..readers.coco import CocoIds
 from ..sample import Sample
 
 
 @contextmanager
 def coco_results(
-    path: Path, ids: CocoIds, class_names: Sequence[str]
+    path: StrPath, ids: CocoIds, class_names: Sequence[str]
 ) -> Iterator[Callable[[Sample, Detections], None]]:
     """Give a function that writes what was found in an image; the file is there when the block ends without an error.
 
