@@ -10,7 +10,19 @@ import pytest
 
 from singleshot.tools.cli import VERBS
 
-HEAVY = ("torch", "torchvision", "lightning", "onnx", "onnxscript", "onnxruntime", "cv2", "av", "tensorrt", "numpy")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "cv2",
+    "av",
+    "tensorrt",
+    "numpy",
+    "jinja2",
+)
 EXAMPLES = {
     "check-data": "singleshot check-data",
     "convert-data": "singleshot convert-data",

@@ -48,7 +48,8 @@ def info_file(wheel: zipfile.ZipFile, name: str) -> str:
 
 def test_contents_are_exact(wheel: zipfile.ZipFile) -> None:
     modules = {path.relative_to(ROOT).as_posix() for part in PARTS for path in (ROOT / part).rglob("*.py")}
-    shipped = {path.relative_to(ROOT).as_posix() for path in (ROOT / "runtime/shipped").iterdir()}
+    folders = (ROOT / "runtime/shipped", ROOT / "tools/pages/templates")
+    shipped = {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.iterdir()}
     expected = {f"singleshot/{name}" for name in ROOT_FILES | modules | shipped}
     actual = [name for name in wheel.namelist() if ".dist-info/" not in name]
     assert sorted(actual) == sorted(expected)
@@ -68,6 +69,7 @@ def test_the_base_alone_brings_no_training(wheel: zipfile.ZipFile) -> None:
     base = {line.split(">")[0] for line in required if "extra ==" not in line}
     assert base == {
         "av",
+        "jinja2",
         "numpy",
         "onnxruntime",
         "opencv-python",

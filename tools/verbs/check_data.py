@@ -83,6 +83,12 @@ def check_data(
     with exit_codes():
         from ...data.dataset import open_dataset
 
+        if html is not None:
+            from ..pages.figure import check_figures
+            from ..pages.page import check_page_name
+
+            check_page_name(html)
+            check_figures("--html")
         augmentation = _augmentation(config, is_shown=show_augmented is not None)
         dataset = open_dataset(data, class_names=None if classes is None else classes.split(","), strict=strict)
         check = _check_with_progress(dataset, split or [], seed, talk)

@@ -33,6 +33,10 @@ def inspect(
         from ...runtime.require import require
 
         require("onnx", extra="export", why="looking into artefacts")
+        if html is not None:
+            from ..pages.page import check_page_name
+
+            check_page_name(html)
         from ...export.inspection.inspect_artefact import inspect_artefact
 
         inspection = inspect_artefact(file)
@@ -41,9 +45,9 @@ def inspect(
         else:
             _print(inspection)
         if html is not None:
-            from ..pages.inspection_page import save_page
+            from ..pages.inspection_page import save_inspection_page
 
-            save_page(inspection, html)
+            save_inspection_page(inspection, html)
 
 
 def _print(inspection: Inspection) -> None:

@@ -187,9 +187,11 @@ def _made_within(asked: _Asked, data: Path, on_progress: Progress) -> tuple[Quan
     """Quantize by the gate's leave; its page is written in either case."""
     from ...export.quantize.gated import gate_fp16, gate_int8
     from ...export.quantize.quantize import check_out
+    from ..pages.figure import check_figures
     from ..pages.gate_page import save_gate_page
 
     check_out(asked.out)
+    check_figures("the page about a gate")
     made: Quantized | None = None
     if asked.images is None:
         result, made = gate_fp16(asked.graph, asked.out, data=data, gate_settings=asked.gate, on_progress=on_progress)

@@ -72,7 +72,7 @@ def tune(
     Each trial is a training of a few epochs, ended early where its validation lies below the median of the others.
     The study is a file: the same command goes on after an interruption, and may run in several terminals at once.
     With --storage on a server it may run on several machines, each with the same data. Writes best.toml for
-    `singleshot train --config`, trials.csv and plots. The figures are of the split that was tuned on: measure the
+    `singleshot train --config`, trials.csv and report.html. The figures are of the split that was tuned on: measure the
     final training on images that it has not seen.
 
     Examples:
@@ -91,8 +91,10 @@ def tune(
         require("torch", extra="train", why="tuning")
         require("optuna", extra="scale", why="tuning")
         from ...train.tuning.study import make_study, open_finished, run_trials, share_processors
-        from ..pages.tuning_report import save_tuning_report
+        from ..pages.figure import check_figures
+        from ..pages.tuning_page import save_tuning_report
 
+        check_figures("the page about a study")
         base = _base(config, epochs)
         dimensions = tuple(vary.split(",")) if vary else ()
         study = make_study(network, out, base, trials=trials, dimensions=dimensions, storage=storage)

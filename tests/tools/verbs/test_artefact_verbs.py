@@ -12,6 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from singleshot.tests.fixtures.command_line import run_verb
+from singleshot.tests.fixtures.parsed_page import ParsedPage
 
 
 @pytest.fixture
@@ -65,7 +66,9 @@ def test_inspect_prints_and_writes_a_page(graphs: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     for words in ("uint8 [N, 32, 32, 3]", "4: cat, cow, dog, horse", "GFLOPs", "sha256"):
         assert words in result.stdout
-    assert "<h1>quarters.onnx</h1>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert ParsedPage((tmp_path / "page.html").read_text(encoding="utf-8")).title == "quarters.onnx"
+    refused = run_verb("inspect", graphs / "quarters.onnx", "--html", tmp_path / "page.txt")
+    assert (refused.exit_code, refused.stdout) == (2, "")
 
 
 def test_inspect_takes_a_graph_without_a_card(graphs: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
+import sys
 from pathlib import Path
 
 import cv2
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from singleshot.tests.fixtures.command_line import run_verb
+from singleshot.tests.fixtures.parsed_page import ParsedPage
 from singleshot.tests.places import VOC_ROOT
 from singleshot.tools.pages.data_tables import interval_names
 
@@ -40,16 +40,13 @@ def test_json_is_all_there_is_on_stdout() -> None:
 
 
 def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
-    page = tmp_path / "new" / "page.html"
-    result = run_verb("check-data", VOC_ROOT, "--html", page)
+    path = tmp_path / "new" / "page.html"
+    result = run_verb("check-data", VOC_ROOT, "--html", path)
     assert result.exit_code == 0, result.stderr
-    text = page.read_text(encoding="utf-8")
-    sources = re.findall(r'(?:src|href)="([^"]{0,23})', text)
-    assert len(sources) >= 10
-    assert set(sources) == {"data:image/jpeg;base64,"}
-    assert text.count("<svg") == 4 * 3, "four plots for each of three splits"
-    assert "<link" not in text
-    assert "<script" not in text
+    page = ParsedPage(path.read_text(encoding="utf-8"))
+    assert len(page.pictures) >= 10
+    assert len(page.figures) == 4 * 3, "four plots for each of three splits"
+    assert "Suspicious: 1 boxes over 98% or more of their image: 2010_002531" in page.text
 
 
 def test_fitted_default_boxes_match_no_fewer_objects(tmp_path: Path) -> None:
@@ -62,10 +59,10 @@ def test_fitted_default_boxes_match_no_fewer_objects(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     shown = run_verb("check-data", *arguments, "--html", page)
     scales = ", ".join(f"{scale:g}" for scale in fitted["scales"])
-    for text in (shown.stdout, page.read_text(encoding="utf-8")):
+    for text in (shown.stdout, ParsedPage(page.read_text(encoding="utf-8")).text):
         assert f"default boxes fitted to train: scales {scales}" in text
-        assert "train: matched at IoU 0.5, with the network's own boxes and with the fitted ones" in html.unescape(text)
-        assert "  all: " in text
+        assert "train: matched at IoU 0.5, with the network's own boxes and with the fitted ones" in text
+        assert " all: " in text
 
 
 def test_the_sheet_shows_images_as_trained_on(tmp_path: Path) -> None:
@@ -86,14 +83,28 @@ def test_the_sheet_shows_images_as_trained_on(tmp_path: Path) -> None:
 
 
 def test_names_are_written_as_text_into_the_page(tmp_path: Path) -> None:
-    first = tmp_path / "first"
+    first = tmp_path / "<i>first & foremost's"
     assert run_verb("convert-data", VOC_ROOT, "--to", "csv", "-o", first).exit_code == 0
     for path in first.glob("*.csv"):
-        path.write_text(path.read_text().replace(",dog,", ",<b>dog</b>,"))
-    page = tmp_path / "page.html"
-    assert run_verb("check-data", first, "--html", page).exit_code == 0
-    assert "<b>dog" not in page.read_text(encoding="utf-8")
-    assert "&lt;b&gt;dog" in page.read_text(encoding="utf-8")
+        path.write_text(path.read_text().replace(",dog,", ",<b>dog's & $x^</b>,"))
+    path = tmp_path / "page.html"
+    result = run_verb("check-data", first, "--html", path)
+    assert result.exit_code == 0, result.stderr
+    page = ParsedPage(path.read_text(encoding="utf-8"))
+    assert page.title == first.name
+    assert {"i", "b"}.isdisjoint(page.tags)
+    assert "<b>dog's & $x^</b>" in page.figure_texts
+    assert any(caption.endswith(": <b>dog's & $x^</b>") for caption in page.pictures)
+
+
+def test_a_page_without_matplotlib_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    result = run_verb("check-data", VOC_ROOT, "--html", tmp_path / "page.html")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "error: --html needs the package 'matplotlib', which is not installed. "
+        "pip install 'singleshot[pages]' brings it.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,6 +116,9 @@ def test_names_are_written_as_text_into_the_page(tmp_path: Path) -> None:
         pytest.param(["--network", "yolo"], "error: yolo: expected a network, one of", id="no such network"),
         pytest.param(
             ["--show-augmented", "sheet.none"], "error: sheet.none: expected a picture to write", id="no such picture"
+        ),
+        pytest.param(
+            ["--html", "page.txt"], "error: page.txt: expected a name that ends in .html, got .txt.", id="no page"
         ),
         pytest.param(
             ["--config", "none.toml"], "error: --config: expected with --show-augmented", id="settings of nothing"

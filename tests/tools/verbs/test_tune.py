@@ -53,7 +53,7 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
     result = run_verb("tune", *options(tmp_path, "--trials", 2, "--json"))
     written = json.loads(result.stdout)
     assert written["best"]["value"] == pytest.approx(1 - written["best"]["parameters"]["learning_rate"])
-    assert str(tmp_path / "trials.csv") in written["files"]
+    assert written["files"] == [str(tmp_path / name) for name in ("best.toml", "trials.csv", "report.html")]
 
 
 @pytest.mark.usefixtures("quick")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.tools.pages.tuning_report import save_tuning_report
+from singleshot.tests.fixtures.parsed_page import ParsedPage
+from singleshot.tools.pages.tuning_page import save_tuning_report
 from singleshot.train.configuration import load_settings
 from singleshot.train.networks.registry import network_named
 from singleshot.train.run.train import TrainingResult
@@ -73,7 +74,7 @@ def test_two_real_trainings_give_settings_that_training_takes(animals_root: Path
     run_trials(study, animals(animals_root))
     opened = open_finished(study, animals(animals_root))
     files = save_tuning_report(study, opened)
-    assert [path.name for path in files] == ["best.toml", "trials.csv", "history.png", "importances.png", "slices.png"]
+    assert [path.name for path in files] == ["best.toml", "trials.csv", "report.html"]
     assert train_settings(**load_settings(files[0])) == train_settings(**best_settings(study, opened).model_dump())
     text = tomllib.loads(files[0].read_text())
     assert text["learning_rate"] == pytest.approx(opened.best_trial.params["learning_rate"])
@@ -81,7 +82,11 @@ def test_two_real_trainings_give_settings_that_training_takes(animals_root: Path
     with files[1].open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["state"] for row in rows] == ["complete", "complete"]
-    assert all(path.stat().st_size > 5000 for path in files[2:])
+    page = ParsedPage(files[2].read_text())
+    assert page.figures[:2] == ["value", "importance"]
+    assert sorted(page.figures[2:]) == sorted(opened.best_trial.params)
+    assert [row["trial"] for row in page.tables[-1]] == ["0", "1"]
+    assert f"in trial {opened.best_trial.number}." in page.text
     kept = {folder.name: (folder / "best.ckpt").exists() for folder in (study.folder / "trials").iterdir()}
     assert kept == {f"{number:04d}": number == opened.best_trial.number for number in (0, 1)}
 
