@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,9 +76,10 @@ def _save_page(study: Study, opened: optuna.Study, path: Path, *, settings: str)
     trials = [trial for trial in opened.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
     importances: dict[str, float] = {}
     if len(trials) > 1:  # what mattered cannot be told from one
-        importances = optuna.importance.get_param_importances(
-            opened, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
-        )
+        with warnings.catch_warnings():  # of few trials: that all matter alike
+            warnings.simplefilter("ignore")
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+            importances = optuna.importance.get_param_importances(opened, evaluator=evaluator)
     heads, rows = _table(opened)
     save_page(
         path,
