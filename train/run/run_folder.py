@@ -10,44 +10,43 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ...runtime.errors import InputError
-from ...runtime.files import StrPath
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFolder:
     """Names the files of a run."""
 
-    path: StrPath
+    path: Path
 
     @property
     def best(self) -> Path:
         """The checkpoint of the best validation."""
-        return Path(self.path) / "best.ckpt"
+        return self.path / "best.ckpt"
 
     @property
     def last(self) -> Path:
         """The checkpoint of the latest epoch, which a resume starts from."""
-        return Path(self.path) / "last.ckpt"
+        return self.path / "last.ckpt"
 
     @property
     def metrics(self) -> Path:
         """The table of figures, a row an epoch."""
-        return Path(self.path) / "metrics.csv"
+        return self.path / "metrics.csv"
 
     @property
     def tensorboard(self) -> Path:
         """The folder that TensorBoard is pointed at."""
-        return Path(self.path) / "tensorboard"
+        return self.path / "tensorboard"
 
     @property
     def report(self) -> Path:
         """The page that tells how the run went."""
-        return Path(self.path) / "report.html"
+        return self.path / "report.html"
 
     @property
     def lock(self) -> Path:
         """What the process that trains there holds; it stays, and means nothing by itself."""
-        return Path(self.path) / ".lock"
+        return self.path / ".lock"
 
     def check(self, *, resume: bool) -> None:
         """Never write over a run, never resume nothing.
@@ -76,7 +75,7 @@ class RunFolder:
         """
         lock = FileLock(self.lock)
         try:
-            Path(self.path).mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
         except Timeout as error:
             raise InputError(

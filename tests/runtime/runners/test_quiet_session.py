@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from singleshot.runtime.runners.quiet_session import CPU, RUNTIME_ERRORS, open_quietly, quiet_options, reason_of
+from singleshot.tests.imports import FLOORS
 from singleshot.tests.places import GRAPHS, ROOT
-from singleshot.tests.test_floors import FLOORS
 
 
 def test_no_other_module_opens_onnx_runtime() -> None:
