@@ -87,7 +87,7 @@ def test_sees_animals_in_at_most_a_twentieth_of_every_third_frame_with_bottles(s
 
 
 def test_the_papers_detector_knows_what_small_pictures_show() -> None:
-    graph = shipped_detector("ssd_resnet")
+    graph = DEMO / "ssd_resnet.onnx"
     assert graph.stat().st_size < 20e6
     pictures = sorted((FIXTURES / "imagenet25").rglob("*.JPEG"))  # two a class, none trained on
     with open_session(graph) as session:
