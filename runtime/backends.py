@@ -15,20 +15,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from .errors import InputError
+from .precision import Precision, precision_named
 
 if TYPE_CHECKING:
     from .card import BackendParity, Card
-from .precision import Precision
 
 Backend = Literal["onnxruntime", "openvino"]
 """Who can run a graph."""
 BackendChoice = Literal["auto", "onnxruntime", "openvino"]
-PrecisionChoice = Literal["auto", "f32", "bf16"]
 
-BackendOption = Literal["auto", "onnxruntime", "openvino", "openvino:f32", "openvino:bf16"]
+BACKEND_OPTIONS = ("auto", "onnxruntime", "openvino", "openvino:fp32", "openvino:bf16")
 """What command lines take: `BACKEND` or `BACKEND:PRECISION`."""
 
 CERTIFY = "`singleshot certify` measures it"
@@ -72,39 +71,48 @@ class Installed:
     has_bf16: Callable[[], bool]
 
 
-def split_option(option: str) -> tuple[BackendChoice, PrecisionChoice]:
+def split_option(option: str) -> tuple[BackendChoice, str]:
     """Split what a command line takes, `BACKEND` or `BACKEND:PRECISION`.
 
     Raises:
-        InputError: it is none of `BackendOption`.
+        InputError: it is none of `BACKEND_OPTIONS`.
     """
-    if option not in get_args(BackendOption):
-        raise InputError(f"backend: expected one of {', '.join(get_args(BackendOption))}, got {option!r}.")
-    backend, _, precision = option.partition(":")
+    known = with_known_precision(option)
+    if known not in BACKEND_OPTIONS:
+        raise InputError(f"backend: expected one of {', '.join(BACKEND_OPTIONS)}, got {option!r}.")
+    backend, _, precision = known.partition(":")
     return backend, precision or "auto"  # type: ignore[return-value]  # checked above
 
 
-def choose_backend(
-    card: Card, backend: BackendChoice, precision: PrecisionChoice, *, installed: Installed | None = None
-) -> Choice:
+def with_known_precision(option: str) -> str:
+    """Write the precision behind a colon as `Precision` does: `openvino:f32`, as it once was, is `openvino:fp32`."""
+    backend, colon, precision = option.partition(":")
+    try:
+        return f"{backend}{colon}{Precision(precision)}" if colon else option
+    except ValueError:
+        return option
+
+
+def choose_backend(card: Card, backend: BackendChoice, precision: str, *, installed: Installed | None = None) -> Choice:
     """Settle who runs a graph.
 
     Args:
         card: the graph's.
         backend: asked for.
-        precision: asked for; `auto` with a named backend is the fastest that the card allows.
+        precision: fp32 or bf16; `auto` with a named backend is the fastest that the card allows.
         installed: what there is; none looks at this machine.
 
     Raises:
         InputError: the precision does not go with the backend.
     """
-    if precision != "auto" and backend != "openvino" and (precision, backend) != ("f32", "onnxruntime"):
-        takes = "auto" if backend == "auto" else "auto or f32"
-        raise InputError(f"precision: expected {takes} with the backend {backend}, got {precision}. openvino has bf16.")
+    asked = None if precision == "auto" else precision_named(precision, (Precision.FP32, Precision.BF16))
+    if asked is not None and backend != "openvino" and (asked, backend) != (Precision.FP32, "onnxruntime"):
+        takes = "auto" if backend == "auto" else "auto or fp32"
+        raise InputError(f"precision: expected {takes} with the backend {backend}, got {asked}. openvino has bf16.")
     if backend == "onnxruntime":
-        return Choice(backend="onnxruntime", precision="f32", reason="as asked for")
-    if backend == "openvino" and precision != "auto":
-        return Choice(backend="openvino", precision=precision, reason="as asked for")
+        return Choice(backend="onnxruntime", precision=Precision.FP32, reason="as asked for")
+    if backend == "openvino" and asked is not None:
+        return Choice(backend="openvino", precision=asked, reason="as asked for")
     machine = installed or this_machine()
     return _of_openvino(card, machine) if backend == "openvino" else _by_rule(card, machine)
 
@@ -127,30 +135,30 @@ def this_machine() -> Installed:
 
 def _by_rule(card: Card, installed: Installed) -> Choice:
     if installed.has_cuda:
-        return Choice(backend="onnxruntime", precision="f32", reason="auto: it computes on CUDA")
+        return Choice(backend="onnxruntime", precision=Precision.FP32, reason="auto: it computes on CUDA")
     if not installed.has_openvino:
-        return Choice(backend="onnxruntime", precision="f32", reason="auto: openvino is not installed")
-    int8 = parity_of(card, "int8")
+        return Choice(backend="onnxruntime", precision=Precision.FP32, reason="auto: openvino is not installed")
+    int8 = parity_of(card, Precision.INT8)
     if int8 is not None and int8.holds and _is_enough(int8):
-        return Choice(backend="openvino", precision="f32", reason=f"auto: an int8 graph, {_proof(int8)}")
+        return Choice(backend="openvino", precision=Precision.FP32, reason=f"auto: an int8 graph, {_proof(int8)}")
     bf16, refusal = _bf16(card, installed)
     if bf16 is not None:
-        return Choice(backend="openvino", precision="bf16", reason=f"auto: {_proof(bf16)}")
-    return Choice(backend="onnxruntime", precision="f32", reason=f"auto: {refusal}")
+        return Choice(backend="openvino", precision=Precision.BF16, reason=f"auto: {_proof(bf16)}")
+    return Choice(backend="onnxruntime", precision=Precision.FP32, reason=f"auto: {refusal}")
 
 
 def _of_openvino(card: Card, installed: Installed) -> Choice:
     if not installed.has_openvino:  # opening it says what brings it
-        return Choice(backend="openvino", precision="f32", reason="as asked for")
+        return Choice(backend="openvino", precision=Precision.FP32, reason="as asked for")
     bf16, refusal = _bf16(card, installed)
     if bf16 is None:
-        return Choice(backend="openvino", precision="f32", reason=refusal)
-    return Choice(backend="openvino", precision="bf16", reason=_proof(bf16))
+        return Choice(backend="openvino", precision=Precision.FP32, reason=refusal)
+    return Choice(backend="openvino", precision=Precision.BF16, reason=_proof(bf16))
 
 
 def _bf16(card: Card, installed: Installed) -> tuple[BackendParity | None, str]:
     """Return the proof that bf16 may be used here, or why not."""
-    parity = parity_of(card, "bf16")
+    parity = parity_of(card, Precision.BF16)
     if parity is None:
         return None, f"the card holds no parity of openvino bf16 with FP32; {CERTIFY}"
     if not parity.holds:
@@ -162,7 +170,7 @@ def _bf16(card: Card, installed: Installed) -> tuple[BackendParity | None, str]:
     return parity, ""
 
 
-def parity_of(card: Card, precision: Literal["f32", "bf16", "int8"]) -> BackendParity | None:
+def parity_of(card: Card, precision: Precision) -> BackendParity | None:
     """Find what the card holds of OpenVINO in a precision; the last word counts."""
     found = [item for item in card.backend_parity if item.precision == precision]
     return found[-1] if found else None

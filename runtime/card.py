@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import InputError
+from .precision import Precision
 
 CARD_KEY = "singleshot.card"
 """Name of the card among an ONNX graph's metadata, and in a checkpoint's dictionary."""
@@ -89,7 +90,7 @@ class Engine(_Part):
     gpu: str | None = None
     """Name of the GPU that was there; none where it was built without one."""
     driver: str | None = None
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     batch: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
     """N at least, at best, at most."""
     workspace_mib: int | None = None
@@ -119,12 +120,12 @@ class BackendParity(_Part):
     """
 
     backend: Literal["openvino"]
-    precision: Literal["f32", "bf16", "int8"]
+    precision: Precision
     """The coarsest that computes: `int8` is an int8 graph."""
     version: str
     """Of the backend's package."""
     reference: str
-    """What was held to be right, for example `the same graph, onnxruntime f32`."""
+    """What was held to be right, for example `the same graph, onnxruntime fp32`."""
     data: str
     """The frames compared."""
     frames: int

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from .backends import BackendChoice, PrecisionChoice, choose_backend
+from .backends import BackendChoice, choose_backend
 from .card import Card
 from .detection.classifications import Classification
 from .detection.detections import Detections
@@ -141,7 +141,7 @@ def open_session(
     path: StrPath,
     *,
     backend: BackendChoice | None = None,
-    precision: PrecisionChoice = "auto",
+    precision: str = "auto",
     threads: int | None = None,
     tell: Callable[[str], None] | None = None,
     trust: bool = False,
@@ -152,7 +152,8 @@ def open_session(
         path: a graph (.onnx), or an engine (.engine) with its card beside it, which TensorRT runs.
         backend: who runs a graph; none is ONNX Runtime, which computes it as it is written; `auto` follows the rule of
             `runtime/backends.py`.
-        precision: of floating-point arithmetic; `auto` takes none whose parity with FP32 is not in the card.
+        precision: of floating-point arithmetic, fp32 or bf16; `auto` takes none whose parity with FP32 is not in the
+            card.
         threads: threads that compute one frame; none leaves the choice to the backend.
         tell: is given the line that says which backend runs and why.
         trust: run an engine although this user did not build it: such a file can run code.
@@ -181,7 +182,7 @@ def open_session(
 def _open_runner(
     path: Path,
     backend: BackendChoice,
-    precision: PrecisionChoice,
+    precision: str,
     threads: int | None,
     tell: Callable[[str], None] | None,
 ) -> Runner:
@@ -199,7 +200,7 @@ def _open_runner(
 
 def _open_engine(
     path: Path,
-    choices: tuple[BackendChoice | None, PrecisionChoice, int | None],
+    choices: tuple[BackendChoice | None, str, int | None],
     trust: bool,
     tell: Callable[[str], None] | None,
 ) -> Runner:

@@ -52,7 +52,7 @@ def rt_detect(
 
       rt-detect --video 'photos/**/*.jpg' --save annotated/
 
-      rt-detect --video clip.mp4 --backend openvino:f32
+      rt-detect --video clip.mp4 --backend openvino:fp32
 
       rt-detect --video clip.mp4 --json - | grep '"dog"'
     """

@@ -17,10 +17,12 @@ from pydantic import (
 )
 
 from ..runtime.errors import InputError
+from ..runtime.precision import Precision, precision_named
 from .augmentation_settings import AugmentationSettings
 
 Positive = Annotated[int, Field(gt=0)]
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+TRAINED_IN = (Precision.FP32, Precision.BF16, Precision.FP16)
+"""Precisions that a network can be trained in."""
 
 
 class TrainSettings(BaseModel):
@@ -85,9 +87,9 @@ class TrainSettings(BaseModel):
     """Of the moving average of the weights, which is what is validated and kept; 0 keeps the weights themselves."""
     gradient_clip: Annotated[float, Field(gt=0)] = 10.0
     """Largest norm of a step's gradient."""
-    precision: Precision = "auto"
-    """`bfloat16` and `float16` are mixed precision: about twice as fast where the device has such instructions;
-    `float16` needs a GPU. `auto` takes the first of bfloat16, float16, float32 that the device has."""
+    precision: Literal["auto"] | Precision = "auto"
+    """`bf16` and `fp16` are mixed precision: about twice as fast where the device has such instructions; `fp16` needs a
+    GPU. `auto` takes the first of bf16, fp16, fp32 that the device has. PyTorch's names (`bfloat16`) mean the same."""
     height: Positive | None = None
     """Of the network's input; the network's own where not given."""
     width: Positive | None = None
@@ -121,6 +123,16 @@ class TrainSettings(BaseModel):
             return {"frozen_stages": 0, **values}
         return values
 
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _precision_by_any_name(cls, name: object) -> object:
+        if name == "auto":
+            return name
+        try:
+            return precision_named(str(name), TRAINED_IN)
+        except InputError as error:
+            raise ValueError("Input should be auto, " + ", ".join(TRAINED_IN)) from error
+
     @field_validator("frozen_stages")
     @classmethod
     def _frozen_stages_are_pretrained(cls, frozen_stages: int, info: ValidationInfo) -> int:
@@ -147,8 +159,14 @@ def train_settings(**values: object) -> TrainSettings:
 
 
 def with_newer_settings(values: Mapping[str, object]) -> dict[str, object]:
-    """Add what the version that wrote settings as JSON did not know yet: what it did then is today's default."""
-    return {**TrainSettings().model_dump(mode="json"), **values}
+    """Bring settings that an earlier version wrote as JSON up to date.
+
+    What it did not know yet is today's default, as that is what it did; a precision gets its name of today.
+    """
+    newer = {**TrainSettings().model_dump(mode="json"), **values}
+    if newer["precision"] != "auto":
+        newer["precision"] = Precision(newer["precision"]).value
+    return newer
 
 
 def setting_names() -> list[str]:

@@ -14,19 +14,20 @@ from ...runtime.card import Card, Measurement
 from ...runtime.engines.engine_checks import card_path_of
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, whole_file
+from ...runtime.precision import Precision, precision_named
 from ...runtime.progress import Progress, no_progress
 from ..gate.result import GateResult
 from ..graphs.graph_file import load_graph, precision_of_graph
 from ..quantize.calibrated import QuantizationSettings
 from ..quantize.gated import gate_int8
 from ..quantize.quantize import Quantized, quantize
-from .compile import Precision, Target, find_gpu, target_for
+from .compile import TYPE_OF, Target, find_gpu, target_for
 from .plan import CompilerSettings
 from .prove import why_not_executed
 from .stage import Checks, Source, Staged, candidate_name, check_gate_takes, judge, stage
 from .tensorrt_api import Backend, find_tensorrt
 
-Choice = Literal["best", "fp32", "fp16", "int8"]
+Choice = Literal["best"] | Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def build_engine(
     graph_path: StrPath,
     out: StrPath | None = None,
     *,
-    precision: Choice | None = None,
+    precision: str | None = None,
     backend: Backend = "auto",
     settings: CompilerSettings | None = None,
     calib_images: StrPath | None = None,
@@ -81,9 +82,9 @@ def build_engine(
     Args:
         graph_path: follows the graph contract.
         out: the engine; beside the graph where not given.
-        precision: of the convolutions; post-processing is float32 always. Not given: FP16, or what the graph already
-            is. `best` builds FP16 and INT8 and keeps the faster one that passes the gate; where nothing can be timed it
-            is FP16.
+        precision: of the convolutions: fp32, fp16, int8 or best; post-processing is float32 always. Not given: FP16,
+            or what the graph already is. `best` builds FP16 and INT8 and keeps the faster one that passes the gate;
+            where nothing can be timed it is FP16.
         backend: `auto` is TensorRT where it is installed and there is a GPU, else TensorRT-RTX.
         settings: for the compiler.
         calib_images: folder or video to make an int8 graph with, which is kept beside the engine.
@@ -108,13 +109,19 @@ def build_engine(
         graph=graph_path,
         out=out,
         has=has,
-        choice=precision or ("fp16" if has == "fp32" else has),
+        choice=_choice(precision, has),
         calib_images=calib_images,
         checks=checks or Checks(),
         target=target_for(tensorrt, gpu, settings or CompilerSettings()),
         on_progress=on_progress,
     )
     return _built(order)
+
+
+def _choice(precision: str | None, has: Precision) -> Choice:
+    if precision is None:
+        return Precision.FP16 if has == Precision.FP32 else has
+    return "best" if precision == "best" else precision_named(precision, TYPE_OF)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +160,7 @@ def _wanted(order: _Order, obstacle: str | None) -> tuple[list[Precision], list[
     """Say which precisions to build, and why."""
     if order.choice != "best":
         return [order.choice], []
-    if order.has != "fp32":
+    if order.has != Precision.FP32:
         raise InputError(
             f"--precision best: expected a float32 graph, to make FP16 and INT8 of, got an {order.has} graph. "
             f"Give the graph that it was made from."
@@ -163,14 +170,14 @@ def _wanted(order: _Order, obstacle: str | None) -> tuple[list[Precision], list[
             "--frames: expected real frames to compare and time engines on with --precision best, got none."
         )
     if obstacle is None:
-        return ["fp16", "int8"], []
+        return [Precision.FP16, Precision.INT8], []
     why = "; TensorRT-RTX fuses nothing into INT8 convolutions" if order.target.tensorrt.is_rtx else ""
-    return ["fp16"], [f"best is FP16 where engines cannot be timed{why}"]
+    return [Precision.FP16], [f"best is FP16 where engines cannot be timed{why}"]
 
 
 def _check_calibration(order: _Order, wanted: Sequence[Precision]) -> None:
     """Ask for images where they are needed, and refuse them where they would do nothing."""
-    calibrates = "int8" in wanted and order.has == "fp32"
+    calibrates = Precision.INT8 in wanted and order.has == Precision.FP32
     if calibrates and order.calib_images is None:
         raise InputError(
             f"--calib-images: expected images to make INT8 of {order.graph} with --precision {order.choice}, got none. "
@@ -186,7 +193,7 @@ def _check_calibration(order: _Order, wanted: Sequence[Precision]) -> None:
 def _source(order: _Order, precision: Precision, folder: Path) -> Source:
     """Give the graph to compile: for INT8 with images, one that is calibrated now."""
     graph, out = order.graph, order.out or engine_path(order.graph, precision)
-    if precision != "int8" or order.calib_images is None:
+    if precision != Precision.INT8 or order.calib_images is None:
         return Source(graph=graph, kept=graph, precision=precision, out=out)
     kept = out.with_name(f"{graph.name.removesuffix('.onnx')}.int8.onnx")
     if kept.exists():

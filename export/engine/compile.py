@@ -7,7 +7,6 @@ import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import onnx
 
@@ -15,6 +14,7 @@ from ...runtime.card import Card, Engine, Measurement, derived_origin
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import sha256_of_file
 from ...runtime.machine import installed_of, nvidia_gpus
+from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ..graphs.cluster_tail import with_cluster_tail
@@ -27,9 +27,8 @@ from .plan_program import PlanProgram, read_plan_program
 from .tail_agreement import TailAgreement, check_tails_agree
 from .tensorrt_api import TensorRt
 
-Precision = Literal["fp32", "fp16", "int8"]
-_TYPE_OF: dict[Precision, str] = {"fp32": "float", "fp16": "half", "int8": "int8"}
-"""What a convolution of that precision computes in, in TensorRT's words."""
+TYPE_OF = {Precision.FP32: "float", Precision.FP16: "half", Precision.INT8: "int8"}
+"""What engines can be built in, and what their convolutions then compute in, in TensorRT's words."""
 _PACKAGES = ("onnx", "onnxruntime", "tensorrt-rtx", "tensorrt")
 
 
@@ -190,12 +189,12 @@ def typed_graph(model: onnx.ModelProto, precision: Precision, *, name: str) -> o
     has = precision_of_graph(model)
     if has == precision:
         return model
-    if has != "fp32":
+    if has != Precision.FP32:
         raise InputError(
             f"--precision: expected {has}, as {name} is an {has} graph, got {precision}. "
             f"Build the float32 graph that it was made from."
         )
-    if precision == "int8":
+    if precision == Precision.INT8:
         raise InputError(
             f"--precision int8: expected an int8 graph, got {name}. `singleshot quantize {name}` makes one."
         )
@@ -216,8 +215,8 @@ def check_precision(
     Raises:
         CheckError: a convolution of the network or of the plan computes in another type, or there is none to judge by.
     """
-    wanted = _TYPE_OF[precision]
-    has_int8 = precision == "int8" and "int8" in network_convolutions
+    wanted = TYPE_OF[precision]
+    has_int8 = precision == Precision.INT8 and "int8" in network_convolutions
     allowed = _others(network_convolutions, wanted) if has_int8 else 0
     sides = {"network": network_convolutions} | ({} if program is None else {"plan": program.convolutions})
     for side, counts in sides.items():

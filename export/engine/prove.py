@@ -17,6 +17,7 @@ from ...runtime.detection.letterbox import fit_frame
 from ...runtime.engines.open_cuda import open_cuda
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath
+from ...runtime.precision import Precision
 from ...runtime.session import Session
 from ..gate.latency import latencies_ms
 from ..graphs.graph_file import load_graph
@@ -42,7 +43,7 @@ class Proof:
     latency_ms: float | None = None
 
 
-def prove_typed_graph(graph: Path, typed: Path, *, frames: StrPath, precision: str) -> Proof:
+def prove_typed_graph(graph: Path, typed: Path, *, frames: StrPath, precision: Precision) -> Proof:
     """Hold the graph in the engine's types against the given one, both in ONNX Runtime: this is not the plan.
 
     Args:

@@ -12,13 +12,14 @@ from ...runtime.engines.engine_checks import card_path_of, engine_of
 from ...runtime.engines.ledger import add_to_ledger
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath
+from ...runtime.precision import Precision
 from ...runtime.progress import Progress
 from ...runtime.session import Session, open_session
 from ..gate.judge import Candidate, GateSettings
 from ..gate.judge_all import gate
 from ..gate.result import GateResult
 from ..graphs.graph_file import save_graph
-from .compile import Compiled, Precision, Target, compile_engine
+from .compile import Compiled, Target, compile_engine
 from .prove import Proof, RepeatingSession, fixed_batch_of, prove_engine, prove_typed_graph
 
 

@@ -20,6 +20,7 @@ from ...calib.records.record import record
 from ...calib.records.records import Records
 from ...runtime.detection.thresholds import DEFAULT_SCORE
 from ...runtime.errors import InputError
+from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import Session, open_session
 from .latency import latencies_ms
@@ -41,7 +42,7 @@ def open_alike(path: Path) -> Session:
     Raises:
         InputError: the file cannot be run.
     """
-    return open_session(path, backend="openvino" if find_spec("openvino") else "onnxruntime", precision="f32")
+    return open_session(path, backend="openvino" if find_spec("openvino") else "onnxruntime", precision=Precision.FP32)
 
 
 @dataclass(frozen=True, kw_only=True)

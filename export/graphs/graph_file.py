@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -15,6 +14,7 @@ from ...calib.graph_surgery import all_nodes
 from ...runtime.card import CARD_KEY, Card, derived_origin
 from ...runtime.errors import InputError
 from ...runtime.files import sha256_of_file
+from ...runtime.precision import Precision
 
 
 def save_graph(graph: onnx.ModelProto, card: Card, path: Path) -> None:
@@ -51,9 +51,6 @@ def graph_card(parent: Card, checkpoint_path: Path) -> Card:
     )
 
 
-Precision = Literal["fp32", "fp16", "int8"]
-
-
 _QUANTIZING = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
 
 
@@ -80,7 +77,7 @@ def precision_of_graph(model: onnx.ModelProto) -> Precision:
     """Tell the arithmetic: int8 where anything is quantized, else fp16 where a constant is, else fp32."""
     nodes = list(all_nodes(model.graph))
     if any(node.op_type in _QUANTIZING or node.op_type.startswith("QLinear") for node in nodes):
-        return "int8"
+        return Precision.INT8
     types = {item.data_type for item in model.graph.initializer}
     types |= {
         attribute.t.data_type
@@ -88,7 +85,7 @@ def precision_of_graph(model: onnx.ModelProto) -> Precision:
         for attribute in node.attribute
         if attribute.type == onnx.AttributeProto.TENSOR
     }
-    return "fp16" if TensorProto.FLOAT16 in types else "fp32"
+    return Precision.FP16 if TensorProto.FLOAT16 in types else Precision.FP32
 
 
 def dtype_name(element_type: int) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...runtime.files import sha256_of_file
+from ...runtime.precision import Precision
 from ...runtime.runners.contract import FRAMES, HEADS
 from ...train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ...train.checkpoints.torch_session import TorchClassifierSession, TorchSession
@@ -37,7 +38,7 @@ def inspect_checkpoint(path: Path) -> Inspection:
         size_bytes=path.stat().st_size,
         sha256=sha256_of_file(path),
         format=f"PyTorch checkpoint of {card.network}, read by PyTorch {torch.__version__.split('+')[0]}",
-        precision="fp32",
+        precision=Precision.FP32,
         card=card,
         card_problem="",
         inputs=(TensorInfo(name=FRAMES, dtype="uint8", shape=("N", *frames.shape[1:])),),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...runtime.card import Card
-from ..graphs.graph_file import Precision
+from ...runtime.precision import Precision
 from .operations import Operations
 
 

@@ -18,6 +18,7 @@ from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_heads
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath, sha256_of_file
+from ...runtime.precision import Precision
 from ...runtime.require import require
 from ...runtime.runners.contract import TensorSpec, contract_inputs, contract_outputs
 from ...runtime.session import Session, open_session
@@ -27,9 +28,6 @@ from .runners import RunnerName, open_graph, split_runner
 
 if TYPE_CHECKING:
     from ...train.checkpoints.checkpoint import Checkpoint
-
-Precision = Literal["fp32", "fp16", "bf16", "int8"]
-"""Of an artefact as it runs, from fine to coarse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,11 +138,12 @@ def open_graph_artefact(path: Path, runner: RunnerName) -> Artefact:
     """
     session = open_graph(path, runner)
     inspection = inspect_artefact(path)
+    is_bf16 = runner == "openvino:bf16" and inspection.precision != Precision.INT8
     values = (*inspection.inputs, *inspection.outputs)
     return Artefact(
         path=path,
         kind="graph",
-        precision="bf16" if runner == "openvino:bf16" and inspection.precision != "int8" else inspection.precision,
+        precision=Precision.BF16 if is_bf16 else inspection.precision,
         tensors={value.name: _tensor_text(value.dtype, value.shape) for value in values},
         card=session.card,
         session=session,
@@ -179,7 +178,7 @@ def checkpoint_artefact(checkpoint: Checkpoint, path: Path) -> Artefact:
     return Artefact(
         path=path,
         kind="checkpoint",
-        precision="fp32",
+        precision=Precision.FP32,
         tensors={},
         card=checkpoint.card,
         session=session,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import onnx
 
@@ -20,6 +20,7 @@ from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 from ...runtime.card import BackendParity, Card
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, sha256_of_file, whole_file
+from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.require import require
 from ...runtime.runners.onnxruntime_runner import graph_facts
@@ -31,8 +32,6 @@ from ..inspection.inspect_artefact import inspect_artefact
 from .artefact import Artefact, open_artefact
 from .proof_frames import PROOF_FRAMES
 from .verify import compare_artefacts, contract_differences, sampled_frames
-
-CertifiedPrecision = Literal["f32", "bf16", "int8"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +94,7 @@ def certify(
 ) -> Certification:
     """Run a graph by OpenVINO in every precision, hold the answers against FP32's, and write a card that says so.
 
-    A float graph is held against itself in ONNX Runtime, in f32 and bf16; a graph with an fp16 or int8 network
+    A float graph is held against itself in ONNX Runtime, in fp32 and bf16; a graph with an fp16 or int8 network
     against its FP32 parent. With labelled data the loss of accuracy decides what agrees, without it the tolerances of
     `verify`.
 
@@ -144,11 +143,11 @@ def certify_fresh(graph: Path, frames: list[Frame], *, said: str) -> Card:
     return write_parities(graph, parities, graph)
 
 
-def precisions_of(graph: Path) -> tuple[CertifiedPrecision, ...]:
+def precisions_of(graph: Path) -> tuple[Precision, ...]:
     """List what OpenVINO can run a graph in on this machine."""
-    if inspect_artefact(graph).precision == "int8":
-        return ("int8",)
-    return ("f32", "bf16") if computes_bf16() else ("f32",)
+    if inspect_artefact(graph).precision == Precision.INT8:
+        return (Precision.INT8,)
+    return (Precision.FP32, Precision.BF16) if computes_bf16() else (Precision.FP32,)
 
 
 def backend_parity(
@@ -202,7 +201,7 @@ def write_parities(graph: Path, parities: Sequence[BackendParity], out: Path) ->
 def _reference_of(graph: Path, parent: Path | None) -> Path:
     """Find what is FP32: the graph itself, or the parent that it was made from."""
     inspection = inspect_artefact(graph)
-    if inspection.precision == "fp32":
+    if inspection.precision == Precision.FP32:
         if parent is not None:
             raise InputError(f"--parent: expected none for a graph in fp32, got {parent}. Leave it out.")
         return graph
@@ -212,7 +211,7 @@ def _reference_of(graph: Path, parent: Path | None) -> Path:
         )
     made_from = None if inspection.card is None else inspection.card.origin.parent_sha256
     found = inspect_artefact(parent)
-    if found.sha256 != made_from or found.precision != "fp32":
+    if found.sha256 != made_from or found.precision != Precision.FP32:
         raise InputError(
             f"{parent}: expected the FP32 graph that {graph.name} was made from (sha256 {made_from}), "
             f"got one in {found.precision} of sha256 {found.sha256}."
@@ -223,14 +222,14 @@ def _reference_of(graph: Path, parent: Path | None) -> Path:
 def _certify_one(
     graph: Path,
     reference: Path,
-    precision: CertifiedPrecision,
+    precision: Precision,
     *,
     frames: list[Frame],
     said: str,
     data: LabelledData | None = None,
     on_progress: Progress = no_progress,
 ) -> BackendParity:
-    runner = "openvino:bf16" if precision == "bf16" else "openvino:f32"
+    runner = "openvino:bf16" if precision == Precision.BF16 else "openvino:fp32"
     with open_artefact(str(reference)) as first, open_artefact(f"{graph}@{runner}") as second:
         differences = contract_differences(first, second)
         if differences:
@@ -260,10 +259,8 @@ def _accuracy(session: Session, data: LabelledData, on_progress: Progress) -> fl
     return value
 
 
-def _precision_of(artefact: Artefact) -> CertifiedPrecision:
-    if artefact.precision in ("bf16", "int8"):
-        return artefact.precision
-    return "f32"
+def _precision_of(artefact: Artefact) -> Precision:
+    return artefact.precision if artefact.precision in (Precision.BF16, Precision.INT8) else Precision.FP32
 
 
 def _said(item: BackendParity) -> str:

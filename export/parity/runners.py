@@ -8,15 +8,17 @@ from typing import Literal, get_args
 
 import onnx
 
+from ...runtime.backends import with_known_precision
 from ...runtime.card import Card
 from ...runtime.errors import InputError
+from ...runtime.precision import Precision
 from ...runtime.runners.onnxruntime_runner import OnnxRuntimeRunner, graph_facts
 from ...runtime.runners.runner import Runner
 from ...runtime.session import GraphSession
 from ..graphs.cluster_tail import with_cluster_tail
 from ..graphs.graph_file import save_graph
 
-RunnerName = Literal["onnxruntime", "onnxruntime:cpu", "openvino:f32", "openvino:bf16", "opencv"]
+RunnerName = Literal["onnxruntime", "onnxruntime:cpu", "openvino:fp32", "openvino:bf16", "opencv"]
 """Behind an `@`, as in `animals.onnx@openvino:bf16`; `onnxruntime` alone computes on CUDA where that works."""
 
 
@@ -29,7 +31,7 @@ def split_runner(text: str) -> tuple[Path, RunnerName | None]:
     path, at, runner = text.rpartition("@")
     if not at or Path(text).exists():
         return Path(text), None
-    runner = "openvino:f32" if runner == "openvino" else runner
+    runner = "openvino:fp32" if runner == "openvino" else with_known_precision(runner)
     if runner not in get_args(RunnerName):
         raise InputError(f"{text}: expected one of {', '.join(get_args(RunnerName))} behind the @, got {runner!r}.")
     return Path(path), runner  # type: ignore[return-value]  # checked above
@@ -50,7 +52,7 @@ def open_runner(path: Path, name: RunnerName, *, threads: int | None = None) -> 
         return _open_opencv(path)
     from ...runtime.runners.openvino_runner import OpenVinoRunner
 
-    return OpenVinoRunner(path, precision="bf16" if name == "openvino:bf16" else "f32", threads=threads)
+    return OpenVinoRunner(path, precision=Precision(name.partition(":")[2]), threads=threads)
 
 
 def open_graph(path: Path, name: RunnerName, *, threads: int | None = None) -> GraphSession:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...runtime.precision import Precision
 from .artefact import Artefact
 
 HEADS_TOLERANCE = 1e-4
@@ -38,7 +39,7 @@ class Tolerances:
         reason: why these, one sentence.
     """
 
-    precision: str
+    precision: Precision
     heads: float | None
     score: float
     box: float | None
@@ -50,7 +51,7 @@ class Tolerances:
 
 
 FP32 = Tolerances(
-    precision="fp32",
+    precision=Precision.FP32,
     heads=HEADS_TOLERANCE,
     score=SCORE_TOLERANCE,
     box=BOX_TOLERANCE,
@@ -62,7 +63,7 @@ FP32 = Tolerances(
 
 # Measured on the shipped detector and VOC images: scores 4e-3 apart, least IoU 0.998, none unmatched.
 FP16 = Tolerances(
-    precision="fp16",
+    precision=Precision.FP16,
     heads=None,
     score=0.02,
     box=None,
@@ -78,7 +79,7 @@ FP16 = Tolerances(
 # Measured likewise on `singleshot quantize` of the shipped detector: scores 0.08 apart, least IoU 0.55, none unmatched;
 # two quantizations without any tuning had 8 % and 14 % unmatched, and both are to fail.
 INT8 = Tolerances(
-    precision="int8",
+    precision=Precision.INT8,
     heads=None,
     score=0.2,
     box=None,
@@ -93,7 +94,7 @@ INT8 = Tolerances(
 
 # Measured likewise, through OpenVINO: scores 0.08 apart, least IoU 0.80, 2 % unmatched.
 BF16 = Tolerances(
-    precision="bf16",
+    precision=Precision.BF16,
     heads=None,
     score=0.1,
     box=None,
@@ -106,11 +107,11 @@ BF16 = Tolerances(
 )
 
 
-TOLERANCES = {"fp32": FP32, "fp16": FP16, "bf16": BF16, "int8": INT8}
+TOLERANCES = {item.precision: item for item in (FP32, FP16, BF16, INT8)}
 """By the coarser precision of the two."""
 
 
 def tolerances_for(first: Artefact, second: Artefact) -> Tolerances:
     """Choose by the coarser precision of the two; two of the same coarse precision are still two roundings."""
-    order = list(TOLERANCES)
+    order = list(Precision)
     return TOLERANCES[max(first.precision, second.precision, key=order.index)]

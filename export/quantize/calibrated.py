@@ -27,6 +27,7 @@ from ...calib.int8.table import CalibrationTable, Method, load_table
 from ...runtime.card import Card
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
+from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ..graphs.fp16 import with_fp16_network
@@ -146,7 +147,7 @@ def open_parent(path: Path) -> Parent:
         card = session.card
     model = onnx.load(str(path))
     precision = precision_of_graph(model)
-    if precision != "fp32":
+    if precision != Precision.FP32:
         raise InputError(
             f"{path}: expected a float32 graph, got one that is {precision} already. "
             f"Quantize the graph that it was made from."

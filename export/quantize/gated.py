@@ -14,6 +14,7 @@ from ...calib.int8.table import METHODS, save_table
 from ...runtime.card import BackendParity
 from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.image_files import read_image_bgr
+from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ...runtime.sources.frame import Frame
@@ -28,7 +29,7 @@ from ..parity.proof_frames import PROOF_FRAMES
 from .calibrated import Calibrated, QuantizationSettings, calibrate, open_parent
 from .quantize import Quantized, check_out, convert_to_fp16, save_quantized
 
-_AS_WRITTEN = partial(open_session, backend="onnxruntime", precision="f32")
+_AS_WRITTEN = partial(open_session, backend="onnxruntime", precision=Precision.FP32)
 """OpenVINO in float32 would compute a float16 graph in float32."""
 
 
@@ -176,7 +177,7 @@ def _openvino_parity(out: Path, result: GateResult) -> BackendParity:
         Frame(image=read_image_bgr(sample.image_path, upright=False), index=index, time_s=0.0, source=sample.image_id)
         for index, sample in enumerate(islice(result.images.samples(), PROOF_FRAMES))
     ]
-    with open_artefact(f"{result.parent}@onnxruntime") as first, open_artefact(f"{out}@openvino:f32") as second:
+    with open_artefact(f"{result.parent}@onnxruntime") as first, open_artefact(f"{out}@openvino:fp32") as second:
         parity = backend_parity(first, second, frames, data=f"{len(frames)} images of {result.data.name}")
     drop = result.check(out).deltas[0].drop
     allowed = f"at most {result.settings.max_drop:g} points allowed"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,6 +21,7 @@ from ...calib.records.disagreement import Answer, answers_to, disagreement
 from ...runtime.card import Card, Measurement, derived_origin
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, sha256_of_file, whole_file
+from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ..graphs.graph_file import save_graph
@@ -51,7 +52,7 @@ class Quantized:
 
     path: Path
     card: Card
-    precision: Literal["int8", "fp16"]
+    precision: Precision
     method: Method | None
     convolutions: tuple[int, int]
     disagreement: Mapping[str, float]
@@ -146,12 +147,12 @@ def convert_to_fp16(graph_path: StrPath, out: StrPath) -> Quantized:
         apart = disagreement(answers_to(session, frames), _answers(graph, parent.card, frames))
     if not apart <= MOST_DISAGREEMENT:
         raise CheckError(f"{out}: expected answers like those of {graph_path}, got a disagreement of {apart:.2f}.")
-    card = _card(parent, {"quantization": "fp16"}, _measured(apart, f"{len(frames)} generated frames"))
+    card = _card(parent, {"quantization": Precision.FP16}, _measured(apart, f"{len(frames)} generated frames"))
     _save(graph, card, out)
     return Quantized(
         path=out,
         card=card,
-        precision="fp16",
+        precision=Precision.FP16,
         method=None,
         convolutions=_convolutions(graph),
         disagreement={"fp16": apart},
@@ -194,7 +195,7 @@ def save_quantized(
     every, quantized = _convolutions(graph)
     constant = tuple(name for name, item in table.ranges.items() if item.is_constant)
     settings = {
-        "quantization": "int8",
+        "quantization": Precision.INT8,
         "method": method,
         "images": len(table.images.sha256_of),
         "seed": table.images.seed,
@@ -202,7 +203,7 @@ def save_quantized(
         "int8_convolutions": f"{quantized} of {every}",
         "kept_float": sorted(kept_float),
         "constant": list(constant),
-        "float_part": "fp16" if calibrated.settings.fp16 else "fp32",
+        "float_part": Precision.FP16 if calibrated.settings.fp16 else Precision.FP32,
     }
     apart = None if disagreement is None else disagreement.get(method)
     proof = () if apart is None else _measured(apart, "images without labels")
@@ -215,7 +216,7 @@ def save_quantized(
     return Quantized(
         path=out,
         card=card,
-        precision="int8",
+        precision=Precision.INT8,
         method=method,
         convolutions=(every, quantized),
         disagreement={} if disagreement is None else {str(name): value for name, value in disagreement.items()},

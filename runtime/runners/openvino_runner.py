@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 DEVICE = "CPU"
 
+_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
+"""What floating-point arithmetic can be done in, in OpenVINO's words."""
+
 _KEPT_BATCHES = 4
 """Compiled models kept, one a batch size: fixed to one N, a graph runs up to 1.6 times as fast as with N free."""
 
@@ -41,21 +44,21 @@ class OpenVinoRunner:
         MissingDependencyError: openvino is not installed.
     """
 
-    def __init__(self, path: Path, *, precision: Precision = "f32", threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, precision: Precision = Precision.FP32, threads: int | None = None) -> None:
         check_threads(threads)
         require("openvino", extra="openvino", why="the backend openvino")
         facts = graph_facts(path)
         self.card, self.inputs, self.outputs = facts.card, facts.inputs, facts.outputs
         self._path = path
         self._model = _read(path)
-        self._settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        self._settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
         if threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = threads
         self._requests: OrderedDict[int, openvino.InferRequest] = OrderedDict()
         self.name = f"openvino {'int8 + ' if _has_int8(self._model) else ''}{precision} ({DEVICE})"
-        if precision == "bf16" and not computes_bf16():
+        if precision == Precision.BF16 and not computes_bf16():
             raise InputError(
-                f"{path}: expected a processor that computes bf16, got one without it. Run it with openvino:f32."
+                f"{path}: expected a processor that computes bf16, got one without it. Run it with openvino:fp32."
             )
         if FRAMES in self.inputs:  # what it cannot compile shows here and not at the first frame
             self._request(self.inputs[FRAMES].shape[0] or 1)

@@ -39,14 +39,14 @@ AGREES = "by the card, openvino bf16 agrees with FP32: 1 of 20 unmatched in 3 fr
 @pytest.mark.parametrize(
     ("of", "has", "line"),
     [
-        pytest.param(BF16, machine(cuda=True), "onnxruntime f32 (auto: it computes on CUDA)", id="CUDA first"),
+        pytest.param(BF16, machine(cuda=True), "onnxruntime fp32 (auto: it computes on CUDA)", id="CUDA first"),
         pytest.param(
-            INT8, machine(openvino=False), "onnxruntime f32 (auto: openvino is not installed)", id="not there"
+            INT8, machine(openvino=False), "onnxruntime fp32 (auto: openvino is not installed)", id="not there"
         ),
         pytest.param(
             INT8,
             machine(bf16=False),
-            "openvino f32 (auto: an int8 graph, by the card, openvino int8 agrees with FP32: 1 of 20 unmatched in "
+            "openvino fp32 (auto: an int8 graph, by the card, openvino int8 agrees with FP32: 1 of 20 unmatched in "
             "3 frames)",
             id="int8",
         ),
@@ -54,24 +54,24 @@ AGREES = "by the card, openvino bf16 agrees with FP32: 1 of 20 unmatched in 3 fr
         pytest.param(
             NONE,
             machine(),
-            "onnxruntime f32 (auto: the card holds no parity of openvino bf16 with FP32; `singleshot certify` "
+            "onnxruntime fp32 (auto: the card holds no parity of openvino bf16 with FP32; `singleshot certify` "
             "measures it)",
             id="never assumed",
         ),
         pytest.param(
             BF16_OFF,
             machine(),
-            "onnxruntime f32 (auto: by the card, openvino bf16 does not agree with FP32: 1 of 20 unmatched in 3 "
+            "onnxruntime fp32 (auto: by the card, openvino bf16 does not agree with FP32: 1 of 20 unmatched in 3 "
             "frames)",
             id="measured and refused",
         ),
         pytest.param(
-            BF16, machine(bf16=False), "onnxruntime f32 (auto: this processor does not compute bf16)", id="processor"
+            BF16, machine(bf16=False), "onnxruntime fp32 (auto: this processor does not compute bf16)", id="processor"
         ),
         pytest.param(
             card(parity("bf16", matched=18)),
             machine(),
-            "onnxruntime f32 (auto: the card's proof of openvino bf16 rests on too little: 1 of 19 unmatched in 3 "
+            "onnxruntime fp32 (auto: the card's proof of openvino bf16 rests on too little: 1 of 19 unmatched in 3 "
             "frames; `singleshot certify` measures it on more)",
             id="too few compared",
         ),
@@ -85,7 +85,7 @@ AGREES = "by the card, openvino bf16 agrees with FP32: 1 of 20 unmatched in 3 fr
         pytest.param(
             card(parity("bf16"), parity("bf16", holds=False, drop_points=2.5)),
             machine(),
-            "onnxruntime f32 (auto: by the card, openvino bf16 does not agree with FP32: 1 of 20 unmatched in 3 "
+            "onnxruntime fp32 (auto: by the card, openvino bf16 does not agree with FP32: 1 of 20 unmatched in 3 "
             "frames, +2.50 points of accuracy lost)",
             id="the last word counts",
         ),
@@ -99,9 +99,9 @@ def test_auto_follows_its_rule_and_says_so(of: Card, has: Installed, line: str) 
     ("of", "has", "line"),
     [
         pytest.param(BF16, machine(), f"openvino bf16 ({AGREES})", id="bf16 where the card allows it"),
-        pytest.param(BF16, machine(bf16=False), "openvino f32 (this processor does not compute bf16)", id="processor"),
+        pytest.param(BF16, machine(bf16=False), "openvino fp32 (this processor does not compute bf16)", id="processor"),
         pytest.param(
-            BF16, machine(openvino=False), "openvino f32 (as asked for)", id="opening it says what is missing"
+            BF16, machine(openvino=False), "openvino fp32 (as asked for)", id="opening it says what is missing"
         ),
     ],
 )
@@ -112,8 +112,9 @@ def test_openvino_alone_takes_no_precision_that_is_not_certified(of: Card, has: 
 @pytest.mark.parametrize(
     ("option", "line"),
     [
-        pytest.param("onnxruntime", "onnxruntime f32 (as asked for)", id="onnxruntime"),
-        pytest.param("openvino:f32", "openvino f32 (as asked for)", id="f32"),
+        pytest.param("onnxruntime", "onnxruntime fp32 (as asked for)", id="onnxruntime"),
+        pytest.param("openvino:fp32", "openvino fp32 (as asked for)", id="fp32"),
+        pytest.param("openvino:f32", "openvino fp32 (as asked for)", id="fp32 as it was once spelt"),
         pytest.param("openvino:bf16", "openvino bf16 (as asked for)", id="bf16 without a certificate, when asked for"),
     ],
 )
@@ -130,7 +131,7 @@ def test_an_option_that_does_not_exist_is_refused() -> None:
     ("backend", "precision", "message"),
     [
         pytest.param("auto", "bf16", "precision: expected auto with the backend auto, got bf16", id="auto"),
-        pytest.param("onnxruntime", "bf16", "expected auto or f32 with the backend onnxruntime, got bf16", id="ORT"),
+        pytest.param("onnxruntime", "bf16", "expected auto or fp32 with the backend onnxruntime, got bf16", id="ORT"),
     ],
 )
 def test_a_precision_that_the_backend_lacks_is_refused(backend: Any, precision: Any, message: str) -> None:

@@ -37,7 +37,7 @@ def test_video_lines_and_summary(graphs: Path, dog_clip: Path, tmp_path: Path) -
     run = rt_detect("--video", dog_clip, "--model", graphs / "quarters.onnx", "--save", video, "--json", lines)
     assert run.returncode == 0
     (line,) = run.stderr.splitlines()
-    assert line.startswith("backend: onnxruntime f32 (auto: ")
+    assert line.startswith("backend: onnxruntime fp32 (auto: ")
     out = run.stdout.splitlines()
     assert out[:2] == [str(video), str(lines)]
     assert out[2].startswith("cat: in 282 of 282 frames, 282 boxes")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from singleshot.runtime.errors import InputError
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.configuration import for_network, load_settings, settings_text
-from singleshot.train.settings import TrainSettings, setting_names, train_settings
+from singleshot.train.settings import TRAINED_IN, TrainSettings, setting_names, train_settings
 
 SETTINGS = st.builds(
     TrainSettings,
@@ -23,7 +23,7 @@ SETTINGS = st.builds(
     height=st.none() | st.integers(32, 640),
     default_box_scales=st.none() | st.lists(st.floats(0.01, 2), min_size=1, max_size=8).map(tuple),
     default_box_aspect_ratios=st.none() | st.just(((2.0,), (2.0, 3.5), ())),
-    precision=st.sampled_from(["auto", "float32", "bfloat16", "float16"]),
+    precision=st.sampled_from(["auto", *TRAINED_IN]),
     augmentation=st.builds(AugmentationSettings, colour=st.floats(0, 1), crop=st.booleans()),
 )
 

@@ -166,7 +166,7 @@ def look(self, images, batch):
 if __name__ == "__main__":
     ClassifierTraining.losses = look
     settings = TrainSettings(
-        epochs=1, batch_size=4, height=64, width=64, workers=0, devices=2, precision="float32", pretrained=False
+        epochs=1, batch_size=4, height=64, width=64, workers=0, devices=2, precision="fp32", pretrained=False
     )
     data = open_dataset(Path(sys.argv[1]))
     out = Path(sys.argv[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.train.settings import TrainSettings, train_settings
+from singleshot.train.settings import TrainSettings, train_settings, with_newer_settings
 
 
 def test_nothing_random_is_frozen() -> None:
@@ -21,7 +21,7 @@ def test_nothing_random_is_frozen() -> None:
         pytest.param({"learning_rate": -1.0}, "learning_rate: expected greater than 0, got -1.0.", id="negative rate"),
         pytest.param(
             {"precision": "half"},
-            "precision: expected 'auto', 'float32', 'bfloat16' or 'float16', got 'half'.",
+            "precision: expected auto, fp32, bf16, fp16, got 'half'.",
             id="choice",
         ),
         pytest.param({"seed": -1}, "seed: expected greater than or equal to 0, got -1.", id="negative seed"),
@@ -42,3 +42,16 @@ def test_wrong_values_name_the_setting(values: dict[str, object], message: str) 
     with pytest.raises(InputError) as caught:
         train_settings(**values)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        pytest.param("bfloat16", "bf16", id="of an earlier version"),
+        pytest.param("fp32", "fp32", id="of today"),
+        pytest.param("auto", "auto", id="left open"),
+    ],
+)
+def test_a_precision_means_the_same_however_it_is_spelt(spelling: str, name: str) -> None:
+    assert train_settings(precision=spelling).precision == name
+    assert with_newer_settings({"precision": spelling})["precision"] == name

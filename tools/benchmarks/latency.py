@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.backends import BackendOption
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.loop.run import run_pipeline
@@ -94,7 +93,7 @@ def measure_latency(
     frames: int,
     repeats: int,
     threads: int | None = None,
-    backend: BackendOption = "auto",
+    backend: str = "auto",
     on_round: Callable[[int], None] | None = None,
 ) -> LatencyReport:
     """Measure the stages alone and the loop with and without recording, `repeats` times in turn.

@@ -25,14 +25,14 @@ from ...train.learn.training_module import Training
 from ...train.precision import resolved_precision
 from ...train.run.freed_memory import keep_freed_memory
 from ...train.run.train import TRAININGS, planned_card
-from ...train.settings import TrainSettings
+from ...train.settings import TRAINED_IN, TrainSettings
 from .torchvision_pipeline import TorchvisionImages
 
 IN_MEMORY = "one batch in memory"
 CACHE = "cache"
 DECODING = "decoding each epoch"
 TORCHVISION = "torchvision's pipeline"
-_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+_TYPES = {item: getattr(torch, item.dtype) for item in TRAINED_IN}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...export.engine.build import build_engine
-from ...export.engine.compile import Precision
 from ...export.engine.plan import BatchProfile, CompilerSettings
 from ...export.engine.tensorrt_api import MODULES, Backend
 from ...export.gate.latency import latencies_ms
@@ -33,6 +32,7 @@ from ...runtime.engines.open_cuda import LayerName, installed_layers, open_cuda
 from ...runtime.engines.tensorrt_runner import TensorRtRunner
 from ...runtime.errors import CheckError, SingleshotError
 from ...runtime.machine import installed_of, nvidia_gpus
+from ...runtime.precision import Precision
 from ...runtime.runners.contract import check_task
 from ...runtime.runners.onnxruntime_runner import OnnxRuntimeRunner
 from ...runtime.session import GraphSession, Session
@@ -184,9 +184,9 @@ def _steps(
         yield f"copies by {layer}", partial(time_copies, layer=layer, size=frames[0].nbytes)
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         yield "graph by ONNX Runtime on CUDA", partial(_try_onnxruntime, graph=graph, frames=frames)
-    sources: dict[Precision, Path] = {"fp32": graph, "fp16": graph}
+    sources: dict[Precision, Path] = {Precision.FP32: graph, Precision.FP16: graph}
     if int8_graph is not None:
-        sources["int8"] = int8_graph
+        sources[Precision.INT8] = int8_graph
     for backend in _installed_backends():
         for precision, source in sources.items():
             for batch in BATCHES:
@@ -259,7 +259,7 @@ def _try_onnxruntime(name: str, graph: Path, frames: Frames) -> Step:
         GraphSession(graph, OnnxRuntimeRunner(graph, on_cpu=True)) as cpu,
         GraphSession(graph, OnnxRuntimeRunner(graph)) as cuda,
     ):
-        parity = _parity(cpu, cuda, frames, batch=1, precision="fp16")  # CUDA's convolutions may use TF32
+        parity = _parity(cpu, cuda, frames, batch=1, precision=Precision.FP16)  # CUDA's convolutions may use TF32
         on_cpu, on_cuda = latencies_ms([cpu, cuda], frames)
         figures = {"one frame on the CPU, ms": on_cpu, "one frame on CUDA, ms": on_cuda}
         return Step(name=name, parity=parity, figures=figures, notes=(cuda.backend,))

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...runtime.backends import BackendOption
+from ...runtime.backends import BACKEND_OPTIONS
 
 if TYPE_CHECKING:
     from ...runtime.session import Session
 
 BackendFlag = Annotated[
-    BackendOption,
+    str,
     typer.Option(
         "--backend",
+        metavar="|".join(BACKEND_OPTIONS),
         help="Who runs a graph. auto: OpenVINO in int8 or bf16 where the card holds that it agrees with FP32, "
         "ONNX Runtime elsewhere; what was chosen is said.",
     ),
@@ -46,7 +47,7 @@ def open_with(
 
     Args:
         path: the artefact.
-        option: of `BackendOption`.
+        option: of `BACKEND_OPTIONS`.
         threads: that compute a frame.
         trust: run an engine although this user did not build it.
         tell: is given the line that says who runs it and why.

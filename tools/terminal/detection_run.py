@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from ...runtime.backends import BackendOption
 from .backend_option import open_with, tell_on_stderr
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class DetectionOptions:
     video: str
     model: Path | None = None
     """None means the shipped detector."""
-    backend: BackendOption = "auto"
+    backend: str = "auto"
     trust: bool = False
     save: Path | None = None
     json: Path | None = None

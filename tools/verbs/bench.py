@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...runtime.backends import BackendOption
 from ...runtime.errors import InputError
 from ...runtime.shipped import CLIP
 from ..terminal.backend_option import BackendFlag
@@ -50,7 +49,7 @@ def bench(
     Network alone, loop, and loop with recording take turns, so their ratio holds on a busy machine; milliseconds hold
     on a quiet one.
 
-    --compare takes RUNNER onnxruntime, openvino:f32 (or openvino), openvino:bf16 or opencv, as `verify` does, and
+    --compare takes RUNNER onnxruntime, openvino:fp32 (or openvino), openvino:bf16 or opencv, as `verify` does, and
     engines. An ONNX graph that is not singleshot's is timed as it is, in ONNX Runtime, on generated numbers.
 
     Examples:
@@ -81,7 +80,7 @@ def bench(
 
 
 def _measured(
-    model: Path | None, backend: BackendOption, clip: Path, *, frames: int, repeats: int, threads: int | None
+    model: Path | None, backend: str, clip: Path, *, frames: int, repeats: int, threads: int | None
 ) -> LatencyReport:
     from rich.console import Console
 
@@ -100,7 +99,7 @@ def _measured(
         )
 
 
-def _check_one_kind(model: Path | None, backend: BackendOption, compare: list[str] | None, tails: bool) -> None:
+def _check_one_kind(model: Path | None, backend: str, compare: list[str] | None, tails: bool) -> None:
     if compare and (model is not None or backend != "auto" or tails):
         raise InputError(
             "--compare: expected no MODEL, --backend or --tails beside it, got one. Name every graph by --compare."

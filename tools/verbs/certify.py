@@ -38,7 +38,7 @@ def certify(
 ) -> None:
     """Measure which backends and precisions say the same as FP32, and write that into the graph's card.
 
-    `--backend auto` takes only what is certified. A graph in fp32 is run by OpenVINO in f32 and, where the processor
+    `--backend auto` takes only what is certified. A graph in fp32 is run by OpenVINO in fp32 and, where the processor
     has it, bf16; an int8 graph in int8. What differs is written too: then auto leaves it alone. Exit code 1 if nothing
     agrees.
 

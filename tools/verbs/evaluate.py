@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...runtime.backends import BackendOption
 from ...runtime.errors import InputError
 from ..terminal.backend_option import BackendFlag, TrustFlag, open_with
 from ..terminal.exits import exit_codes
@@ -90,7 +89,7 @@ def evaluate(
                 _print_table(result, title=title)
 
 
-def _open_artefact(path: Path, backend: BackendOption, *, trust: bool) -> Session:
+def _open_artefact(path: Path, backend: str, *, trust: bool) -> Session:
     if path.suffix == _CHECKPOINT_SUFFIX:
         from ...runtime.require import require
 

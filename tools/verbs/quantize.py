@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ...runtime.errors import InputError
+from ...runtime.precision import Precision
 from ..terminal.exits import exit_codes
 from ..terminal.stage_progress import stage_progress
 
@@ -98,7 +99,7 @@ def quantize(
 
         asked = _Asked(
             graph=graph,
-            out=out or _usual_name(graph, "fp16" if images is None else "int8"),
+            out=out or _usual_name(graph, Precision.FP16 if images is None else Precision.INT8),
             images=images,
             settings=QuantizationSettings(method=method, count=count, seed=seed, fp16=fp16),
             table=table,
@@ -141,7 +142,7 @@ class _Asked:
     gate: GateSettings
 
 
-def _usual_name(graph: Path, precision: str) -> Path:
+def _usual_name(graph: Path, precision: Precision) -> Path:
     return graph.with_name(f"{graph.name.removesuffix('.onnx')}.{precision}.onnx")
 
 

@@ -82,7 +82,7 @@ _FitDefaultBoxes = Annotated[
 _Precision = Annotated[
     str | None,
     typer.Option(
-        help="float32; bfloat16 or float16: mixed, about twice as fast where the device has it; auto.",
+        help="fp32; bf16 or fp16: mixed, about twice as fast where the device has it; auto.",
         show_default="auto",
     ),
 ]

@@ -35,7 +35,7 @@ def verify(
     differ.
 
     PyTorch runs checkpoints, TensorRT engines, ONNX Runtime graphs. GRAPH@RUNNER runs a graph elsewhere: onnxruntime,
-    openvino:f32 (or openvino), openvino:bf16, opencv.
+    openvino:fp32 (or openvino), openvino:bf16, opencv.
 
     Examples:
       singleshot verify runs/animals/best.ckpt animals.onnx --frames clip.mp4 --save worst.png

@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LR
 from ...data.dataset import Dataset
 from ...runtime.card import CARD_KEY, Card, Measurement, card_from_json
 from ...runtime.errors import CheckError
+from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ..checkpoints.checkpoint import FRAMES_KEY
 from ..checkpoints.torch_session import normalised_images
@@ -191,7 +192,7 @@ class Training(lightning.LightningModule, ABC):
         raise CheckError(
             f"{where}: expected a finite {what}, got {got}. The batch's files: {files}. "
             f"Look at them with `singleshot check-data`; where they are sound, start again with a smaller "
-            f"learning rate or precision float32. Checkpoints of earlier epochs are as they were."
+            f"learning rate or precision fp32. Checkpoints of earlier epochs are as they were."
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -223,7 +224,7 @@ class Training(lightning.LightningModule, ABC):
                 }
                 for (in_trunk, decays), parameters in groups.items()
             ],
-            fused=settings.precision != "float16",  # which would leave the scaled gradients to it, after clipping
+            fused=settings.precision != Precision.FP16,  # which would leave the scaled gradients to it, after clipping
         )
         warmup = max(1, round(settings.warmup_epochs * self._steps_per_epoch))
         total = max(settings.epochs * self._steps_per_epoch, warmup + 1)

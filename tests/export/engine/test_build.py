@@ -15,7 +15,7 @@ from onnx import helper
 
 from singleshot.export.engine import build as engine_module
 from singleshot.export.engine.build import build_engine
-from singleshot.export.engine.compile import Gpu, Precision, check_precision
+from singleshot.export.engine.compile import Gpu, check_precision
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings, UnsupportedGraphError, compile_plan
 from singleshot.export.engine.plan_program import PlanProgram, read_plan_program
 from singleshot.export.engine.tail_agreement import check_tails_agree
@@ -26,6 +26,7 @@ from singleshot.export.graphs.graph_file import save_graph
 from singleshot.runtime.card import Card, card_from_json
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
 from singleshot.runtime.files import sha256_of_file
+from singleshot.runtime.precision import Precision
 from singleshot.runtime.progress import no_progress
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
@@ -174,24 +175,28 @@ def test_build_that_fails_says_why(rtx: TensorRt) -> None:
     ("precision", "network", "program", "message"),
     [
         pytest.param(
-            "fp16",
+            Precision.FP16,
             {"half": 3, "float": 1},
             None,
             "all convolutions of the network in half, got 1 float, 3 half",
             id="net",
         ),
         pytest.param(
-            "fp16",
+            Precision.FP16,
             {"half": 4},
             PlanProgram(targets=("sm86",), launches=9, convolutions={"float": 4}),
             "all convolutions of the plan in half, got 4 float",
             id="the plan fell back",
         ),
-        pytest.param("fp32", {"half": 4}, None, "all convolutions of the network in float, got 4 half", id="fp32"),
-        pytest.param("fp32", {}, None, "got none", id="no convolution at all"),
-        pytest.param("int8", {"half": 4}, None, "all convolutions of the network in int8, got 4 half", id="no int8"),
         pytest.param(
-            "int8",
+            Precision.FP32, {"half": 4}, None, "all convolutions of the network in float, got 4 half", id="fp32"
+        ),
+        pytest.param(Precision.FP32, {}, None, "got none", id="no convolution at all"),
+        pytest.param(
+            Precision.INT8, {"half": 4}, None, "all convolutions of the network in int8, got 4 half", id="no int8"
+        ),
+        pytest.param(
+            Precision.INT8,
             {"int8": 3, "half": 1},
             PlanProgram(targets=("sm75",), launches=9, convolutions={"half": 4}),
             "all but 1 convolutions of the plan in int8, got 4 half",

@@ -30,6 +30,7 @@ from singleshot.runtime.engines.engine_checks import card_path_of, load_engine_c
 from singleshot.runtime.engines.ledger import is_in_ledger
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.files import sha256_of_file
+from singleshot.runtime.precision import Precision
 from singleshot.runtime.session import Session, open_session
 from singleshot.tests.export.engine.test_matrix import graph_of
 from singleshot.tools.pages.inspection_facts import facts_of
@@ -217,7 +218,7 @@ def test_engine_of_a_fixed_batch_is_shown_each_frame_as_often(gpu: None, graph: 
 
 
 def test_classifier_is_compared_too(gpu: None, tmp_path: Path, dog_clip: Path) -> None:
-    path, _ = graph_of(tmp_path, "classifier", "fp16")
+    path, _ = graph_of(tmp_path, "classifier", Precision.FP16)
     built = build_engine(path, checks=Checks(frames=str(dog_clip)))
     assert metrics(built.card)["parity: first classes matched one to one"].value == 16
 

@@ -14,19 +14,19 @@ from singleshot.calib.int8.quantized_graph import quantized_convolutions, quanti
 from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRange
 from singleshot.export.engine import build as engine_module
 from singleshot.export.engine.build import build_engine
-from singleshot.export.engine.compile import Precision
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings
 from singleshot.export.engine.plan_program import read_plan_program
 from singleshot.export.graphs.graph_file import save_graph
 from singleshot.runtime.card import Card
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.precision import Precision
 from singleshot.tests.fixtures import small_classifier, small_detector
 
 GRAPHS = {
     "detector": (small_detector.small_detector_graph, small_detector.CARD),
     "classifier": (small_classifier.small_classifier_graph, small_classifier.CARD),
 }
-KINDS = {"fp32": "float", "fp16": "half", "int8": "int8"}
+KINDS = {Precision.FP32: "float", Precision.FP16: "half", Precision.INT8: "int8"}
 GPUS = (75, 80, 86, 89, 120)
 DYNAMIC = BatchProfile(least=1, best=2, most=4)
 
@@ -51,13 +51,13 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "find_gpu", lambda: None)
 
 
-def graph_of(folder: Path, task: str, precision: str) -> tuple[Path, dict[str, int]]:
+def graph_of(folder: Path, task: str, precision: Precision) -> tuple[Path, dict[str, int]]:
     """Write a graph, and count its convolutions by the type that they are to compute in."""
     make, card = GRAPHS[task]
     model, path = make(), folder / f"{task}.onnx"
     total = sum(node.op_type == "Conv" for node in model.graph.node)
     wanted = {KINDS[precision]: total}
-    if precision == "int8":
+    if precision == Precision.INT8:
         model, path = int8_graph(model, card), folder / f"{task}.int8.onnx"
         quantized = len(quantized_convolutions(model))
         wanted = {"int8": quantized, "float": total - quantized}
@@ -69,7 +69,7 @@ def graph_of(folder: Path, task: str, precision: str) -> tuple[Path, dict[str, i
     ("capability", "batch"),
     [*(pytest.param(gpu, BatchProfile(), id=f"sm{gpu}") for gpu in GPUS), pytest.param(86, DYNAMIC, id="dynamic")],
 )
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("precision", KINDS)
 @pytest.mark.parametrize("task", GRAPHS)
 def test_every_target(tmp_path: Path, task: str, precision: Precision, capability: int, batch: BatchProfile) -> None:
     path, wanted = graph_of(tmp_path, task, precision)
@@ -102,7 +102,7 @@ def test_every_target(tmp_path: Path, task: str, precision: Precision, capabilit
 
 
 def test_precision_follows_from_the_graph(tmp_path: Path) -> None:
-    path, _ = graph_of(tmp_path, "detector", "int8")
+    path, _ = graph_of(tmp_path, "detector", Precision.INT8)
     built = build_engine(path)
     assert built.path.name == "detector.int8.engine"
     assert built.card.engine is not None
@@ -114,6 +114,6 @@ def test_precision_follows_from_the_graph(tmp_path: Path) -> None:
 
 
 def test_classifier_keeps_its_card(tmp_path: Path) -> None:
-    path, _ = graph_of(tmp_path, "classifier", "fp16")
+    path, _ = graph_of(tmp_path, "classifier", Precision.FP16)
     card = build_engine(path).card
     assert (card.kind, card.task, card.postprocess) == ("engine", "classifier", small_classifier.CARD.postprocess)

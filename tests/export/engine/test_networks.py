@@ -19,6 +19,7 @@ from singleshot.export.graphs.network_graph import network_graph
 from singleshot.export.graphs.product_convolutions import with_convolutions_for_products
 from singleshot.export.graphs.tail import append_onnx_tail
 from singleshot.runtime.card import Postprocess
+from singleshot.runtime.precision import Precision
 from singleshot.runtime.progress import no_progress
 from singleshot.runtime.runners.contract import CLASS_LOGITS
 from singleshot.train.networks.options import NetworkOptions
@@ -55,4 +56,4 @@ def test_every_network_compiles_for_every_target(name: str) -> None:
     program = read_plan_program(plan.data)
     assert program is not None
     assert program.targets == tuple(f"sm{capability}" for capability in every)
-    check_precision(name, "fp16", plan.network_convolutions, program)
+    check_precision(name, Precision.FP16, plan.network_convolutions, program)

@@ -14,6 +14,7 @@ from singleshot.export.engine.compile import Gpu
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings
 from singleshot.export.engine.tensorrt_api import TensorRt
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.precision import Precision
 from singleshot.tests.export.engine.fake_tensorrt import Recorder, fake_tensorrt
 from singleshot.tests.export.engine.test_matrix import graph_of
 
@@ -68,7 +69,7 @@ def test_calls_in_order(version: str, recorder: Recorder, small_detector: Path, 
 def test_int8_is_what_reads_a_dequantization(
     version: str, recorder: Recorder, small_detector: Path, tmp_path: Path
 ) -> None:
-    path, _ = graph_of(tmp_path, "detector", "int8")
+    path, _ = graph_of(tmp_path, "detector", Precision.INT8)
     recorder.convolution_reads = "dequantized"
     record = build_engine(path).card.engine
     assert record is not None

@@ -17,6 +17,7 @@ from singleshot.export.parity.certify import LabelledData, certify, precisions_o
 from singleshot.runtime.card import Origin
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.files import sha256_of_file
+from singleshot.runtime.precision import Precision
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.small_detector import CARD
 
@@ -38,7 +39,7 @@ def test_f32_is_certified_and_written(small_detector: Path, photos: str, tmp_pat
     result = certify(small_detector, out, frames=photos, on_progress=lambda *at: done.append(at))
     by_precision = {item.precision: item for item in result.parities}
     assert set(by_precision) == set(precisions_of(small_detector))
-    f32 = by_precision["f32"]
+    f32 = by_precision[Precision.FP32]
     assert (f32.holds, f32.unmatched, f32.frames) == (True, 0, 3)
     assert f32.matched > 10
     assert f32.reference == "the same graph, onnxruntime (CPU) fp32"
@@ -48,7 +49,7 @@ def test_f32_is_certified_and_written(small_detector: Path, photos: str, tmp_pat
     assert card.model_copy(update={"backend_parity": ()}) == CARD
     assert done[:3] == [("comparing frames", count, 3) for count in (1, 2, 3)]
     result.check()
-    assert "openvino f32: 0 of" in result.lines()[0]
+    assert "openvino fp32: 0 of" in result.lines()[0]
 
 
 def test_auto_takes_what_is_certified(
@@ -58,8 +59,8 @@ def test_auto_takes_what_is_certified(
     monkeypatch.setattr("singleshot.runtime.runners.openvino_runner.computes_bf16", lambda: True)
     measured = certify(small_detector, tmp_path / "a.onnx", frames=photos).parities
     told: list[str] = []
-    for holds, backend in ((True, "openvino bf16"), (False, "onnxruntime f32")):
-        again = [item.model_copy(update={"precision": "bf16", "holds": holds}) for item in measured[:1]]
+    for holds, backend in ((True, "openvino bf16"), (False, "onnxruntime fp32")):
+        again = [item.model_copy(update={"precision": Precision.BF16, "holds": holds}) for item in measured[:1]]
         write_parities(tmp_path / "a.onnx", again, tmp_path / "b.onnx")
         with open_session(tmp_path / "b.onnx", backend="auto", tell=told.append):
             assert told.pop().startswith(f"backend: {backend} (auto: by the card, openvino bf16 ")

@@ -295,7 +295,7 @@ def test_frames_keep_their_place() -> None:
     assert item.badness == (0, 0.0)
 
 
-@pytest.mark.parametrize("runner", ["openvino", "openvino:f32", "opencv"])
+@pytest.mark.parametrize("runner", ["openvino", "openvino:fp32", "openvino:f32", "opencv"])
 def test_the_same_graph_elsewhere(write_detector: WriteDetector, photos: Path, runner: str) -> None:
     if runner != "opencv":
         pytest.importorskip("openvino")
@@ -362,4 +362,4 @@ def test_opencv_needs_a_tail_that_can_be_put_in(graphs: Path) -> None:
 def test_a_file_may_have_an_at_in_its_name(write_detector: WriteDetector) -> None:
     path = write_detector("a@b.onnx")
     assert split_runner(str(path)) == (path, None)
-    assert split_runner(f"{path}@openvino") == (path, "openvino:f32")
+    assert split_runner(f"{path}@openvino") == (path, "openvino:fp32")

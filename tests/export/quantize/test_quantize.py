@@ -24,6 +24,7 @@ from singleshot.runtime.card import BackendParity, Measurement
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.image_files import read_image_bgr
+from singleshot.runtime.precision import Precision
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import CARD as HOSTILE_CARD
 from singleshot.tests.fixtures.hostile_detector import EVERY_LAYER, hostile_detector_graph, patches
@@ -111,7 +112,7 @@ def test_answers_are_compared_on_images_that_were_not_calibrated_on(
 def test_what_was_measured_on_the_parent_is_not_measured_on_the_child(photos: Path, tmp_path: Path) -> None:
     parity = BackendParity(
         backend="openvino",
-        precision="bf16",
+        precision=Precision.BF16,
         version="1",
         reference="",
         data="",
@@ -282,7 +283,7 @@ def test_every_backend_gives_the_same_answers(made: Quantized) -> None:
     frames = [patches(seed)[np.newaxis] for seed in range(20, 24)]
     with (
         open_session(made.path, backend="onnxruntime") as ours,
-        open_session(made.path, backend="openvino", precision="f32") as theirs,
+        open_session(made.path, backend="openvino", precision="fp32") as theirs,
     ):
         assert disagreement(answers_to(ours, frames), answers_to(theirs, frames)) < 0.05
 

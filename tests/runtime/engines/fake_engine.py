@@ -13,6 +13,7 @@ from singleshot.runtime.card import Card, Engine, InputSpec, Postprocess
 from singleshot.runtime.engines import open_cuda as cuda_opening
 from singleshot.runtime.engines.engine_checks import Compiler, card_path_of
 from singleshot.runtime.engines.open_cuda import LayerName
+from singleshot.runtime.precision import Precision
 
 from .fake_cuda import FakeGpu, cudart_of
 from .fake_pycuda import pycuda_of
@@ -59,7 +60,7 @@ def write_engine(
             compiler=compiler,
             version=VERSION,
             compute_capabilities=("8.6",),
-            precision="fp16",
+            precision=Precision.FP16,
             batch=(least, best, most),
             plan_sha256=hashlib.sha256(plan).hexdigest(),
             network_convolutions={"half": 1},

@@ -32,7 +32,7 @@ def test_detections_are_what_one_works_out_by_hand(graphs: Path, capfd: pytest.C
         (found,) = session.run(quarters(0, 204, 102, 12)[np.newaxis])
         frames = np.stack([quarters(255, 0, 0, 0), quarters(0, 0, 0, 0), quarters(0, 0, 255, 255)])
         assert [rows.class_ids.tolist() for rows in session.run(frames)] == [[0], [], [2, 3]]
-    assert session.backend == "openvino f32 (CPU)"
+    assert session.backend == "openvino fp32 (CPU)"
     assert found.class_ids.tolist() == [1, 2]
     np.testing.assert_allclose(found.scores, [0.8, 0.4], atol=1e-6)
     np.testing.assert_allclose(found.boxes_xyxy, [[0.625, 0.125, 0.875, 0.375], [0.125, 0.625, 0.375, 0.875]])
@@ -60,15 +60,15 @@ def test_f32_is_f32_and_bf16_is_not() -> None:
     """OpenVINO takes bf16 by itself where the processor has it: on such a machine the two must differ."""
     photograph = read_image_bgr(PHOTOS / "2008_008487.jpg")
     answers = {}
-    for backend, precision in (("onnxruntime", "auto"), ("openvino", "f32"), ("openvino", "bf16")):
+    for backend, precision in (("onnxruntime", "auto"), ("openvino", "fp32"), ("openvino", "bf16")):
         if precision == "bf16" and not session_openvino.computes_bf16():
             continue
         with open_session(shipped_detector(), backend=backend, precision=precision) as session:  # type: ignore[arg-type]
             answers[session.backend] = detect(session, photograph).scores[:5]
     assert len(answers["onnxruntime (CPU)"]) == 5
-    np.testing.assert_allclose(answers["openvino f32 (CPU)"], answers["onnxruntime (CPU)"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(answers["openvino fp32 (CPU)"], answers["onnxruntime (CPU)"], rtol=0, atol=1e-5)
     if "openvino bf16 (CPU)" in answers:
-        assert np.abs(answers["openvino bf16 (CPU)"] - answers["openvino f32 (CPU)"]).max() > 1e-5
+        assert np.abs(answers["openvino bf16 (CPU)"] - answers["openvino fp32 (CPU)"]).max() > 1e-5
 
 
 @needs_openvino

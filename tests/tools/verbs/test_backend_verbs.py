@@ -31,7 +31,7 @@ def test_certify_writes_what_it_measured(small_detector: Path, photo: Path, tmp_
     done = run_verb("certify", small_detector, "--frames", photo, "-o", out, "--json")
     assert done.exit_code == 0, done.stderr
     first = json.loads(done.stdout)["backend_parity"][0]
-    assert (first["backend"], first["precision"], first["holds"]) == ("openvino", "f32", True)
+    assert (first["backend"], first["precision"], first["holds"]) == ("openvino", "fp32", True)
     assert json.loads(run_verb("inspect", out, "--json").stdout)["card"]["backend_parity"][0] == first
 
 
@@ -45,8 +45,8 @@ def test_rt_detect_says_who_runs_it() -> None:
     pytest.importorskip("openvino")
     done = run_verb("rt-detect", "--video", CLIP, "--max-frames", 2, "--backend", "openvino:f32")
     assert done.exit_code == 0, done.stderr
-    assert done.stderr == "backend: openvino f32 (as asked for)\n"
-    assert "openvino f32 (CPU)" in done.stdout
+    assert done.stderr == "backend: openvino fp32 (as asked for)\n"
+    assert "openvino fp32 (CPU)" in done.stdout
 
 
 def test_a_checkpoint_takes_no_backend(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_graphs_and_backends_take_turns(graphs: Path) -> None:
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     assert [item["name"] for item in report["rivals"]] == list(rivals)
-    assert [item["backend"] for item in report["rivals"]][1] == "openvino f32 (CPU)"
+    assert [item["backend"] for item in report["rivals"]][1] == "openvino fp32 (CPU)"
     assert report["rivals"][0]["speed_up"] == 1
     for item in report["rivals"]:
         assert 0 < item["least_ms"] <= item["median_ms"] <= item["most_ms"]

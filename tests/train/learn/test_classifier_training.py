@@ -35,7 +35,7 @@ def settings(**changes: object) -> TrainSettings:
         "width": 32,
         "validate_every": 1,
         "workers": 0,
-        "precision": "float32",
+        "precision": "fp32",
         "augmentation": AugmentationSettings.none().model_dump(),
     }
     return train_settings(**{**values, **changes})

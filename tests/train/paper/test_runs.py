@@ -21,7 +21,7 @@ NAMES = ("scorpion", "German shepherd", "basketball")
 
 
 def runner_of(root: Path, out: Path) -> PaperRunner:
-    return PaperRunner(root=root, class_names=NAMES, out=out, workers=0, precision="float32", progress=False)
+    return PaperRunner(root=root, class_names=NAMES, out=out, workers=0, precision="fp32", progress=False)
 
 
 def test_runs_are_trained_once_and_a_failed_one_does_not_keep_the_others(

@@ -17,6 +17,7 @@ from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.card import CARD_KEY, Card, card_from_json
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.files import sha256_of_file
+from singleshot.runtime.precision import Precision
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.checkpoints.resuming import check_same_run
@@ -26,7 +27,9 @@ from singleshot.train.run.train import TrainingResult, train
 from singleshot.train.settings import TrainSettings
 
 CLASSES = ("horse", "dog")
-SETTINGS = TrainSettings(epochs=2, batch_size=4, height=64, width=64, validate_every=1, workers=0, precision="float32")
+SETTINGS = TrainSettings(
+    epochs=2, batch_size=4, height=64, width=64, validate_every=1, workers=0, precision=Precision.FP32
+)
 
 
 def animals(root: Path, classes: tuple[str, ...] = CLASSES) -> Dataset:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.precision import Precision
 from singleshot.tests.fixtures.parsed_page import ParsedPage
 from singleshot.tools.pages.tuning_page import save_tuning_report
 from singleshot.train.configuration import load_settings
@@ -35,7 +36,7 @@ from singleshot.train.tuning.study import (
 optuna = pytest.importorskip("optuna")
 
 BASE = TrainSettings(
-    epochs=1, batch_size=4, height=64, width=64, validate_every=1, workers=0, precision="float32", pretrained=False
+    epochs=1, batch_size=4, height=64, width=64, validate_every=1, workers=0, precision=Precision.FP32, pretrained=False
 )
 
 
