@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..runtime.errors import InputError
 from ..runtime.files import StrPath
-from ..runtime.image_files import image_hw
+from ..runtime.image_files import ImageHeader, image_header, image_hw
 from .readers.coco import CocoIds, CocoLayout
 from .readers.find_reader import find_layout
 from .readers.reader import (
@@ -24,11 +24,10 @@ from .readers.reader import (
 from .report import DataReport, Problem
 from .sample import Sample
 from .splits import SEEDED_SPLITS, SEEDED_TRAIN, seeded_split, strata_from_classes
+from .upright import Edges, upright_annotation
 
 ROUNDING_PX = 1.0
 """A box that reaches out of its image by less than this is cut to it and not reported: corners are rounded."""
-
-Edges = tuple[float, float, float, float]
 
 _PROBLEM_FROM_ERROR: dict[type[Exception], Problem] = {
     AnnotationMissingError: Problem.MISSING_ANNOTATION,
@@ -59,7 +58,9 @@ class Dataset:
         """Image ids whose labels or files cannot be used."""
         self._unusable: set[str] = set()
         """Image ids whose labels can be used and whose pixels cannot, as somebody found who looked at them."""
-        self._hw_px: dict[str, tuple[int, int]] = {}
+        self._headers: dict[str, ImageHeader] = {}
+        self._distinct_headers: dict[ImageHeader, ImageHeader] = {}
+        """One of each, as most images have the size of another."""
         self._repetitions_counted: set[str] = set()
 
     @property
@@ -214,19 +215,31 @@ class Dataset:
             return None
         try:
             annotation = self._layout.annotation(image_id)
-            hw = annotation.size_hw_px or self._stored_hw(image_id, path)
+            header = self._header(image_id, path, annotated_hw_px=annotation.size_hw_px)
         except (AnnotationMissingError, AnnotationBrokenError, InputError) as error:
             self._drop(image_id, _PROBLEM_FROM_ERROR[type(error)], str(error))
             return None
-        sample = self._sample_from(annotation, image_id=image_id, path=path, hw=hw, count=first_time)
+        annotated = annotation.size_hw_px or header.hw_px
+        if annotated != header.hw_px:
+            (height, width), (seen_height, seen_width) = annotated, header.hw_px
+            differs = f"{path}: expected {width} x {height} as annotated, got {seen_width} x {seen_height}"
+            if annotated != header.stored_hw_px:
+                self._drop(image_id, Problem.WRONG_SIZE, differs)
+                return None
+            annotation, done = upright_annotation(annotation, header)
+            if first_time:
+                self._problem(Problem.SIDEWAYS, f"{differs} as seen upright; {done}")
+        sample = self._sample_from(annotation, image_id=image_id, path=path, hw=header.hw_px, count=first_time)
         if first_time:
             self._count_kept(sample, sign=1)
         return sample
 
-    def _stored_hw(self, image_id: str, path: Path) -> tuple[int, int]:
-        if image_id not in self._hw_px:
-            self._hw_px[image_id] = image_hw(path)
-        return self._hw_px[image_id]
+    def _header(self, image_id: str, path: Path, *, annotated_hw_px: tuple[int, int] | None) -> ImageHeader:
+        """Read the head of an image once; what would have to be decoded for it is taken as annotated."""
+        if image_id not in self._headers:
+            header = image_header(path) or ImageHeader(stored_hw_px=annotated_hw_px or image_hw(path))
+            self._headers[image_id] = self._distinct_headers.setdefault(header, header)
+        return self._headers[image_id]
 
     def _sample_from(
         self, annotation: Annotation, *, image_id: str, path: Path, hw: tuple[int, int], count: bool

@@ -20,6 +20,7 @@ class Problem(Enum):
     MISSING_IMAGE = "images missing (left out)"
     BROKEN_IMAGE = "images that do not decode or end early (left out)"
     WRONG_SIZE = "images of another size than annotated (left out)"
+    SIDEWAYS = "images annotated in their stored size, which is sideways (labels brought upright)"
     MISSING_ANNOTATION = "images without an annotation (left out)"
     BROKEN_ANNOTATION = "annotations that cannot be read (image left out)"
     EMPTY_BOX = "boxes without area or turned inside out (dropped)"

@@ -18,11 +18,11 @@ class Sample:
     Args:
         image_id: unique within a data set, as its lists write it: `2008_000008`, `n01770393/n01770393_0`.
         image_path: the image file.
-        boxes_xyxy_px: [n, 4] float32, in continuous pixel edges of the image as stored: 0 is the left edge of the
+        boxes_xyxy_px: [n, 4] float32, in continuous pixel edges of the upright picture: 0 is the left edge of the
             first pixel, `xmax - xmin` is the width, boxes lie within [0, width] x [0, height].
         class_ids: [n] int64, index into the data set's class names; background is not counted.
         difficult: [n] bool, what is neither learned nor held against a detector; crowds among them.
-        height_px: of the image, as annotated; where not annotated, as its file says.
+        height_px: of the upright picture.
         width_px: likewise.
         crowd: [n] bool, regions of many objects, as COCO has them; None where there are none.
         areas_px: [n] float64, of the objects themselves, as COCO measures them by its masks; None: of their boxes.

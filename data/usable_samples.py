@@ -113,7 +113,7 @@ def _look_at(sample: Sample) -> Found | None:
 def image_or_problem(sample: Sample) -> NDArray[np.uint8] | Found:
     """Decode a sample's image: [height_px, width_px, 3] uint8 BGR, or what is wrong with it."""
     try:
-        image = read_image_bgr(sample.image_path, upright=False)
+        image = read_image_bgr(sample.image_path)
     except InputError as error:
         return Problem.BROKEN_IMAGE, str(error)
     height, width = image.shape[:2]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -20,15 +23,41 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKERS_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN = 0xDA
+_APP1 = 0xE1
+_EXIF = b"Exif\x00\x00"
+_ORIENTATION_TAG = 0x0112
+_FIRST_SIDEWAYS = 5
+"""Orientations from here on exchange height and width."""
+
+_Bytes: TypeAlias = bytes | mmap.mmap
 
 
-def read_image_bgr(path: StrPath, *, upright: bool = True) -> NDArray[np.uint8]:
-    """Decode an image file; grey becomes three equal channels, transparency is dropped, 16 bits become 8.
+@dataclass(frozen=True, kw_only=True)
+class ImageHeader:
+    """What the head of an image file says, without its pixels.
+
+    Args:
+        stored_hw_px: height and width of the pixels as stored.
+        orientation: EXIF's, 1 to 8: how the picture has to be turned or mirrored to be seen upright; 1 not at all.
+    """
+
+    stored_hw_px: tuple[int, int]
+    orientation: int = 1
+
+    @property
+    def hw_px(self) -> tuple[int, int]:
+        """Height and width of the upright picture."""
+        height, width = self.stored_hw_px
+        return (width, height) if self.orientation >= _FIRST_SIDEWAYS else (height, width)
+
+
+def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
+    """Decode an image file to the upright picture that a person sees, turned as its EXIF orientation says.
+
+    Grey becomes three equal channels, transparency is dropped, 16 bits become 8.
 
     Args:
         path: a file in any format that OpenCV reads.
-        upright: turn the picture as its EXIF orientation says, which is what a person sees. Labels of VOC and
-            ImageNet speak of the pixels as stored: read those with `upright=False`.
 
     Returns:
         [height, width, 3] uint8, BGR.
@@ -41,9 +70,8 @@ def read_image_bgr(path: StrPath, *, upright: bool = True) -> NDArray[np.uint8]:
     data = _bytes_of(path)
     if _is_cut_short(data):
         raise InputError(f"{path}: expected a whole image, got one that ends early. Copy or download it again.")
-    flags = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error:
         image = None
     if image is None:
@@ -52,17 +80,32 @@ def read_image_bgr(path: StrPath, *, upright: bool = True) -> NDArray[np.uint8]:
 
 
 def image_hw(path: StrPath) -> tuple[int, int]:
-    """Find the stored height and width in pixels, EXIF orientation not applied; JPEGs are not decoded.
+    """Find the height and width of the upright picture in pixels; JPEGs and most PNGs are not decoded.
 
     Raises:
         InputError: the file is missing or is no image.
     """
-    path = Path(path)
-    header = _jpeg_header(_bytes_of(path))
+    header = image_header(path)
     if header is not None:
-        return header[0]
-    height, width = read_image_bgr(path, upright=False).shape[:2]
+        return header.hw_px
+    height, width = read_image_bgr(path).shape[:2]
     return height, width
+
+
+def image_header(path: StrPath) -> ImageHeader | None:
+    """Read the head of a JPEG or of a PNG without EXIF; None for what has to be decoded to tell, and for no image.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    try:
+        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            jpeg = _jpeg_head(data)
+            return _png_header(data) if jpeg is None else jpeg.header
+    except OSError as error:
+        raise InputError(f"{path}: expected an image file, got: {error.strerror}. Check the path.") from error
+    except ValueError:  # an empty file cannot be mapped
+        return None
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -80,19 +123,27 @@ def _content(data: bytes) -> str:
 def _is_cut_short(data: bytes) -> bool:
     if data.startswith(_PNG_START):
         return b"IEND" not in data[-64:]
-    header = _jpeg_header(data)
-    if header is None:
+    head = _jpeg_head(data)
+    if head is None:
         return False
     # After the start of scan a 0xFF of the picture is followed by 0x00, so the end marker cannot occur by chance;
     # before it, it can (in an EXIF thumbnail), which is why the search starts there.
-    return data.find(_JPEG_END, header[1]) < 0
+    return data.find(_JPEG_END, head.scan) < 0
 
 
-def _jpeg_header(data: bytes) -> tuple[tuple[int, int], int] | None:
-    """Walk a JPEG's segments to ((height, width), offset of the first scan); None if it is no JPEG or has no frame."""
-    if not data.startswith(_JPEG_START):
+@dataclass(frozen=True, kw_only=True)
+class _JpegHead:
+    header: ImageHeader
+    scan: int
+    """Where the first one begins."""
+
+
+def _jpeg_head(data: _Bytes) -> _JpegHead | None:
+    """Walk a JPEG's segments up to the first scan; None if it is no JPEG or has no frame."""
+    if data[: len(_JPEG_START)] != _JPEG_START:
         return None
     hw: tuple[int, int] | None = None
+    orientation = 0
     at = len(_JPEG_START)
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -101,9 +152,43 @@ def _jpeg_header(data: bytes) -> tuple[tuple[int, int], int] | None:
         elif marker in _MARKERS_WITHOUT_LENGTH:
             at += 2
         elif marker == _START_OF_SCAN:
-            return None if hw is None else (hw, at)
+            return (
+                None
+                if hw is None
+                else _JpegHead(header=ImageHeader(stored_hw_px=hw, orientation=orientation or 1), scan=at)
+            )
         else:
+            size = int.from_bytes(data[at + 2 : at + 4], "big")
             if marker in _START_OF_FRAME and at + 9 <= len(data):
                 hw = int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            elif marker == _APP1 and data[at + 4 : at + 10] == _EXIF:
+                orientation = orientation or _orientation(data[at + 10 : at + 2 + size])
+            at += 2 + size
     return None
+
+
+def _orientation(tiff: bytes) -> int:
+    """Find tag 0x0112 in the first directory of EXIF's TIFF; 0 where there is none that says anything."""
+    order: Literal["little", "big"] = "little" if tiff[:2] == b"II" else "big"
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], order)
+
+    directory = number(4, 4)
+    for entry in range(directory + 2, directory + 2 + 12 * number(directory, 2), 12):
+        if number(entry, 2) == _ORIENTATION_TAG:
+            value = number(entry + 8, 2)
+            return value if 1 <= value <= 8 else 0
+    return 0
+
+
+def _png_header(data: _Bytes) -> ImageHeader | None:
+    """Walk a PNG's chunks; one with EXIF has to be decoded, as which of its forms is followed is OpenCV's to say."""
+    if data[: len(_PNG_START)] != _PNG_START or data[12:16] != b"IHDR":
+        return None
+    at = len(_PNG_START)
+    while at + 8 <= len(data):
+        if data[at + 4 : at + 8] == b"eXIf":
+            return None
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return ImageHeader(stored_hw_px=(int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")))

@@ -38,7 +38,7 @@ from .image_cache import (
     stored_hw,
 )
 
-_FORMAT = 1
+_FORMAT = 2
 """Part of every key; another layout of the files, or another way to fit images, needs another number."""
 
 _CHECKSUMS = "checksums.bin"

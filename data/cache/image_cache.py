@@ -118,7 +118,7 @@ class DecodedImages:
         sample = self._dataset.sample(self._image_ids[index])
         return StoredImage(
             image_id=sample.image_id,
-            image_rgb=fitted_rgb(read_image_bgr(sample.image_path, upright=False), self._input_hw),
+            image_rgb=fitted_rgb(read_image_bgr(sample.image_path), self._input_hw),
             hw_px=(sample.height_px, sample.width_px),
             boxes_xyxy=normalised_boxes(sample),
             class_ids=sample.class_ids,

@@ -174,7 +174,7 @@ def gate_fp16(
 def _openvino_parity(out: Path, result: GateResult) -> BackendParity:
     """Say for the card what OpenVINO makes of the accepted graph: what the gate measured, and answers one to one."""
     frames = [
-        Frame(image=read_image_bgr(sample.image_path, upright=False), index=index, time_s=0.0, source=sample.image_id)
+        Frame(image=read_image_bgr(sample.image_path), index=index, time_s=0.0, source=sample.image_id)
         for index, sample in enumerate(islice(result.images.samples(), PROOF_FRAMES))
     ]
     with open_artefact(f"{result.parent}@onnxruntime") as first, open_artefact(f"{out}@openvino:fp32") as second:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.image_files import image_hw, read_image_bgr
+from singleshot.runtime.image_files import image_header, image_hw, read_image_bgr
+from singleshot.tests.fixtures.exif import with_exif_orientation
 
 HEIGHT, WIDTH = 24, 40
 
@@ -34,14 +37,6 @@ def _encoded(suffix: str, image: NDArray[np.uint8] | NDArray[np.uint16]) -> byte
 
 JPEG = _encoded(".jpg", _picture())
 PNG = _encoded(".png", _picture())
-
-
-def _with_exif_orientation(jpeg: bytes, orientation: int, thumbnail: bytes = b"") -> bytes:
-    """Insert an APP1 segment: a TIFF header and one entry, tag 0x0112, a short."""
-    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01" + orientation.to_bytes(2, "big") + b"\x00\x00"
-    tiff = b"MM\x00\x2a\x00\x00\x00\x08\x00\x01" + entry + b"\x00\x00\x00\x00" + thumbnail
-    payload = b"Exif\x00\x00" + tiff
-    return jpeg[:2] + b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload + jpeg[2:]
 
 
 def _write(folder: Path, data: bytes, name: str = "image.jpg") -> Path:
@@ -79,12 +74,75 @@ def test_a_path_need_not_be_ascii(tmp_path: Path) -> None:
     assert read_image_bgr(_write(tmp_path, JPEG, "schläfriger Hund 犬.jpg")).shape == (HEIGHT, WIDTH, 3)
 
 
-def test_exif_orientation_is_followed_unless_the_stored_pixels_are_wanted(tmp_path: Path) -> None:
-    path = _write(tmp_path, _with_exif_orientation(JPEG, 6))  # 6: turn right by 90 degrees to see it upright
-    plain = read_image_bgr(_write(tmp_path, JPEG, "plain.jpg"))
-    np.testing.assert_array_equal(read_image_bgr(path), cv2.rotate(plain, cv2.ROTATE_90_CLOCKWISE))
-    np.testing.assert_array_equal(read_image_bgr(path, upright=False), plain)
-    assert image_hw(path) == (HEIGHT, WIDTH)
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_pictures_are_upright(tmp_path: Path, orientation: int, order: Literal["little", "big"]) -> None:
+    path = _write(tmp_path, with_exif_orientation(JPEG, orientation, order=order))
+    stored = read_image_bgr(_write(tmp_path, JPEG, "plain.jpg"))
+    seen = {  # by EXIF's own words, where the stored first row and first column are when one looks at the picture
+        2: stored[:, ::-1],  # top, right
+        3: stored[::-1, ::-1],  # bottom, right
+        4: stored[::-1],  # bottom, left
+        5: stored.transpose(1, 0, 2),  # left, top
+        6: cv2.rotate(stored, cv2.ROTATE_90_CLOCKWISE),  # right, top
+        7: stored[::-1, ::-1].transpose(1, 0, 2),  # right, bottom
+        8: cv2.rotate(stored, cv2.ROTATE_90_COUNTERCLOCKWISE),  # left, bottom
+    }.get(orientation, stored)
+    np.testing.assert_array_equal(read_image_bgr(path), seen)
+    assert image_hw(path) == seen.shape[:2]
+    header = image_header(path)
+    assert header is not None
+    assert (header.stored_hw_px, header.hw_px) == ((HEIGHT, WIDTH), seen.shape[:2])
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"MM\x00\x2a\xff\xff\xff\xff", id="a directory beyond the end"),
+        pytest.param(b"MM\x00\x2a\x00\x00\x00\x08\xff\xff\x01\x12", id="fewer entries than it says"),
+        pytest.param(b"nonsense of some camera", id="no TIFF"),
+    ],
+)
+def test_exif_that_says_nothing_turns_nothing(tmp_path: Path, exif: bytes) -> None:
+    payload = b"Exif\x00\x00" + exif
+    data = JPEG[:2] + b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload + JPEG[2:]
+    path = _write(tmp_path, data)
+    assert image_hw(path) == read_image_bgr(path).shape[:2] == (HEIGHT, WIDTH)
+
+
+def _with_png_exif(orientation: int) -> bytes:
+    tiff = b"MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01" + bytes(
+        [0, orientation, 0, 0, 0, 0, 0, 0]
+    )
+    chunk = b"eXIf" + tiff
+    return PNG[:33] + len(tiff).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + PNG[33:]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "has_header"),
+    [
+        pytest.param("a.png", PNG, True, id="a PNG"),
+        pytest.param("a.png", _with_png_exif(6), False, id="a PNG with EXIF"),
+        pytest.param("a.bmp", _encoded(".bmp", _picture()), False, id="a BMP"),
+        pytest.param("a.webp", _encoded(".webp", _picture()), False, id="a WebP"),
+    ],
+)
+def test_sizes_of_other_formats_are_those_of_what_is_decoded(
+    tmp_path: Path, name: str, data: bytes, has_header: bool
+) -> None:
+    path = _write(tmp_path, data, name)
+    assert (image_header(path) is not None) == has_header
+    assert image_hw(path) == read_image_bgr(path).shape[:2]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"none", JPEG[:20], PNG[:10]], ids=["empty", "a text", "half a head", "no chunk"]
+)
+def test_no_image_has_no_head(tmp_path: Path, data: bytes) -> None:
+    assert image_header(_write(tmp_path, data)) is None
+    with pytest.raises(InputError, match=r"expected (an image that OpenCV can decode|a whole image)"):
+        image_hw(tmp_path / "image.jpg")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +155,7 @@ def test_exif_orientation_is_followed_unless_the_stored_pixels_are_wanted(tmp_pa
         pytest.param(PNG[: len(PNG) // 2], "got one that ends early", id="half a PNG"),
         pytest.param(JPEG[:20], "got 20 bytes that are none", id="the first bytes of a JPEG"),
         pytest.param(
-            _with_exif_orientation(JPEG, 1, thumbnail=JPEG)[:-40],
+            with_exif_orientation(JPEG, 1, thumbnail=JPEG)[:-40],
             "got one that ends early",
             id="a whole thumbnail only",
         ),
@@ -112,8 +170,9 @@ def test_a_broken_image_is_named(tmp_path: Path, data: bytes, got: str) -> None:
 
 
 def test_a_missing_image_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nowhere\.jpg: expected an image file, got: No such file"):
-        read_image_bgr(tmp_path / "nowhere.jpg")
+    for read in (read_image_bgr, image_header):
+        with pytest.raises(InputError, match=r"nowhere\.jpg: expected an image file, got: No such file"):
+            read(tmp_path / "nowhere.jpg")
 
 
 def test_bytes_after_the_end_do_no_harm(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
@@ -47,7 +47,7 @@ class TorchvisionImages(Dataset[Item]):
     def __getitem__(self, key: tuple[int, int]) -> Item:
         sample = self._data.sample(self._image_ids[key[1]])
         with Image.open(sample.image_path) as file:
-            image = file.convert("RGB")
+            image = ImageOps.exif_transpose(file).convert("RGB")
         boxes = tv_tensors.BoundingBoxes(
             torch.from_numpy(sample.boxes_xyxy_px), format="XYXY", canvas_size=(image.height, image.width)
         )

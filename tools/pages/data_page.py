@@ -128,7 +128,7 @@ def _picture(sample: Sample, class_names: Sequence[str], *, note: str = "") -> P
 
     from ...runtime.image_files import read_image_bgr
 
-    small, scale = shrunk(read_image_bgr(sample.image_path, upright=False), _SIDE_PX)
+    small, scale = shrunk(read_image_bgr(sample.image_path), _SIDE_PX)
     for box, difficult in zip(sample.boxes_xyxy_px, sample.difficult, strict=True):
         left, top, right, bottom = (round(float(corner) * scale) for corner in box)
         colour = (160, 160, 160) if difficult else (0, 140, 255)

@@ -113,7 +113,7 @@ def _picture(item: WorstImage, dataset: Dataset) -> Picture:
     from ...runtime.sinks.overlay import draw_detections
 
     sample = dataset.sample(item.image_id)
-    image, scale = shrunk(read_image_bgr(sample.image_path, upright=False), _SIDE_PX)
+    image, scale = shrunk(read_image_bgr(sample.image_path), _SIDE_PX)
     if item.found is not None:
         image = draw_detections(image, item.found, dataset.class_names)
         for box in sample.boxes_xyxy_px:

@@ -285,7 +285,7 @@ def _frames(data: Dataset, image_ids: Sequence[str], spec: InputSpec) -> NDArray
     """Take frames evenly from the validation images, fitted to the input: [n, H, W, 3]."""
     places = np.linspace(0, len(image_ids) - 1, min(CHECKPOINT_FRAMES, len(image_ids)), dtype=int)
     paths = [data.sample(image_ids[place]).image_path for place in places]
-    return np.stack([fit_frame(read_image_bgr(path, upright=False), spec) for path in paths])
+    return np.stack([fit_frame(read_image_bgr(path), spec) for path in paths])
 
 
 def _checkpoints(folder: RunFolder, *, monitor: str | None) -> tuple[ModelCheckpoint, ModelCheckpoint]:

@@ -70,7 +70,7 @@ def test_what_is_stored_is_the_image_at_one_and_a_half_times_the_input(root: Pat
     assert cache.image_ids() == ids
     for index, image_id in enumerate(ids):
         sample, image = dataset.sample(image_id), cache.image(index)
-        original = read_image_bgr(sample.image_path, upright=False)
+        original = read_image_bgr(sample.image_path)
         height, width = min(96, original.shape[0]), min(144, original.shape[1])
         expected = cv2.resize(original, (width, height), interpolation=cv2.INTER_LINEAR)[:, :, ::-1]
         np.testing.assert_array_equal(image.image_rgb, expected)
