@@ -14,6 +14,7 @@ DEV := .venv-dev
 RUN_READY := $(RUN)/.ready-$(PY_VERSION)
 RUN_TESTS_READY := $(RUN)/.tests-ready-$(PY_VERSION)
 DEV_READY := $(DEV)/.ready-$(PY_VERSION)
+export PYTHONPATH := $(CURDIR)/.view$(if $(PYTHONPATH),:$(PYTHONPATH))
 # Tests of what a deployed machine has; they run where neither torch nor onnx is.
 RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/test_rt_*.py tests/tools/verbs/test_demo*.py \
   tests/tools/terminal/test_check_opencv.py tests/tools/terminal/test_exits.py tests/tools/verbs/test_bench.py \
@@ -44,7 +45,7 @@ test-slow: $(DEV_READY)
 	@echo 'Slow tests take about 2 minutes on two cores.'
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m slow
 
-check: $(DEV_READY) .view/singleshot
+check: $(DEV_READY)
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
@@ -60,7 +61,7 @@ clean:
 	rm -rf $(RUN) $(DEV) .view demo_out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
-# Type checkers see the root as `singleshot` through this link.
+# Type checkers and Python see the root as `singleshot` through this link, whatever copy is installed beside it.
 .view/singleshot:
 	mkdir -p .view
 	ln -sfn .. .view/singleshot
@@ -76,11 +77,11 @@ define make_environment
 	@touch $@
 endef
 
-$(RUN_READY): pyproject.toml
+$(RUN_READY): pyproject.toml | .view/singleshot
 	$(call make_environment,$(RUN),-e .)
 
 $(RUN_TESTS_READY): $(RUN_READY)
 	$(call make_environment,$(RUN),'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6.100')
 
-$(DEV_READY): pyproject.toml
+$(DEV_READY): pyproject.toml | .view/singleshot
 	$(call make_environment,$(DEV),-e '.[train$(comma)rtx$(comma)openvino$(comma)scale$(comma)dev]')

@@ -57,6 +57,23 @@ def test_a_set_up_that_was_cut_short_starts_anew(tmp_path: Path) -> None:
     assert (tmp_path / "calls").read_text() == "venv pip venv pip pip "  # what is whole is added to
 
 
+def test_what_is_installed_does_not_shadow_the_checkout(tmp_path: Path) -> None:
+    """`pip install '.[openvino]'` into .venv leaves a copy there that grows old and lacks the demo's clip."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    venv = tmp_path / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    (site_packages,) = venv.glob("lib/*/site-packages")
+    (venv / f".ready-{sys.version_info.major}.{sys.version_info.minor}").touch()
+    for folder, said in ((tmp_path, "the checkout"), (site_packages / "singleshot", "the installed copy")):
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").touch()
+        (folder / "__main__.py").write_text(f"print({said!r})")
+    command = ["make", f"PYTHON={sys.executable}", "demo"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "the checkout"
+
+
 def test_messages_of_the_set_up_leave_no_file(tmp_path: Path) -> None:
     """A package's lower bound has a `>` in it."""
     planned = subprocess.run(

@@ -25,7 +25,7 @@ def demo(backend: BackendFlag = "auto") -> None:
         check_opencv()
         if not CLIP.is_file():
             raise InputError(
-                f"{CLIP}: expected the demo's clip, got no such file. Run the demo from a source checkout."
+                f"{CLIP}: expected the demo's clip, got no such file. `make demo` in a source checkout has it."
             )
         clip = CLIP.relative_to(Path.cwd()) if CLIP.is_relative_to(Path.cwd()) else CLIP
         files = OUT / "dog.mp4", OUT / "dog.jsonl"
