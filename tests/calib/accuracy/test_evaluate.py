@@ -17,6 +17,7 @@ from singleshot.runtime.card import Card, InputSpec
 from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
+from singleshot.tests.fixtures.found import detections
 
 if TYPE_CHECKING:
     from singleshot.tests.fixtures.voc_folder import VocFolder
@@ -39,13 +40,7 @@ class LeftHalf:
     def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
         assert frames.shape == (1, 16, 16, 3)
         self.frames += 1
-        return [
-            Detections(
-                boxes_xyxy=np.array([[0, 0, 0.5, 1]], np.float32),
-                scores=np.array([0.9], np.float32),
-                class_ids=np.array([1], np.int32),
-            )
-        ]
+        return [detections((0.9, 1, [0, 0, 0.5, 1]))]
 
     def classify(self, frames: NDArray[np.uint8]) -> list[Classification]:
         raise AssertionError(f"a detector is not asked to classify {frames.shape}")

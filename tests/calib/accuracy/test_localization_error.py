@@ -9,7 +9,7 @@ import pytest
 
 from singleshot.calib.accuracy.localization_error import LocalizationErrorEvaluator, guesses_from_detections
 from singleshot.data.sample import Sample
-from singleshot.runtime.detection.detections import Detections
+from singleshot.tests.fixtures.found import detections
 
 BIRD, FISH = 3, 7
 HIT, MISS = (0.1, 0.1, 0.5, 0.6), (0.6, 0.6, 0.9, 0.9)
@@ -68,11 +68,7 @@ def test_without_images_there_is_no_figure() -> None:
 
 
 def test_a_detectors_guess_is_each_classs_best_box() -> None:
-    found = Detections(
-        boxes_xyxy=np.array([HIT, MISS, MISS, HIT], np.float32),
-        scores=np.array([0.9, 0.8, 0.7, 0.6], np.float32),
-        class_ids=np.array([FISH, BIRD, FISH, BIRD], np.int32),
-    )
+    found = detections((0.9, FISH, HIT), (0.8, BIRD, MISS), (0.7, FISH, MISS), (0.6, BIRD, HIT))
     class_ids, boxes = guesses_from_detections(found)
     assert class_ids.tolist() == [FISH, BIRD]
     np.testing.assert_array_equal(boxes, np.array([HIT, MISS], np.float32))

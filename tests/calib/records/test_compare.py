@@ -12,7 +12,7 @@ from singleshot.calib.records.classification_records import ClassificationRecord
 from singleshot.calib.records.compare import deltas, headline_drop, lost_and_gained, score_shift
 from singleshot.calib.records.detection_records import DetectionRecords
 from singleshot.data.sample import Sample
-from singleshot.runtime.detection.detections import Detections
+from singleshot.tests.fixtures.found import detections
 
 NAMES = ("cat", "dog")
 IMAGES = 20
@@ -32,11 +32,7 @@ def detection_records(scores: list[float], *, side: int = 640, class_id: int = 0
             height_px=side,
             width_px=side,
         )
-        found = Detections(
-            boxes_xyxy=np.array([BOX], np.float32),
-            scores=np.array([score], np.float32),
-            class_ids=np.array([class_id], np.int32),
-        )
+        found = detections((score, class_id, BOX))
         evaluator.add(sample, found.where(found.scores > 0))
     return DetectionRecords(
         class_names=NAMES,

@@ -7,19 +7,11 @@ import pytest
 
 from singleshot.calib.records.disagreement import Answer, disagreement
 from singleshot.runtime.detection.classifications import Classification
-from singleshot.runtime.detection.detections import Detections
+from singleshot.tests.fixtures.found import detections
 
 LEFT = (0.0, 0.0, 0.5, 0.5)
 HALF_OF_LEFT = (0.0, 0.0, 0.25, 0.5)
 RIGHT = (0.5, 0.5, 1.0, 1.0)
-
-
-def detections(*rows: tuple[float, int, tuple[float, float, float, float]]) -> Detections:
-    return Detections(
-        boxes_xyxy=np.array([box for _, _, box in rows], np.float32).reshape(-1, 4),
-        scores=np.array([score for score, _, _ in rows], np.float32),
-        class_ids=np.array([class_id for _, class_id, _ in rows], np.int32),
-    )
 
 
 def classes(*rows: tuple[float, int]) -> Classification:

@@ -21,6 +21,7 @@ from singleshot.runtime.card import Card, InputSpec, Task
 from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.session import Session
+from singleshot.tests.fixtures.found import detections
 from singleshot.tests.places import VOC_ROOT
 
 CAT, DOG, NOTHING = 0, 1, 2
@@ -47,16 +48,13 @@ def sample_of(*objects: tuple[Box, int, bool]) -> Sample:
 
 
 def found(*rows: tuple[Box, int, float]) -> Detections:
+    """Give detections, best first, of boxes in pixels of an image of 100 x 100."""
     ordered = sorted(rows, key=lambda row: -row[2])
-    return Detections(
-        boxes_xyxy=np.array([row[0] for row in ordered], np.float32).reshape(-1, 4) / np.float32(100),
-        scores=np.array([row[2] for row in ordered], np.float32),
-        class_ids=np.array([row[1] for row in ordered], np.int32),
-    )
+    return detections(*((score, class_id, np.divide(box, 100)) for box, class_id, score in ordered))
 
 
 @pytest.mark.parametrize(
-    ("sample", "detections", "expected"),
+    ("sample", "seen", "expected"),
     [
         pytest.param(sample_of(), found(), [], id="nothing and nothing"),
         pytest.param(sample_of((LEFT, CAT, False)), found((LEFT, CAT, 0.9)), [(CAT, CAT)], id="right"),
@@ -101,8 +99,8 @@ def found(*rows: tuple[Box, int, float]) -> Detections:
         ),
     ],
 )
-def test_what_is_confused_with_what(sample: Sample, detections: Detections, expected: list[tuple[int, int]]) -> None:
-    labelled, answered = confused(sample, detections, classes=NOTHING, score=0.5)
+def test_what_is_confused_with_what(sample: Sample, seen: Detections, expected: list[tuple[int, int]]) -> None:
+    labelled, answered = confused(sample, seen, classes=NOTHING, score=0.5)
     assert sorted(zip(labelled.tolist(), answered.tolist(), strict=True)) == sorted(expected)
 
 

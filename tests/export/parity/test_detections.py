@@ -9,27 +9,18 @@ from singleshot.export.parity.detections import FramePair, compare_detections
 from singleshot.export.parity.parity import Parity
 from singleshot.export.parity.tolerances import BOX_TOLERANCE, TIE
 from singleshot.runtime.card import Postprocess
-from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import CheckError
+from singleshot.tests.fixtures.found import Found, detections
 
 RULE = Postprocess(score_floor=0.1, iou_threshold=0.5, max_detections=5, candidates=100)
 LEFT = (0.0, 0.0, 0.4, 0.4)
 RIGHT = (0.6, 0.6, 1.0, 1.0)
 SHIFTED = (0.1, 0.0, 0.5, 0.4)
 """Overlaps LEFT by 0.6."""
-Row = tuple[float, int, tuple[float, float, float, float]]
-
-
-def detections(*rows: Row) -> Detections:
-    return Detections(
-        boxes_xyxy=np.array([box for _, _, box in rows], np.float32).reshape(-1, 4),
-        scores=np.array([score for score, _, _ in rows], np.float32),
-        class_ids=np.array([class_id for _, class_id, _ in rows], np.int32),
-    )
 
 
 def compare(
-    expected: list[Row], found: list[Row], candidates: list[Row] | None = None, *, heads: float = 0.0
+    expected: list[Found], found: list[Found], candidates: list[Found] | None = None, *, heads: float = 0.0
 ) -> Parity:
     """Compare one frame; `candidates` are the parent's before suppression, its detections if not given."""
     before = detections(*(candidates or expected))
@@ -42,7 +33,7 @@ def compare(
 
 
 def test_the_same_detections_hold() -> None:
-    rows: list[Row] = [(0.9, 0, LEFT), (0.6, 1, LEFT), (0.5, 0, RIGHT)]
+    rows: list[Found] = [(0.9, 0, LEFT), (0.6, 1, LEFT), (0.5, 0, RIGHT)]
     parity = compare(rows, rows)
     assert parity.holds
     assert (parity.frames, parity.matched, parity.exempt, parity.unmatched) == (1, 3, 0, ())
@@ -72,7 +63,7 @@ def test_each_detection_is_matched_once() -> None:
         pytest.param((0.9, 0, (0.0, 0.0, 0.4, 0.4 + 5 * BOX_TOLERANCE)), id="box"),
     ],
 )
-def test_a_match_beyond_tolerance_does_not_hold(found: Row) -> None:
+def test_a_match_beyond_tolerance_does_not_hold(found: Found) -> None:
     parity = compare([(0.9, 0, LEFT)], [found])
     assert (parity.matched, parity.unmatched) == (1, ())
     assert not parity.holds
@@ -80,7 +71,7 @@ def test_a_match_beyond_tolerance_does_not_hold(found: Row) -> None:
 
 @pytest.mark.parametrize("heads", [2e-4, float("nan"), float("inf")])
 def test_raw_heads_are_judged(heads: float) -> None:
-    rows: list[Row] = [(0.9, 0, LEFT)]
+    rows: list[Found] = [(0.9, 0, LEFT)]
     assert compare(rows, rows, heads=9e-5).holds
     assert not compare(rows, rows, heads=heads).holds
 
@@ -124,7 +115,7 @@ def test_a_detection_that_is_no_number_does_not_hold() -> None:
     ],
 )
 def test_what_rounding_explains_is_exempt_and_counted(
-    expected: list[Row], found: list[Row], candidates: list[Row] | None
+    expected: list[Found], found: list[Found], candidates: list[Found] | None
 ) -> None:
     parity = compare(expected, found, candidates)
     assert parity.unmatched == ()
@@ -142,7 +133,7 @@ def test_what_rounding_explains_is_exempt_and_counted(
         pytest.param([(0.9, 0, LEFT)], [(0.9, 0, LEFT), (0.5, 2, RIGHT)], id="a detection out of nothing"),
     ],
 )
-def test_what_nothing_explains_is_not(expected: list[Row], found: list[Row]) -> None:
+def test_what_nothing_explains_is_not(expected: list[Found], found: list[Found]) -> None:
     parity = compare(expected, found)
     assert len(parity.unmatched) == 1
     assert parity.exempt == 0
@@ -151,8 +142,8 @@ def test_what_nothing_explains_is_not(expected: list[Row], found: list[Row]) -> 
 
 def test_the_last_of_m_rows_is_exempt() -> None:
     corner = [(x, y, x + 0.1, y + 0.1) for x in (0.0, 0.2, 0.4) for y in (0.0, 0.5)]
-    kept: list[Row] = [(0.9 - 0.1 * number, 0, corner[number]) for number in range(4)]
-    last: list[Row] = [(0.5, 0, corner[4]), (0.5 - TIE / 2, 0, corner[5])]
+    kept: list[Found] = [(0.9 - 0.1 * number, 0, corner[number]) for number in range(4)]
+    last: list[Found] = [(0.5, 0, corner[4]), (0.5 - TIE / 2, 0, corner[5])]
     parity = compare([*kept, last[0]], [*kept, last[1]], [*kept, *last])
     assert parity.unmatched == ()
     assert parity.exempt == 2

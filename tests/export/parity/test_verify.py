@@ -31,6 +31,7 @@ from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.runners import openvino_runner as session_openvino
 from singleshot.runtime.sources.frame import Frame
+from singleshot.tests.fixtures.found import detections
 from singleshot.tools.pages.worst_frames import save_worst_frames
 
 SIDE = 4
@@ -224,29 +225,21 @@ def test_a_camera_shows_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         sampled_frames("cam0", 4)
 
 
-def detections(*rows: tuple[list[float], float, int]) -> Detections:
-    return Detections(
-        boxes_xyxy=np.array([row[0] for row in rows], np.float32).reshape(-1, 4),
-        scores=np.array([row[1] for row in rows], np.float32),
-        class_ids=np.array([row[2] for row in rows], np.int32),
-    )
-
-
 LEFT, NEAR = [0.1, 0.1, 0.5, 0.5], [0.12, 0.1, 0.52, 0.5]
-ONE = detections((LEFT, 0.8, 0))
+ONE = detections((0.8, 0, LEFT))
 
 
 @pytest.mark.parametrize(
     ("found", "tolerances", "matched", "alone"),
     [
         pytest.param(ONE, FP32, 1, 0, id="the same"),
-        pytest.param(detections((LEFT, 0.8, 1)), FP32, 0, 2, id="of another class"),
-        pytest.param(detections((NEAR, 0.8, 0)), FP32, 0, 2, id="a moved box is not excused as a tie"),
-        pytest.param(detections((NEAR, 0.8, 0)), INT8, 1, 0, id="int8 moves boxes"),
-        pytest.param(detections((LEFT, 0.5, 0)), INT8, 0, 2, id="int8 does not move scores that far"),
-        pytest.param(detections((LEFT, 0.8, 0), (LEFT, 0.29, 1)), INT8, 1, 0, id="int8 does not judge low scores"),
-        pytest.param(detections((LEFT, 0.8, 0), (LEFT, 0.0105, 1)), FP32, 1, 0, id="at the floor"),
-        pytest.param(detections((LEFT, 0.8, 0), (LEFT, 0.3, 1)), FP32, 1, 1, id="one too many"),
+        pytest.param(detections((0.8, 1, LEFT)), FP32, 0, 2, id="of another class"),
+        pytest.param(detections((0.8, 0, NEAR)), FP32, 0, 2, id="a moved box is not excused as a tie"),
+        pytest.param(detections((0.8, 0, NEAR)), INT8, 1, 0, id="int8 moves boxes"),
+        pytest.param(detections((0.5, 0, LEFT)), INT8, 0, 2, id="int8 does not move scores that far"),
+        pytest.param(detections((0.8, 0, LEFT), (0.29, 1, LEFT)), INT8, 1, 0, id="int8 does not judge low scores"),
+        pytest.param(detections((0.8, 0, LEFT), (0.0105, 1, LEFT)), FP32, 1, 0, id="at the floor"),
+        pytest.param(detections((0.8, 0, LEFT), (0.3, 1, LEFT)), FP32, 1, 1, id="one too many"),
         pytest.param(Detections.none(), FP32, 0, 1, id="none"),
     ],
 )
@@ -260,8 +253,8 @@ def test_matching_by_hand(found: Detections, tolerances: Any, matched: int, alon
 def test_an_overlap_at_the_threshold_is_exempt() -> None:
     """At IoU 0.45 exactly, rounding decides whether the second box is suppressed."""
     shifted = 0.4 * (1 - 0.45) / (1 + 0.45)
-    first = (LEFT, 0.8, 0)
-    both = detections(first, ([0.1 + shifted, 0.1, 0.5 + shifted, 0.5], 0.6, 0))
+    first = (0.8, 0, LEFT)
+    both = detections(first, (0.6, 0, [0.1 + shifted, 0.1, 0.5 + shifted, 0.5]))
     parity = compare_detections(
         [pair_of_detections(both, ONE, class_count=2)], Postprocess(), heads_difference=None, tolerances=FP32
     )
@@ -269,7 +262,7 @@ def test_an_overlap_at_the_threshold_is_exempt() -> None:
 
 
 def test_a_tie_is_exempt_where_all_candidates_are_known() -> None:
-    near = detections((NEAR, 0.8, 0))
+    near = detections((0.8, 0, NEAR))
     boxes: NDArray[np.float32] = np.array([LEFT, NEAR], np.float32)
     scores = np.array([[0.8, 0], [0.8, 0]], np.float32)
     pair = FramePair(expected=ONE, found=near, scores=scores, boxes_xyxy=boxes)

@@ -25,6 +25,7 @@ from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording
 from singleshot.runtime.sinks.video import VideoSink
 from singleshot.runtime.sources.frame import Frame
 from singleshot.runtime.sources.open_source import open_source
+from singleshot.tests.fixtures.found import detections
 
 NAMES = ("cat", "cow", "dog")
 UNSTEADY_S = [0.0, 0.04, 0.05, 0.3, 0.31, 1.5, 1.51, 1.55, 2.0, 2.25]
@@ -45,11 +46,7 @@ def times_s(path: Path) -> list[float]:
 
 def test_json_line_is_exactly_this() -> None:
     image = np.zeros((100, 300, 3), np.uint8)
-    found = Detections(
-        boxes_xyxy=np.array([[0.1, 0.25, 1 / 3, 0.5], [0, 0, 1, 1]], np.float32),
-        scores=np.array([0.97126, 0.5], np.float32),
-        class_ids=np.array([2, 0], np.int32),
-    )
+    found = detections((0.97126, 2, [0.1, 0.25, 1 / 3, 0.5]), (0.5, 0, [0, 0, 1, 1]))
     frame = Frame(image=image, index=7, time_s=0.28, source="größe/clip.mp4")
     assert json_line(FrameResult(frame=frame, found=found, drawn=None), NAMES) == (
         '{"source": "größe/clip.mp4", "frame": 7, "time_s": 0.28, "detections": ['

@@ -9,19 +9,12 @@ from hypothesis import strategies as st
 
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.sinks.overlay import class_colour, draw_detections, text_colour_on
+from singleshot.tests.fixtures.found import detections
 
 NAMES = ("cat", "cow", "dog", "horse", "sheep", "person")
 SIZES_HW = [(64, 64), (75, 100), (1, 1), (9, 400), (360, 640), (720, 1280), (2160, 3840)]
 READABLE_CONTRAST = 3.0
 """WCAG's least contrast ratio for graphical objects and large text."""
-
-
-def detections(*rows: tuple[list[float], float, int]) -> Detections:
-    return Detections(
-        boxes_xyxy=np.array([row[0] for row in rows], np.float32).reshape(-1, 4),
-        scores=np.array([row[1] for row in rows], np.float32),
-        class_ids=np.array([row[2] for row in rows], np.int32),
-    )
 
 
 def is_colour(image: np.ndarray, class_id: int) -> np.ndarray:
@@ -31,7 +24,7 @@ def is_colour(image: np.ndarray, class_id: int) -> np.ndarray:
 @pytest.mark.parametrize("hw", [pytest.param(hw, id=f"{hw[1]}x{hw[0]}") for hw in SIZES_HW])
 def test_every_size_shows_box_and_label(hw: tuple[int, int]) -> None:
     image = np.full((*hw, 3), 90, np.uint8)
-    drawn = draw_detections(image, detections(([0.25, 0.25, 0.75, 0.75], 0.9, 2)), NAMES)
+    drawn = draw_detections(image, detections((0.9, 2, [0.25, 0.25, 0.75, 0.75])), NAMES)
     assert drawn.shape == image.shape
     assert is_colour(drawn, 2).any()
     assert (image == 90).all()  # the caller's frame is left as it is
@@ -40,7 +33,7 @@ def test_every_size_shows_box_and_label(hw: tuple[int, int]) -> None:
 @pytest.mark.parametrize("hw", [pytest.param(hw, id=f"{hw[1]}x{hw[0]}") for hw in SIZES_HW if min(hw) > 9])
 def test_lines_and_letters_grow_with_the_frame(hw: tuple[int, int]) -> None:
     height, width = hw
-    drawn = draw_detections(np.zeros((*hw, 3), np.uint8), detections(([0.4, 0.5, 0.9, 0.9], 0.9, 2)), NAMES)
+    drawn = draw_detections(np.zeros((*hw, 3), np.uint8), detections((0.9, 2, [0.4, 0.5, 0.9, 0.9])), NAMES)
     coloured = is_colour(drawn, 2)
     line_px = int(coloured[height * 7 // 10, : width * 6 // 10].sum())  # across the box's left side
     label_px = int(coloured[: height // 2 - 1].any(axis=1).sum())  # rows above the box
@@ -60,8 +53,8 @@ def test_lines_and_letters_grow_with_the_frame(hw: tuple[int, int]) -> None:
 def test_label_at_an_edge_is_whole(box: list[float]) -> None:
     """As many rows as in the middle of the frame hold the label's whole width without a gap."""
     image = np.zeros((360, 640, 3), np.uint8)
-    middle = longest_runs(draw_detections(image, detections(([0.5, 0.5, 0.501, 0.501], 0.88, 3)), NAMES))
-    at_edge = longest_runs(draw_detections(image, detections((box, 0.88, 3)), NAMES))
+    middle = longest_runs(draw_detections(image, detections((0.88, 3, [0.5, 0.5, 0.501, 0.501])), NAMES))
+    at_edge = longest_runs(draw_detections(image, detections((0.88, 3, box)), NAMES))
     assert (at_edge >= middle.max()).sum() >= (middle == middle.max()).sum() >= 4
 
 
@@ -75,10 +68,10 @@ def longest_runs(drawn: np.ndarray) -> np.ndarray:
 def test_labels_of_overlapping_boxes_do_not_cover_each_other() -> None:
     image = np.zeros((360, 640, 3), np.uint8)
     alone = [
-        is_colour(draw_detections(image, detections(([0.3, 0.3, 0.7, 0.7], 0.9, class_id)), NAMES), class_id).sum()
+        is_colour(draw_detections(image, detections((0.9, class_id, [0.3, 0.3, 0.7, 0.7])), NAMES), class_id).sum()
         for class_id in (0, 1)
     ]
-    both = draw_detections(image, detections(([0.3, 0.3, 0.7, 0.7], 0.9, 0), ([0.3, 0.3, 0.7, 0.7], 0.8, 1)), NAMES)
+    both = draw_detections(image, detections((0.9, 0, [0.3, 0.3, 0.7, 0.7]), (0.8, 1, [0.3, 0.3, 0.7, 0.7])), NAMES)
     assert is_colour(both, 0).sum() >= 0.9 * alone[0]
     # The second box lies under the first; its label, which has most of the colour, is all there.
     assert is_colour(both, 1).sum() >= 0.3 * alone[1]
@@ -114,10 +107,10 @@ def test_text_stands_out_from_its_background(class_id: int) -> None:
     height=st.integers(1, 300),
     width=st.integers(1, 300),
     rows=st.lists(
-        st.tuples(st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4), st.floats(0, 1), st.integers(0, 5)),
+        st.tuples(st.floats(0, 1), st.integers(0, 5), st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4)),
         max_size=12,
     ),
 )
-def test_anything_can_be_drawn(height: int, width: int, rows: list[tuple[list[float], float, int]]) -> None:
+def test_anything_can_be_drawn(height: int, width: int, rows: list[tuple[float, int, list[float]]]) -> None:
     image = np.zeros((height, width, 3), np.uint8)
     assert draw_detections(image, detections(*rows), NAMES).shape == image.shape

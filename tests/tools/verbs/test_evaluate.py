@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +13,7 @@ from singleshot.data.dataset import open_dataset
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.coco_oracle import figures_of
 from singleshot.tests.fixtures.command_line import run_verb
+from singleshot.tests.fixtures.voc_folder import VocFolder
 from singleshot.tests.places import GRAPHS, ROOT, VOC_ROOT
 
 GRAPH = GRAPHS / "quarters.onnx"
@@ -22,22 +22,13 @@ CLASSIFIER = GRAPHS / "quarters_classifier.onnx"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(voc_folder: VocFolder) -> Path:
     """Write images with a bright lower left quarter; the graph sees a dog in its middle half."""
-    folder = tmp_path / "VOCdevkit" / "VOC2012"
-    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
-        (folder / name).mkdir(parents=True)
     image = np.zeros((64, 64, 3), np.uint8)
     image[32:, :32] = 250
-    image_ids = [f"image{number}" for number in range(MIN_OBJECTS)]
-    for image_id in image_ids:
-        cv2.imwrite(str(folder / "JPEGImages" / f"{image_id}.jpg"), image)
-        (folder / "Annotations" / f"{image_id}.xml").write_text(
-            "<annotation><size><width>64</width><height>64</height></size><object><name>dog</name><bndbox>"
-            "<xmin>9</xmin><ymin>41</ymin><xmax>24</xmax><ymax>56</ymax></bndbox></object></annotation>"
-        )
-    (folder / "ImageSets" / "Main" / "val.txt").write_text("\n".join(image_ids))
-    return tmp_path
+    for number in range(MIN_OBJECTS):
+        voc_folder.add(f"image{number}", [("dog", (9, 41, 24, 56))], image=image, split="val")
+    return voc_folder.root
 
 
 def test_the_table_shows_every_class_and_averages_the_supported(root: Path) -> None:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import tomllib
 
+from singleshot.tests.fixtures.animals import write_animals
 from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.fixtures.parsed_page import ParsedPage
-from singleshot.tests.places import VOC
 from singleshot.tools.verbs.train import _SETTINGS
 from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.networks import registry as networks
 from singleshot.train.settings import TrainSettings
 
-HORSES = "2009_000017"
+HORSES = "two horses and two people"
 SMALL = ("--epochs", "2", "--batch-size", "4", "--workers", "0", "--no-pretrained", "--validate-every", "2")
 
 
@@ -30,16 +29,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     network = networks.NETWORKS["ssd_lite0"]
     small = network.input.model_copy(update={"height": 64, "width": 64})
     monkeypatch.setitem(networks.NETWORKS, "ssd_lite0", dataclasses.replace(network, input=small))
-    folder = tmp_path / "VOCdevkit" / "VOC2012"
-    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
-        (folder / name).mkdir(parents=True)
-    for split, count in (("train", 8), ("val", 5)):
-        image_ids = [f"{split}{number}" for number in range(count)]
-        for image_id in image_ids:
-            for kind, suffix in (("JPEGImages", "jpg"), ("Annotations", "xml")):
-                shutil.copy(VOC / kind / f"{HORSES}.{suffix}", folder / kind / f"{image_id}.{suffix}")
-        (folder / "ImageSets" / "Main" / f"{split}.txt").write_text("\n".join(image_ids))
-    return tmp_path
+    return write_animals(tmp_path, {"train": [HORSES] * 8, "val": [HORSES] * 5})
 
 
 def test_a_run_tells_the_data_then_the_result_and_nothing_of_lightning(root: Path) -> None:
