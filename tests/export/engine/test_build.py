@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import threading
+import os
+import signal
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,19 +125,23 @@ def test_progress_goes_up_to_one(rtx: TensorRt, small_detector: Path, tmp_path: 
     assert len(set(told)) > 3
 
 
-def test_interrupted_build_stops_and_writes_nothing(
-    rtx: TensorRt, small_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reached = threading.Event()
+@pytest.mark.usefixtures("ctrl_c_raises")
+def test_interrupted_build_stops_and_writes_nothing(rtx: TensorRt, small_detector: Path, tmp_path: Path) -> None:
+    whole, told = tmp_path / "whole.engine", Counter[str]()
 
-    def interrupt_when_reached(self: object, timeout: float | None = None) -> object:
-        assert reached.wait(30)
-        raise KeyboardInterrupt
+    def press_ctrl_c(_phase: str, *_at: int) -> None:
+        """As the compiler begins, from its thread, and wait for it to arrive in the main one."""
+        told["interrupted"] += 1
+        if told["interrupted"] == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
 
-    monkeypatch.setattr("concurrent.futures.Future.result", interrupt_when_reached)
+    build_engine(small_detector, whole, on_progress=lambda *_: told.update(["whole"]))
+    left = sorted(tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
-        build_engine(small_detector, tmp_path / "x.engine", on_progress=lambda *_: reached.set())
-    assert list(tmp_path.iterdir()) == []
+        build_engine(small_detector, tmp_path / "x.engine", on_progress=press_ctrl_c)
+    assert told["interrupted"] < told["whole"] / 2
+    assert sorted(tmp_path.iterdir()) == left
 
 
 def test_operators_that_the_compiler_lacks_are_listed(rtx: TensorRt) -> None:
