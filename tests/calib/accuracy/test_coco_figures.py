@@ -47,8 +47,8 @@ def image(rng: np.random.Generator, *, objects: int, found: int) -> Image:
         shift = rng.choice([0, 0, 4, 8], (int(is_near.sum()), 4))
         near[is_near] = boxes[rng.integers(0, objects, len(shift))] + shift
     detections = Detections(
-        boxes_xyxy=near / np.float32(SIDE),
-        scores=np.sort(rng.integers(1, 12, found))[::-1].astype(np.float32) / 16,
+        boxes_xyxy=(near / SIDE).astype(np.float32),
+        scores=(np.sort(rng.integers(1, 12, found))[::-1] / 16).astype(np.float32),
         class_ids=rng.integers(0, CLASSES - (found > 100), found).astype(np.int32),
     )
     return sample, detections

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ import pytest
 from singleshot.calib.accuracy.average_precision import MIN_OBJECTS
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.session import open_session
+from singleshot.runtime.shipped import shipped_detector
 from singleshot.tests.fixtures.coco_oracle import figures_of
 from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.fixtures.voc_folder import VocFolder
-from singleshot.tests.places import GRAPHS, ROOT, VOC_ROOT
+from singleshot.tests.places import GRAPHS, VOC_ROOT
 
 GRAPH = GRAPHS / "quarters.onnx"
-SHIPPED = ROOT / "runtime" / "shipped" / "ssd_lite0_animals.onnx"
+SHIPPED = shipped_detector()
 CLASSIFIER = GRAPHS / "quarters_classifier.onnx"
 
 
@@ -74,7 +76,8 @@ def coco_root(tmp_path: Path) -> Path:
     (root / "annotations").mkdir()
     names = ["sheep", "chair", *open_session(SHIPPED).card.class_names]
     categories = {name: 90 - 3 * at for at, name in enumerate(dict.fromkeys(names))}
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, Any]] = []
     samples = open_dataset(VOC_ROOT, class_names=list(categories)).samples("trainval")
     for image_id, sample in zip([70, 9, 100, 12, 3], samples, strict=True):
         (root / "images" / f"{image_id}.jpg").write_bytes(sample.image_path.read_bytes())
