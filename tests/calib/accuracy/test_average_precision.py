@@ -111,6 +111,18 @@ def test_the_rules_differ_on_a_box_between_a_difficult_and_another_object() -> N
     assert result.ap50 == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("truths", "ap50"),
+    [
+        pytest.param([((0, 0, 40, 40), False), ((0, 10, 40, 50), False)], 1, id="the other is left for the next"),
+        pytest.param([((0, 10, 40, 50), False), ((0, 0, 40, 40), False)], 51 / 101, id="the next finds none"),
+    ],
+)
+def test_of_two_objects_that_it_overlaps_alike_coco_takes_the_later(truths: list[Truth], ap50: float) -> None:
+    """The second detection reaches the upper object alone."""
+    assert _measure((truths, [((0, 5, 40, 45), 0.9), ((0, 0, 40, 30), 0.8)])).ap50 == pytest.approx(ap50)
+
+
 def test_ap50_95_is_the_mean_over_ten_thresholds() -> None:
     result = _measure(([(A, False)], [((0, 0, 40, 30.5), 0.9)]))  # IoU 0.7625: right at 0.5, 0.55, … 0.75
     assert result.ap50_95 == pytest.approx(6 / 10)

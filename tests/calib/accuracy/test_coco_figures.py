@@ -90,6 +90,30 @@ ACROSS = (128, 0, 384, 256)  # half of it lies in A
 AWAY = (300, 300, 400, 400)
 
 
+def herd(*objects: tuple[tuple[int, ...], bool]) -> Sample:
+    """Label sheep, and crowds of them."""
+    crowd = np.array([is_crowd for _, is_crowd in objects])
+    return Sample(
+        image_id="herd",
+        image_path=Path("herd.jpg"),
+        boxes_xyxy_px=np.array([box for box, _ in objects], np.float32),
+        class_ids=np.zeros(len(objects), np.int64),
+        difficult=crowd,
+        height_px=SIDE,
+        width_px=SIDE,
+        crowd=crowd,
+    )
+
+
+def sheep(boxes: list[tuple[int, ...]]) -> Detections:
+    """Find sheep, the surest first."""
+    return Detections(
+        boxes_xyxy=(np.array(boxes) / SIDE).astype(np.float32),
+        scores=np.linspace(0.9, 0.1, len(boxes), dtype=np.float32),
+        class_ids=np.zeros(len(boxes), np.int32),
+    )
+
+
 @pytest.mark.parametrize(
     ("found", "ap50"),
     [
@@ -101,28 +125,30 @@ AWAY = (300, 300, 400, 400)
 )
 def test_a_herd_that_is_labelled_as_one_crowd(found: list[tuple[int, ...]], ap50: float) -> None:
     """One sheep stands apart and is found, last of all."""
-    sample = Sample(
-        image_id="herd",
-        image_path=Path("herd.jpg"),
-        boxes_xyxy_px=np.array([A, AWAY], np.float32),
-        class_ids=np.zeros(2, np.int64),
-        difficult=np.array([True, False]),
-        height_px=SIDE,
-        width_px=SIDE,
-        crowd=np.array([True, False]),
-    )
-    boxes = np.array([*found, AWAY], np.float32) / np.float32(SIDE)
-    detections = Detections(
-        boxes_xyxy=boxes,
-        scores=np.linspace(0.9, 0.1, len(boxes), dtype=np.float32),
-        class_ids=np.zeros(len(boxes), np.int32),
-    )
-    evaluator = DetectionEvaluator(["sheep", "", ""])
+    sample, detections = herd((A, True), (AWAY, False)), sheep([*found, AWAY])
+    evaluator = DetectionEvaluator(["sheep"])
     evaluator.add(sample, detections)
-    (sheep, *_) = evaluator.result().classes
-    assert (sheep.objects, sheep.difficult_objects) == (1, 1)
-    assert (sheep.ap50, sheep.ap50_voc) == pytest.approx((ap50, ap50))
+    (measured,) = evaluator.result().classes
+    assert (measured.objects, measured.difficult_objects) == (1, 1)
+    assert (measured.ap50, measured.ap50_voc) == pytest.approx((ap50, ap50))
     compare([(sample, detections)])
+
+
+@pytest.mark.parametrize(
+    ("found", "ap50"),
+    [
+        pytest.param([(8, 8, 64, 60)], 1, id="found, though all of the detection lies in the crowd"),
+        pytest.param([(8, 8, 64, 60), WITHIN], 1, id="a second time is of the crowd"),
+        pytest.param([(100, 100, 150, 150)], 0, id="others of the crowd do not find it"),
+    ],
+)
+def test_an_object_within_a_crowd(found: list[tuple[int, ...]], ap50: float) -> None:
+    sample = herd((A, True), (WITHIN, False))
+    result = DetectionEvaluator(["sheep"])
+    result.add(sample, sheep(found))
+    (measured,) = result.result().classes
+    assert (measured.ap50, measured.ap50_voc) == pytest.approx((ap50, ap50))
+    compare([(sample, sheep(found))])
 
 
 def test_a_class_too_rare_for_the_means_counts_in_cocos_figures() -> None:
