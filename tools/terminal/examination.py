@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ... import __version__
 from ...runtime import machine
 from ...runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
+from ...runtime.require import can_train
 from .check_opencv import check_opencv
 from .requirements import Requirement, extras_of, requirements_of
 
@@ -116,6 +117,8 @@ def extras_findings(requirements: tuple[Requirement, ...]) -> list[Finding]:
             else _listed({item.name: item.installed or "" for item in packages})
         )
         advice = f"pip install 'singleshot[{extra}]'" if lacking else ""
+        if advice and extra in ("train", "scale") and not can_train():
+            advice += " in Python 3.11 or newer"
         findings.append(Finding(name=f"extra {extra}", state=state, found=found, advice=advice))
     return findings
 
@@ -123,7 +126,8 @@ def extras_findings(requirements: tuple[Requirement, ...]) -> list[Finding]:
 def _python() -> Finding:
     interpreter = f"{platform.python_implementation()} {platform.python_version()}"
     found = f"singleshot {__version__}, {interpreter}, {platform.platform()}"
-    return Finding(name="Python", state="ok", found=found)
+    advice = "" if can_train() else "Training alone needs Python 3.11 or newer."
+    return Finding(name="Python", state="ok", found=found, advice=advice)
 
 
 def _processor() -> Finding:

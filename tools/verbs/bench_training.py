@@ -49,9 +49,9 @@ def bench_training(
 
     talk = Console(stderr=True)
     with exit_codes():
-        from ...runtime.require import require
+        from ...runtime.require import require_training
 
-        require("lightning", extra="train", why="training")
+        require_training("training")
         from ...data.dataset import open_dataset
         from ...train.settings import train_settings
 

@@ -75,9 +75,9 @@ def reproduce_paper(
     --epochs-localization 2 --models resnet_dropout,ssd_resnet
     """
     with exit_codes():
-        from ...runtime.require import require
+        from ...runtime.require import require, require_training
 
-        require("lightning", extra="train", why="training")
+        require_training("training")
         require("matplotlib", extra="train", why="figures")
         from ...data.class_choice import chosen_classes
         from ...data.dataset import open_dataset

@@ -196,10 +196,10 @@ class _Run:
 
     def start(self, config: Path | None, flags: Mapping[str, object], *, print_config: bool) -> None:
         """Train, or print the settings that would be trained with."""
-        from ...runtime.require import require
+        from ...runtime.require import require_training
         from ..pages.figure import check_figures
 
-        require("lightning", extra="train", why="training")
+        require_training("training")
         check_figures("the page about a training")  # not found out hours later
         if print_config:
             from ...train.configuration import for_network, settings_text

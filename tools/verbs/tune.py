@@ -86,9 +86,9 @@ def tune(
 
     talk = Console(stderr=True)
     with exit_codes():
-        from ...runtime.require import require
+        from ...runtime.require import require, require_training
 
-        require("torch", extra="train", why="tuning")
+        require_training("tuning")
         require("optuna", extra="scale", why="tuning")
         from ...train.tuning.study import make_study, open_finished, run_trials, share_processors
         from ..pages.figure import check_figures
