@@ -69,6 +69,12 @@ class Dataset:
         return self._layout.kind
 
     @property
+    def found(self) -> str:
+        """What was found, for a person: `voc layout (without lists): mine`."""
+        dialect = f" ({self._layout.dialect})" if self._layout.dialect else ""
+        return f"{self.layout} layout{dialect}: {self.name}"
+
+    @property
     def name(self) -> str:
         """The data set's name: `VOC2012`."""
         return self._layout.name

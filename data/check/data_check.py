@@ -42,6 +42,7 @@ class DataCheck:
     """What was found.
 
     Args:
+        found: layout, dialect and name, for a person.
         layout: of the data.
         name: of the data.
         seed: of seeded splits.
@@ -52,6 +53,7 @@ class DataCheck:
         shared: (split, split, images in both), where neither holds all of the other.
     """
 
+    found: str
     layout: str
     name: str
     seed: int
@@ -114,6 +116,7 @@ def check_data(
         raise InputError(f"{dataset.name}: expected usable images, got none. {'; '.join(dataset.report.lines()[1:3])}")
     exact, near = _groups(prints, members)
     return DataCheck(
+        found=dataset.found,
         layout=dataset.layout,
         name=dataset.name,
         seed=seed,

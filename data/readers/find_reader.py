@@ -11,9 +11,10 @@ from .csv_boxes import CsvLayout
 from .kaggle import KaggleLayout
 from .reader import Layout
 from .voc import VocLayout
+from .xml_files import XmlFilesLayout
 from .yolo import YoloLayout
 
-LAYOUTS: tuple[type[Layout], ...] = (KaggleLayout, VocLayout, CocoLayout, YoloLayout, CsvLayout)
+LAYOUTS: tuple[type[Layout], ...] = (KaggleLayout, VocLayout, XmlFilesLayout, CocoLayout, YoloLayout, CsvLayout)
 """All that are known, in the order in which an error names them."""
 
 

@@ -1,4 +1,4 @@
-"""What a layout of labelled data on disk has to tell; `voc`, `kaggle`, `coco`, `yolo` and `csv_boxes` implement it.
+"""What a layout of labelled data on disk has to tell; the files beside this one implement it.
 
 docs/data.md says how to add one.
 """
@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 
 from ...runtime.errors import InputError
 
-LayoutKind = Literal["voc", "kaggle", "coco", "yolo", "csv"]
+LayoutKind = Literal["voc", "kaggle", "xml", "coco", "yolo", "csv"]
 
 _NAMED = 20
 """How many of many classes an error names."""
@@ -77,6 +77,8 @@ class Layout(ABC):
     """How it looks on disk, for whoever has none."""
     name: str
     """The data set's name, for reports and cards: `VOC2012`."""
+    dialect: str = ""
+    """Which of several ways of writing it was found; nothing where there is one."""
     class_names: tuple[str, ...]
     """The layout's own classes in its own order."""
     lists: dict[str, Path]

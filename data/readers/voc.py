@@ -1,7 +1,12 @@
-"""PASCAL VOC's layout: `VOC2012/{JPEGImages,Annotations,ImageSets/Main}`."""
+"""PASCAL VOC's layout: `VOC2012/{JPEGImages,Annotations,ImageSets/Main}`.
+
+Other people's folders of this form are read too: under another name, without lists (every picture is then in `all`),
+with CVAT's `labelmap.txt`, and with lists that name files instead of ids.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -37,7 +42,9 @@ VOC_CLASS_NAMES = (
 
 # Written 1-based with both corners inside the box: the first pixel's left edge is 1 - 1 = 0, and the right edge of
 # the last pixel is its 1-based number itself. Decimals (from rescaled images) shift alike.
-_TO_EDGES = (-1.0, -1.0, 0.0, 0.0)
+VOC_TO_EDGES = (-1.0, -1.0, 0.0, 0.0)
+
+_COLUMN = re.compile(r"\S\s+-?[01]$")
 
 
 class VocLayout(FilesLayout):
@@ -45,10 +52,9 @@ class VocLayout(FilesLayout):
 
     kind = "voc"
     form = "VOCdevkit/VOC2012/ with Annotations and ImageSets/Main (PASCAL VOC's)"
-    class_names = VOC_CLASS_NAMES
 
     def __init__(self, folder: Path) -> None:
-        """Open the folder that holds `Annotations`, `ImageSets` and `JPEGImages`.
+        """Open the folder that holds `Annotations`, `JPEGImages` and perhaps `ImageSets`.
 
         Raises:
             InputError: no list of images is there.
@@ -56,18 +62,23 @@ class VocLayout(FilesLayout):
         super().__init__()
         self._folder = folder
         self.name = folder.resolve().name
-        self.lists = _lists(folder / "ImageSets" / "Main")
+        self.class_names = _labelled_names(folder / "labelmap.txt") or VOC_CLASS_NAMES
+        lists = folder / "ImageSets" / "Main"
+        if lists.is_dir():
+            self.lists = self._lists(lists)
+        else:
+            self.lists, self.dialect = {"all": folder / "JPEGImages"}, "without lists"
         if not self.lists:
             raise InputError(
-                f"{folder / 'ImageSets' / 'Main'}: expected lists of images such as train.txt, got none. "
-                f"Write one image id a line."
+                f"{lists}: expected lists of images such as train.txt, got none. Write one image id a line."
             )
 
     @classmethod
     def places(cls, root: Path) -> list[Place]:
         """A year's folder, or every one in a devkit."""
-        years = [path for devkit in (root / "VOCdevkit", root) for path in sorted(devkit.glob("VOC*"))]
-        folders = [root] if _is_year(root) else filter(_is_year, years)
+        devkits = [root / "VOCdevkit", *([root] if root.resolve().name == "VOCdevkit" else [])]
+        years = [path for devkit in devkits for path in devkit.glob("*")]
+        folders = [root] if is_voc_year(root) else sorted(filter(is_voc_year, {*years, *root.glob("VOC*")}))
         return [Place(path=folder, open=partial(cls, folder)) for folder in folders]
 
     @property
@@ -76,32 +87,57 @@ class VocLayout(FilesLayout):
         return ("trainval",) if "trainval" in self.lists else super().seeded_lists
 
     def listed_ids(self, split: str) -> list[str]:
-        """Image ids as the list gives them."""
-        return [line.split()[0] for line in filled_lines(self.lists[split])]
+        """Image ids as the list gives them; of what is a file's name, without suffix and without others' folders."""
+        where = self.lists[split]
+        if where.is_dir():
+            pictures = sorted(path for path in where.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+            return [path.relative_to(where).with_suffix("").as_posix() for path in pictures]
+        lines = filled_lines(where)
+        if lines and self._has_column(lines[0]):
+            lines = [line.rsplit(maxsplit=1)[0] for line in lines]
+        return [_id_from_line(line) for line in lines]
 
     def image_path(self, image_id: str) -> Path:
         """`JPEGImages/ID.jpg`; the other suffixes are for data that people label themselves in this layout."""
         stem = self._folder / "JPEGImages" / image_id
-        candidates = [stem.with_name(stem.name + suffix) for suffix in IMAGE_SUFFIXES]
+        suffixes = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
+        candidates = [stem.with_name(stem.name + suffix) for suffix in suffixes]
         return next((path for path in candidates if path.exists()), candidates[0])
 
     def read_annotation(self, image_id: str) -> Annotation:
         """Read `Annotations/ID.xml`."""
-        return read_annotation_xml(self._folder / "Annotations" / f"{image_id}.xml", to_edges=_TO_EDGES)
+        return read_annotation_xml(self._folder / "Annotations" / f"{image_id}.xml", to_edges=VOC_TO_EDGES)
+
+    def _lists(self, folder: Path) -> dict[str, Path]:
+        """Leave out VOC's lists per class (`dog_train.txt`), whose second column tells whether the class is there."""
+        lists = {path.stem: path for path in sorted(folder.glob("*.txt"))}
+        whole = {name: path for name, path in lists.items() if not self._has_column(next(text_lines(path), "").strip())}
+        return whole or lists
+
+    def _has_column(self, line: str) -> bool:
+        """Whether -1, 0 or 1 behind the id is no part of it; names of files may end so."""
+        return _COLUMN.search(line) is not None and not self.image_path(_id_from_line(line)).exists()
 
     def resolve_class(self, name: str) -> str:
         """Any name will do: people label classes of their own in this layout."""
         return name
 
 
-def _is_year(folder: Path) -> bool:
-    return (folder / "Annotations").is_dir() and (folder / "ImageSets" / "Main").is_dir()
+def is_voc_year(folder: Path) -> bool:
+    """Whether a folder holds annotations, and lists or images under VOC's names."""
+    holds_images = (folder / "ImageSets" / "Main").is_dir() or (folder / "JPEGImages").is_dir()
+    return (folder / "Annotations").is_dir() and holds_images
 
 
-def _lists(folder: Path) -> dict[str, Path]:
-    """Leave out VOC's lists per class (`dog_train.txt`), whose second column tells whether the class is there."""
-    lists = {}
-    for path in sorted(folder.glob("*.txt")):
-        if len(next(text_lines(path), "").split()) <= 1:
-            lists[path.stem] = path
-    return lists
+def _id_from_line(line: str) -> str:
+    name = line.replace("\\", "/").rpartition("JPEGImages/")[2]
+    suffix = Path(name).suffix
+    return name[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES else name
+
+
+def _labelled_names(path: Path) -> tuple[str, ...]:
+    """Read the names that CVAT writes, `name:colour:parts:actions` a line, in its order; none without the file."""
+    if not path.is_file():
+        return ()
+    names = [line.partition(":")[0].strip() for line in filled_lines(path) if not line.startswith("#")]
+    return tuple(name for name in names if name and name != "background")

@@ -27,7 +27,7 @@ def print_data_tables(
     from rich.console import Console
 
     out = Console()
-    _print(out, f"{check.layout} layout: {check.name}")
+    _print(out, check.found)
     for line in check.report.lines():
         _print(out, line)
     for name, statistics in check.splits.items():

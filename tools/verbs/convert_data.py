@@ -60,7 +60,7 @@ def convert_data(
                     task, description=split, completed=done, total=total
                 ),
             )
-        for line in (f"{dataset.layout} layout: {dataset.name}", *dataset.report.lines()):
+        for line in (dataset.found, *dataset.report.lines()):
             talk.print(line, highlight=False, markup=False, soft_wrap=True)
         print(f"{out}: {to.value} layout, " + ", ".join(f"{name} {count}" for name, count in conversion.images.items()))
         for line in conversion.lost:

@@ -71,7 +71,7 @@ def evaluate(
         dataset = evaluation.open_dataset_for(session.card, data, strict=strict)
         used_seed = _seed_of(dataset, split, seed)
         of_seed = "" if used_seed is None else f" (seed {used_seed})"
-        found = f"{dataset.layout} layout: {dataset.name}, split {split}{of_seed}"
+        found = f"{dataset.found}, split {split}{of_seed}"
         talk.print(found, highlight=False, markup=False, soft_wrap=True)
         with _detections_writer(save_detections, session, dataset, split) as on_detections:
             result = _evaluate_with_progress(

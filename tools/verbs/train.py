@@ -324,7 +324,7 @@ class _Looking:
         """Take the bar away and say what was found."""
         self._bar.stop()
         splits = f"training on {settings.train_split}, validating on {settings.val_split}"
-        for line in (f"{dataset.layout} layout: {dataset.name}, {splits}", *dataset.report.lines()):
+        for line in (f"{dataset.found}, {splits}", *dataset.report.lines()):
             self._talk.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

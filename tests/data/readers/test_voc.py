@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,3 +111,56 @@ def test_a_folder_without_lists_is_named(voc_folder: VocFolder) -> None:
     (voc_folder.folder / "ImageSets" / "Main" / "train.txt").unlink()
     with pytest.raises(InputError, match=r"Main: expected lists of images such as train\.txt, got none\. Write one"):
         open_dataset(voc_folder.root)
+
+
+def test_a_folder_of_ones_own_in_a_devkit(voc_folder: VocFolder) -> None:
+    voc_folder.year = "MyData"
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    for root in (voc_folder.root, voc_folder.root / "VOCdevkit", voc_folder.folder):
+        assert open_dataset(root).found == "voc layout: MyData"
+
+
+def test_without_lists_every_picture_is_in_one(voc_folder: VocFolder) -> None:
+    for name in ("b", "a"):
+        voc_folder.add(name, [("dog", (1, 1, 9, 9))])
+    shutil.rmtree(voc_folder.folder / "ImageSets")
+    dataset = open_dataset(voc_folder.root)
+    assert dataset.found == "voc layout (without lists): VOC2012"
+    assert dataset.sample_ids("all") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("image_id", "line"),
+    [
+        pytest.param("a", "a.jpg", id="a suffix"),
+        pytest.param("a", "/data/VOCdevkit/VOC2012/JPEGImages/a.jpg", id="a path of another machine"),
+        pytest.param("a", "C:\\VOC2012\\JPEGImages\\a.jpg", id="a path of Windows"),
+        pytest.param("a", "a  1", id="whether the class is there"),
+        pytest.param("IMG at 10.00.1", "IMG at 10.00.1", id="spaces"),
+        pytest.param("photo 1", "photo 1", id="a name that ends like that column"),
+        pytest.param("cam 1/a", "cam 1/a", id="folders"),
+    ],
+)
+def test_what_people_write_into_lists(voc_folder: VocFolder, image_id: str, line: str) -> None:
+    voc_folder.add(image_id, [("dog", (1, 1, 9, 9))])
+    (voc_folder.folder / "ImageSets" / "Main" / "train.txt").write_text(f"{line}\n")
+    dataset = open_dataset(voc_folder.root, strict=True)
+    assert [sample.image_id for sample in dataset.samples("train")] == [image_id]
+
+
+def test_suffixes_in_capitals(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    path = voc_folder.image_path("a")
+    path.rename(path.with_suffix(".JPG"))
+    assert len(list(open_dataset(voc_folder.root, strict=True).samples("train"))) == 1
+
+
+def test_the_classes_that_cvat_writes_down(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("wheel", (1, 1, 9, 9))])
+    (voc_folder.folder / "labelmap.txt").write_text(
+        "# label:color_rgb:parts:actions\nhub:1,2,3::\nbackground:0,0,0::\nwheel:::\n"
+    )
+    dataset = open_dataset(voc_folder.root, strict=True)
+    assert dataset.class_names == ("hub", "wheel")
+    (sample,) = dataset.samples("train")
+    assert sample.class_ids.tolist() == [1]
