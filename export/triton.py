@@ -131,13 +131,13 @@ def triton_config(
     """Write a model's `config.pbtxt`.
 
     Args:
-        name: of the model.
+        name: under which clients ask for it.
         backend: that serves it.
-        inputs: of the artefact.
-        outputs: likewise.
+        inputs: with their shapes in the artefact, the batch first.
+        outputs: with their shapes in the artefact, the batch first.
         max_batch: 0 where shapes include the batch; otherwise Triton adds the batch itself.
         card: its network and resize go in as parameters.
-        sha256: of the artefact, likewise.
+        sha256: of the artefact; goes in as a parameter.
     """
     first = 1 if max_batch else 0
     parts = [f"name: {_quoted(name)}", f"backend: {_quoted(backend)}", f"max_batch_size: {max_batch}"]

@@ -57,6 +57,10 @@ class Measurement(_Part):
     """Data and split, for a latency the machine."""
     note: str = ""
 
+    def noted(self, text: str) -> Measurement:
+        """Add to the note."""
+        return self.model_copy(update={"note": f"{self.note}, {text}".removeprefix(", ")})
+
 
 class Origin(_Part):
     """What an artefact was made from."""

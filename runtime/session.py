@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from .backends import BackendChoice, choose_backend
 from .card import Card
+from .closing import Closing
 from .detection.classifications import Classification
 from .detection.detections import Detections
 from .detection.letterbox import detections_to_frame, fit_frame
@@ -77,7 +78,7 @@ class Session(Protocol):
     ) -> None: ...
 
 
-class GraphSession:
+class GraphSession(Closing):
     """A session over any backend: holds the artefact and its values to the graph contract.
 
     Args:
@@ -121,14 +122,6 @@ class GraphSession:
         if self._runner is not None:
             self._runner.close()
         self._runner = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _infer(self, frames: NDArray[np.uint8]) -> Outputs:
         if self._runner is None:

@@ -47,11 +47,11 @@ class Selection:
     Args:
         names: of the images, the one nearest to the mean first, then each the farthest from all before it.
         asked_for: how many were wanted.
-        seed: of the draw.
+        seed: decided which were looked at.
         listed: images in the folder, or frames of the video.
         looked_at: drawn from these and read.
         duplicates: of the ones looked at, left out as the same picture as another.
-        blank: likewise, as pictures of one colour.
+        blank: of the ones looked at, left out as pictures of one colour.
         broken: what could not be read, a sentence each.
         coverage: mean distance from an image looked at to the nearest chosen one, as a share of the mean distance of
             two images; 0 where all were chosen.

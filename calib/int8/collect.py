@@ -49,11 +49,11 @@ def choose_calibration_images(
 
     Args:
         model: follows the graph contract.
-        card: of the graph.
+        card: says how images are fitted to the graph.
         pool: to choose from.
         source: the graph's name, for errors.
         count: images wanted.
-        seed: of the draw.
+        seed: decides which images of the pool are looked at.
         on_progress: called after each image.
 
     Raises:
@@ -80,7 +80,7 @@ def collect_calibration(
 
     Args:
         model: follows the graph contract, float32.
-        card: of the graph.
+        card: says how images are fitted to the graph.
         pool: that the images were chosen from.
         selection: the images.
         source: the graph's name, for errors.

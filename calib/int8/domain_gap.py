@@ -40,7 +40,7 @@ class DomainGap:
     Args:
         images: looked at.
         sure_share: of the images, those with a score of at least 0.5; None where the graph gives no scores.
-        median_score: best score of the middle image; likewise.
+        median_score: best score of the middle image; None where the graph gives no scores.
         enlarged_share: of the images, those enlarged more than twofold.
     """
 

@@ -15,7 +15,7 @@ from ...runtime.session import open_session
 from ...runtime.sources.frame import Frame
 from ...train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ..graphs.classifier_tail import append_classifier_tail
-from ..graphs.graph_file import graph_card, save_graph
+from ..graphs.graph_file import check_graph_name, graph_card, save_graph
 from ..graphs.network_graph import network_graph
 from ..graphs.tail import append_onnx_tail
 from ..parity.artefact import checkpoint_artefact, open_graph_artefact
@@ -53,8 +53,7 @@ def export_checkpoint(
     """
     checkpoint_path = Path(checkpoint_path)
     out = Path(out)
-    if out.suffix != ".onnx":
-        raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
+    check_graph_name(out)
     checkpoint = load_checkpoint(checkpoint_path)
     if postprocess is not None and checkpoint.card.task == "classifier":
         raise InputError(

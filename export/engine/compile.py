@@ -282,10 +282,7 @@ def _card(parent: Card, record: Engine, graph_sha256: str, agreement: TailAgreem
                 note=f"{agreement.inexact} scenes finished on the host",
             )
         )
-    inherited = (
-        item.model_copy(update={"note": f"{item.note}, of the graph".removeprefix(", ")})
-        for item in parent.measurements
-    )
+    inherited = (item.noted("of the graph") for item in parent.measurements)
     changes: dict[str, object] = {
         "kind": "engine",
         "engine": record,

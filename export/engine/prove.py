@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from ...runtime.card import Card, Measurement
+from ...runtime.closing import Closing
 from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
@@ -112,7 +111,7 @@ def fixed_batch_of(graph: Path) -> int:
     return load_graph(graph).graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
 
 
-class RepeatingSession:
+class RepeatingSession(Closing):
     """A session of a fixed batch that takes one frame: it shows it as often as the batch wants.
 
     Args:
@@ -144,14 +143,6 @@ class RepeatingSession:
     def close(self) -> None:
         """Close the session."""
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _compared(first: Artefact, second: Artefact, frames: StrPath, *, counts: tuple[int, int]) -> Parity | None:

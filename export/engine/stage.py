@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -180,11 +180,7 @@ def _candidate(staged: Staged) -> Candidate:
     name = candidate_name(staged)
     if not staged.is_executed:
         return Candidate(name=name, path=staged.typed)
-    return Candidate(name=name, path=staged.engine, open_graph=_opener(staged.record.batch[0]))
-
-
-def _opener(count: int) -> Callable[[Path], Session]:
-    return open_session if count == 1 else partial(_open_repeating, count=count)
+    return Candidate(name=name, path=staged.engine, open_graph=partial(_open_repeating, count=staged.record.batch[0]))
 
 
 def _open_repeating(path: Path, *, count: int) -> Session:

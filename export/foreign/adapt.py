@@ -15,10 +15,9 @@ from ...calib.graph_surgery import open_inner
 from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess
 from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import StrPath, sha256_of_file, whole_file
+from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.runners.contract import DETECTOR_OUTPUTS, detections_from_outputs
-from ...runtime.session import open_session
-from ..graphs.graph_file import save_graph
+from ..graphs.graph_file import check_graph_name, write_graph
 from ..parity.detections import FramePair, compare_detections
 from ..parity.parity import Parity
 from ..parity.proof_frames import frames_of_folder, generated_frames
@@ -60,9 +59,9 @@ class Adaptation:
     """A written graph, how its outputs were read, and the proof that came before it.
 
     Args:
-        path: of the graph.
-        card: of the graph.
-        reading: of the foreign outputs.
+        path: where it was written.
+        card: in it, with the figures of the proof.
+        reading: how the foreign outputs were understood.
         guesses: what of it was guessed and from what, one line each.
         parity: the foreign graph, read in numpy, against the adapted one; the heads are boxes and scores before
             suppression.
@@ -116,8 +115,7 @@ def adapt_detector(
         CheckError: the adapted graph differs by more than the tolerances, or nothing is found in the images.
     """
     foreign_path, out = Path(foreign_path), Path(out)
-    if out.suffix != ".onnx":
-        raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
+    check_graph_name(out)
     if out.resolve() == foreign_path.resolve():
         raise InputError(f"{out}: expected another file than the foreign graph itself. Choose another name.")
     given, postprocess = foreign_input or ForeignInput(), postprocess or Postprocess()
@@ -144,9 +142,7 @@ def adapt_detector(
     parity = _prove(graph, card, frames, boxes, scores)
     _check(parity, out, images)
     card = card.model_copy(update={"measurements": _measurements(parity, images)})
-    with whole_file(out) as temporary:
-        save_graph(graph, card, temporary)
-        open_session(temporary).close()  # holds the graph against the contract
+    write_graph(graph, card, out)
     guesses = (*guessed.guesses, *guessed_names)
     return Adaptation(path=out, card=card, reading=guessed.reading, guesses=guesses, parity=parity)
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, version_converter
 
 from ...runtime.card import CARD_KEY
 from ...runtime.errors import InputError
 from ...runtime.runners.quiet_session import RUNTIME_ERRORS, open_quietly, reason_of
-from ..graphs.tail import OPSET
+from ..graphs.graph_file import load_graph
+from ..graphs.tail import MAX_IR_VERSION, OPSET
 
 PREFIX = "network/"
 """Before every name of the foreign graph in the adapted one, so that none can meet a name of the contract."""
@@ -26,7 +26,6 @@ _INPUT_TYPES: dict[int, type[np.generic]] = {
     TensorProto.FLOAT16: np.float16,
     TensorProto.UINT8: np.uint8,
 }
-_MAX_IR_VERSION = 10
 Outputs = dict[str, NDArray[Any]]
 """By name; `Any` because a foreign graph may put out what it likes."""
 Run = Callable[[NDArray[Any]], Outputs]
@@ -76,7 +75,7 @@ class ForeignGraph:
             InputError: onnx cannot convert it to that opset.
         """
         model = self.model
-        opset = _opset(model)
+        opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
         if opset != OPSET:
             try:
                 model = version_converter.convert_version(model, OPSET)
@@ -87,7 +86,7 @@ class ForeignGraph:
                     f"Export it again with opset {OPSET}."
                 ) from error
         model = compose.add_prefix(model, PREFIX)
-        model.ir_version = min(max(model.ir_version, 8), _MAX_IR_VERSION)
+        model.ir_version = min(max(model.ir_version, 8), MAX_IR_VERSION)
         del model.metadata_props[:]
         model.producer_name, model.producer_version = "singleshot", ""
         # Shapes written for another input size or batch would contradict those that follow from this one.
@@ -107,7 +106,9 @@ def load_foreign_graph(path: Path, *, height: int | None = None, width: int | No
         InputError: it is no ONNX graph, is singleshot's own, has no or several inputs, its input is no image of three
             channels, or its size is open and not given, or fixed and given otherwise.
     """
-    model = _load(path)
+    model = load_graph(path, with_weights=True)
+    if not model.graph.output:
+        raise InputError(f"{path}: expected an ONNX graph, got one without outputs.")
     if any(entry.key == CARD_KEY for entry in model.metadata_props):
         raise InputError(f"{path}: expected a third-party graph, got one with a singleshot card. Use it as it is.")
     # Before IR version 4 every initializer was listed as an input, too.
@@ -144,7 +145,10 @@ def load_foreign_graph(path: Path, *, height: int | None = None, width: int | No
         width=size[1],
         batch=_batch(path, dims[0]),
     )
-    return graph if graph.batch == 1 or _takes_any_batch(graph) else _with_batch_1(graph)
+    if graph.batch == 1 or _takes_any_batch(graph):
+        return graph
+    tensor.shape.dim[0].dim_value = 1
+    return replace(graph, batch=1)
 
 
 def output_shapes_text(outputs: Outputs) -> str:
@@ -153,24 +157,6 @@ def output_shapes_text(outputs: Outputs) -> str:
         f"{name} [N, {value.shape[1]}, {value.shape[2]}]" if value.ndim == 3 else f"{name} {list(value.shape)}"
         for name, value in outputs.items()
     )
-
-
-def _load(path: Path) -> onnx.ModelProto:
-    try:
-        model = onnx.load(str(path))
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected an ONNX graph, got no such file.") from None
-    except OSError as error:
-        raise InputError(f"{path}: expected an ONNX graph, got {error.strerror}.") from error
-    except (DecodeError, onnx.checker.ValidationError) as error:
-        raise InputError(f"{path}: expected an ONNX graph, got a file that onnx cannot read.") from error
-    if not model.graph.output:
-        raise InputError(f"{path}: expected an ONNX graph, got one without outputs.")
-    return model
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
 
 
 def _fixed(path: Path, flag: str, found: int | str, given: int | None) -> int:
@@ -200,12 +186,6 @@ def _takes_any_batch(graph: ForeignGraph) -> bool:
     except InputError:
         return False
     return all(value.ndim > 0 and len(value) == 2 for value in outputs.values())
-
-
-def _with_batch_1(graph: ForeignGraph) -> ForeignGraph:
-    dim = graph.model.graph.input[0].type.tensor_type.shape.dim[0]
-    dim.dim_value = 1
-    return ForeignGraph(**{**graph.__dict__, "batch": 1})
 
 
 def _runner(model: onnx.ModelProto, path: Path) -> Run:

@@ -42,12 +42,12 @@ class Told:
 
     Args:
         boxes: output, or its columns as in `output[0:4]`.
-        scores: likewise.
-        objectness: likewise; where boxes and scores are told, none told means that there is none.
-        layout: of the boxes.
+        scores: output, or its columns.
+        objectness: output, or its column; where boxes and scores are told, none told means that there is none.
+        layout: corners, corners with y first, or centre and size.
         normalised: whether boxes are fractions of the input.
-        activation: still to be applied.
-        background: column, or `none`.
+        activation: that scores and objectness still need.
+        background: column of the scores that is no class, or `none`.
         strides: of boxes that are not decoded; empty: they are decoded.
     """
 

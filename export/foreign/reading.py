@@ -107,7 +107,7 @@ def columns_from_text(flag: str, text: str, outputs: Outputs, *, box_count: int 
 
     Args:
         flag: the option, for errors.
-        text: of the user.
+        text: what the user wrote.
         outputs: of the graph, from a run.
         box_count: D, where it is known.
 

@@ -12,8 +12,6 @@ from ...runtime.detection.classifications import TOP
 from ...runtime.runners.contract import CLASS_LOGITS, TOP_CLASSES, TOP_SCORES
 from .tail import PREFIX
 
-"""What a graph must end in before the tail is appended: [N, C] float32, no class is background."""
-
 
 def append_classifier_tail(model: onnx.ModelProto) -> onnx.ModelProto:
     """Replace a graph's class logits by its likeliest classes.

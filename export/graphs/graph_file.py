@@ -13,8 +13,31 @@ from onnx import TensorProto, helper
 from ...calib.graph_surgery import all_nodes
 from ...runtime.card import CARD_KEY, Card, derived_origin
 from ...runtime.errors import InputError
-from ...runtime.files import sha256_of_file
+from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.precision import Precision
+from ...runtime.session import open_session
+
+
+def check_graph_name(out: StrPath) -> None:
+    """Refuse a name that is no graph's, before any time is spent.
+
+    Raises:
+        InputError: it does not end in .onnx.
+    """
+    suffix = Path(out).suffix
+    if suffix != ".onnx":
+        raise InputError(f"{out}: expected a name that ends in .onnx, got {suffix or 'none'}.")
+
+
+def write_graph(graph: onnx.ModelProto, card: Card, out: Path) -> None:
+    """Write a graph with its card, whole and held against the contract, or not at all.
+
+    Raises:
+        InputError: it does not follow the contract, or `out` cannot be written.
+    """
+    with whole_file(out) as temporary:
+        save_graph(graph, card, temporary)
+        open_session(temporary, backend="onnxruntime").close()
 
 
 def save_graph(graph: onnx.ModelProto, card: Card, path: Path) -> None:
@@ -43,10 +66,7 @@ def graph_card(parent: Card, checkpoint_path: Path) -> Card:
                 settings=parent.origin.settings,
                 packages={**parent.origin.packages, **{name: version(name) for name in _PACKAGES}},
             ),
-            "measurements": tuple(
-                item.model_copy(update={"note": f"{item.note}, of the checkpoint".removeprefix(", ")})
-                for item in parent.measurements
-            ),
+            "measurements": tuple(item.noted("of the checkpoint") for item in parent.measurements),
         }
     )
 
@@ -54,19 +74,23 @@ def graph_card(parent: Card, checkpoint_path: Path) -> Card:
 _QUANTIZING = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
 
 
-def load_graph(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file; weights in files beside it are left there.
+def load_graph(path: Path, *, with_weights: bool = False) -> onnx.ModelProto:
+    """Read an ONNX file.
+
+    Args:
+        path: the file.
+        with_weights: read weights that are in files beside it, too.
 
     Raises:
         InputError: the file is missing or is no ONNX graph.
     """
     try:
-        model = onnx.load(str(path), load_external_data=False)
+        model = onnx.load(str(path), load_external_data=with_weights)
     except FileNotFoundError:
         raise InputError(f"{path}: expected an ONNX graph, got no such file.") from None
     except OSError as error:
         raise InputError(f"{path}: expected an ONNX graph, got {error.strerror}.") from error
-    except DecodeError:
+    except (DecodeError, onnx.checker.ValidationError):
         model = onnx.ModelProto()
     if not model.graph.node or not model.opset_import:
         raise InputError(f"{path}: expected an ONNX graph, got a file that holds none. Export or download it again.")

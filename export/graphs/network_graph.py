@@ -20,12 +20,7 @@ from ...runtime.runners.contract import FRAMES, HEADS
 from ...train.checkpoints.torch_session import class_logits_of, normalised_images
 from ...train.networks.layers import ConvNorm
 from ...train.networks.ssd import Heads
-from .tail import OPSET
-
-"""Name of the graph's input."""
-
-MAX_IR_VERSION = 10
-"""Newer files are refused by readers that are still in use."""
+from .tail import MAX_IR_VERSION, OPSET
 
 
 class _FromFrames(nn.Module):

@@ -22,6 +22,9 @@ from ...runtime.runners.contract import BOX_OFFSETS, CLASS_LOGITS, DET_BOXES, DE
 OPSET = 20
 """FP16 scales in quantized graphs need 19, TensorRT 10.0 reads up to 20."""
 
+MAX_IR_VERSION = 10
+"""Newer files are refused by readers that are still in use."""
+
 PREFIX = "tail/"
 """How the name of every node and constant of a tail begins."""
 

@@ -37,7 +37,7 @@ class Inspection:
         card: none where the file has none; `card_problem` then says why.
         card_problem: one sentence, empty where there is a card.
         inputs: in the file's order.
-        outputs: likewise.
+        outputs: in the file's order.
         operators: (name, count), most frequent first; a checkpoint's are the layers of its network, an engine's its
             convolutions by type and its kernel launches.
         parameters: numbers in floating-point and 8-bit constants, or the checkpoint's parameters; None of an engine

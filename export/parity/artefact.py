@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from ...runtime.card import Card
+from ...runtime.closing import Closing
 from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import detections_from_heads
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Artefact:
+class Artefact(Closing):
     """A detector or classifier that runs, with what its file says of it; a context manager.
 
     Args:
@@ -92,12 +91,8 @@ class Artefact:
         """Classify one frame, [1, H, W, 3] uint8 BGR, already of the input's size; the logits where at hand."""
         return self.session.classify(frame)[0], None if self.heads is None else self.heads(frame)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Free the session and what computes the heads."""
         self.session.close()
         if self.heads is not None:
             self.heads.close()

@@ -19,7 +19,7 @@ from ...calib.accuracy.evaluate import evaluate, open_dataset_for
 from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 from ...runtime.card import BackendParity, Card
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import StrPath, sha256_of_file, whole_file
+from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.require import require
@@ -27,7 +27,7 @@ from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16
 from ...runtime.session import Session
 from ...runtime.sources.frame import Frame
-from ..graphs.graph_file import save_graph
+from ..graphs.graph_file import check_graph_name, write_graph
 from ..inspection.inspect_artefact import inspect_artefact
 from .artefact import Artefact, open_artefact
 from .proof_frames import PROOF_FRAMES
@@ -188,13 +188,11 @@ def write_parities(graph: Path, parities: Sequence[BackendParity], out: Path) ->
     inspection = inspect_artefact(graph)
     if inspection.card is None:
         raise InputError(f"{graph}: expected a graph with a card, got {inspection.card_problem}.")
-    if out.suffix != ".onnx":
-        raise InputError(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}.")
+    check_graph_name(out)
     measured = {item.precision for item in parities}
     kept = tuple(item for item in inspection.card.backend_parity if item.precision not in measured)
     card = inspection.card.model_copy(update={"backend_parity": (*kept, *parities)})
-    with whole_file(out) as temporary:
-        save_graph(onnx.load(str(graph)), card, temporary)
+    write_graph(onnx.load(str(graph)), card, out)
     return card
 
 

@@ -137,7 +137,7 @@ def verify(
 
     Args:
         first: a checkpoint, a graph, an engine or `GRAPH@RUNNER`, as `open_artefact` takes it; held to be right.
-        second: likewise, held against it.
+        second: what is held against it, of any of these kinds.
         frames: a video, an image, a folder or a glob of images.
         count: frames to compare, spread evenly over them.
         trust: run an engine although this user did not build it.

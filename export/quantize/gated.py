@@ -12,7 +12,7 @@ import onnx
 
 from ...calib.int8.table import METHODS, save_table
 from ...runtime.card import BackendParity
-from ...runtime.files import StrPath, sha256_of_file, whole_file
+from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.image_files import read_image_bgr
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
@@ -22,12 +22,12 @@ from ..gate.judge import Candidate, GateSettings, open_alike
 from ..gate.judge_all import gate, gate_quantizer
 from ..gate.quantizer import Quantizer
 from ..gate.result import GateResult
-from ..graphs.graph_file import save_graph
+from ..graphs.graph_file import check_graph_name, write_graph
 from ..parity.artefact import open_artefact
 from ..parity.certify import backend_parity, write_parities
 from ..parity.proof_frames import PROOF_FRAMES
 from .calibrated import Calibrated, QuantizationSettings, calibrate, open_parent
-from .quantize import Quantized, check_out, convert_to_fp16, save_quantized
+from .quantize import Quantized, convert_to_fp16, save_quantized
 
 _AS_WRITTEN = partial(open_session, backend="onnxruntime", precision=Precision.FP32)
 """OpenVINO in float32 would compute a float16 graph in float32."""
@@ -151,7 +151,7 @@ def gate_fp16(
     """
     graph_path = Path(graph_path)
     out = Path(out)
-    check_out(out)
+    check_graph_name(out)
     with TemporaryDirectory() as folder:
         path = Path(folder) / out.name
         made = convert_to_fp16(graph_path, path)
@@ -166,8 +166,7 @@ def gate_fp16(
         if result.accepted is None:
             return result, None
         card = made.card.model_copy(update={"measurements": (*made.card.measurements, *result.measurements())})
-        with whole_file(out) as temporary:
-            save_graph(onnx.load(str(path)), card, temporary)
+        write_graph(onnx.load(str(path)), card, out)
     return result, replace(made, path=out, card=card)
 
 

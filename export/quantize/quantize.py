@@ -19,12 +19,12 @@ from ...calib.int8.quantized_graph import quantized_convolutions
 from ...calib.int8.table import Method, save_table
 from ...calib.records.disagreement import Answer, answers_to, disagreement
 from ...runtime.card import Card, Measurement, derived_origin
-from ...runtime.errors import CheckError, InputError
+from ...runtime.errors import CheckError
 from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
-from ..graphs.graph_file import save_graph
+from ..graphs.graph_file import check_graph_name, save_graph, write_graph
 from ..parity.proof_frames import generated_frames
 from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent
 
@@ -110,7 +110,7 @@ def quantize(
     images = Path(images)
     table = None if table is None else Path(table)
     save_table_to = None if save_table_to is None else Path(save_table_to)
-    check_out(out)
+    check_graph_name(out)
     calibrated = calibrate(
         open_parent(graph_path), images, settings or QuantizationSettings(), table=table, on_progress=on_progress
     )
@@ -139,7 +139,7 @@ def convert_to_fp16(graph_path: StrPath, out: StrPath) -> Quantized:
     """
     graph_path = Path(graph_path)
     out = Path(out)
-    check_out(out)
+    check_graph_name(out)
     parent = open_parent(graph_path)
     graph = fp16_graph(parent.model, source=graph_path)
     frames = [frame[np.newaxis] for frame in generated_frames(parent.card.input)]
@@ -148,7 +148,7 @@ def convert_to_fp16(graph_path: StrPath, out: StrPath) -> Quantized:
     if not apart <= MOST_DISAGREEMENT:
         raise CheckError(f"{out}: expected answers like those of {graph_path}, got a disagreement of {apart:.2f}.")
     card = _card(parent, {"quantization": Precision.FP16}, _measured(apart, f"{len(frames)} generated frames"))
-    _save(graph, card, out)
+    write_graph(graph, card, Path(out))
     return Quantized(
         path=out,
         card=card,
@@ -157,17 +157,6 @@ def convert_to_fp16(graph_path: StrPath, out: StrPath) -> Quantized:
         convolutions=_convolutions(graph),
         disagreement={"fp16": apart},
     )
-
-
-def check_out(out: StrPath) -> None:
-    """Refuse a name that is no graph's, before any time is spent.
-
-    Raises:
-        InputError: it does not end in .onnx.
-    """
-    suffix = Path(out).suffix
-    if suffix != ".onnx":
-        raise InputError(f"{out}: expected a name that ends in .onnx, got {suffix or 'none'}.")
 
 
 def save_quantized(
@@ -209,7 +198,7 @@ def save_quantized(
     proof = () if apart is None else _measured(apart, "images without labels")
     card = _card(parent, settings, (*proof, *measurements))
     written = _save_report(calibrated, out)
-    _save(graph, card, out)
+    write_graph(graph, card, Path(out))
     warnings = () if calibrated.selection is None else calibrated.selection.warnings
     if constant:
         warnings += (f"{len(constant)} tensors never changed, their readers stay in float: {', '.join(constant[:5])}.",)
@@ -265,9 +254,7 @@ def _card(parent: Parent, settings: dict[str, Any], measurements: tuple[Measurem
     """Take over what still holds: not the parity of the parent's backends, and its figures only as the parent's."""
     card = parent.card
     inherited = tuple(
-        item
-        if item.note.endswith("of the checkpoint")
-        else item.model_copy(update={"note": f"{item.note}, of the float32 graph".removeprefix(", ")})
+        item if item.note.endswith("of the checkpoint") else item.noted("of the float32 graph")
         for item in card.measurements
     )
     return card.model_copy(
@@ -297,9 +284,3 @@ def _measured(apart: float, data: str) -> tuple[Measurement, ...]:
 
 def _convolutions(graph: onnx.ModelProto) -> tuple[int, int]:
     return sum(node.op_type == "Conv" for node in graph.graph.node), len(quantized_convolutions(graph))
-
-
-def _save(graph: onnx.ModelProto, card: Card, out: Path) -> None:
-    with whole_file(out) as temporary:
-        save_graph(graph, card, temporary)
-        open_session(temporary, backend="onnxruntime").close()  # holds the graph against the contract

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from typing_extensions import Self
 
+from ..closing import Closing
 from ..errors import InputError
 from .frame import Frame, SourceKind
 
@@ -29,7 +28,7 @@ class Capture(Protocol):
         """Free the camera."""
 
 
-class CameraSource:
+class CameraSource(Closing):
     """A camera read in a thread that keeps only the newest frame.
 
     Queued frames are the field's usual cause of a picture that lags behind: a detector slower than the camera would
@@ -84,14 +83,6 @@ class CameraSource:
             self._changed.notify_all()
         # A camera that hangs inside the driver never returns from read(); its thread is left to end with the process.
         self._thread.join(timeout=self._silence_s)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _take(self) -> Frame | None:
         """Wait for a frame that was not delivered yet; None when the camera is gone."""

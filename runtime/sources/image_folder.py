@@ -5,10 +5,8 @@ from __future__ import annotations
 import glob
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from types import TracebackType
 
-from typing_extensions import Self
-
+from ..closing import Closing
 from ..errors import InputError
 from ..image_files import IMAGE_SUFFIXES, read_image_bgr
 from .frame import Frame, SourceKind
@@ -17,7 +15,7 @@ from .prefetch import Prefetch
 _DEPTH = 4
 
 
-class ImagesSource:
+class ImagesSource(Closing):
     """Images in sorted order, decoded in a thread of their own; one that is broken is named, skipped and counted.
 
     Args:
@@ -56,14 +54,6 @@ class ImagesSource:
         """Stop decoding."""
         if self._prefetch is not None:
             self._prefetch.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _frames(self) -> Generator[Frame, None, None]:
         broken: list[str] = []

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
-from typing_extensions import Self
 
+from ..closing import Closing
 from ..errors import InputError
 from .frame import Frame, SourceKind
 from .prefetch import Prefetch
@@ -32,7 +31,7 @@ class _Announced:
     end_s: float | None
 
 
-class VideoSource:
+class VideoSource(Closing):
     """A video file, decoded in a thread of its own.
 
     Frames stand upright as the file's rotation says, and carry the container's own timestamps, so that variable frame
@@ -77,14 +76,6 @@ class VideoSource:
         if self._prefetch is not None:
             self._prefetch.close()
         self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _frames(self) -> Generator[Frame, None, None]:
         reformatter = VideoReformatter()

@@ -186,12 +186,12 @@ def _made(asked: _Asked, on_progress: Progress) -> Quantized:
 
 def _made_within(asked: _Asked, data: Path, on_progress: Progress) -> tuple[Quantized | None, GateResult]:
     """Quantize by the gate's leave; its page is written in either case."""
+    from ...export.graphs.graph_file import check_graph_name
     from ...export.quantize.gated import gate_fp16, gate_int8
-    from ...export.quantize.quantize import check_out
     from ..pages.figure import check_figures
     from ..pages.gate_page import save_gate_page
 
-    check_out(asked.out)
+    check_graph_name(asked.out)
     check_figures("the page about a gate")
     made: Quantized | None = None
     if asked.images is None:

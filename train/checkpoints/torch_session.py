@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from typing_extensions import Self
 
 from ...runtime.card import Card, InputSpec
+from ...runtime.closing import Closing
 from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import classifications_from_logits, detections_from_heads
@@ -28,7 +27,7 @@ def normalised_images(images_rgb: Tensor, spec: InputSpec) -> Tensor:
     return (channels.float() - mean) / std
 
 
-class _NetworkSession:
+class _NetworkSession(Closing):
     """What a detector's and a classifier's session share."""
 
     def __init__(self, network: nn.Module, card: Card) -> None:
@@ -49,14 +48,6 @@ class _NetworkSession:
 
     def close(self) -> None:
         """Nothing to free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _emitted(self, frames: NDArray[np.uint8]) -> Any:  # what the network's forward gives
         check_frames(frames, self._card.input)

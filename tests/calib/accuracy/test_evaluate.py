@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from singleshot.calib.accuracy.evaluate import evaluate, open_dataset_for
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.card import Card, InputSpec
+from singleshot.runtime.closing import Closing
 from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from singleshot.tests.fixtures.voc_folder import VocFolder
 
 
-class LeftHalf:
+class LeftHalf(Closing):
     """Finds one dog in the left half of every frame."""
 
     backend = "none"
@@ -47,14 +46,6 @@ class LeftHalf:
 
     def close(self) -> None:
         """Nothing is held."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def test_boxes_are_compared_in_pixels_of_the_image(voc_folder: VocFolder) -> None:

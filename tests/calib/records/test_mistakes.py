@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from singleshot.calib.accuracy.average_precision import EvaluationResult
 from singleshot.calib.accuracy.top_k import AccuracyResult
@@ -18,6 +16,7 @@ from singleshot.calib.records.mistakes import confused, review
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.data.sample import Sample
 from singleshot.runtime.card import Card, InputSpec, Task
+from singleshot.runtime.closing import Closing
 from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.session import Session
@@ -104,7 +103,7 @@ def test_what_is_confused_with_what(sample: Sample, seen: Detections, expected: 
     assert sorted(zip(labelled.tolist(), answered.tolist(), strict=True)) == sorted(expected)
 
 
-class Says:
+class Says(Closing):
     """A session that gives one answer to every frame."""
 
     def __init__(self, task: Task, answer: Detections | Classification, class_names: tuple[str, ...]) -> None:
@@ -121,14 +120,6 @@ class Says:
 
     def close(self) -> None:
         """Nothing to free."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_voc(*class_names: str) -> Dataset:

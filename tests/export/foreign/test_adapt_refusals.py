@@ -363,12 +363,22 @@ def test_names(content: bytes | None, message: str, tmp_path: Path) -> None:
     assert refusal(plain_model(), tmp_path, names_path=path) == message
 
 
+NO_GRAPH = "foreign.onnx: expected an ONNX graph, got a file that holds none. Export or download it again."
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         pytest.param(None, "foreign.onnx: expected an ONNX graph, got no such file.", id="no file"),
-        pytest.param(b"hello", "foreign.onnx: expected an ONNX graph, got a file that onnx cannot read.", id="text"),
-        pytest.param(b"", "foreign.onnx: expected an ONNX graph, got one without outputs.", id="empty"),
+        pytest.param(b"hello", NO_GRAPH, id="text"),
+        pytest.param(b"", NO_GRAPH, id="empty"),
+        pytest.param(
+            helper.make_model(
+                helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "no outputs", [], [])
+            ).SerializeToString(),
+            "foreign.onnx: expected an ONNX graph, got one without outputs.",
+            id="no outputs",
+        ),
     ],
 )
 def test_files(content: bytes | None, message: str, tmp_path: Path) -> None:

@@ -1,0 +1,21 @@
+"""What frees something when its `with` block ends."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from typing_extensions import Self
+
+
+class Closing(ABC):
+    """A context manager that closes itself."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what is held."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
