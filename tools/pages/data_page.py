@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +52,6 @@ def save_data_page(
         InputError: the name is not a page's, or the file cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
-    split_pages = [_split(dataset, check, name, coverages.get(name)) for name in check.splits]
     groups = sorted((*check.exact, *check.near), key=lambda group: not group.spans_splits)[:_GROUPS]
     caption = "Each row: an image only resized, then as six epochs see it. Difficult objects are grey."
     save_page(
@@ -61,7 +59,9 @@ def save_data_page(
         "data",
         title=check.name,
         check=check,
-        splits=split_pages,
+        coverages=coverages,
+        plots={name: _plots(statistics, coverages.get(name)) for name, statistics in check.splits.items()},
+        pictures={name: _pictures(dataset, name, check) for name in check.splits},
         fitted_lines=[] if fitted is None else fitted_lines(fitted, coverages),
         augmented=None if augmented is None else picture(augmented, caption),
         duplicate_lines=duplicate_lines(check),
@@ -69,31 +69,14 @@ def save_data_page(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Split:
-    """What the page says of a split."""
-
-    name: str
-    statistics: SplitStatistics
-    coverage: BoxCoverage | None
-    plots: tuple[Markup, ...]
-    pictures: tuple[Picture, ...]
-
-
-def _split(dataset: Dataset, check: DataCheck, name: str, coverage: BoxCoverage | None) -> _Split:
-    statistics = check.splits[name]
-    ids = [image_id for suspicion in statistics.suspicions for image_id in suspicion.examples]
-    samples = [
+def _pictures(dataset: Dataset, name: str, check: DataCheck) -> list[Picture]:
+    """Show a split's first images, then suspicious ones."""
+    ids = [image_id for suspicion in check.splits[name].suspicions for image_id in suspicion.examples]
+    samples = (
         *islice(dataset.samples(name, seed=check.seed), _PICTURES),
         *(dataset.sample(image_id) for image_id in dict.fromkeys(ids)),
-    ]
-    return _Split(
-        name=name,
-        statistics=statistics,
-        coverage=coverage,
-        plots=_plots(statistics, coverage),
-        pictures=tuple(_picture(sample, dataset.class_names) for sample in samples),
     )
+    return [_picture(sample, dataset.class_names) for sample in samples]
 
 
 def _plots(statistics: SplitStatistics, coverage: BoxCoverage | None) -> tuple[Markup, ...]:

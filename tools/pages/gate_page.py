@@ -1,23 +1,29 @@
-"""An accuracy gate as one page of HTML that needs no other file."""
+"""An accuracy gate as one page, with its figures."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ...calib.records.compare import Changed
+from ...calib.records.compare import SHIFT_LIMIT, Changed, Delta, ScoreShift
 from ...calib.records.labelled_images import LabelledImages
 from ...data.usable_samples import image_or_problem
 from ...export.gate.judge import Judged
 from ...export.gate.result import GateResult
-from .gate_figures import deltas_figure, front_figure, shift_figure
+from .figure import BLUE, GREEN, ORANGE, figure
 from .page import Picture, picture, save_page, shrunk
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW_PX, _MARGINS_PX = 24, 80
 _PICTURES = 12
 _SIDE_PX = 320
 _LOST, _GAINED = (0, 110, 255), (60, 180, 40)
@@ -42,7 +48,6 @@ def save_gate_page(result: GateResult, path: Path, *, title: str) -> None:
         "gate",
         title=title,
         result=result,
-        candidates=_candidates(result),
         front=front_figure(result),
         deltas=None if judged is None else deltas_figure(judged.deltas),
         shift=None if judged is None or judged.shift is None else shift_figure(judged.shift),
@@ -50,25 +55,58 @@ def save_gate_page(result: GateResult, path: Path, *, title: str) -> None:
     )
 
 
-def _candidates(result: GateResult) -> list[list[str]]:
-    rows = [["parent", f"{result.parent_figure:.2f}", "", "", f"{result.parent_latency_ms:.2f}", "1.00", ""]]
-    for item in result.judged:
-        if item.failure is not None:
-            rows.append([item.candidate.name, "", "", "", "", "", f"cannot be run: {item.failure}"])
-            continue
-        delta = item.deltas[0]
-        figures = [f"{delta.candidate:.2f}", f"{delta.drop:+.2f}", delta.interval_text]
-        speed = [f"{item.latency_ms or 0:.2f}", f"{result.speed_up(item):.2f}"]
-        rows.append([item.candidate.name, *figures, *speed, _outcome(item, result)])
-    return rows
+def front_figure(result: GateResult) -> Markup:
+    """Draw accuracy against latency: every graph a dot, the Pareto front a line, the least allowed a dashed line."""
+    least = result.points[0][2] - result.settings.max_drop
+
+    def draw(axes: Axes) -> None:
+        front = sorted((ms, value) for name, ms, value in result.points if name in result.front)
+        accepted = None if result.accepted is None else result.accepted.candidate.name
+        axes.plot([ms for ms, _ in front], [value for _, value in front], color=BLUE)
+        for name, ms, value in result.points:
+            axes.plot(ms, value, "o", color=GREEN if name == accepted else BLUE)
+            axes.annotate(name, (ms, value), (7, 5), textcoords="offset points")
+        axes.axhline(least, color=ORANGE, linestyle="--")
+        axes.margins(0.12)
+        axes.set(xlabel="ms a frame", ylabel=f"{result.metric}, points")
+        axes.grid(visible=True)
+
+    return figure(f"dashed: least allowed {least:.2f}", draw)
 
 
-def _outcome(item: Judged, result: GateResult) -> str:
-    if result.accepted is not None and item.candidate == result.accepted.candidate:
-        return "accepted"
-    if not item.candidate.is_eligible:
-        return "fell short on the choosing images"
-    return "within the allowed drop" if item.passes else "loses too much"
+def deltas_figure(deltas: Sequence[Delta]) -> Markup:
+    """Draw each group's change, candidate less parent, with its interval; left of the line is a loss."""
+
+    def draw(axes: Axes) -> None:
+        for at, item in enumerate(deltas):
+            colour = BLUE
+            if item.is_measurable:
+                colour = ORANGE if item.drop > 0 else GREEN
+            if item.drop_interval is not None:
+                axes.plot([-item.drop_interval.high, -item.drop_interval.low], [at, at], color=colour, linewidth=2)
+            axes.plot(-item.drop, at, "o", color=colour)
+        axes.axvline(0, color="grey", linewidth=1)
+        axes.set_yticks(range(len(deltas)), [item.group.name for item in deltas])
+        axes.set_ylim(len(deltas) - 0.5, -0.5)
+        reach = 1.1 * max(abs(end) for end in axes.get_xlim()) or 1
+        axes.set(xlim=(-reach, reach), xlabel="loss ← 0 → gain, points")
+        axes.xaxis.set_major_formatter("{x:+g}")
+
+    title = "orange: a measurable loss, green: a gain"
+    return figure(title, draw, height_px=_ROW_PX * len(deltas) + _MARGINS_PX)
+
+
+def shift_figure(shift: ScoreShift) -> Markup:
+    """Draw the histogram of how scores moved."""
+
+    def draw(axes: Axes) -> None:
+        step = 2 * SHIFT_LIMIT / len(shift.counts)
+        lefts = [-SHIFT_LIMIT + at * step for at in range(len(shift.counts))]
+        axes.bar(lefts, shift.counts, width=0.9 * step, align="edge", color=BLUE)
+        axes.set(xlim=(-SHIFT_LIMIT, SHIFT_LIMIT), xlabel="score of the candidate less the parent's", ylabel="objects")
+        axes.xaxis.set_major_formatter("{x:+g}")
+
+    return figure("what moved further is in the outer bars", draw, height_px=220)
 
 
 def _worst(judged: Judged, images: LabelledImages) -> Iterator[Picture]:

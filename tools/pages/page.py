@@ -88,5 +88,12 @@ def shrunk(image: NDArray[np.uint8], side_px: int) -> tuple[NDArray[np.uint8], f
 
 @cache
 def _templates() -> Environment:
-    folder = FileSystemLoader(Path(__file__).with_name("templates"))
-    return Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["three"] = lambda value: "-" if value is None else f"{value:.3f}"
+    return made

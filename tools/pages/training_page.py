@@ -51,7 +51,6 @@ def save_training_page(card: Card, metrics: Path, review: Review, dataset: Datas
         card=card,
         review=review,
         curves=_curves(_columns(metrics)),
-        classes=_classes(review),
         is_confusion_shown=len(review.classes) <= _MOST_CLASSES,
         confusion=review.confusion.tolist(),
         mistakes=_mistakes(review),
@@ -79,24 +78,6 @@ def _curves(columns: Series) -> list[Markup]:
     rate = {name: series for name, series in columns.items() if name == "learning_rate"}
     charts = {"loss": losses, "validation": validated, "learning rate": rate}
     return [lines(title, series) for title, series in charts.items() if series]
-
-
-def _classes(review: Review) -> list[tuple[object, ...]]:
-    """Give the rows of the table of classes, the last one over all of them."""
-    from ...calib.accuracy.average_precision import EvaluationResult
-
-    result = review.result
-    if isinstance(result, EvaluationResult):
-        means = ("mean", result.mean_ap50_voc, result.mean_ap50, result.mean_ap50_95, "", result.images)
-        return [
-            *(
-                (item.name, item.ap50_voc, item.ap50, item.ap50_95, item.objects, item.images)
-                for item in result.classes
-            ),
-            means,
-        ]
-    accuracies = [(item.name, item.top1, item.top5, item.images) for item in result.classes]
-    return [*accuracies, ("all", result.top1, result.top5, result.images)]
 
 
 def _mistakes(review: Review) -> list[tuple[str, str, int]]:

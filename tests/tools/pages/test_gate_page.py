@@ -25,8 +25,7 @@ from singleshot.tests.fixtures.hostile_detector import (
 )
 from singleshot.tests.fixtures.parsed_page import ParsedPage
 from singleshot.tools.pages.figure import BLUE, GREEN, ORANGE
-from singleshot.tools.pages.gate_figures import deltas_figure, front_figure
-from singleshot.tools.pages.gate_page import save_gate_page
+from singleshot.tools.pages.gate_page import deltas_figure, front_figure, save_gate_page
 
 
 @pytest.fixture(scope="module")

@@ -31,17 +31,17 @@ def test_a_name_stays_text(name: str, recwarn: pytest.WarningsRecorder) -> None:
         page_text(
             "tuning",
             title=name,
-            trials=[[name, None, 0.5]],
+            trials=[[name, "0.5"]],
             best=_Best(),
             history=figures[0],
             importances=figures[1],
             slices=figures,
-            heads=["trial", "value", "figure"],
+            heads=["trial", "value"],
             settings=name,
         )
     )
     assert page.title == name
-    assert page.tables == [[{"trial": name, "value": "-", "figure": "0.500"}]]
+    assert page.tables == [[{"trial": name, "value": "0.5"}]]
     assert page.figures == [name] * 4
     assert page.figure_texts.count(name) >= 4
     assert page.text.endswith(name)
