@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
@@ -64,6 +65,77 @@ def test_modules_keep_to_their_floors() -> None:
         for line in wrong_imports(path.read_text(encoding="utf-8"), package)
     ]
     assert wrong == []
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Give each module with the modules that it imports when it runs: `runtime.session`."""
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for _, path in modules()}
+    known = {name.removesuffix(".__init__") for name in names.values()}
+    graph = {}
+    for package, path in modules():
+        imported = imports_of(path.read_text(encoding="utf-8"), package, for_types=False)
+        dotted = [name.removeprefix("singleshot.") for name in imported if name.startswith("singleshot.")]
+        # The last name is a module's, or a name in it.
+        found = {name if name in known else name.rpartition(".")[0] for name in dotted}
+        graph[names[path].removesuffix(".__init__")] = found & known
+    return graph
+
+
+def package_graph(graph: Mapping[str, Set[str]]) -> dict[str, set[str]]:
+    """Put packages in place of their modules; a module that stands directly on a floor stays by itself."""
+    packages: dict[str, set[str]] = {}
+    for module, imported in graph.items():
+        package = package_of(module)
+        packages.setdefault(package, set()).update({package_of(other) for other in imported} - {package})
+    return packages
+
+
+def package_of(module: str) -> str:
+    """Give `export.gate` of `export.gate.judge`, and `runtime.session` of itself."""
+    return ".".join(module.split(".")[:2])
+
+
+def circle_in(graph: Mapping[str, Set[str]]) -> list[str]:
+    """Give one circle, its first name at its end once more; empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circle_in(import_graph()) == []
+
+
+def test_no_packages_import_each_other_in_a_circle() -> None:
+    assert circle_in(package_graph(import_graph())) == []
+
+
+def test_imports_are_seen() -> None:
+    graph = import_graph()
+    assert "runtime.errors" in graph["runtime.session"]
+    assert "runtime.runners.openvino_runner" in graph["runtime.session"]  # inside a function
+    for_types_alone = "if TYPE_CHECKING:\n    from .card import Card\nfrom .errors import InputError"
+    assert list(imports_of(for_types_alone, "runtime", for_types=False)) == ["singleshot.runtime.errors.InputError"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "circle"),
+    [
+        pytest.param({"calib.a": {"calib.b"}, "calib.b": set()}, set(), id="one way"),
+        pytest.param({"calib.a": {"calib.b"}, "calib.b": {"calib.a"}}, {"calib.a", "calib.b"}, id="modules of a floor"),
+        pytest.param(
+            {"calib.x.a": {"calib.y.b"}, "calib.y.c": {"calib.x.d"}}, {"calib.x", "calib.y"}, id="packages alone"
+        ),
+        pytest.param(
+            {"calib.a": {"calib.x.b"}, "calib.x.c": {"calib.a"}}, {"calib.a", "calib.x"}, id="a module and a package"
+        ),
+        pytest.param({"calib.x.a": {"calib.x.b"}, "calib.x.b": set()}, set(), id="within a package"),
+    ],
+)
+def test_circles_by_hand(graph: dict[str, set[str]], circle: set[str]) -> None:
+    assert set(circle_in(package_graph(graph))) == circle
 
 
 @pytest.mark.parametrize(
