@@ -1,4 +1,4 @@
-"""Which classes of a data set are learned: named, listed in a file, or drawn."""
+"""Which classes of a data set are learned: named, listed in a file, or sampled."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def chosen_classes(text: str, root: StrPath, *, seed: int = 0) -> list[str]:
     """Read what a person wrote for classes.
 
     Args:
-        text: `cat,dog` names them in the order of class ids; `25` draws so many; else the path of a text file with
+        text: `cat,dog` names them in the order of class ids; `25` samples so many; else the path of a text file with
             one name a line.
         root: the labelled images, as `open_dataset` takes them.
-        seed: of the draw.
+        seed: of the sample.
 
     Raises:
-        InputError: the file names none, or there are fewer classes than are to be drawn.
+        InputError: the file names none, or there are fewer classes than are to be taken.
     """
     root = Path(root)
     text = text.strip()
     if text.isdecimal():
-        return drawn_classes(find_layout(root), int(text), seed=seed)
+        return sampled_classes(find_layout(root), int(text), seed=seed)
     path = Path(text)
     if path.is_file():
         names = filled_lines(path)
@@ -39,13 +39,13 @@ def chosen_classes(text: str, root: StrPath, *, seed: int = 0) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def drawn_classes(layout: Layout, count: int, *, seed: int) -> list[str]:
-    """Draw classes among those that the data's images show; fewer classes of the same seed are among more of it.
+def sampled_classes(layout: Layout, count: int, *, seed: int) -> list[str]:
+    """Sample classes among those that the data's images show; fewer classes of the same seed are among more of it.
 
     Args:
         layout: the data.
         count: how many.
-        seed: the draw depends on it and on the names alone.
+        seed: the sample depends on it and on the names alone.
 
     Returns:
         Names, in the layout's own order.
@@ -61,10 +61,10 @@ def drawn_classes(layout: Layout, count: int, *, seed: int) -> list[str]:
             f"classes: expected a number from 1 to {len(candidates)}, of classes that {layout.name} has images of, "
             f"got {count}. Ask for fewer, or name them."
         )
-    return drawn_names(candidates, count, seed=seed)
+    return sampled_names(candidates, count, seed=seed)
 
 
-def drawn_names(names: Sequence[str], count: int, *, seed: int) -> list[str]:
-    """Draw some of the names and keep their order; fewer of the same seed are among more of it."""
-    drawn = set(np.random.default_rng(seed).permutation(sorted(names))[:count].tolist())
-    return [name for name in names if name in drawn]
+def sampled_names(names: Sequence[str], count: int, *, seed: int) -> list[str]:
+    """Sample some of the names and keep their order; fewer of the same seed are among more of it."""
+    sampled = set(np.random.default_rng(seed).permutation(sorted(names))[:count].tolist())
+    return [name for name in names if name in sampled]

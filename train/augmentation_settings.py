@@ -10,7 +10,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class AugmentationSettings(BaseModel):
-    """What is drawn for every image anew in every epoch; 0 or false switches a change off."""
+    """What is chosen for every image anew in every epoch; 0 or false switches a change off."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -25,7 +25,7 @@ class AugmentationSettings(BaseModel):
     rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Images are turned about their middle by up to this much, either way."""
     scaling: Annotated[float, Field(ge=0, le=3)] = 0.0
-    """Images are drawn larger or smaller about their middle by a factor between 1 / (1 + scaling) and 1 + scaling."""
+    """Images are made larger or smaller about their middle by a factor between 1 / (1 + scaling) and 1 + scaling."""
     colour: Share = 0.3
     """Share of the images of which brightness is changed; likewise, each on its own, contrast, saturation and hue."""
     strength: Annotated[float, Field(ge=0, le=3)] = 1.0

@@ -71,8 +71,8 @@ class TrainSettings(BaseModel):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of a classifier: share of the truth that is spread evenly over all classes."""
     mixup: Annotated[float, Field(ge=0)] = 0.0
-    """Of a classifier: pairs of images are laid over each other by a share drawn from Beta(x, x); 0 mixes none. With
-    `cutmix` too, each batch draws one of the two."""
+    """Of a classifier: pairs of images are laid over each other by a share sampled from Beta(x, x); 0 mixes none. With
+    `cutmix` too, each batch takes one of the two."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0
     """Of a classifier: likewise, a rectangle of one image is put into another."""
     progressive_resizing: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -112,7 +112,7 @@ class TrainSettings(BaseModel):
     """GPUs of this machine that share each step's images, a process each (on a machine without one, processes);
     under `torchrun` its own numbers of machines and processes count."""
     balanced: bool = False
-    """Draw every class as often as any other, in each batch; images without objects count as a class of their own."""
+    """Sample every class as often as any other, in each batch; images without objects count as a class of their own."""
     augmentation: AugmentationSettings = AugmentationSettings()
     """How much images are changed before they are learned from."""
 

@@ -49,7 +49,7 @@ class Selection:
         asked_for: how many were wanted.
         seed: decided which were looked at.
         listed: images in the folder, or frames of the video.
-        looked_at: drawn from these and read.
+        looked_at: sampled from these and read.
         duplicates: of the ones looked at, left out as the same picture as another.
         blank: of the ones looked at, left out as pictures of one colour.
         broken: what could not be read, a sentence each.
@@ -90,7 +90,7 @@ class Selection:
 def choose_images(
     pool: ImagePool, look: Look, *, count: int, seed: int, on_progress: Progress = no_progress
 ) -> Selection:
-    """Draw images with a seed, drop what is there twice, and choose the ones that cover the network's answers best.
+    """Sample images with a seed, drop what is there twice, and choose the ones that cover the network's answers best.
 
     The choice is greedy and farthest first (k-centre): it seeks the unusual, which is what ranges depend on.
 
@@ -98,7 +98,7 @@ def choose_images(
         pool: to choose from.
         look: what the network makes of an image.
         count: images wanted.
-        seed: of the draw; the same pool, network and seed give the same images.
+        seed: of the sample; the same pool, network and seed give the same images.
         on_progress: called after each image.
 
     Raises:
@@ -106,8 +106,8 @@ def choose_images(
     """
     if count < LEAST:
         raise InputError(f"--count: expected at least {LEAST} images, got {count}. 256 is usual.")
-    drawn = np.random.default_rng(seed).permutation(len(pool.names))[: LOOKED_AT * count]
-    seen = _seen([pool.names[index] for index in drawn], pool, look, on_progress)
+    sampled = np.random.default_rng(seed).permutation(len(pool.names))[: LOOKED_AT * count]
+    seen = _seen([pool.names[index] for index in sampled], pool, look, on_progress)
     has_contrast = [index for index, item in enumerate(seen.prints) if item.has_contrast]
     different = [has_contrast[place] for place in distinct([seen.prints[index] for index in has_contrast])]
     if len(different) < LEAST:
@@ -123,7 +123,7 @@ def choose_images(
         asked_for=count,
         seed=seed,
         listed=len(pool.names),
-        looked_at=len(drawn),
+        looked_at=len(sampled),
         duplicates=len(has_contrast) - len(different),
         blank=len(seen.names) - len(has_contrast),
         broken=tuple(pool.problems),

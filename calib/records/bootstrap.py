@@ -30,15 +30,15 @@ class Interval:
 
 
 def resamples(images: int, *, replicates: int = REPLICATES, seed: int = 0) -> Iterator[NDArray[np.int64]]:
-    """Draw as many images as there are, with replacement, again and again.
+    """Sample as many images as there are, with replacement, again and again.
 
     Args:
         images: how many there are.
         replicates: how often.
-        seed: of the draws; the same seed gives the same resamples, which is what pairs two detectors.
+        seed: of the resamples; the same seed gives the same resamples, which is what pairs two detectors.
 
     Yields:
-        [images] int64, how many times each was drawn.
+        [images] int64, how many times each was sampled.
     """
     rng = np.random.default_rng(seed)
     for _ in range(replicates):

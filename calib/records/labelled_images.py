@@ -59,19 +59,19 @@ class LabelledImages:
                 self.dataset.leave_out(sample, *looked)
 
     def first(self, count: int) -> LabelledImages:
-        """Take the first of them; the order is drawn, so these are a sample."""
+        """Take the first of them; the order is sampled, so these are a sample."""
         return LabelledImages(dataset=self.dataset, image_ids=self.image_ids[:count])
 
 
-def drawn_images(
+def sampled_images(
     dataset: Dataset, split: str, *, seed: int, most: int, without: Collection[str] = frozenset()
 ) -> LabelledImages:
-    """Draw images of a split, in an order that depends on the ids and the seed alone.
+    """Sample images of a split, in an order that depends on the ids and the seed alone.
 
     Args:
         dataset: labelled images.
         split: one of its splits; a seeded one is split by the same seed.
-        seed: of the draw.
+        seed: of the sample.
         most: images at most.
         without: sha256 of files that shall not be among them, whatever they are called.
 
@@ -97,10 +97,10 @@ def halves(images: LabelledImages, *, seed: int) -> tuple[LabelledImages, Labell
         {sample.image_id: (names[class_id] for class_id in sample.class_ids) for sample in images.samples()}
     )
     ordered = sorted(strata, key=lambda image_id: (strata[image_id], _rank(image_id, seed=seed)))
-    return (_in_drawn_order(images, ordered[::2]), _in_drawn_order(images, ordered[1::2]))
+    return (_in_sampled_order(images, ordered[::2]), _in_sampled_order(images, ordered[1::2]))
 
 
-def _in_drawn_order(images: LabelledImages, chosen: Sequence[str]) -> LabelledImages:
+def _in_sampled_order(images: LabelledImages, chosen: Sequence[str]) -> LabelledImages:
     wanted = set(chosen)
     return LabelledImages(
         dataset=images.dataset, image_ids=tuple(image_id for image_id in images.image_ids if image_id in wanted)

@@ -25,7 +25,7 @@ SCENES = 8
 """Generated scenes, from sparse to crowded; the network plays no part, so they cost milliseconds."""
 
 _MARGIN = 1e-6
-"""Scenes where an overlap is this close to the threshold are drawn anew: the `onnx` tail divides where the `cluster`
+"""Scenes where an overlap is this close to the threshold are made anew: the `onnx` tail divides where the `cluster`
 tail multiplies."""
 _INPUTS: tuple[tuple[str, int, list[str | int | None]], ...] = (
     (CANDIDATES.boxes, TensorProto.FLOAT, ["N", "K", 4]),
@@ -102,7 +102,7 @@ def _count_of(cluster_tailed: onnx.ModelProto) -> int:
 def _scene(
     rng: np.random.Generator, count: int, class_count: int, postprocess: Postprocess, *, crowd: float
 ) -> dict[str, NDArray[np.generic]]:
-    """Draw one image's candidates around a few objects; `crowd` from 0 to 1 is how many of them hit the floor's top."""
+    """Make one image's candidates around a few objects; `crowd` from 0 to 1 is how many of them hit the floor's top."""
     scores = np.sort(rng.uniform(0, 1, count).astype(np.float32) * np.float32(crowd))[::-1]
     class_ids = rng.integers(0, class_count, count)
     objects = rng.uniform(0.2, 0.8, (max(1, count // 10), 4)).astype(np.float32)

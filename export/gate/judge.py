@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from ...calib.accuracy.average_precision import MIN_OBJECTS
+from ...calib.records.asking import records_of
 from ...calib.records.bootstrap import REPLICATES
 from ...calib.records.compare import Changed, Delta, ScoreShift, deltas, lost_and_gained, score_shift
 from ...calib.records.labelled_images import LabelledImages
 from ...calib.records.operating_point import Rederived, best_f1, rederive
-from ...calib.records.record import record
 from ...calib.records.records import Records
 from ...runtime.detection.thresholds import DEFAULT_SCORE
 from ...runtime.errors import InputError
@@ -26,7 +26,7 @@ from ...runtime.session import Session, open_session
 from .latency import latencies_ms
 
 MOST_IMAGES = 2000
-"""Labelled images that a gate draws at most: more would cost time and hardly narrow the intervals."""
+"""Labelled images that a gate takes at most: more would cost time and hardly narrow the intervals."""
 
 _TIMED_FRAMES = 16
 
@@ -52,7 +52,7 @@ class GateSettings:
     Args:
         max_drop: points of AP50:95 (of a classifier: of top-1 accuracy) that may be lost.
         split: of the labelled images.
-        seed: of the draw of images, of the halves and of the resamples.
+        seed: of the sample of images, of the halves and of the resamples.
         images: labelled images at most.
         replicates: resamples of the images for each interval.
     """
@@ -169,7 +169,9 @@ class Judge:
         """
         done = count(1)
         with self.opened(candidate) as session:
-            return record(session, self.images, on_image=lambda: self.on_progress(stage, next(done), len(self.images)))
+            return records_of(
+                session, self.images, on_image=lambda: self.on_progress(stage, next(done), len(self.images))
+            )
 
     def drop(self, found: Records) -> float:
         """Return the points that the headline lost."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...calib.accuracy.evaluate import open_dataset_for
-from ...calib.records.labelled_images import LabelledImages, drawn_images, halves
+from ...calib.records.labelled_images import LabelledImages, halves, sampled_images
 from ...data.dataset import Dataset
 from ...data.sample import data_sha256
 from ...runtime.files import StrPath
@@ -45,7 +45,7 @@ def gate(
     Raises:
         InputError: the parent or the data cannot be used.
     """
-    images = _drawn(parent, data, settings, open_graph)
+    images = _sampled(parent, data, settings, open_graph)
     judge = Judge(parent, images, settings, open_graph=open_graph, on_progress=on_progress)
     judged = [judge.judge(candidate) for candidate in candidates]
     return _result(judge, judged, _data(images, settings, choosing=0))
@@ -82,7 +82,7 @@ def gate_quantizer(
     Raises:
         InputError: the parent or the data cannot be used.
     """
-    choosing, judging = halves(_drawn(parent, data, settings, open_graph, without), seed=settings.seed)
+    choosing, judging = halves(_sampled(parent, data, settings, open_graph, without), seed=settings.seed)
     chooser, judge = (
         Judge(parent, half, settings, open_graph=open_graph, on_progress=on_progress) for half in (choosing, judging)
     )
@@ -95,12 +95,12 @@ def gate_quantizer(
     return _result(judge, judged, _data(judging, settings, choosing=len(choosing)), search=searcher.search)
 
 
-def _drawn(
+def _sampled(
     parent: Path, data: StrPath, settings: GateSettings, open_graph: Open, without: Collection[str] = frozenset()
 ) -> LabelledImages:
     with open_graph(parent) as session:
         dataset: Dataset = open_dataset_for(session.card, data)
-    return drawn_images(dataset, settings.split, seed=settings.seed, most=settings.images, without=without)
+    return sampled_images(dataset, settings.split, seed=settings.seed, most=settings.images, without=without)
 
 
 def _data(judging: LabelledImages, settings: GateSettings, *, choosing: int) -> GateData:

@@ -29,7 +29,7 @@ class GateData:
         name: of the data set.
         layout: of the data set.
         split: of the data set.
-        seed: of the draw.
+        seed: of the sample.
         choosing: images that candidates were chosen by; 0 where there was nothing to choose.
         judging: other images, which every reported figure comes from.
         judging_sha256: fingerprint of their labels.
@@ -46,7 +46,7 @@ class GateData:
     @property
     def text(self) -> str:
         """For the card: data, split and rule."""
-        half = "a half that nothing was chosen by" if self.choosing else "drawn"
+        half = "a half that nothing was chosen by" if self.choosing else "sampled"
         return f"{self.name} {self.split}, {self.judging} images, {half}, seed {self.seed}"
 
 

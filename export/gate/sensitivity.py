@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
+from ...calib.records.asking import records_of
 from ...calib.records.bootstrap import Interval
 from ...calib.records.compare import headline_drop
 from ...calib.records.disagreement import answers_to, disagreement
 from ...calib.records.labelled_images import LabelledImages
-from ...calib.records.record import record
 from ...calib.records.records import Records
 from .judge import Candidate, Judge
 from .quantizer import Quantizer
@@ -64,7 +64,7 @@ def block_harms(judge: Judge, quantizer: Quantizer, method: str) -> tuple[BlockH
         candidate = _only(quantizer, method, item.block)
         stage = f"block {number} of {len(suspects)} by accuracy: {item.block}"
         with judge.opened(candidate) as session:
-            found = record(session, images, on_image=_counter(judge, stage, len(images)))
+            found = records_of(session, images, on_image=_counter(judge, stage, len(images)))
         candidate.path.unlink()
         drop, interval = headline_drop(parent, found, replicates=judge.settings.replicates, seed=judge.settings.seed)
         measured.append(replace(item, drop=drop, interval=interval))
@@ -94,7 +94,7 @@ def _measuring_images(judge: Judge) -> tuple[LabelledImages, Records]:
     """Take the first images if they hold enough objects of some class, else all of them."""
     few = judge.images.first(_MEASURED_IMAGES)
     with judge.opened(judge.itself) as session:
-        parent = record(session, few)
+        parent = records_of(session, few)
     return (few, parent) if parent.is_measurable else (judge.images, judge.parent)
 
 

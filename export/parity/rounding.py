@@ -25,8 +25,8 @@ MOST_BITS = 1.0
 """A candidate may be one bit less exact than its parent with every tensor rounded once."""
 _HALF_ULP = 2.0**-24
 """float32's largest relative rounding error."""
-_DRAWS = 400
-"""Bootstrap draws over frames."""
+_RESAMPLES = 400
+"""Bootstrap resamples over frames."""
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _NOT_COMPUTED = ("Cast", "Constant", "DequantizeLinear")
 """Nodes that give a half-precision tensor without computing in half precision."""
@@ -212,8 +212,8 @@ def _worst_column(name: str, parent: Array, candidate: Array, level: Array) -> R
         columns = np.flatnonzero(~np.isfinite(errors).all(axis=0))
         return _hopeless(f"{name}[{columns[0]}] is infinite or no number and", frames)
     levels = _mean_squares(np.where(np.isfinite(level), level - parent, 0)) + least
-    draws = np.random.default_rng(0).integers(0, frames, (_DRAWS, frames))
-    ratios = errors[draws].mean(axis=1) / levels[draws].mean(axis=1)  # [draws, columns]
+    resamples = np.random.default_rng(0).integers(0, frames, (_RESAMPLES, frames))
+    ratios = errors[resamples].mean(axis=1) / levels[resamples].mean(axis=1)  # [resamples, columns]
     lower = np.quantile(ratios, 0.025, axis=0)
     column = int(lower.argmax())
     error, explained = float(errors[:, column].mean()), float(levels[:, column].mean())

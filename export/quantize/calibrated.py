@@ -108,10 +108,10 @@ class Calibrated:
 
     @property
     def held_out_names(self) -> tuple[str, ...]:
-        """Images to compare answers on, drawn by the seed; calibrated ones only where there are no others."""
+        """Images to compare answers on, sampled by the seed; calibrated ones only where there are no others."""
         others = [name for name in self.pool.names if name not in self._used] or list(self._used)
-        drawn = np.random.default_rng(self.settings.seed).permutation(len(others))[:HELD_OUT]
-        return tuple(others[index] for index in drawn)
+        sampled = np.random.default_rng(self.settings.seed).permutation(len(others))[:HELD_OUT]
+        return tuple(others[index] for index in sampled)
 
     def held_out_frames(self) -> list[NDArray[np.uint8]]:
         """Read these images, each [1, H, W, 3] uint8 BGR; where all of them are broken, those calibrated on."""

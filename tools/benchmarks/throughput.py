@@ -19,7 +19,7 @@ from ...data.dataset import Dataset
 from ...train.checkpoints.torch_session import normalised_images
 from ...train.configuration import for_network
 from ...train.feed.batches import Batch, leave_sigterm_to_the_run, training_batches
-from ...train.feed.device_augmentation import Drawing, chosen_drawing
+from ...train.feed.device_augmentation import Place, where_to_augment
 from ...train.feed.epochs import ShuffledEpochs
 from ...train.learn.training_module import Training
 from ...train.precision import resolved_precision
@@ -94,11 +94,11 @@ def measure_throughput(
     settings = for_network(settings, network)
     module = _module(network, data, settings)
     input_hw = module.card.input.height, module.card.input.width
-    drawing = chosen_drawing(cache)
-    if drawing == "resident":
+    place = where_to_augment(cache)
+    if place == "resident":
         module.hold(cache.pixels)
         module.on_fit_start()
-    loaders = _loaders(data, cache, settings, drawing, input_hw=input_hw, task=module.card.task)
+    loaders = _loaders(data, cache, settings, place, input_hw=input_hw, task=module.card.task)
     keep_freed_memory()
     step = _stepper(module, settings)
     constant = next(iter(loaders[CACHE]()))
@@ -146,7 +146,7 @@ def _loaders(
     data: Dataset,
     cache: ImageCache,
     settings: TrainSettings,
-    drawing: Drawing,
+    place: Place,
     *,
     input_hw: tuple[int, int],
     task: Any,
@@ -156,10 +156,10 @@ def _loaders(
     epochs = ShuffledEpochs(len(cache), seed=settings.seed)
     decoded = DecodedImages(data, image_ids, input_hw=input_hw)
     theirs = TorchvisionImages(data, image_ids, input_hw=input_hw, task=task)
-    sent: Drawing = "workers" if drawing == "workers" else "device"
+    sent: Place = "workers" if place == "workers" else "device"
     return {
-        CACHE: lambda: training_batches(cache, epochs, input_hw=input_hw, settings=settings, drawing=drawing),
-        DECODING: lambda: training_batches(decoded, epochs, input_hw=input_hw, settings=settings, drawing=sent),
+        CACHE: lambda: training_batches(cache, epochs, input_hw=input_hw, settings=settings, place=place),
+        DECODING: lambda: training_batches(decoded, epochs, input_hw=input_hw, settings=settings, place=sent),
         TORCHVISION: lambda: DataLoader(
             theirs,
             batch_size=settings.batch_size,

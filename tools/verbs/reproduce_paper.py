@@ -34,7 +34,9 @@ _TrainedBase = Annotated[
 ]
 _Classes = Annotated[
     str | None,
-    typer.Option(metavar="A,B,…|N|FILE", help="Names, a number drawn (always the same), or a file; all if not given."),
+    typer.Option(
+        metavar="A,B,…|N|FILE", help="Names, a number (always the same classes), or a file; all if not given."
+    ),
 ]
 _Models = Annotated[
     str | None,

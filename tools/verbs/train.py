@@ -37,7 +37,7 @@ _Classes = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,…|N|FILE",
-        help="Classes to learn: by name in this order, so many drawn by --seed, or a file with a name a line; "
+        help="Classes to learn: by name in this order, so many sampled by --seed, or a file with a name a line; "
         "all of the data's if not given.",
     ),
 ]
@@ -94,7 +94,7 @@ _ValSplit = Annotated[
 ]
 _SplitSeed = Annotated[int | None, typer.Option(help="Of the seeded splits.", show_default="0")]
 _Seed = Annotated[
-    int | None, typer.Option(help="Of weights, order, augmentation, and the draw of classes.", show_default="0")
+    int | None, typer.Option(help="Of weights, order, augmentation, and the sample of classes.", show_default="0")
 ]
 _ValidateEvery = Annotated[int | None, typer.Option(min=1, help="Epochs between two validations.", show_default="5")]
 _Patience = Annotated[
@@ -102,7 +102,7 @@ _Patience = Annotated[
     typer.Option(min=0, help="End after so many validations without a better one; 0: never.", show_default="0"),
 ]
 _Balanced = Annotated[
-    bool | None, typer.Option("--balanced/--no-balanced", help="Draw every class equally often.", show_default="no")
+    bool | None, typer.Option("--balanced/--no-balanced", help="Sample every class equally often.", show_default="no")
 ]
 _Workers = Annotated[int | None, typer.Option(min=0, help="Processes that read and augment images.", show_default="2")]
 

@@ -42,7 +42,7 @@ _Vary = Annotated[
 ]
 _Classes = Annotated[
     str | None,
-    typer.Option(metavar="A,B,…|NUMBER", help="Classes to learn, or how many to draw; all of the data's if not given."),
+    typer.Option(metavar="A,B,…|NUMBER", help="Classes to learn, or how many; all of the data's if not given."),
 ]
 _Workers = Annotated[int, typer.Option(min=1, help="Trainings at a time on this machine.")]
 _Storage = Annotated[

@@ -1,4 +1,4 @@
-"""What is done to an image before it is learned from: drawn as one mapping of coordinates and one of colours."""
+"""What is done to an image before it is learned from: carried out as one mapping of coordinates and one of colours."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _YIQ_FROM_RGB = np.array([_LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationPlan:
-    """What was drawn for one image; the same whoever carries it out.
+    """What was chosen for one image; the same whoever carries it out.
 
     Args:
         forward: [2, 3] float64, from normalised coordinates of the image to those of the network's input.
@@ -86,7 +86,7 @@ def transformed_boxes(forward: NDArray[np.float64], boxes_xyxy: NDArray[np.float
 
 
 def plan_augmentation(image: StoredImage, settings: AugmentationSettings, rng: np.random.Generator) -> AugmentationPlan:
-    """Draw expansion, crop, flips, scaling, turn and colour for one image.
+    """Choose expansion, crop, flips, scaling, turn and colour for one image.
 
     An object whose middle is out of view is left out, as SSD does. Where there were objects, one at least stays: a
     turn or scaling that would lose all of them is not made.
@@ -134,7 +134,7 @@ def augmented_image(
 
     Args:
         image_rgb: [h, w, 3] uint8, as stored.
-        plan: drawn for it.
+        plan: chosen for it.
         input_hw: (H, W) of the network.
 
     Returns:
@@ -177,7 +177,7 @@ def _stored_from_input_px(
 
 
 def _window(image: StoredImage, settings: AugmentationSettings, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the part of the image that is seen, in shares of it; it reaches beyond [0, 1] after an expansion."""
+    """Choose the part of the image that is seen, in shares of it; it reaches beyond [0, 1] after an expansion."""
     canvas = np.array([0.0, 0.0, 1.0, 1.0])
     if rng.random() < min(1.0, settings.expansion * settings.strength):
         side = rng.uniform(1.0, _MAX_EXPANSION)
@@ -192,7 +192,7 @@ def _window(image: StoredImage, settings: AugmentationSettings, rng: np.random.G
 
 
 def _crop(boxes_xyxy: NDArray[np.float32], hw_px: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw SSD's crop: a window that overlaps an object by as much as was drawn first, or the whole.
+    """Choose SSD's crop: a window that overlaps an object by as much as was chosen first, or the whole.
 
     Args:
         boxes_xyxy: [n, 4], n > 0, normalised.
@@ -256,7 +256,7 @@ def _seen(view: _View, image: StoredImage) -> tuple[NDArray[np.float64], NDArray
 
 
 def _colour(share: float, rng: np.random.Generator) -> NDArray[np.float64] | None:
-    """Draw brightness, contrast, saturation and hue, and put them into one matrix.
+    """Choose brightness, contrast, saturation and hue, and put them into one matrix.
 
     Contrast is about middle grey, and hue turns about the grey axis of YIQ, so that all of it is linear.
     """

@@ -17,7 +17,7 @@ from ...data.cache.image_cache import ImageSource
 from ..augmentation_settings import AugmentationSettings
 from ..settings import TrainSettings
 from .augmentation import AugmentationPlan, augmented_image, plan_augmentation
-from .device_augmentation import Drawing, PlannedImages, planned_images
+from .device_augmentation import Place, PlannedImages, planned_images
 from .epochs import Epochs
 
 Objects = list[tuple[Tensor, Tensor]]
@@ -67,7 +67,7 @@ class Batch(_Labelled):
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedBatch(_Labelled):
-    """A batch that is drawn where it is trained on."""
+    """A batch that is augmented where it is trained on."""
 
     planned: PlannedImages
 
@@ -76,13 +76,13 @@ class PlannedBatch(_Labelled):
         return replace(self, planned=self.planned.pin_memory())
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
-        """Copy to a device and draw the images there; Lightning calls it."""
-        return self.drawn_on(device, non_blocking=non_blocking)
+        """Copy to a device and augment the images there; Lightning calls it."""
+        return self.augmented_on(device, non_blocking=non_blocking)
 
-    def drawn_on(self, device: torch.device, pixels: Tensor | None = None, *, non_blocking: bool = False) -> Batch:
-        """Draw the images on a device, of the cache's pixels where it holds them; see `PlannedImages.drawn`."""
+    def augmented_on(self, device: torch.device, pixels: Tensor | None = None, *, non_blocking: bool = False) -> Batch:
+        """Augment the images on a device, of the cache's pixels where it holds them; see `PlannedImages.augmented`."""
         return Batch(
-            images=self.planned.to(device, non_blocking=non_blocking).drawn(pixels),
+            images=self.planned.to(device, non_blocking=non_blocking).augmented(pixels),
             objects=_moved(self.objects, device),
             image_ids=self.image_ids,
         )
@@ -93,7 +93,7 @@ class AugmentedImage:
     """One image as the network trains on it.
 
     Args:
-        image_rgb: [H, W, 3] uint8; where the training device is to draw it, [h, w, 3] as stored.
+        image_rgb: [H, W, 3] uint8; where the training device is to augment it, [h, w, 3] as stored.
         plan: what was, or is to be, done to it.
         image_id: to name it by.
         offset: of the stored image among its cache's pixels.
@@ -115,14 +115,14 @@ class AugmentedImages(Dataset[AugmentedImage]):
         input_hw: tuple[int, int],
         seed: int,
         augmentation: AugmentationSettings,
-        drawing: Drawing = "workers",
+        place: Place = "workers",
     ) -> None:
         """Take images and what is to be done to them; see `training_batches`."""
         self._source = source
         self._input_hw = input_hw
         self._seed = seed
         self._augmentation = augmentation
-        self._drawing = drawing
+        self._place = place
 
     def __len__(self) -> int:
         return len(self._source)
@@ -133,9 +133,9 @@ class AugmentedImages(Dataset[AugmentedImage]):
         rng = np.random.default_rng((self._seed, epoch, index))
         plan = plan_augmentation(stored, self._augmentation, rng)
         image_rgb = stored.image_rgb  # a view: no pixel is read yet
-        if self._drawing == "workers":
+        if self._place == "workers":
             image_rgb = augmented_image(image_rgb, plan, self._input_hw)
-        elif self._drawing == "device":
+        elif self._place == "device":
             image_rgb = image_rgb.copy()
         self._source.forget_pages()
         return AugmentedImage(image_rgb=image_rgb, plan=plan, image_id=stored.image_id, offset=stored.offset)
@@ -144,12 +144,12 @@ class AugmentedImages(Dataset[AugmentedImage]):
         """Put images together; torch calls it."""
         objects = [(torch.from_numpy(item.plan.boxes_xyxy), torch.from_numpy(item.plan.labels)) for item in images]
         image_ids = tuple(item.image_id for item in images)
-        if self._drawing != "workers":
+        if self._place != "workers":
             planned = planned_images(
                 [item.image_rgb for item in images],
                 [item.plan for item in images],
                 self._input_hw,
-                resident_offsets=[item.offset for item in images] if self._drawing == "resident" else None,
+                resident_offsets=[item.offset for item in images] if self._place == "resident" else None,
             )
             return PlannedBatch(planned=planned, objects=objects, image_ids=image_ids)
         stacked = torch.from_numpy(np.stack([item.image_rgb for item in images]))
@@ -162,7 +162,7 @@ def training_batches(
     *,
     input_hw: tuple[int, int],
     settings: TrainSettings,
-    drawing: Drawing = "workers",
+    place: Place = "workers",
 ) -> DataLoader[AugmentedImage]:
     """Make the loader of a run; the last, incomplete batch of an epoch is left out if there is a complete one.
 
@@ -172,14 +172,14 @@ def training_batches(
             the epoch.
         input_hw: of the network.
         settings: of the run; a batch is what all processes together take at a step.
-        drawing: where images are augmented; either way it is the same picture, to within a few grey levels.
+        place: where images are augmented; either way it is the same picture, to within a few grey levels.
     """
     images = AugmentedImages(
         source,
         input_hw=input_hw,
         seed=settings.seed,
         augmentation=settings.augmentation,
-        drawing=drawing,
+        place=place,
     )
     batch_size = settings.batch_size // epochs.world_size
     if settings.workers:

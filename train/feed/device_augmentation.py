@@ -50,7 +50,7 @@ class PlannedImages:
         """Copy to a device."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
-    def drawn(self, pixels: Tensor | None = None) -> Tensor:
+    def augmented(self, pixels: Tensor | None = None) -> Tensor:
         """Carry the plans out where the tensors are: [N, 3, H, W] uint8, RGB.
 
         One bilinear resampling without antialiasing, as `augmented_image` does, and the colours.
@@ -155,17 +155,17 @@ def _limits_px(plan: AugmentationPlan, stored_hw: tuple[int, int]) -> tuple[floa
     return -_FAR_PX, -_FAR_PX, _FAR_PX, _FAR_PX
 
 
-Drawing = Literal["workers", "device", "resident"]
-"""`workers`: image by image; `device`: whole batches, their pixels sent along; `resident`: likewise, of pixels that the
-device holds from the start."""
+Place = Literal["workers", "device", "resident"]
+"""Where images are augmented. `workers`: image by image; `device`: whole batches, their pixels sent along; `resident`:
+likewise, of pixels that the device holds from the start."""
 
 
 _SHARE = 0.3
 """Of a GPU's free memory that images may take."""
 
 
-def chosen_drawing(cache: ImageCache) -> Drawing:
-    """Choose for this machine: a CUDA GPU draws by itself, and holds all images where they fit beside the network."""
+def where_to_augment(cache: ImageCache) -> Place:
+    """Choose for this machine: a CUDA GPU augments by itself, and holds all images where they fit beside a network."""
     if not torch.cuda.is_available():
         return "workers"
     free, _ = torch.cuda.mem_get_info()

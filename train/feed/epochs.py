@@ -50,14 +50,14 @@ class Epochs(Sampler[tuple[int, int]]):
 
     @abstractmethod
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw an epoch's order of all processes, [count] int64."""
+        """Shuffle an epoch's order of all processes, [count] int64."""
 
 
 class ShuffledEpochs(Epochs):
     """A full reshuffle each epoch: every image once."""
 
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw a permutation."""
+        """Choose a permutation."""
         return rng.permutation(self._count)
 
 

@@ -97,7 +97,7 @@ class Training(lightning.LightningModule, ABC):
         self._kept_norms = tuple(norm for norm in norms if self.settings.frozen_norms or not norm.weight.requires_grad)
 
     def hold(self, pixels: NDArray[np.uint8]) -> None:
-        """Have the device that trains hold the pixels of all images, [bytes], for batches that are drawn of them."""
+        """Have the device that trains hold the pixels of all images, [bytes], for batches that are made of them."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the file's view cannot be written to, nor is it
             self._pixels = torch.from_numpy(pixels)
@@ -108,9 +108,9 @@ class Training(lightning.LightningModule, ABC):
             self._pixels = self._pixels.to(self.device)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Draw a batch where it is trained on; Lightning's hook, for batches of any kind."""
+        """Augment a batch where it is trained on; Lightning's hook, for batches of any kind."""
         if isinstance(batch, PlannedBatch):
-            return batch.drawn_on(device, self._pixels, non_blocking=True)
+            return batch.augmented_on(device, self._pixels, non_blocking=True)
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     @abstractmethod
@@ -133,7 +133,7 @@ class Training(lightning.LightningModule, ABC):
         return tuple(Measurement(metric=metric, value=value, data=data, note=note) for metric, value in figures.items())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss of one batch; what it draws, as dropout does, is a function of seed and step alone."""
+        """Compute the loss of one batch; what is random in it, as dropout is, is a function of seed and step alone."""
         torch.manual_seed(_step_seed(self.settings.seed, self.trainer.global_step, self.global_rank))
         images = normalised_images(batch.images, self.card.input).contiguous(memory_format=torch.channels_last)
         parts = self.losses(images, batch)

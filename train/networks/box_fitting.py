@@ -95,7 +95,7 @@ def fit_default_boxes(
     Greedy ascent: each scale and each ratio in turn is multiplied by a few factors, and kept where more objects find
     a default box that overlaps them by IoU 0.5, or as many do and the mean best overlap is greater; until a sweep
     changes nothing. It starts from the network's own boxes, so that no fewer objects are matched than by those, and
-    from scales at the quantiles of the objects' sizes; the better end is taken. Nothing is drawn at random. An
+    from scales at the quantiles of the objects' sizes; the better end is taken. Nothing is random. An
     object's best overlap with a shape is at the cell whose centre is nearest, so the whole grid is accounted for.
 
     Args:

@@ -95,7 +95,7 @@ class ConvNorm(nn.Module):
 
 
 class Dropout(nn.Dropout):
-    """Dropout for large maps: on a CPU it takes 16 random bits a value; PyTorch's draws a number for each.
+    """Dropout for large maps: on a CPU it takes 16 random bits a value; PyTorch's takes a number for each.
 
     The share that is dropped is there a multiple of 1 / 65536.
     """
@@ -116,11 +116,11 @@ def separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Seq
 
 
 def _kept(like: Tensor, dropped: float) -> Tensor:
-    """Draw for each value 0 or, where it is kept, the inverse of the share that is kept; laid out as the values are."""
+    """Give for each value 0 or, where it is kept, the inverse of the share that is kept; laid out as the values are."""
     kept, count = torch.empty_like(like), like.numel()
-    drawn = torch.empty(-(-count // _VALUES_A_NUMBER), dtype=torch.int64).random_(-(2**63), None)
+    bits = torch.empty(-(-count // _VALUES_A_NUMBER), dtype=torch.int64).random_(-(2**63), None)
     least = min(round(dropped * 2**16), 2**16 - 1) - 2**15
-    torch.ge(drawn.view(torch.int16)[:count], least, out=kept.as_strided((count,), (1,)))
+    torch.ge(bits.view(torch.int16)[:count], least, out=kept.as_strided((count,), (1,)))
     return kept.mul_(2**16 / (2**15 - least))
 
 

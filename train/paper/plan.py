@@ -147,7 +147,7 @@ class PaperPlan:
         networks: of both rounds; a network's task says to which it belongs.
         recipe: for all of them.
         seeds: each run is repeated with each.
-        classes: how many classes the data have, or are drawn.
+        classes: how many classes the data have, or are sampled.
         size: height and width of the input.
         epochs_classification: passes over the training images, classifiers.
         epochs_localization: likewise, detectors.

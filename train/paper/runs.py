@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...data.class_choice import drawn_classes, drawn_names
+from ...data.class_choice import sampled_classes, sampled_names
 from ...data.dataset import Dataset, open_dataset
 from ...data.readers.find_reader import find_layout
 from ...data.splits import SEEDED_TRAIN, SEEDED_VAL
@@ -31,7 +31,7 @@ from .plan import BASES, PaperPlan, PaperRun, settings_of
 from .results import RUNS, FinishedRun, is_finished, load_finished, save_boxes, save_finished
 
 CLASS_SEED = 0
-"""Of the draw of fewer classes; the same for every seed of a run, so that seeds differ in training alone."""
+"""Of the sample of fewer classes; the same for every seed of a run, so that seeds differ in training alone."""
 _BOXES = 500
 """Validation images at most whose predicted box is kept."""
 _SIZES_LOOKED_AT = 200
@@ -44,7 +44,7 @@ class PaperRunner:
     Args:
         root: the labelled images.
         class_names: all classes.
-        classes_asked: what `--classes` was; None where they are all of the data's. Runs with fewer classes draw among
+        classes_asked: what `--classes` was; None where they are all of the data's. Runs with fewer classes sample among
             all of the data's too, unless names were asked for.
         out: folder of the results.
         workers: processes that read images.
@@ -141,8 +141,8 @@ class PaperRunner:
         if run.classes == len(self.class_names):
             return list(self.class_names)
         if self.classes_asked is None or self.classes_asked.strip().isdecimal():
-            return drawn_classes(find_layout(self.root), run.classes, seed=CLASS_SEED)
-        return drawn_names(self.class_names, run.classes, seed=CLASS_SEED)
+            return sampled_classes(find_layout(self.root), run.classes, seed=CLASS_SEED)
+        return sampled_names(self.class_names, run.classes, seed=CLASS_SEED)
 
 
 def _median_hw(data: Dataset, settings: TrainSettings) -> tuple[int, int]:

@@ -33,7 +33,7 @@ from ..checkpoints.starting_weights import StartingWeights, load_starting_weight
 from ..configuration import resolved_settings, with_fitted_boxes
 from ..distributed import announced_world, images_per_process, machines_and_devices
 from ..feed.batches import AugmentedImage, training_batches
-from ..feed.device_augmentation import Drawing, chosen_drawing
+from ..feed.device_augmentation import Place, where_to_augment
 from ..feed.epochs import epochs_of
 from ..feed.survey import SplitSurvey
 from ..feed.training_images import TrainingImages, open_training_images
@@ -147,9 +147,9 @@ def train(
         first_epoch = check_same_run(folder.last, card) if resume else 0
         lightning.seed_everything(settings.seed, verbose=False)
         epochs = epochs_of(images.cache, settings, first_epoch=first_epoch, rank=world.rank, world_size=world.size)
-        drawing = chosen_drawing(images.cache)
-        batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings, drawing=drawing)
-        module = _module(card, data, settings, images, start, drawing, steps_per_epoch=len(batches))
+        place = where_to_augment(images.cache)
+        batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings, place=place)
+        module = _module(card, data, settings, images, start, place, steps_per_epoch=len(batches))
         return _trained(module, batches, folder, images.val, resume=resume, progress=progress, callbacks=callbacks)
 
 
@@ -159,7 +159,7 @@ def _module(
     settings: TrainSettings,
     images: TrainingImages,
     start: StartingWeights | None,
-    drawing: Drawing,
+    place: Place,
     *,
     steps_per_epoch: int,
 ) -> Training:
@@ -167,7 +167,7 @@ def _module(
     module = TRAININGS[card.task](card, data, settings, steps_per_epoch=steps_per_epoch, frames=frames)
     if start is not None:
         module.start_trained(start.put_into(module.network, card))
-    if drawing == "resident":
+    if place == "resident":
         module.hold(images.cache.pixels)
     return module
 

@@ -27,7 +27,7 @@ class Dimension:
 
     Args:
         option: that a network has to follow for it to mean anything; None for every network.
-        suggest: draws the settings of a trial: names as in TOML, those of a table with a dot.
+        suggest: samples the settings of a trial: names as in TOML, those of a table with a dot.
         about: the range, for people.
     """
 
@@ -106,7 +106,7 @@ def dimensions_for(network: str, chosen: Sequence[str] = ()) -> tuple[str, ...]:
 def suggested_settings(
     trial: optuna.trial.BaseTrial, network: str, base: TrainSettings, dimensions: Sequence[str]
 ) -> TrainSettings:
-    """Draw a trial's settings; everything that is not varied stays as it is.
+    """Sample a trial's settings; everything that is not varied stays as it is.
 
     Args:
         trial: of a study.

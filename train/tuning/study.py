@@ -195,8 +195,8 @@ def best_settings(study: Study, opened: optuna.Study) -> TrainSettings:
     require("optuna", extra="scale", why="tuning")
     import optuna
 
-    drawn = optuna.trial.FixedTrial(opened.best_trial.params)
-    return suggested_settings(drawn, study.network, study.base, study.dimensions)
+    best = optuna.trial.FixedTrial(opened.best_trial.params)
+    return suggested_settings(best, study.network, study.base, study.dimensions)
 
 
 def trial_folder(study: Study, number: int) -> Path:

@@ -8,10 +8,10 @@ import pytest
 from singleshot.calib.records.bootstrap import Interval, intervals, resamples
 
 
-def test_a_resample_draws_as_many_images_as_there_are() -> None:
-    drawn = list(resamples(7, replicates=50, seed=1))
-    assert len(drawn) == 50
-    assert all(item.sum() == 7 and len(item) == 7 for item in drawn)
+def test_a_resample_takes_as_many_images_as_there_are() -> None:
+    sampled = list(resamples(7, replicates=50, seed=1))
+    assert len(sampled) == 50
+    assert all(item.sum() == 7 and len(item) == 7 for item in sampled)
 
 
 def test_the_seed_alone_decides() -> None:

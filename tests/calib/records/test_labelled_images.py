@@ -1,4 +1,4 @@
-"""The images that choose and the images that judge: drawn by a seed, disjoint, each class in proportion."""
+"""The images that choose and the images that judge: sampled by a seed, disjoint, each class in proportion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from singleshot.calib.records.labelled_images import drawn_images, halves
+from singleshot.calib.records.labelled_images import halves, sampled_images
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.card import InputSpec
 from singleshot.runtime.files import sha256_of_file
@@ -30,7 +30,7 @@ def dataset(voc_folder: VocFolder) -> Dataset:
 
 
 def test_the_halves_are_disjoint_whole_and_in_proportion(dataset: Dataset) -> None:
-    images = drawn_images(dataset, "val", seed=0, most=100)
+    images = sampled_images(dataset, "val", seed=0, most=100)
     choosing, judging = halves(images, seed=0)
     assert set(choosing.image_ids) | set(judging.image_ids) == set(images.image_ids)
     assert set(choosing.image_ids) & set(judging.image_ids) == set()
@@ -39,25 +39,25 @@ def test_the_halves_are_disjoint_whole_and_in_proportion(dataset: Dataset) -> No
 
 
 def test_the_seed_alone_decides(dataset: Dataset) -> None:
-    drawn = [drawn_images(dataset, "val", seed=seed, most=10).image_ids for seed in (1, 1, 2)]
-    assert drawn[0] == drawn[1]
-    assert drawn[0] != drawn[2]
-    assert len(drawn[0]) == 10
-    assert drawn[0] == drawn_images(dataset, "val", seed=1, most=24).image_ids[:10]
+    sampled = [sampled_images(dataset, "val", seed=seed, most=10).image_ids for seed in (1, 1, 2)]
+    assert sampled[0] == sampled[1]
+    assert sampled[0] != sampled[2]
+    assert len(sampled[0]) == 10
+    assert sampled[0] == sampled_images(dataset, "val", seed=1, most=24).image_ids[:10]
 
 
 def test_files_that_were_calibrated_on_are_left_out_whatever_they_are_called(
     dataset: Dataset, voc_folder: VocFolder, tmp_path: Path
 ) -> None:
     copy = Path(shutil.copy(voc_folder.image_path("image03"), tmp_path / "other name.jpg"))
-    images = drawn_images(dataset, "val", seed=0, most=100, without={sha256_of_file(copy)})
+    images = sampled_images(dataset, "val", seed=0, most=100, without={sha256_of_file(copy)})
     assert len(images) == 23
     assert "image03" not in images.image_ids
 
 
 def test_a_broken_image_is_left_out_of_this_and_every_later_pass(dataset: Dataset, voc_folder: VocFolder) -> None:
     voc_folder.image_path("image05").write_bytes(b"no image")
-    images = drawn_images(dataset, "val", seed=0, most=100)
+    images = sampled_images(dataset, "val", seed=0, most=100)
     first = [sample.image_id for sample, frame in images.frames(SPEC) if frame.shape == (1, 16, 16, 3)]
     assert len(first) == 23
     assert [sample.image_id for sample in images.samples()] == first

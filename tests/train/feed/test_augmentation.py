@@ -1,4 +1,4 @@
-"""Augmentation: boxes go where the pixels go, whoever draws them."""
+"""Augmentation: boxes go where the pixels go, wherever it runs."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ INPUT_HW = (64, 96)
 ONE_PIXEL = 1.0
 TIP_PIXELS = 2.0
 """The tip of a turned object's corner is thinner than a pixel."""
-GREY_LEVELS_BETWEEN_DRAWERS = 2
+GREY_LEVELS_APART = 2
 """OpenCV resamples in fixed point, and rounds before it changes colours."""
 
-drawn_settings = st.builds(
+any_settings = st.builds(
     AugmentationSettings,
     crop=st.booleans(),
     expansion=st.sampled_from([0.0, 1.0]),
@@ -79,7 +79,7 @@ def planned(image: StoredImage, augmentation: AugmentationSettings, seed: int) -
     return plan_augmentation(image, augmentation, np.random.default_rng(seed))
 
 
-def drawn(
+def augmented(
     image: StoredImage, augmentation: AugmentationSettings, seed: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     plan = planned(image, augmentation, seed)
@@ -100,7 +100,7 @@ def photo() -> NDArray[np.uint8]:
     ],
 )
 def test_boxes_by_hand(change: dict[str, float], box: list[float]) -> None:
-    image, boxes = drawn(scene(), NONE.model_copy(update=change), seed=0)
+    image, boxes = augmented(scene(), NONE.model_copy(update=change), seed=0)
     np.testing.assert_allclose(boxes, [box], atol=1e-6)
     left, top, right, bottom = (round(share * side) for share, side in zip(box, (96, 64, 96, 64), strict=True))
     white = np.zeros(INPUT_HW, np.bool_)
@@ -119,9 +119,9 @@ def test_a_quarter_turn_by_hand() -> None:
 
 
 @settings(max_examples=100)
-@given(st.integers(0, 2**32), drawn_settings)
+@given(st.integers(0, 2**32), any_settings)
 def test_a_painted_object_fills_its_box(seed: int, augmentation: AugmentationSettings) -> None:
-    image, boxes = drawn(scene(), augmentation, seed)
+    image, boxes = augmented(scene(), augmentation, seed)
     ys, xs = np.nonzero(image[:, :, 0] > 190)  # more than half white, even beside grey
     assert len(boxes) == 1, "the only object is never lost"
     if not len(xs):  # cut to less than a pixel
@@ -138,7 +138,7 @@ def test_a_painted_object_fills_its_box(seed: int, augmentation: AugmentationSet
         np.testing.assert_allclose(seen, [left, top, right, bottom], atol=TIP_PIXELS)
 
 
-@given(st.integers(0, 2**32), drawn_settings)
+@given(st.integers(0, 2**32), any_settings)
 def test_boxes_are_the_hull_of_their_mapped_corners(seed: int, augmentation: AugmentationSettings) -> None:
     image = stored(np.zeros((80, 100, 3), np.uint8), [[20, 10, 60, 40], [0, 0, 100, 80], [90, 70, 99, 71]])
     plan = planned(image, augmentation, seed)
@@ -160,30 +160,30 @@ def test_a_flip_undoes_itself(seed: int, axes: tuple[bool, bool]) -> None:
     corners = rng.uniform(0, 1, (3, 2, 2))
     boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1) * [96, 64, 96, 64]
     once_image = stored(image_rgb, boxes)
-    once, once_boxes = drawn(once_image, augmentation, seed)
-    twice, twice_boxes = drawn(stored(once, once_boxes * [96, 64, 96, 64]), augmentation, seed)
+    once, once_boxes = augmented(once_image, augmentation, seed)
+    twice, twice_boxes = augmented(stored(once, once_boxes * [96, 64, 96, 64]), augmentation, seed)
     np.testing.assert_array_equal(twice, image_rgb)
     np.testing.assert_allclose(twice_boxes, once_image.boxes_xyxy, atol=1e-6)
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 2**32), drawn_settings, st.sampled_from([0.0, 1.0]))
-def test_both_ways_to_draw_give_the_same_picture(seed: int, augmentation: AugmentationSettings, colour: float) -> None:
+@given(st.integers(0, 2**32), any_settings, st.sampled_from([0.0, 1.0]))
+def test_both_places_give_the_same_picture(seed: int, augmentation: AugmentationSettings, colour: float) -> None:
     augmentation = augmentation.model_copy(update={"colour": colour})
     images = [stored(photo(), [20, 10, 60, 40]), stored(photo()[:90, :120])]
     plans = [planned(image, augmentation, seed) for image in images]
     batch = planned_images([image.image_rgb for image in images], plans, INPUT_HW)
-    together = batch.to(torch.device("cpu")).drawn().permute(0, 2, 3, 1).numpy().astype(int)
+    together = batch.to(torch.device("cpu")).augmented().permute(0, 2, 3, 1).numpy().astype(int)
     for image, plan, other in zip(images, plans, together, strict=True):
         difference = np.abs(augmented_image(image.image_rgb, plan, INPUT_HW).astype(int) - other)
         # A strong contrast multiplies a grey level; where an edge to grey falls between two pixels, either may have it.
-        assert np.quantile(difference, 0.99) <= GREY_LEVELS_BETWEEN_DRAWERS
+        assert np.quantile(difference, 0.99) <= GREY_LEVELS_APART
         assert difference.mean() < 1
 
 
 def test_the_resize_is_the_one_of_production() -> None:
     image = stored(photo())
-    ours, _ = drawn(image, NONE, seed=0)
+    ours, _ = augmented(image, NONE, seed=0)
     theirs = v2.functional.resize(torch.from_numpy(photo()).permute(2, 0, 1), list(INPUT_HW), antialias=False)
     assert np.abs(ours.astype(int) - theirs.permute(1, 2, 0).numpy()).max() <= 1
     np.testing.assert_array_equal(ours, cv2.resize(photo(), INPUT_HW[::-1], interpolation=cv2.INTER_LINEAR))
@@ -204,14 +204,14 @@ def test_crops_are_as_varied_as_ssd_wants_them() -> None:
     augmentation = NONE.model_copy(update={"crop": True})
     plans = [planned(scene(), augmentation, seed) for seed in range(200)]
     shares = np.array([1 / np.linalg.det(plan.forward[:, :2]) for plan in plans])  # of the image's area
-    assert 1 / 7 < (shares > 0.999).mean() < 0.5  # one draw of seven is the whole
+    assert 1 / 7 < (shares > 0.999).mean() < 0.5  # one crop of seven is the whole
     assert shares.min() < 0.3
     assert (shares > 0.3 * 0.3 - 1e-9).all()
     assert any(0 in plan.boxes_xyxy[0] or 1 in plan.boxes_xyxy[0] for plan in plans)  # cut objects
 
 
 def test_expansion_puts_grey_around() -> None:
-    image, boxes = drawn(
+    image, boxes = augmented(
         stored(np.full((64, 96, 3), 250, np.uint8), [0, 0, 96, 64]), NONE.model_copy(update={"expansion": 1.0}), seed=3
     )
     left, top, right, bottom = boxes[0] * [96, 64, 96, 64]
@@ -269,7 +269,7 @@ def test_difficult_labels_are_carried() -> None:
 
 def test_an_image_without_objects_goes_through() -> None:
     for seed in range(12):
-        image, boxes = drawn(stored(scene().image_rgb), ALL, seed)
+        image, boxes = augmented(stored(scene().image_rgb), ALL, seed)
         assert image.shape == (64, 96, 3)
         assert boxes.shape == (0, 4)
 

@@ -18,7 +18,7 @@ from singleshot.data.cache.image_cache import ImageCache
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.feed.batches import AugmentedImages, Batch, PlannedBatch, training_batches
-from singleshot.train.feed.device_augmentation import Drawing, chosen_drawing
+from singleshot.train.feed.device_augmentation import Place, where_to_augment
 from singleshot.train.feed.epochs import BalancedEpochs, ShuffledEpochs, epochs_of
 from singleshot.train.settings import TrainSettings
 
@@ -40,11 +40,11 @@ def images(cache: ImageCache, *, seed: int = 0) -> AugmentedImages:
 
 
 def epoch_of(
-    cache: ImageCache, *, epoch: int, workers: int = 0, seed: int = 0, drawing: Drawing = "workers"
+    cache: ImageCache, *, epoch: int, workers: int = 0, seed: int = 0, place: Place = "workers"
 ) -> list[Batch]:
     settings = TrainSettings(batch_size=5, workers=workers, seed=seed)
     epochs = epochs_of(cache, settings, first_epoch=epoch)
-    loader = training_batches(cache, epochs, input_hw=HW, settings=settings, drawing=drawing)
+    loader = training_batches(cache, epochs, input_hw=HW, settings=settings, place=place)
     return list(loader)
 
 
@@ -147,8 +147,8 @@ def test_balanced_is_a_setting(cache: ImageCache) -> None:
     assert sum(index in chairs for _, index in epochs) >= 4
 
 
-def test_a_batch_may_be_drawn_on_the_device(cache: ImageCache) -> None:
-    planned = epoch_of(cache, epoch=2, drawing="device")
+def test_a_batch_may_be_augmented_on_the_device(cache: ImageCache) -> None:
+    planned = epoch_of(cache, epoch=2, place="device")
     in_workers = epoch_of(cache, epoch=2)
     for batch, expected in zip(planned, in_workers, strict=True):
         assert isinstance(batch, PlannedBatch)
@@ -163,27 +163,27 @@ def test_a_batch_may_be_drawn_on_the_device(cache: ImageCache) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="memory is pinned for a GPU")
 def test_what_is_sent_to_a_gpu_is_pinned(cache: ImageCache) -> None:
-    for batch in epoch_of(cache, epoch=2, drawing="device"):
+    for batch in epoch_of(cache, epoch=2, place="device"):
         assert isinstance(batch, PlannedBatch)
         sent = [value for value in vars(batch.pin_memory().planned).values() if isinstance(value, Tensor)]
         assert sent
         assert all(tensor.is_pinned() for tensor in sent)
 
 
-def test_a_device_that_holds_all_images_draws_the_same(cache: ImageCache) -> None:
-    sent, resident = (epoch_of(cache, epoch=1, drawing=drawing) for drawing in ("device", "resident"))
+def test_a_device_that_holds_all_images_augments_the_same(cache: ImageCache) -> None:
+    sent, resident = (epoch_of(cache, epoch=1, place=place) for place in ("device", "resident"))
     pixels = torch.tensor(cache.pixels)
     for batch, expected in zip(resident, sent, strict=True):
         assert isinstance(batch, PlannedBatch)
         assert isinstance(expected, PlannedBatch)
         assert batch.planned.canvases is None  # nothing but numbers is sent
-        drawn = batch.drawn_on(torch.device("cpu"), pixels)
+        drawn = batch.augmented_on(torch.device("cpu"), pixels)
         assert torch.equal(drawn.images, expected.to(torch.device("cpu")).images)
         assert drawn.image_ids == expected.image_ids
 
 
 @pytest.mark.parametrize(
-    ("free", "drawing"),
+    ("free", "place"),
     [
         pytest.param(None, "workers", id="no GPU"),
         pytest.param(1 << 34, "resident", id="they fit"),
@@ -191,8 +191,8 @@ def test_a_device_that_holds_all_images_draws_the_same(cache: ImageCache) -> Non
     ],
 )
 def test_a_gpu_holds_the_images_where_they_fit(
-    free: int | None, drawing: str, cache: ImageCache, monkeypatch: pytest.MonkeyPatch
+    free: int | None, place: str, cache: ImageCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: free is not None)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (free, free))
-    assert chosen_drawing(cache) == drawing
+    assert where_to_augment(cache) == place

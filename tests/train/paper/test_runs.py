@@ -90,11 +90,11 @@ def test_an_interrupted_run_goes_on(kaggle: Path, tmp_path: Path, monkeypatch: p
     assert (out / RUNS / run.folder / "metrics.csv").read_text().startswith(before)
 
 
-def test_fewer_classes_are_drawn_alike_however_many_are_asked_for(kaggle: Path, tmp_path: Path) -> None:
+def test_fewer_classes_are_sampled_alike_however_many_are_asked_for(kaggle: Path, tmp_path: Path) -> None:
     one, two = (replace(PaperPlan(classes=3).runs()[0], classes=count) for count in (1, 2))
     runner = PaperRunner(root=kaggle, class_names=NAMES, out=tmp_path)
-    drawn = PaperRunner(root=kaggle, class_names=tuple(runner.names(two)), classes_asked="2", out=tmp_path)
-    assert drawn.names(one) == runner.names(one)
+    sampled = PaperRunner(root=kaggle, class_names=tuple(runner.names(two)), classes_asked="2", out=tmp_path)
+    assert sampled.names(one) == runner.names(one)
     assert runner.names(one) == ["scorpion"]
     named = ("German shepherd", "basketball")
     asked = PaperRunner(root=kaggle, class_names=named, classes_asked="names.txt", out=tmp_path)

@@ -310,8 +310,8 @@ def test_images_that_the_device_holds_train_the_same(
 ) -> None:
     settings = SETTINGS.model_copy(update={"epochs": 1})
     losses = []
-    for drawing in ("device", "resident"):
-        monkeypatch.setattr("singleshot.train.run.train.chosen_drawing", lambda _, drawing=drawing: drawing)
-        run(animals_root, tmp_path / drawing, settings)
-        losses.append(rows(tmp_path / drawing)[0]["loss"])
+    for place in ("device", "resident"):
+        monkeypatch.setattr("singleshot.train.run.train.where_to_augment", lambda _, place=place: place)
+        run(animals_root, tmp_path / place, settings)
+        losses.append(rows(tmp_path / place)[0]["loss"])
     assert losses[0] == losses[1]

@@ -228,15 +228,15 @@ def test_every_dimension_that_a_network_follows_is_varied() -> None:
 
 
 @given(st.integers(0, 2**16))
-def test_drawn_settings_keep_what_was_asked_for(seed: int) -> None:
+def test_sampled_settings_keep_what_was_asked_for(seed: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
     base = train_settings(batch_size=7, augmentation={"colour": 0.9})
-    drawn = suggested_settings(trial, "ssd_lite0", base, dimensions_for("ssd_lite0"))
-    assert (drawn.batch_size, drawn.augmentation.colour) == (7, 0.9)
-    assert drawn.default_box_scales is not None
-    assert list(drawn.default_box_scales) == sorted(drawn.default_box_scales)
-    assert drawn.augmentation.strength == trial.params["augmentation.strength"]
+    sampled = suggested_settings(trial, "ssd_lite0", base, dimensions_for("ssd_lite0"))
+    assert (sampled.batch_size, sampled.augmentation.colour) == (7, 0.9)
+    assert sampled.default_box_scales is not None
+    assert list(sampled.default_box_scales) == sorted(sampled.default_box_scales)
+    assert sampled.augmentation.strength == trial.params["augmentation.strength"]
 
 
 def test_trials_validate_every_epoch_unless_told_otherwise() -> None:

@@ -24,7 +24,7 @@ OnImage = Callable[[], None]
 """Called after each image."""
 
 
-def record(session: Session, images: LabelledImages, *, on_image: OnImage = lambda: None) -> Records:
+def records_of(session: Session, images: LabelledImages, *, on_image: OnImage = lambda: None) -> Records:
     """Ask a detector or classifier about every image.
 
     Args:
@@ -36,17 +36,17 @@ def record(session: Session, images: LabelledImages, *, on_image: OnImage = lamb
         InputError: the classes differ, or no image can be used.
     """
     check_same_classes(session.card, images.dataset)
-    collect = _record_classes if session.card.task == "classifier" else _record_detections
+    collect = _classes_of if session.card.task == "classifier" else _detections_of
     found = collect(session, images, on_image)
     if not found.image_ids:
         raise InputError(
-            f"{images.dataset.name}: expected labelled images, got none that can be used of {len(images)} drawn. "
+            f"{images.dataset.name}: expected labelled images, got none that can be used of {len(images)} sampled. "
             f"Name another split by --split."
         )
     return found
 
 
-def _record_detections(session: Session, images: LabelledImages, on_image: OnImage) -> Records:
+def _detections_of(session: Session, images: LabelledImages, on_image: OnImage) -> Records:
     spec = session.card.input
     evaluator = DetectionEvaluator(images.dataset.class_names)
     image_ids: list[str] = []
@@ -65,7 +65,7 @@ def _record_detections(session: Session, images: LabelledImages, on_image: OnIma
     )
 
 
-def _record_classes(session: Session, images: LabelledImages, on_image: OnImage) -> Records:
+def _classes_of(session: Session, images: LabelledImages, on_image: OnImage) -> Records:
     """Images that show several classes, or none, are left out."""
     rows: list[tuple[str, int, int, float, float]] = []
     for sample, frame in images.frames(session.card.input):
