@@ -13,7 +13,14 @@ from singleshot.tests.imports import FLOORS, imports_of, modules
 from singleshot.tests.places import ROOT
 
 TRAINING = {"torch", "torchvision", "lightning", "onnxscript", "onnx"}
-NEVER = {"runtime": TRAINING, "data": TRAINING, "calib": TRAINING - {"onnx"}}
+PAGES = {"jinja2", "matplotlib"}
+NEVER = {
+    "runtime": TRAINING | PAGES,
+    "data": TRAINING | PAGES,
+    "calib": TRAINING - {"onnx"} | PAGES,
+    "train": PAGES,
+    "export": PAGES,
+}
 LATE = {"calib": {"onnx"}}
 """What a part may import inside functions alone, because most of it is used where the package is not installed."""
 
@@ -154,6 +161,12 @@ def test_circles_by_hand(graph: dict[str, set[str]], circle: set[str]) -> None:
         pytest.param("def f():\n    from ..tools import cli", "export", ["export is below tools"], id="up, late"),
         pytest.param("import torch.nn", "runtime", ["runtime never imports torch"], id="torch"),
         pytest.param("from onnx import helper", "runtime", ["runtime never imports onnx"], id="onnx"),
+        pytest.param(
+            "def f():\n    from matplotlib.figure import Figure",
+            "train",
+            ["train never imports matplotlib"],
+            id="a figure",
+        ),
         pytest.param(
             "from onnx import helper", "calib", ["calib imports onnx inside functions alone"], id="onnx, early"
         ),

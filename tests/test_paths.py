@@ -39,9 +39,9 @@ from singleshot.runtime.sources.open_source import open_source
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 from singleshot.tests.imports import imports_of, modules
 from singleshot.tests.places import CLIP, FIXTURES, GRAPHS, PHOTOS, VOC_ROOT
+from singleshot.tools.paper.report import write_paper_report
 from singleshot.train.checkpoints.checkpoint import open_checkpoint_session
 from singleshot.train.configuration import load_settings
-from singleshot.train.paper.report import write_paper_report
 
 DOG = str(PHOTOS / "2010_000276.jpg")
 QUARTERS = str(GRAPHS / "quarters.onnx")

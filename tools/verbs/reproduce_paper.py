@@ -106,7 +106,7 @@ def reproduce_paper(
 
 
 def _run(runner: PaperRunner, plan: PaperPlan) -> None:
-    from ...train.paper.report import write_paper_report
+    from ..paper.report import write_paper_report
 
     def say(run: PaperRun, number: int, count: int) -> None:
         write_paper_report(runner.out)

@@ -10,10 +10,10 @@ import pytest
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.files import sha256_of_file
+from singleshot.tools.paper.report import write_paper_report
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.paper.plan import PaperPlan, PaperRun
-from singleshot.train.paper.report import write_paper_report
 from singleshot.train.paper.results import RUNS, all_finished, load_boxes
 from singleshot.train.paper.runs import PaperRunner
 

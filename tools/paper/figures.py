@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ...runtime.files import whole_file
 from ...runtime.require import require
-from .results import FinishedRun, over_seeds
-from .seed_interval import SeedMean
+from ...train.paper.results import FinishedRun, over_seeds
+from ...train.paper.seed_interval import SeedMean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.files import StrPath, whole_file
-from .ablation import ablations, changes_against_none, verdict
-from .commands import commands_of
-from .figures import ablation_figure, accuracy_figure, boxes_figure, classes_figure, save_figure, ssd_loss_figure
-from .plan import AUGMENTATIONS, NO_AUGMENTATION, OURS, PaperRun, Round
-from .results import (
+from ...train.paper.ablation import ablations, changes_against_none, verdict
+from ...train.paper.plan import AUGMENTATIONS, NO_AUGMENTATION, OURS, PaperRun, Round
+from ...train.paper.results import (
     LATE,
     FinishedRun,
     all_finished,
@@ -25,7 +23,9 @@ from .results import (
     named_groups,
     over_seeds,
 )
-from .seed_interval import SeedMean, seed_mean
+from ...train.paper.seed_interval import SeedMean, seed_mean
+from .commands import commands_of
+from .figures import ablation_figure, accuracy_figure, boxes_figure, classes_figure, save_figure, ssd_loss_figure
 
 REPORT = "results.md"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from .plan import PaperRun
-from .results import FinishedRun
+from ...train.paper.plan import PaperRun
+from ...train.paper.results import FinishedRun
 
 
 def commands_of(finished: Iterable[FinishedRun]) -> list[str]:

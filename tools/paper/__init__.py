@@ -1,0 +1,1 @@
+"""The paper's table and figures, written from what `train/paper` measured."""
