@@ -130,6 +130,13 @@ def test_readme_shows_the_first_commands() -> None:
     assert {"make", "singleshot", "rt-detect"} <= programs
 
 
+def test_readme_shows_what_every_change_must_pass() -> None:
+    shown = {command.split("#")[0].strip() for command in commands_in((ROOT / "README.md").read_text(encoding="utf-8"))}
+    passed = re.findall(r"^make .*$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert passed
+    assert [command for command in passed if command not in shown] == []
+
+
 def test_readme_names_every_verb() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [verb for verb in flags_by_verb() if f"`singleshot {verb}" not in readme and f"`{verb}" not in readme] == []

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from singleshot.runtime import machine
+from singleshot.runtime import machine, require
 from singleshot.runtime.engines import cuda
 from singleshot.runtime.engines import open_cuda as cuda_opening
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
@@ -79,6 +79,7 @@ def test_opencv_without_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_extras_with_the_line_that_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(require, "TRAINING_PYTHON", (3, 0))
     monkeypatch.setattr(asked_for, "version_of", {"onnx": "1.20", "torch": "2.0"}.get)
     lines = ('onnx>=1.17; extra == "export"', 'torch>=2.6; extra == "train"', 'lightning; extra == "train"')
     requirements = tuple(item for line in lines if (item := read_requirement(line)) is not None)
