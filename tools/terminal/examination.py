@@ -245,10 +245,10 @@ def _openvino() -> Finding:
     installed = machine.installed_of(("openvino",))
     if not installed:
         return Finding(name="OpenVINO", state="none", found="not installed")
-    from ...runtime.runners import openvino_runner as session_openvino
+    from ...runtime.runners import openvino_runner
 
     try:
-        core = session_openvino.core()
+        core = openvino_runner.core()
         devices = core.available_devices
         abilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") if "CPU" in devices else ()
     except (ImportError, AttributeError, RuntimeError, OSError) as error:

@@ -18,11 +18,11 @@ from singleshot.calib.int8.quantized_graph import quantized_convolutions, quanti
 from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRange
 from singleshot.export.graphs.tail import PREFIX
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.runners import openvino_runner as session_openvino
+from singleshot.runtime.runners import openvino_runner
 from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
 from singleshot.tools.reference.reference_ssd import reference_ssd
 
-FRAMES = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
+NOISE = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), np.uint8)
 TENSORS = ("scaled", "r1", "r2")
 
 
@@ -39,7 +39,7 @@ def table_of(model: onnx.ModelProto, **ranges: TensorRange) -> CalibrationTable:
 
 
 def run(model: onnx.ModelProto, *outputs: str) -> list[np.ndarray]:
-    return list(open_inner(model, outputs)(FRAMES).values())
+    return list(open_inner(model, outputs)(NOISE).values())
 
 
 def inputs_of(model: onnx.ModelProto, node: str) -> list[str]:
@@ -158,10 +158,10 @@ def test_openvino_computes_the_same(tmp_path: Path) -> None:
     quantized.graph.output.extend(onnx.ValueInfoProto(name=name) for name in heads)
     path = tmp_path / "q.onnx"
     path.write_bytes(quantized.SerializeToString())
-    core = session_openvino.core()
+    core = openvino_runner.core()
     graph = core.read_model(path)
     graph.reshape([1, SIDE, SIDE, 3])
-    answer = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(FRAMES)
+    answer = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(NOISE)
     for name, theirs in zip(heads, expected, strict=True):
         assert np.linalg.norm(answer[name] - theirs) / np.linalg.norm(theirs) < 0.02  # a rounding that falls other way
 

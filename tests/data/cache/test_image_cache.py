@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from singleshot.data.cache import building as image_cache_building
+from singleshot.data.cache import building
 from singleshot.data.cache.building import default_cache_folder, open_image_cache
 from singleshot.data.cache.image_cache import DecodedImages, ImageCache, stored_hw
 from singleshot.data.dataset import open_dataset
@@ -59,7 +59,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(sample.image_id)
         return untouched(sample)
 
-    monkeypatch.setattr(image_cache_building, "image_or_problem", noting)
+    monkeypatch.setattr(building, "image_or_problem", noting)
     return names
 
 

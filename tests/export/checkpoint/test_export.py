@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
-from singleshot.export.checkpoint import export as checkpoint_export
+from singleshot.export.checkpoint import export
 from singleshot.export.checkpoint.export import export_checkpoint
 from singleshot.export.graphs import network_graph
 from singleshot.export.parity.detections import compare_detections, pair_of_detections
@@ -101,7 +101,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         return traced[0]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint_export, "network_graph", trace)
+        patch.setattr(export, "network_graph", trace)
         written = export_checkpoint(checkpoint, folder / "ssd.onnx")
     assert written.path == folder / "ssd.onnx"
     assert written.parity.holds
@@ -166,7 +166,7 @@ def export_of(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> onnx.Model
     """Make later exports start from a copy of the traced graph that the test may change; tracing takes seconds."""
     model = onnx.ModelProto()
     model.CopyFrom(exported.traced)
-    monkeypatch.setattr(checkpoint_export, "network_graph", lambda _network, _spec: model)
+    monkeypatch.setattr(export, "network_graph", lambda _network, _spec: model)
     return model
 
 

@@ -16,7 +16,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from singleshot.export.engine import build as engine_module
+from singleshot.export.engine import build
 from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.compile import Gpu, check_precision
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings, UnsupportedGraphError, compile_plan
@@ -46,7 +46,7 @@ def rtx() -> TensorRt:
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is built must not hang on the machine that runs the tests."""
-    monkeypatch.setattr(engine_module, "find_gpu", lambda: None)
+    monkeypatch.setattr(build, "find_gpu", lambda: None)
 
 
 def card_of(path: Path) -> Card:
@@ -111,7 +111,7 @@ def test_gpu_at_hand_is_what_rtx_compiles_for(
     rtx: TensorRt, small_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gpu = Gpu(name="NVIDIA RTX 4070", driver="590.1", compute_capability="8.9")
-    monkeypatch.setattr(engine_module, "find_gpu", lambda: gpu)
+    monkeypatch.setattr(build, "find_gpu", lambda: gpu)
     built = build_engine(small_detector, tmp_path / "x.engine", backend="rtx")
     assert built.card.engine is not None
     assert (built.card.engine.compute_capabilities, built.card.engine.gpu) == (("8.9",), gpu.name)

@@ -14,9 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from singleshot.export.engine import build as engine_module
-from singleshot.export.engine import prove as engine_proof
-from singleshot.export.engine import stage as engine_staging
+from singleshot.export.engine import build, prove, stage
 from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.compile import Gpu
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings
@@ -41,7 +39,7 @@ GPU = Gpu(name="NVIDIA RTX 4070", driver="590.1", compute_capability="8.9")
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorrt_rtx")
-    monkeypatch.setattr(engine_module, "find_gpu", lambda: None)
+    monkeypatch.setattr(build, "find_gpu", lambda: None)
     monkeypatch.setattr("singleshot.export.engine.rebuild.find_gpu", lambda: None)
 
 
@@ -86,11 +84,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         records = [session.card.engine for session in sessions]
         return [1.0 if record is not None and record.precision == "int8" else 2.0 for record in records]
 
-    monkeypatch.setattr(engine_module, "find_gpu", lambda: GPU)
-    monkeypatch.setattr(engine_module, "why_not_executed", lambda _target: None)
+    monkeypatch.setattr(build, "find_gpu", lambda: GPU)
+    monkeypatch.setattr(build, "why_not_executed", lambda _target: None)
     monkeypatch.setattr(artefact, "open_session", opened)
-    monkeypatch.setattr(engine_staging, "open_session", opened)
-    monkeypatch.setattr(engine_proof, "latencies_ms", latencies)
+    monkeypatch.setattr(stage, "open_session", opened)
+    monkeypatch.setattr(prove, "latencies_ms", latencies)
 
 
 def gate_that_accepts(name: str | None) -> Any:
@@ -171,9 +169,9 @@ def test_best_with_a_gpu_needs_frames(gpu: None, graph: Path, photos: Path) -> N
 def test_best_is_the_faster_that_passes_the_gate(
     gpu: None, graph: Path, dog_clip: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "judge", gate_that_accepts("fp16 engine"))
+    monkeypatch.setattr(build, "judge", gate_that_accepts("fp16 engine"))
     monkeypatch.setattr(  # the real gate on labelled images is tested where it lives
-        engine_module, "_calibrated", lambda order, out, images: (quantize(order.graph, out, images=images), None)
+        build, "_calibrated", lambda order, out, images: (quantize(order.graph, out, images=images), None)
     )
     checks = Checks(frames=str(dog_clip), data=tmp_path)
     built = build_engine(graph, precision="best", calib_images=photos, checks=checks)
@@ -188,7 +186,7 @@ def test_best_is_the_faster_that_passes_the_gate(
 
 
 def test_gate_that_nothing_passes_leaves_nothing(graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "judge", gate_that_accepts(None))
+    monkeypatch.setattr(build, "judge", gate_that_accepts(None))
     with pytest.raises(CheckError, match=r"small\.fp16\.engine: expected a graph within 0\.5 points"):
         build_engine(graph, checks=Checks(data=tmp_path))
     assert list(tmp_path.iterdir()) == [graph]
@@ -243,7 +241,7 @@ def test_rebuilding_takes_the_settings_of_the_card(graph: Path, monkeypatch: pyt
     same = ("precision", "batch", "compute_capabilities", "workspace_mib", "graph", "compiler")
     assert all(getattr(before, name) == getattr(after, name) for name in same)
     monkeypatch.setattr("singleshot.export.engine.rebuild.find_gpu", lambda: GPU)
-    monkeypatch.setattr(engine_module, "find_gpu", lambda: GPU)
+    monkeypatch.setattr(build, "find_gpu", lambda: GPU)
     assert rebuild_stale(engine).reason == (
         "expected a GPU of compute capability 8.6, 12.0, got NVIDIA RTX 4070 of 8.9"
     )

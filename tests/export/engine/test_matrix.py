@@ -12,7 +12,7 @@ import pytest
 
 from singleshot.calib.int8.quantized_graph import quantized_convolutions, quantized_graph, tensors_to_measure
 from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRange
-from singleshot.export.engine import build as engine_module
+from singleshot.export.engine import build
 from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings
 from singleshot.export.engine.plan_program import read_plan_program
@@ -48,7 +48,7 @@ def int8_graph(model: onnx.ModelProto, card: Card) -> onnx.ModelProto:
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorrt_rtx")
-    monkeypatch.setattr(engine_module, "find_gpu", lambda: None)
+    monkeypatch.setattr(build, "find_gpu", lambda: None)
 
 
 def graph_of(folder: Path, task: str, precision: Precision) -> tuple[Path, dict[str, int]]:

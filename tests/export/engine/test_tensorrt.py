@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from singleshot.export.engine import build as engine_module
-from singleshot.export.engine import tensorrt_api
+from singleshot.export.engine import build, tensorrt_api
 from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.compile import Gpu
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings
@@ -37,8 +36,8 @@ def version(request: pytest.FixtureRequest, recorder: Recorder, monkeypatch: pyt
     """Put the fake in TensorRT's place, and a GPU in the machine."""
     chosen = str(request.param)
     module = fake_tensorrt(chosen, recorder)
-    monkeypatch.setattr(engine_module, "find_gpu", lambda: GPU)
-    monkeypatch.setattr(engine_module, "find_tensorrt", lambda *_args, **_options: TensorRt(module=module))
+    monkeypatch.setattr(build, "find_gpu", lambda: GPU)
+    monkeypatch.setattr(build, "find_tensorrt", lambda *_args, **_options: TensorRt(module=module))
     return chosen
 
 

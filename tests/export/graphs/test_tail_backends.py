@@ -26,7 +26,7 @@ from singleshot.runtime.card import Card, InputSpec, Postprocess
 from singleshot.runtime.detection.boxes import encode_boxes
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.detection.postprocess import detections_from_heads
-from singleshot.runtime.runners import openvino_runner as session_openvino
+from singleshot.runtime.runners import openvino_runner
 from singleshot.runtime.runners.contract import detections_from_outputs
 from singleshot.runtime.runners.openvino_ties import order_ties
 from singleshot.runtime.runners.quiet_session import open_quietly, quiet_options
@@ -67,7 +67,7 @@ def _onnxruntime(model: onnx.ModelProto) -> Run:
 
 def _openvino(model: onnx.ModelProto) -> Run:
     pytest.importorskip("openvino")
-    core = session_openvino.core()
+    core = openvino_runner.core()
     read = core.read_model(model.SerializeToString())
     order_ties(read)
     given = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}

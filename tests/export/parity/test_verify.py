@@ -29,7 +29,7 @@ from singleshot.export.parity.verify import Verification, sampled_frames, verify
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import CheckError, InputError
-from singleshot.runtime.runners import openvino_runner as session_openvino
+from singleshot.runtime.runners import openvino_runner
 from singleshot.runtime.sources.frame import Frame
 from singleshot.tests.fixtures.found import detections
 from singleshot.tools.pages.worst_frames import save_worst_frames
@@ -303,7 +303,7 @@ def test_the_same_graph_elsewhere(write_detector: WriteDetector, photos: Path, r
 
 def test_bf16_has_its_own_tolerances(write_detector: WriteDetector, photos: Path) -> None:
     pytest.importorskip("openvino")
-    if "BF16" not in session_openvino.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" not in openvino_runner.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         pytest.skip("this processor does not compute bf16")
     path = write_detector("a.onnx")
     result = verify(path, f"{path}@openvino:bf16", frames=str(photos))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from singleshot.runtime.card import Card, Engine, InputSpec, Postprocess
-from singleshot.runtime.engines import open_cuda as cuda_opening
+from singleshot.runtime.engines import open_cuda
 from singleshot.runtime.engines.engine_checks import Compiler, card_path_of
 from singleshot.runtime.engines.open_cuda import LayerName
 from singleshot.runtime.precision import Precision
@@ -79,7 +79,7 @@ def install_fakes(
 ) -> None:
     """Put the fakes where the packages would be."""
     gpu: FakeGpu = state.gpu
-    monkeypatch.setattr(cuda_opening, "installed_layers", lambda: (layer,))
+    monkeypatch.setattr(open_cuda, "installed_layers", lambda: (layer,))
     monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cudart_of(gpu))
     monkeypatch.setitem(sys.modules, "pycuda.driver", pycuda_of(gpu))
     monkeypatch.setitem(sys.modules, "tensorrt_rtx" if state.is_rtx else "tensorrt", fake_tensorrt(state, version))

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from singleshot.runtime.engines import bindings as tensorrt_runtime
+from singleshot.runtime.engines import bindings
 
 from . import fake_tensorrt_runtime as fake
 from .fake_cuda import FakeGpu
@@ -29,7 +29,7 @@ RTX_ALONE = {"is_stream_capturable", "create_runtime_config"}
 
 def names_of(protocol: str) -> tuple[set[str], set[str]]:
     """Methods and attributes that a protocol names."""
-    api = getattr(tensorrt_runtime, protocol)
+    api = getattr(bindings, protocol)
     methods = {name for name, _ in inspect.getmembers(api, inspect.isfunction) if not name.startswith("_")}
     return methods, set(inspect.get_annotations(api))
 
@@ -46,7 +46,7 @@ def test_protocols_name_what_the_bindings_have(protocol: str) -> None:
 def test_parameters_are_those_of_the_bindings(protocol: str) -> None:
     """The bindings' signatures are in their docstrings."""
     bound = getattr(pytest.importorskip("tensorrt_rtx"), BOUND[protocol])
-    api = getattr(tensorrt_runtime, protocol)
+    api = getattr(bindings, protocol)
     for method in names_of(protocol)[0] - {"create_execution_context"}:  # overloaded: strategy or runtime_config
         wanted = list(inspect.signature(getattr(api, method)).parameters)[1:]
         text = getattr(bound, method).__doc__
@@ -84,7 +84,7 @@ def test_rtx_alone_is_asked_for_what_rtx_alone_has() -> None:
 
 def test_the_log_keeps_errors_alone() -> None:
     bound = pytest.importorskip("tensorrt_rtx")
-    log = tensorrt_runtime.logger_of(bound)
+    log = bindings.logger_of(bound)
     log.log(bound.ILogger.Severity.WARNING, "warning")  # type: ignore[attr-defined]
     log.log(bound.ILogger.Severity.ERROR, "two\n  lines")  # type: ignore[attr-defined]
     assert log.errors == ["two lines"]

@@ -10,7 +10,7 @@ import pytest
 
 from singleshot.runtime.errors import InputError, MissingDependencyError
 from singleshot.runtime.image_files import read_image_bgr
-from singleshot.runtime.runners import openvino_runner as session_openvino
+from singleshot.runtime.runners import openvino_runner
 from singleshot.runtime.runners.openvino_runner import OpenVinoRunner
 from singleshot.runtime.session import detect, open_session
 from singleshot.runtime.shipped import shipped_detector
@@ -61,7 +61,7 @@ def test_f32_is_f32_and_bf16_is_not() -> None:
     photograph = read_image_bgr(PHOTOS / "2008_008487.jpg")
     answers = {}
     for backend, precision in (("onnxruntime", "auto"), ("openvino", "fp32"), ("openvino", "bf16")):
-        if precision == "bf16" and not session_openvino.computes_bf16():
+        if precision == "bf16" and not openvino_runner.computes_bf16():
             continue
         with open_session(shipped_detector(), backend=backend, precision=precision) as session:  # type: ignore[arg-type]
             answers[session.backend] = detect(session, photograph).scores[:5]
@@ -73,7 +73,7 @@ def test_f32_is_f32_and_bf16_is_not() -> None:
 
 @needs_openvino
 def test_a_processor_without_bf16_is_told(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_openvino, "computes_bf16", lambda: False)
+    monkeypatch.setattr(openvino_runner, "computes_bf16", lambda: False)
     with pytest.raises(InputError, match="expected a processor that computes bf16, got one without it"):
         open_session(graphs / "quarters.onnx", backend="openvino", precision="bf16")
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from singleshot.runtime.engines import open_cuda as cuda_opening
+from singleshot.runtime.engines import open_cuda
 from singleshot.runtime.engines.cuda import CudaDevice
 from singleshot.runtime.errors import CheckError, InputError, NoDeviceError
 from singleshot.runtime.runners.onnxruntime_runner import OnnxRuntimeRunner
 from singleshot.tests.runtime.engines.fake_cuda import FakeGpu, cudart_of
-from singleshot.tools.gpu import verification as gpu_verification
+from singleshot.tools.gpu import verification
 from singleshot.tools.gpu.report import gpu_report
 from singleshot.tools.gpu.verification import GpuVerification, Step, time_copies, verify_on_gpu
 
@@ -24,8 +24,8 @@ from singleshot.tools.gpu.verification import GpuVerification, Step, time_copies
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
     gpu = FakeGpu()
-    monkeypatch.setattr(cuda_opening, "installed_layers", lambda: ("cuda-python",))
-    monkeypatch.setattr(gpu_verification, "installed_layers", lambda: ("cuda-python",))
+    monkeypatch.setattr(open_cuda, "installed_layers", lambda: ("cuda-python",))
+    monkeypatch.setattr(verification, "installed_layers", lambda: ("cuda-python",))
     monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cudart_of(gpu))
     return gpu
 
@@ -59,9 +59,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, graph: Path) -> list[str]:
         runner.name = f"TensorRT ({'CUDA graph' if captures else 'no CUDA graph'})"
         return runner
 
-    monkeypatch.setattr(gpu_verification, "build_engine", build_engine)
-    monkeypatch.setattr(gpu_verification, "TensorRtRunner", runner)
-    monkeypatch.setattr(gpu_verification, "_installed_backends", lambda: ["tensorrt"])
+    monkeypatch.setattr(verification, "build_engine", build_engine)
+    monkeypatch.setattr(verification, "TensorRtRunner", runner)
+    monkeypatch.setattr(verification, "_installed_backends", lambda: ["tensorrt"])
     return built
 
 
@@ -101,7 +101,7 @@ def test_an_engine_that_says_something_else_is_told(
     monkeypatch: pytest.MonkeyPatch, gpu: FakeGpu, graphs: Path, frames: Path, tmp_path: Path
 ) -> None:
     stand_in(monkeypatch, graphs / "quarters.onnx")
-    monkeypatch.setattr(gpu_verification, "_detect", _detecting_once(gpu_verification._detect))
+    monkeypatch.setattr(verification, "_detect", _detecting_once(verification._detect))
     found = verify_on_gpu(graphs / "quarters.onnx", frames=str(frames), count=2, folder=tmp_path)
     step = next(step for step in found.steps if step.name == "engine tensorrt fp16 batch 1")
     assert step.parity is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from singleshot.export.checkpoint import export as checkpoint_export
+from singleshot.export.checkpoint import export
 from singleshot.export.checkpoint.export import Export
 from singleshot.export.parity.parity import Parity
 from singleshot.runtime.card import Card, InputSpec, Postprocess
@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Postprocess | None]:
         out.write_bytes(bytes(2_000_000))
         return Export(path=out, card=CARD, parity=PARITY)
 
-    monkeypatch.setattr(checkpoint_export, "export_checkpoint", export_checkpoint)
+    monkeypatch.setattr(export, "export_checkpoint", export_checkpoint)
     return collected
 
 

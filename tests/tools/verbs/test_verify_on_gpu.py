@@ -54,7 +54,7 @@ def test_without_a_gpu_it_ends_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_a_report_is_written_even_where_something_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    from singleshot.tools.gpu import verification as gpu_verification
+    from singleshot.tools.gpu import verification
     from singleshot.tools.gpu.verification import GpuVerification, Step
 
     found = GpuVerification(
@@ -66,7 +66,7 @@ def test_a_report_is_written_even_where_something_fails(monkeypatch: pytest.Monk
         steps=(Step(name="engine rtx fp16 batch 1", problem="it does not fit"),),
     )
     monkeypatch.setattr(cuda_opening, "open_cuda", _open(None))
-    monkeypatch.setattr(gpu_verification, "verify_on_gpu", lambda *_arguments, **_options: found)
+    monkeypatch.setattr(verification, "verify_on_gpu", lambda *_arguments, **_options: found)
     out = tmp_path / "report.md"
     result = _run("-o", str(out))
     assert result.exit_code == 1

@@ -12,7 +12,7 @@ from singleshot.train.checkpoints.torch_session import TorchClassifierSession, T
 from singleshot.train.networks.options import NetworkOptions
 from singleshot.train.networks.registry import build_detector, build_network, input_of
 
-FRAMES = np.zeros((1, 64, 64, 3), np.uint8)
+BLANK = np.zeros((1, 64, 64, 3), np.uint8)
 OPTIONS = NetworkOptions(input_hw=(64, 64), class_count=2)
 
 
@@ -25,18 +25,18 @@ def card(network: str) -> Card:
 def test_a_detector_whose_weights_are_no_numbers_is_refused() -> None:
     network = build_detector("ssd7", OPTIONS).eval()
     session = TorchSession(network, card("ssd7"))
-    assert len(session.run(FRAMES)) == 1
+    assert len(session.run(BLANK)) == 1
     with torch.no_grad():
         next(network.trunk.parameters()).fill_(torch.nan)
     with pytest.raises(InputError, match=r"^ssd7: expected finite class logits, got NaN or infinity\. Take an earlier"):
-        session.run(FRAMES)
+        session.run(BLANK)
 
 
 def test_a_classifier_whose_weights_are_no_numbers_is_refused() -> None:
     network = build_network("ssd7_classifier", OPTIONS).eval()
     session = TorchClassifierSession(network, card("ssd7_classifier"))
-    assert len(session.classify(FRAMES)) == 1
+    assert len(session.classify(BLANK)) == 1
     with torch.no_grad():
         next(network.parameters()).fill_(torch.inf)
     with pytest.raises(InputError, match=r"^ssd7_classifier: expected finite class logits, got NaN or infinity\."):
-        session.classify(FRAMES)
+        session.classify(BLANK)
