@@ -258,6 +258,8 @@ class Dataset:
             if box is not None:
                 boxes.append(box)
                 objects.append(item)
+                if item.remark and count:
+                    self.report.remarks[item.remark] += 1
         crowd = [item.crowd for item in objects]
         return Sample(
             image_id=image_id,

@@ -44,6 +44,8 @@ class DataReport:
         """Objects kept per class, difficult ones among them."""
         self.unlisted: Counter[str] = Counter()
         """Objects dropped because their class is not in the list, per class."""
+        self.remarks: Counter[str] = Counter()
+        """Objects that were read in another way than they were written, per way."""
         self._counts: Counter[Problem] = Counter()
         self._examples: dict[Problem, list[str]] = {}
 
@@ -69,6 +71,7 @@ class DataReport:
             f"{self.objects.total()} objects, {self.difficult_objects} of them difficult"
             + (f" ({self.crowds} crowds)" if self.crowds else "")
         ]
+        lines += [f"{count} objects are {remark}" for remark, count in self.remarks.items()]
         for problem in Problem:
             if not (count := self._counts[problem]):
                 continue
@@ -89,6 +92,7 @@ class DataReport:
             "objects": dict(self.objects),
             "difficult_objects": self.difficult_objects,
             "crowds": self.crowds,
+            "remarks": dict(self.remarks),
             "unlisted_classes": dict(self.unlisted),
             "problems": {
                 problem.name.lower(): {"count": count, "examples": list(self._examples[problem])}

@@ -39,6 +39,8 @@ class LabelledObject:
     """A region of many objects, as COCO has them; difficult too."""
     area_px: float | None = None
     """Of the object itself; None where only its box is annotated."""
+    remark: str = ""
+    """How it was read where that is not what was written, as one says it of many."""
 
 
 @dataclass(frozen=True, kw_only=True)

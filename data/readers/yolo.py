@@ -2,7 +2,9 @@
 
 Convention: a line is `class cx cy width height`; the class is an index from 0 into the list of names, the others are
 the box's centre and size as shares of the image's width and height, in continuous edges. An empty file says that an
-image has no objects; no file says nothing, and the image is left out. Polygons (lines with more numbers) are not read.
+image has no objects; no file says nothing, and the image is left out. Of polygons and turned boxes (lines with the
+shares of three corners or more) the enclosing box is read, of a sixth number, a detector's score, nothing. Texts may
+lie beside the images, as darknet and CVAT leave them.
 
 Names come from `classes.txt` (one a line; also in `labels`) or from `names` in the one YAML file of the folder. Splits
 are what that file's `train`, `val` and `test` name (folders, or files that list images); without such a file the
@@ -11,6 +13,7 @@ folders below `images`, or the folders that hold `images` and `labels` each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,10 +37,16 @@ from .text_lines import filled_lines, text_lines
 
 _SPLITS = ("train", "val", "test")
 _NOTHING = ("", "~", "null")
-_NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names")
-_FIELDS = 5
+_NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names", "data/classes.txt", "obj_train_data/classes.txt")
+_BESIDE_FOLDERS = (".", "obj_train_data", "data")
+_BOX, _BOX_AND_SCORE, _TRIANGLE = 5, 6, 7
+"""Numbers in a line."""
 _LARGEST_SHARE = 2.0
 """A box may reach out of its image, and is clipped then; numbers above this are pixels."""
+_LARGEST_OUTLINE = 1.5
+"""Likewise of a corner; the 2 of a key point that is seen lies above it."""
+_OUTLINED = "given by corners (their enclosing boxes are taken)"
+_SCORED = "given with a score (it is not read)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +63,7 @@ class YoloLayout(FilesLayout):
     """Reads a folder with `images` and `labels`."""
 
     kind = "yolo"
-    form = "images/ and labels/ (YOLO's)"
+    form = "images/ and labels/, or pictures with texts beside them and classes.txt (YOLO's)"
 
     def __init__(self, root: Path) -> None:
         """Open the folder that holds `images` and `labels`, or a folder for each split that does.
@@ -73,7 +82,7 @@ class YoloLayout(FilesLayout):
 
     @classmethod
     def places(cls, root: Path) -> list[Place]:
-        """The folder that holds `images` and `labels`, or folders that do."""
+        """The folder that holds `images` and `labels`, or folders that do, or texts beside the images."""
         folder = folder_around(root, "labels", _is_yolo)
         if folder is None:
             return []
@@ -83,11 +92,11 @@ class YoloLayout(FilesLayout):
     def listed_ids(self, split: str) -> list[str]:
         """Paths below the images' folder: as a list gives them, or all of a folder in the order of their names."""
         where = self.lists[split]
-        if where.is_dir():
-            paths = sorted(path for path in where.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-        else:
-            paths = [where.parent / line for line in filled_lines(where)]
+        paths = _pictures(where) if where.is_dir() else [self._listed_path(line, where) for line in filled_lines(where)]
         return [id_from_path(path, self._base) for path in paths]
+
+    def _listed_path(self, line: str, where: Path) -> Path:
+        return found_path(line, [where.parent]) or where.parent / line
 
     def image_path(self, image_id: str) -> Path:
         """The path below the images' folder."""
@@ -95,7 +104,10 @@ class YoloLayout(FilesLayout):
 
     def read_annotation(self, image_id: str) -> Annotation:
         """Read the label file."""
-        path = label_path(self.image_path(image_id))
+        image = self.image_path(image_id)
+        path, beside = label_path(image), image.with_suffix(".txt")
+        if beside.exists() and not path.exists():
+            path = beside
         try:
             lines = list(text_lines(path))
         except FileNotFoundError:
@@ -110,22 +122,69 @@ class YoloLayout(FilesLayout):
         return Annotation(objects=tuple(objects), size_hw_px=None, in_shares=True)
 
     def _object(self, line: str, *, where: str) -> LabelledObject:
-        fields = line.split()
-        numbers = finite_numbers(fields)
-        if len(fields) != _FIELDS or numbers is None or not numbers[0].is_integer() or numbers[0] < 0:
-            raise AnnotationBrokenError(f"{where}: expected `class cx cy width height`, got {line.strip()[:80]!r}")
-        if max(map(abs, numbers[1:])) > _LARGEST_SHARE:
-            raise AnnotationBrokenError(
-                f"{where}: expected shares of the image's width and height, got {line.strip()[:80]!r}"
-            )
-        index, (cx, cy, width, height) = int(numbers[0]), numbers[1:]
+        got = line.strip()[:80]
+        numbers = finite_numbers(line.split())
+        if numbers is None or len(numbers) < _BOX or not numbers[0].is_integer() or numbers[0] < 0:
+            raise AnnotationBrokenError(f"{where}: expected `class cx cy width height`, got {got!r}")
+        if max(map(abs, numbers[1:_BOX])) > _LARGEST_SHARE:
+            raise AnnotationBrokenError(f"{where}: expected shares of the image's width and height, got {got!r}")
+        index, shares = int(numbers[0]), numbers[1:]
         name = self.class_names[index] if index < len(self.class_names) else f"class {index}"
-        box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
-        return LabelledObject(name=name, box_xyxy=box, difficult=False)
+        if len(numbers) in (_BOX, _BOX_AND_SCORE):
+            cx, cy, width, height = shares[:4]
+            box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
+            return LabelledObject(
+                name=name, box_xyxy=box, difficult=False, remark=_SCORED if len(numbers) == _BOX_AND_SCORE else ""
+            )
+        if len(numbers) < _TRIANGLE or len(numbers) % 2 == 0 or max(map(abs, shares)) > _LARGEST_OUTLINE:
+            raise AnnotationBrokenError(
+                f"{where}: expected `class cx cy width height`, or shares `class x1 y1 x2 y2 x3 y3 ...`, got {got!r}"
+            )
+        box = (min(shares[::2]), min(shares[1::2]), max(shares[::2]), max(shares[1::2]))
+        return LabelledObject(name=name, box_xyxy=box, difficult=False, remark=_OUTLINED)
 
 
 def _is_yolo(folder: Path) -> bool:
-    return any(path.is_dir() and (path.parent / "labels").is_dir() for path in _images_folders(folder))
+    """Whether there are `images` and `labels`, or pictures with texts beside them and a list of classes."""
+    if any(path.is_dir() and (path.parent / "labels").is_dir() for path in _images_folders(folder)):
+        return True
+    if not folder.is_dir() or not any((folder / name).is_file() for name in _names_files(folder)):
+        return False
+    return any(
+        path.with_suffix(".txt").exists()
+        for inner in _beside_folders(folder)
+        for path in inner.glob("*.*")
+        if is_picture(path)
+    )
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is named like an image and is none of those that a system or an editor hides beside it."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def found_path(written: str, folders: Sequence[Path]) -> Path | None:
+    """Find what a path of another machine means here: its longest end that is there, below one of the folders."""
+    parts = written.replace("\\", "/").split("/")
+    ends = [written, *("/".join(parts[at:]) for at in range(len(parts)) if parts[at] not in ("", ".", ".."))]
+    return next((folder / end for end in ends for folder in folders if end and (folder / end).exists()), None)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Every picture below a folder, but for what lies in hidden ones."""
+    below = (path for path in folder.rglob("*") if is_picture(path))
+    return sorted(path for path in below if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def _beside_folders(root: Path) -> list[Path]:
+    """Folders that may hold pictures with texts beside them: the usual ones, and those that are called like a split."""
+    names = [name for name in (*_BESIDE_FOLDERS, *_SPLITS, "valid") if (root / name).is_dir()]
+    return [root / name for name in names]
+
+
+def _names_files(root: Path) -> list[str]:
+    yamls = [path.name for pattern in ("*.yaml", "*.yml") for path in root.glob(pattern)]
+    return [*_NAMES_FILES, *yamls]
 
 
 def read_yolo_settings(path: Path) -> YoloSettings:
@@ -135,7 +194,8 @@ def read_yolo_settings(path: Path) -> YoloSettings:
         InputError: it is no YAML, or one of the keys says something else than a folder, a list or names.
     """
     try:
-        content = yaml.load("".join(text_lines(path)), yaml.BaseLoader)  # gives texts alone
+        text = "".join(text_lines(path)).expandtabs(2)  # PyYAML takes no tabs between words
+        content = yaml.load(text, yaml.BaseLoader)  # gives texts alone
     except (OSError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: expected YAML, got {reason}. Write classes.txt and take this file away.") from error
@@ -170,10 +230,12 @@ def _images_folders(root: Path) -> list[Path]:
 
 def _settings(root: Path) -> YoloSettings:
     files = sorted([*root.glob("*.yaml"), *root.glob("*.yml")])
-    if len(files) > 1:
+    found = [read_yolo_settings(path) for path in files]
+    telling = [settings for settings in found if settings.names or settings.splits]
+    if len(telling) > 1:
         names = ", ".join(path.name for path in files)
         raise InputError(f"{root}: expected one YAML file, got {names}. Keep the one that names classes and splits.")
-    return read_yolo_settings(files[0]) if files else YoloSettings()
+    return telling[0] if telling else YoloSettings()
 
 
 def _names(value: object, *, path: Path) -> tuple[str, ...]:
@@ -209,9 +271,7 @@ def _named_lists(root: Path, settings: YoloSettings) -> dict[str, Path]:
     lists = {}
     for split, value in settings.splits.items():
         # Tools write these relative to the folder, to `path`, or to a folder that is gone.
-        inner = value.lstrip("./")
-        candidates = [root / value, root / (settings.path or ".") / value, root / inner]
-        found = next((path for path in candidates if path.exists()), None)
+        found = found_path(value, [root, root / (settings.path or ".")])
         if found is not None:
             lists[split] = found
         elif split != "test":
@@ -223,10 +283,13 @@ def _named_lists(root: Path, settings: YoloSettings) -> dict[str, Path]:
 
 
 def _found_lists(root: Path) -> dict[str, Path]:
-    """Take folders below `images` for splits; images lying there directly are `all`."""
+    """Take folders below `images` for splits; images right there are `all`. Else darknet's lists, or folders."""
     images = root / "images"
     if images.is_dir():
-        folders = {path.name: path for path in sorted(images.iterdir()) if path.is_dir()}
-        lies_flat = any(path.suffix.lower() in IMAGE_SUFFIXES for path in images.iterdir())
-        return {"all": images} if lies_flat else folders
-    return {path.parent.name: path for path in _images_folders(root)[1:] if (path.parent / "labels").is_dir()}
+        folders = {path.name: path for path in sorted(images.iterdir()) if path.is_dir() and path.name[0] != "."}
+        return {"all": images} if any(map(is_picture, images.iterdir())) else folders
+    splits = {path.parent.name: path for path in _images_folders(root)[1:] if (path.parent / "labels").is_dir()}
+    listed = {name: root / f"{name}.txt" for name in (*_SPLITS, "valid") if (root / f"{name}.txt").is_file()}
+    beside = {folder.name: folder for folder in _beside_folders(root) if any(map(is_picture, folder.iterdir()))}
+    flat = {name: folder for name, folder in beside.items() if name not in (*_SPLITS, "valid")}
+    return splits or listed or ({"all": next(iter(flat.values()))} if flat else beside)

@@ -142,6 +142,7 @@ def test_the_report_is_json_and_counts_what_was_read(voc_folder: VocFolder) -> N
         "objects": {"cow": 1, "dog": 1},
         "difficult_objects": 2,
         "crowds": 0,
+        "remarks": {},
         "unlisted_classes": {"sofa": 1},
         "problems": {"unlisted_class": {"count": 1, "examples": ["a: expected a class of the list, got sofa"]}},
     }

@@ -96,7 +96,10 @@ def test_a_list_of_images_is_a_split(tmp_path: Path) -> None:
         pytest.param("0 .5 .5 .5 .5\n0 1 2 3 x", Problem.BROKEN_ANNOTATION, "a.txt line 2: expected", id="a letter"),
         pytest.param("0.5 .5 .5 .5 .5", Problem.BROKEN_ANNOTATION, "`class cx cy width height`", id="half a class"),
         pytest.param("-1 .5 .5 .5 .5", Problem.BROKEN_ANNOTATION, "`class cx cy width height`", id="a class below 0"),
-        pytest.param("0 .1 .1 .2 .1 .2 .2", Problem.BROKEN_ANNOTATION, "`class cx cy width height`", id="a polygon"),
+        pytest.param(
+            "0 .1 .1 .2 .1 .2 .2 .3", Problem.BROKEN_ANNOTATION, "class x1 y1 x2 y2 x3 y3", id="half a corner"
+        ),
+        pytest.param("0 .5 .5 .5 .5 .4 .4 2 .6 .6 2", Problem.BROKEN_ANNOTATION, "class x1 y1 x2", id="key points"),
         pytest.param("0 20 10 8 8", Problem.BROKEN_ANNOTATION, "expected shares of the image's width", id="pixels"),
         pytest.param("0 nan .5 .5 .5", Problem.BROKEN_ANNOTATION, "`class cx cy width height`", id="not a number"),
         pytest.param("0 .9 .5 .4 .5", Problem.CLIPPED_BOX, "dog at", id="reaching out"),
@@ -128,7 +131,11 @@ def test_an_image_that_does_not_tell_its_size(tmp_path: Path) -> None:
         pytest.param(
             {"classes.txt": "dog\n", "data.yaml": "names: [cat]"}, r"names that the YAML file gives", id="two lists"
         ),
-        pytest.param({"a.yaml": "", "b.yml": ""}, r"expected one YAML file, got a\.yaml, b\.yml", id="two YAML files"),
+        pytest.param(
+            {"a.yaml": "names: [dog]", "b.yml": "names: [dog]"},
+            r"expected one YAML file, got a\.yaml, b\.yml",
+            id="two YAML files",
+        ),
         pytest.param(
             {"data.yaml": "val: gone\nnames: [dog]"}, r"list gone, which the YAML file names for val", id="no folder"
         ),
@@ -195,3 +202,73 @@ def test_yaml_that_is_not_understood(tmp_path: Path, text: str, message: str) ->
 )
 def test_place_of_labels(image: str, labels: str) -> None:
     assert label_path(Path(image)) == Path(labels)
+
+
+@pytest.mark.parametrize(
+    ("line", "edges", "remark"),
+    [
+        pytest.param("0 .25 .25 .75 .25 .5 .75", (10, 5, 30, 15), "corners", id="a polygon"),
+        pytest.param("0 .5 0 1 .5 .5 1 0 .5", (0, 0, 40, 20), "corners", id="a turned box"),
+        pytest.param("0 .5 .5 .25 .5 .91", (15, 5, 25, 15), "a score", id="a detector's score"),
+    ],
+)
+def test_what_is_no_box_is_read_as_one_and_said(
+    tmp_path: Path, line: str, edges: tuple[float, ...], remark: str
+) -> None:
+    add_image(tmp_path, "images/train/a.jpg", f"{line}\n")
+    (tmp_path / "classes.txt").write_text("dog\n")
+    dataset = open_dataset(tmp_path, strict=True)
+    for _ in range(2):
+        (sample,) = dataset.samples("train")
+    np.testing.assert_allclose(sample.boxes_xyxy_px, [edges], atol=1e-5)
+    assert any(text.startswith("1 objects are given") and remark in text for text in dataset.report.lines())
+
+
+@pytest.mark.parametrize(
+    ("images", "files", "splits"),
+    [
+        pytest.param(
+            ["obj_train_data/a.jpg", "obj_train_data/b.jpg"],
+            {"obj.names": "dog\n", "train.txt": "data/obj_train_data/a.jpg\ndata/obj_train_data/b.jpg\n"},
+            {"train": ["obj_train_data/a.jpg", "obj_train_data/b.jpg"]},
+            id="CVAT",
+        ),
+        pytest.param(["a.jpg"], {"classes.txt": "dog\n"}, {"all": ["a.jpg"]}, id="labelImg and darknet"),
+        pytest.param(["data/a.jpg"], {"data/classes.txt": "dog\n"}, {"all": ["data/a.jpg"]}, id="a folder data"),
+        pytest.param(
+            ["train/a.jpg", "val/b.jpg"],
+            {"data.yaml": "names: [dog]"},
+            {"train": ["train/a.jpg"], "val": ["val/b.jpg"]},
+            id="a folder a split",
+        ),
+        pytest.param(
+            ["images/train/a.jpg", "images/val/b.jpg"],
+            {"data.yaml": "path: C:\\x\ntrain: C:\\x\\images\\train\nval: /content/x/images/val\nnames:\t[dog]"},
+            {"train": ["train/a.jpg"], "val": ["val/b.jpg"]},
+            id="folders of another machine",
+        ),
+        pytest.param(
+            ["images/train/a.jpg"],
+            {"data.yaml": "train: train.txt\nnames: [dog]", "train.txt": "C:\\x\\images\\train\\a.jpg\n"},
+            {"train": ["train/a.jpg"]},
+            id="a list of another machine",
+        ),
+        pytest.param(
+            ["images/train/a.jpg", "images/train/._a.jpg", "images/train/.hidden/b.jpg"],
+            {"hyp.yaml": "lr0: 0.01", "data.yaml": "names: [dog]"},
+            {"train": ["train/a.jpg"]},
+            id="hidden files, and a second YAML file that names nothing",
+        ),
+    ],
+)
+def test_places_of_other_tools(
+    tmp_path: Path, images: list[str], files: dict[str, str], splits: dict[str, list[str]]
+) -> None:
+    for name in images:
+        add_image(tmp_path, name, "0 0.5 0.5 0.5 0.5")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    dataset = open_dataset(tmp_path, strict=True)
+    assert dataset.layout == "yolo"
+    assert {split: dataset.sample_ids(split) for split in dataset.official_splits()} == splits
+    assert all(len(sample) == 1 for split in splits for sample in dataset.samples(split))
