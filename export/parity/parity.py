@@ -96,11 +96,11 @@ class Parity:
             heads: what the networks emit.
         """
         figures = {
-            f"parity: {heads}, largest absolute difference": self.heads_difference,
             f"parity: {self.of} matched one to one": self.matched,
             f"parity: {self.of} of one side alone": len(self.unmatched),
             "parity: score, largest difference of the matched": self.score_difference,
             "parity: least IoU of the matched": self.least_iou,
+            f"parity: {heads}, largest absolute difference": self.heads_difference,
         }
         note = f"{self.exempt} exempt by a threshold or a tie; tolerances of {self.tolerances.precision}"
         return tuple(
