@@ -42,6 +42,9 @@ from singleshot.tests.places import CLIP, FIXTURES, GRAPHS, PHOTOS, VOC_ROOT
 from singleshot.tools.paper.report import write_paper_report
 from singleshot.train.checkpoints.checkpoint import open_checkpoint_session
 from singleshot.train.configuration import load_settings
+from singleshot.train.run.train import train
+from singleshot.train.settings import train_settings
+from singleshot.train.tuning.study import make_study
 
 DOG = str(PHOTOS / "2010_000276.jpg")
 QUARTERS = str(GRAPHS / "quarters.onnx")
@@ -118,6 +121,7 @@ def test_nothing_public_wants_a_path_object() -> None:
         pytest.param(lambda out: convert_to_fp16(small(out), f"{out}/x.onnx"), id="convert_to_fp16"),
         pytest.param(lambda out: write_triton_model(QUARTERS, str(out)), id="write_triton_model"),
         pytest.param(lambda out: write_paper_report(str(out)), id="write_paper_report"),
+        pytest.param(lambda out: make_study("ssd_lite0", str(out), train_settings(), trials=1), id="make_study"),
         pytest.param(lambda out: load_settings(settings_file(out)), id="load_settings"),
         pytest.param(
             lambda out: quantize(
@@ -139,6 +143,10 @@ def test_a_str_will_do(call: Callable[[Path], object], tmp_path: Path) -> None:
     "call",
     [
         pytest.param(lambda missing, _: open_checkpoint_session(missing), id="open_checkpoint_session"),
+        pytest.param(
+            lambda missing, _: train("ssd_lite0", open_dataset(VOC_ROOT), missing, train_settings(), resume=True),
+            id="train",
+        ),
         pytest.param(export_checkpoint, id="export_checkpoint"),
         pytest.param(adapt_detector, id="adapt_detector"),
         pytest.param(lambda missing, out: build_engine(missing, f"{out}.engine"), id="build_engine"),
