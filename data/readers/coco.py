@@ -95,8 +95,9 @@ def _read(path: Path, *, split: str, root: Path, base: Path) -> tuple[BoxTable, 
     image_ids = _add_images(table, content, folder=folder, base=base)
     for entry in _entries(content, "annotations"):
         _add_object(table, entry, image_ids=image_ids, names=names)
+    written = {_id(entry["id"]): entry["id"] for entry in _entries(content, "images") if "id" in entry}
     ids = CocoIds(
-        images={image_id: coco_id for coco_id, image_id in image_ids.items()},
+        images={image_id: written[coco_id] for coco_id, image_id in image_ids.items()},
         categories={
             name: category_id for category_id, name in reversed(names.items())
         },  # of two of one name, the first
@@ -124,15 +125,24 @@ def _content(path: Path) -> dict[str, Any]:  # JSON, not looked at yet
 
 def _entries(content: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:  # foreign JSON
     """Go through one of the lists; what is no object is given as an empty one, whose lack of everything is noticed."""
-    for entry in content.get(key, ()):
+    for entry in content.get(key) or ():
         yield entry if isinstance(entry, dict) else {}
+
+
+def _id(value: object) -> int | str | None:
+    """Take 7, 7.0 and "7" for one id, as files of several tools mix them; None for what is no id."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isdecimal() and value == str(int(value)):
+        return int(value)
+    return value if isinstance(value, int | str) and not isinstance(value, bool) and value != "" else None
 
 
 def _category_names(content: dict[str, Any], *, path: Path) -> dict[int, str]:
     """Category id -> name, by ascending id."""
     names: dict[int, str] = {}
     for entry in _entries(content, "categories"):
-        category_id, name = entry.get("id"), entry.get("name")
+        category_id, name = _id(entry.get("id")), entry.get("name")
         if not isinstance(category_id, int) or not isinstance(name, str) or not name.strip():
             raise InputError(f"{path}: expected categories with an id and a name, got {entry}. Mend the file.")
         if names.setdefault(category_id, name.strip()) != name.strip():
@@ -144,8 +154,8 @@ def _add_images(table: BoxTable, content: dict[str, Any], *, folder: Path, base:
     """List the images; returns COCO's id -> ours. Two entries of one file share its id, so that no label is lost."""
     image_ids: dict[Any, str] = {}  # people use numbers and texts
     for entry in sorted(_entries(content, "images"), key=_by_id):
-        coco_id, file_name = entry.get("id"), entry.get("file_name")
-        if not isinstance(coco_id, int | str) or not isinstance(file_name, str) or not file_name:
+        coco_id, file_name = _id(entry.get("id")), entry.get("file_name")
+        if coco_id is None or not isinstance(file_name, str) or not file_name:
             table.add_stray(f"{table.source}: expected an image with an id and a file_name, got {_short(entry)}")
             continue
         image_id = id_from_path(folder / file_name, base)
@@ -160,13 +170,12 @@ def _add_images(table: BoxTable, content: dict[str, Any], *, folder: Path, base:
 
 def _by_id(entry: dict[str, Any]) -> tuple[bool, int, str]:
     """Order images as COCO does; numbers before texts, as no data set has both."""
-    coco_id = entry.get("id")
+    coco_id = _id(entry.get("id"))
     return not isinstance(coco_id, int), coco_id if isinstance(coco_id, int) else 0, str(coco_id)
 
 
 def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, str], names: dict[int, str]) -> None:
-    coco_id = entry.get("image_id")
-    image_id = image_ids.get(coco_id) if isinstance(coco_id, int | str) else None
+    image_id = image_ids.get(_id(entry.get("image_id")))
     if image_id is None:
         table.add_stray(f"{table.source}: expected an annotation of a listed image, got {_short(entry)}")
         return
@@ -176,7 +185,7 @@ def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, 
         table.add_broken(image_id, f"{table.source}, {image_id}: expected bbox with four numbers, got {box!r}")
         return
     x, y, width, height = numbers
-    category = entry.get("category_id")
+    category = _id(entry.get("category_id"))
     name = names.get(category) if isinstance(category, int) else None
     area = finite_numbers([entry.get("area")])
     is_crowd = bool(entry.get("iscrowd"))

@@ -226,3 +226,28 @@ def test_a_file_that_is_not_cocos(tmp_path: Path, text: str, message: str) -> No
     write_coco(tmp_path, []).write_text(text)
     with pytest.raises(InputError, match=message):
         open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("image_id", "referred", "category_id"),
+    [
+        pytest.param(7, "7", "90", id="texts that refer to numbers"),
+        pytest.param("7", 7, 90, id="numbers that refer to texts"),
+        pytest.param(7.0, 7, 90.0, id="numbers with a point"),
+        pytest.param("7", "7", 90, id="texts"),
+        pytest.param("007", "007", 90, id="texts that are no numbers"),
+    ],
+)
+def test_ids_as_tools_mix_them(tmp_path: Path, image_id: object, referred: object, category_id: object) -> None:
+    images = [{"id": image_id, "file_name": "a.jpg"}, {"id": 9, "file_name": "b.jpg"}]
+    write_coco(tmp_path, [box(referred, category_id=category_id)], images=images)
+    dataset = open_dataset(tmp_path, strict=True)
+    labelled = {sample.image_id: sample.class_ids.tolist() for sample in dataset.samples("train")}
+    assert {Path(name).name: ids for name, ids in labelled.items()} == {"a.jpg": [1], "b.jpg": []}
+    assert image_id in dataset.coco_ids("train").images.values(), "others know the image by what is written"
+
+
+def test_a_list_of_annotations_that_is_null(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [])
+    path.write_text(path.read_text().replace('"annotations": []', '"annotations": null'))
+    assert [len(sample) for sample in open_dataset(tmp_path, strict=True).samples("train")] == [0, 0]
