@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from typing import Protocol
 
 from typing_extensions import Self
 
 
-class Closing(ABC):
+class Closing(Protocol):
     """A context manager that closes itself."""
 
     @abstractmethod
     def close(self) -> None:
-        """Free what is held."""
+        """Free what is held: threads, a file, a device."""
 
     def __enter__(self) -> Self:
         return self

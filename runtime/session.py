@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from .backends import BackendChoice, choose_backend
 from .card import Card
@@ -31,7 +29,7 @@ from .runners.contract import (
 from .runners.runner import Runner
 
 
-class Session(Protocol):
+class Session(Closing, Protocol):
     """What every backend offers; a context manager."""
 
     @property
@@ -70,12 +68,6 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Free what the session holds; further runs are an error."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
 
 class GraphSession(Closing):

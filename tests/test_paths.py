@@ -42,7 +42,7 @@ from singleshot.tests.places import CLIP, FIXTURES, GRAPHS, PHOTOS, VOC_ROOT
 from singleshot.tools.paper.report import write_paper_report
 from singleshot.train.checkpoints.checkpoint import open_checkpoint_session
 from singleshot.train.configuration import load_settings
-from singleshot.train.run.train import train
+from singleshot.train.run.train import TrainingRun, train
 from singleshot.train.settings import train_settings
 from singleshot.train.tuning.study import make_study
 
@@ -144,7 +144,15 @@ def test_a_str_will_do(call: Callable[[Path], object], tmp_path: Path) -> None:
     [
         pytest.param(lambda missing, _: open_checkpoint_session(missing), id="open_checkpoint_session"),
         pytest.param(
-            lambda missing, _: train("ssd_lite0", open_dataset(VOC_ROOT), missing, train_settings(), resume=True),
+            lambda missing, _: train(
+                TrainingRun(
+                    network="ssd_lite0",
+                    data=open_dataset(VOC_ROOT),
+                    out=missing,
+                    settings=train_settings(),
+                    resume=True,
+                )
+            ),
             id="train",
         ),
         pytest.param(export_checkpoint, id="export_checkpoint"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
+
+from ..closing import Closing
 
 SourceKind = Literal["video", "camera", "images"]
 
@@ -32,8 +32,8 @@ class Frame:
     source: str
 
 
-class Source(Protocol):
-    """Frames in order, once; a context manager."""
+class Source(Closing, Protocol):
+    """Frames in order, once."""
 
     @property
     def name(self) -> str:
@@ -57,12 +57,3 @@ class Source(Protocol):
         Raises:
             InputError: nothing can be decoded.
         """
-
-    def close(self) -> None:
-        """Stop threads and free the device or file."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...

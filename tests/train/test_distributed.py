@@ -154,7 +154,7 @@ from pathlib import Path
 from singleshot.data.dataset import open_dataset
 from singleshot.train.learn.classifier_training import ClassifierTraining
 from singleshot.train.settings import TrainSettings
-from singleshot.train.run.train import train
+from singleshot.train.run.train import TrainingRun, train
 
 untouched = ClassifierTraining.losses
 
@@ -170,7 +170,9 @@ if __name__ == "__main__":
     )
     data = open_dataset(Path(sys.argv[1]))
     out = Path(sys.argv[2])
-    train("ssd7_classifier", data, out / "run", settings, progress=False, cache_folder=out / "cache")
+    cache = out / "cache"
+    run = TrainingRun(network="ssd7_classifier", data=data, out=out / "run", settings=settings, cache_folder=cache)
+    train(run, progress=False)
 """
 
 

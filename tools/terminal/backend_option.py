@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...runtime.backends import BACKEND_OPTIONS
+from .stage_progress import tell
 
 if TYPE_CHECKING:
     from ...runtime.session import Session
@@ -30,18 +30,13 @@ TrustFlag = Annotated[
 ]
 
 
-def tell_on_stderr(line: str) -> None:
-    """Say who runs a graph, and why."""
-    print(line, file=sys.stderr)
-
-
 def open_with(
     path: Path,
     option: str,
     *,
     threads: int | None = None,
     trust: bool = False,
-    tell: Callable[[str], None] = tell_on_stderr,
+    tell: Callable[[str], None] = tell,
 ) -> Session:
     """Open an artefact as `--backend` says.
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
-from .backend_option import open_with, tell_on_stderr
+import typer
+
+from .backend_option import BackendFlag, TrustFlag, open_with
+from .stage_progress import tell
 
 if TYPE_CHECKING:
     from ...runtime.loop.run import RunSummary
@@ -19,18 +22,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionOptions:
-    """What `rt-detect` takes."""
+    """What `rt-detect` is told."""
 
-    video: str
-    model: Path | None = None
-    """None means the shipped detector."""
-    backend: str = "auto"
-    trust: bool = False
-    save: Path | None = None
-    json: Path | None = None
-    scores: Sequence[str] = ()
-    show: bool = False
-    max_frames: int | None = None
+    video: Annotated[
+        str,
+        typer.Option(metavar="SOURCE", help="A video, a camera (cam0 or 0), an image, a folder or a glob of images."),
+    ]
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A graph (.onnx) or an engine (.engine).", show_default="the shipped detector"
+        ),
+    ] = None
+    backend: BackendFlag = "auto"
+    trust: TrustFlag = False
+    save: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Annotated video (.mp4, .mkv); for images a folder.")
+    ] = None
+    json: Annotated[Path | None, typer.Option(metavar="OUT.jsonl", help="One JSON line per frame; - means stdout.")] = (
+        None
+    )
+    score: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[CLASS=]NUMBER", help="Least score, for all classes or for one; repeatable.", show_default="0.5"
+        ),
+    ] = None
+    show: Annotated[bool, typer.Option("--show", help="Show a window; q or Escape ends the run.")] = False
+    max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None
 
 
 def run_detection(options: DetectionOptions) -> None:
@@ -52,7 +71,7 @@ def run_detection(options: DetectionOptions) -> None:
     out = sys.stderr if str(options.json) == "-" else sys.stdout
     model, told = options.model or shipped_detector(), list[str]()
     with open_with(model, options.backend, trust=options.trust, tell=told.append) as session:
-        thresholds = thresholds_from_options(options.scores, session.card)
+        thresholds = thresholds_from_options(options.score or (), session.card)
         with open_source(options.video) as source:
             window = Window() if options.show else None
             sinks = []
@@ -61,8 +80,7 @@ def run_detection(options: DetectionOptions) -> None:
             if options.save is not None:
                 sinks.append(open_recording(options.save, source))
             paths = [sink.name for sink in reversed(sinks) if sink.name != "-"]
-            for line in told:  # a mistake among the options leaves its own line alone
-                tell_on_stderr(line)
+            tell(*told)  # not before: a mistake among the options leaves its own line alone
             with _told_of_interruption(paths), _progress(source, options.max_frames) as on_frame:
                 summary = run_pipeline(
                     source,
@@ -73,8 +91,7 @@ def run_detection(options: DetectionOptions) -> None:
                     max_frames=options.max_frames,
                     on_frame=on_frame,
                 )
-        for warning in summary.warnings:
-            print(f"warning: {warning}", file=sys.stderr)
+        tell(*(f"warning: {warning}" for warning in summary.warnings))
         print_summary(summary, paths=paths, backend=session.backend, out=out)
 
 
@@ -104,7 +121,7 @@ def _told_of_interruption(paths: Sequence[str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         kept = f"; what was done until then is in {' and '.join(paths)}" if paths else ""
-        print(f"interrupted{kept}", file=sys.stderr)
+        tell(f"interrupted{kept}")
         raise
 
 

@@ -1,43 +1,39 @@
-"""Progress of work in several stages: what is going on, how fast, how long it will take."""
+"""Talk on stderr: lines, and progress of work in stages: what is going on, how fast, how long it will take."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ...runtime.progress import Progress
 
 
-@contextmanager
-def stage_progress(talk: Console) -> Iterator[Progress]:
-    """Give a function that is called with (stage, done, total).
+def tell(*lines: str) -> None:
+    """Print lines on stderr, where a verb's results do not go."""
+    for line in lines:
+        print(line, file=sys.stderr)
 
-    On a terminal a bar shows the stage at work; elsewhere, as in a log, each stage is a line when it begins.
+
+@contextmanager
+def stage_progress(*, is_logged: bool = False) -> Iterator[Progress]:
+    """Give a function that is called with (stage, done, total); on a terminal a bar shows the stage at work.
 
     Args:
-        talk: stderr.
+        is_logged: elsewhere, as in a log, each stage is a line when it begins.
     """
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import (
-        Progress as Bar,
-    )
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
     from rich.text import Text
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text("" if not task.speed else f"{task.speed:.1f}/s")
 
+    talk = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Bar(
         *columns, Rate(), TimeRemainingColumn(), console=talk, transient=True, disable=not talk.is_terminal
@@ -50,8 +46,8 @@ def stage_progress(talk: Console) -> Iterator[Progress]:
             if stage != at_work:
                 at_work = stage
                 progress.reset(task, description=stage, total=total)
-                if not talk.is_terminal:
-                    talk.print(f"{stage} ({total})", highlight=False, markup=False, soft_wrap=True)
+                if is_logged and not talk.is_terminal:
+                    tell(f"{stage} ({total})")
             progress.update(task, completed=done, total=total)
 
         yield on_progress

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from ...runtime.errors import InputError
 from ...runtime.shipped import CLIP
 from ..terminal.backend_option import BackendFlag
 from ..terminal.check_opencv import check_opencv
-from ..terminal.exits import exit_codes
+from ..terminal.verb import verb
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,30 +21,36 @@ if TYPE_CHECKING:
     from ..benchmarks.latency import Figure, LatencyReport
 
 
-def bench(
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """What `bench` is told."""
+
     model: Annotated[
         Path | None,
         typer.Argument(
             metavar="[MODEL]", help="A detector's or classifier's graph (.onnx); the shipped detector if not given."
         ),
-    ] = None,
-    backend: BackendFlag = "auto",
+    ] = None
+    backend: BackendFlag = "auto"
     compare: Annotated[
         list[str] | None,
         typer.Option(
             metavar="GRAPH[@RUNNER]",
             help="Time this graph too, in turns with the others; repeatable. The first is the measure.",
         ),
-    ] = None,
-    tails: Annotated[bool, typer.Option("--tails", help="Time post-processing alone: both tails, several K.")] = False,
-    video: Annotated[Path | None, typer.Option(metavar="CLIP", help="A video; the demo's if not given.")] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Frames per stage and repeat.")] = 200,
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds in which the stages take turns.")] = 5,
+    ] = None
+    tails: Annotated[bool, typer.Option("--tails", help="Time post-processing alone: both tails, several K.")] = False
+    video: Annotated[Path | None, typer.Option(metavar="CLIP", help="A video; the demo's if not given.")] = None
+    frames: Annotated[int, typer.Option(min=1, help="Frames per stage and repeat.")] = 200
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds in which the stages take turns.")] = 5
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads that compute a frame; the backend chooses if not given.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
+
+
+@verb
+def bench(options: BenchOptions) -> None:
     """Measure latency stage by stage, and what the whole loop keeps of the network's rate.
 
     Network alone, loop, and loop with recording take turns, so their ratio holds on a busy machine; milliseconds hold
@@ -59,29 +66,26 @@ def bench(
 
       singleshot bench --tails
     """
-    with exit_codes():
-        check_opencv()
-        _check_one_kind(model, backend, compare, tails)
-        clip = _clip(video)
-        if compare:
-            from ..benchmarks.bench_tables import bench_rivals
+    check_opencv()
+    _check_one_kind(options)
+    clip, repeats, threads, as_json = _clip(options.video), options.repeats, options.threads, options.as_json
+    if options.compare:
+        from ..benchmarks.bench_tables import bench_rivals
 
-            bench_rivals(compare, clip, frames=frames, repeats=repeats, threads=threads, as_json=as_json)
-        elif tails:
-            from ..benchmarks.bench_tables import bench_tails
+        bench_rivals(options.compare, clip, frames=options.frames, repeats=repeats, threads=threads, as_json=as_json)
+    elif options.tails:
+        from ..benchmarks.bench_tables import bench_tails
 
-            bench_tails(model, clip, repeats=repeats, threads=threads, as_json=as_json)
+        bench_tails(options.model, clip, repeats=repeats, threads=threads, as_json=as_json)
+    else:
+        report = _measured(options, clip)
+        if as_json:
+            print(json.dumps(report.to_dict(), indent=1))
         else:
-            report = _measured(model, backend, clip, frames=frames, repeats=repeats, threads=threads)
-            if as_json:
-                print(json.dumps(report.to_dict(), indent=1))
-            else:
-                _print_report(report)
+            _print_report(report)
 
 
-def _measured(
-    model: Path | None, backend: str, clip: Path, *, frames: int, repeats: int, threads: int | None
-) -> LatencyReport:
+def _measured(options: BenchOptions, clip: Path) -> LatencyReport:
     from rich.console import Console
 
     from ...runtime.shipped import shipped_detector
@@ -89,18 +93,19 @@ def _measured(
 
     with Console(stderr=True).status("measuring") as status:
         return measure_latency(
-            model or shipped_detector(),
+            options.model or shipped_detector(),
             clip,
-            frames=frames,
-            repeats=repeats,
-            threads=threads,
-            backend=backend,
-            on_round=lambda done: status.update(f"measuring, round {done} of {repeats} done"),
+            frames=options.frames,
+            repeats=options.repeats,
+            threads=options.threads,
+            backend=options.backend,
+            on_round=lambda done: status.update(f"measuring, round {done} of {options.repeats} done"),
         )
 
 
-def _check_one_kind(model: Path | None, backend: str, compare: list[str] | None, tails: bool) -> None:
-    if compare and (model is not None or backend != "auto" or tails):
+def _check_one_kind(options: BenchOptions) -> None:
+    compare, backend, tails = options.compare, options.backend, options.tails
+    if compare and (options.model is not None or backend != "auto" or tails):
         raise InputError(
             "--compare: expected no MODEL, --backend or --tails beside it, got one. Name every graph by --compare."
         )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..terminal.exits import exit_codes
+from ..terminal.verb import verb
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ...data.dataset import Dataset
     from ...train.settings import TrainSettings
     from ..benchmarks.throughput import ThroughputReport
@@ -23,21 +22,27 @@ _REPETITIONS = 40
 """25 classes of the usual number of images become 1,000."""
 
 
-def bench_training(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO or CSV.")],
-    split: Annotated[str, typer.Option(help="A split of the data.")] = "train",
+@dataclass(frozen=True, kw_only=True)
+class BenchTrainingOptions:
+    """What `bench-training` is told."""
+
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO or CSV.")]
+    split: Annotated[str, typer.Option(help="A split of the data.")] = "train"
     classes: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Classes to learn; all of the data's if not given.")
-    ] = None,
-    networks: Annotated[str, typer.Option(metavar="A,B,…", help="Networks to train.")] = _NETWORKS,
-    steps: Annotated[int, typer.Option(min=1, help="Steps that a turn takes.")] = 10,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which the ways to get images take turns.")] = 5,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 16,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read and augment images.")] = 2,
-    side: Annotated[int | None, typer.Option(min=32, help="Of the input; the network's own if not given.")] = None,
-    cache_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="As `train` has it.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-) -> None:
+    ] = None
+    networks: Annotated[str, typer.Option(metavar="A,B,…", help="Networks to train.")] = _NETWORKS
+    steps: Annotated[int, typer.Option(min=1, help="Steps that a turn takes.")] = 10
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which the ways to get images take turns.")] = 5
+    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 16
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read and augment images.")] = 2
+    side: Annotated[int | None, typer.Option(min=32, help="Of the input; the network's own if not given.")] = None
+    cache_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="As `train` has it.")] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False
+
+
+@verb
+def bench_training(options: BenchTrainingOptions) -> None:
     """Train from the image cache, by decoding each epoch, by torchvision's pipeline, and on one batch in memory.
 
     They take turns, so shares hold on a busy machine. Then 2,000 images are read from the cache, and from one with
@@ -45,41 +50,33 @@ def bench_training(
 
     Example: singleshot bench-training --data VOCdevkit --classes cat,dog --networks ssd_lite0
     """
-    from rich.console import Console
+    from ...runtime.require import require_training
 
-    talk = Console(stderr=True)
-    with exit_codes():
-        from ...runtime.require import require_training
+    require_training("training")
+    from ...data.dataset import open_dataset
+    from ...train.settings import train_settings
 
-        require_training("training")
-        from ...data.dataset import open_dataset
-        from ...train.settings import train_settings
-
-        dataset = open_dataset(data, class_names=None if classes is None else classes.split(","))
-        settings = train_settings(batch_size=batch_size, workers=workers, height=side, width=side, train_split=split)
-        reports = []
-        for network in networks.split(","):
-            report, memory = _measured(
-                network, dataset, settings, cache_dir=cache_dir, steps=steps, rounds=rounds, talk=talk
-            )
-            reports.append({**report.to_dict(), "resident_mib": memory})
-            if not as_json:
-                _print_report(report, memory)
-        if as_json:
-            print(json.dumps(reports, indent=1))
+    classes, side = options.classes, options.side
+    dataset = open_dataset(options.data, class_names=None if classes is None else classes.split(","))
+    settings = train_settings(
+        batch_size=options.batch_size, workers=options.workers, height=side, width=side, train_split=options.split
+    )
+    reports = []
+    for network in options.networks.split(","):
+        report, memory = _measured(network, dataset, settings, options)
+        reports.append({**report.to_dict(), "resident_mib": memory})
+        if not options.as_json:
+            _print_report(report, memory)
+    if options.as_json:
+        print(json.dumps(reports, indent=1))
 
 
 def _measured(
-    network: str,
-    dataset: Dataset,
-    settings: TrainSettings,
-    *,
-    cache_dir: Path | None,
-    steps: int,
-    rounds: int,
-    talk: Console,
+    network: str, dataset: Dataset, settings: TrainSettings, options: BenchTrainingOptions
 ) -> tuple[ThroughputReport, dict[int, float]]:
     """Return the report, and images -> MiB."""
+    from rich.console import Console
+
     from ...data.cache.building import open_image_cache
     from ...train.networks.registry import input_of
     from ..benchmarks.cache_memory import repeated_cache, resident_mib
@@ -87,16 +84,17 @@ def _measured(
 
     spec = input_of(network, settings.height, settings.width)
     input_hw = spec.height, spec.width
-    with talk.status(f"{network}: decoding images") as status, tempfile.TemporaryDirectory() as scratch:
-        cache = open_image_cache(dataset, settings.train_split, input_hw=input_hw, folder=cache_dir)
+    told = Console(stderr=True).status(f"{network}: decoding images")
+    with told as status, tempfile.TemporaryDirectory() as scratch:
+        cache = open_image_cache(dataset, settings.train_split, input_hw=input_hw, folder=options.cache_dir)
         report = measure_throughput(
             network,
             dataset,
             cache,
             settings,
-            steps=steps,
-            rounds=rounds,
-            on_turn=lambda name, number: status.update(f"{network}: {name}, round {number} of {rounds}"),
+            steps=options.steps,
+            rounds=options.rounds,
+            on_turn=lambda name, number: status.update(f"{network}: {name}, round {number} of {options.rounds}"),
         )
         status.update(f"{network}: memory")
         many = repeated_cache(cache, Path(scratch) / "many", _REPETITIONS)

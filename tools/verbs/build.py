@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
@@ -11,111 +13,100 @@ import typer
 
 from ...runtime.errors import InputError
 from ...runtime.shipped import CLIP
-from ..terminal.exits import exit_codes
+from ..terminal.stage_progress import stage_progress
+from ..terminal.verb import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
-    from rich.console import Console
-
     from ...export.engine.build import Built
     from ...export.engine.plan import BatchProfile, ParserProblem
     from ...export.engine.stage import Checks
-    from ...runtime.progress import Progress
 
-"""Real frames where none are named; a wheel does not bring it."""
 _WITH_REBUILDING = {"graph", "rebuild_stale", "data", "split", "max_drop", "frames", "timing_cache", "as_json"}
 """Options that are not of the card."""
 
-OutOption = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", metavar="OUT.engine", help="The engine.", show_default="beside the graph"),
-]
-PrecisionOption = Annotated[
-    Literal["best", "fp32", "fp16", "int8"] | None,
-    typer.Option(
-        help="Of the convolutions; best times FP16 and INT8 on the GPU and keeps the faster that passes the gate.",
-        show_default="fp16, or what the graph is",
-    ),
-]
-CalibrationOption = Annotated[
-    Path | None, typer.Option(metavar="DIR|VIDEO", help="Make INT8 of a float32 graph with these images.")
-]
-DataOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Labelled images: more than --max-drop lost, and nothing is written.")
-]
-SplitOption = Annotated[str, typer.Option(help="Of --data.")]
-MaxDropOption = Annotated[
-    float | None,
-    typer.Option(
-        help="Points of AP50:95 (of a classifier: top-1) that may be lost on --data.",
-        show_default="0.5",
-    ),
-]
-FramesOption = Annotated[
-    str | None,
-    typer.Option(metavar="DIR|VIDEO", help="Real frames that parity is measured on.", show_default="the shipped clip"),
-]
-RebuildOption = Annotated[
-    bool,
-    typer.Option(
-        "--rebuild-stale",
-        help="The argument is an engine: build it again by its card, if it does not fit any more.",
-    ),
-]
-BackendOption = Annotated[
-    Literal["auto", "tensorrt", "rtx"],
-    typer.Option(help="auto: TensorRT where it is installed and there is a GPU, else TensorRT-RTX."),
-]
-BatchOption = Annotated[
-    str, typer.Option(metavar="N | LEAST:BEST:MOST", help="Frames that one run takes, for example 1:4:8.")
-]
-SmOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="86,89,120",
-        help="Compute capabilities to compile for (RTX).",
-        show_default="the GPU at hand; without one 8.0 and later",
-    ),
-]
-WorkspaceOption = Annotated[
-    int | None, typer.Option(min=1, help="Scratch memory for kernels.", show_default="the compiler's choice")
-]
-TimingCacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Keeps kernel timings between builds (TensorRT).",
-        show_default="one for each GPU and version in the user's cache",
-    ),
-]
-HardwareOption = Annotated[
-    bool, typer.Option("--hardware-compatible", help="Also run on other GPUs from Ampere on (TensorRT).")
-]
-VersionOption = Annotated[bool, typer.Option("--version-compatible", help="Also run with later versions (TensorRT).")]
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """What `build` is told."""
+
+    ctx: typer.Context
+    graph: Annotated[Path, typer.Argument(metavar="GRAPH.onnx", help="Of `singleshot export`, `quantize` or `adapt`.")]
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="OUT.engine", help="The engine.", show_default="beside the graph"),
+    ] = None
+    precision: Annotated[
+        Literal["best", "fp32", "fp16", "int8"] | None,
+        typer.Option(
+            help="Of the convolutions; best times FP16 and INT8 on the GPU and keeps the faster that passes the gate.",
+            show_default="fp16, or what the graph is",
+        ),
+    ] = None
+    calib_images: Annotated[
+        Path | None, typer.Option(metavar="DIR|VIDEO", help="Make INT8 of a float32 graph with these images.")
+    ] = None
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Labelled images: more than --max-drop lost, and nothing is written."),
+    ] = None
+    split: Annotated[str, typer.Option(help="Of --data.")] = "val"
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            help="Points of AP50:95 (of a classifier: top-1) that may be lost on --data.",
+            show_default="0.5",
+        ),
+    ] = None
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|VIDEO", help="Real frames that parity is measured on.", show_default="the shipped clip"
+        ),
+    ] = None
+    backend: Annotated[
+        Literal["auto", "tensorrt", "rtx"],
+        typer.Option(help="auto: TensorRT where it is installed and there is a GPU, else TensorRT-RTX."),
+    ] = "auto"
+    batch: Annotated[
+        str, typer.Option(metavar="N | LEAST:BEST:MOST", help="Frames that one run takes, for example 1:4:8.")
+    ] = "1"
+    sm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="86,89,120",
+            help="Compute capabilities to compile for (RTX).",
+            show_default="the GPU at hand; without one 8.0 and later",
+        ),
+    ] = None
+    workspace_mib: Annotated[
+        int | None, typer.Option(min=1, help="Scratch memory for kernels.", show_default="the compiler's choice")
+    ] = None
+    timing_cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keeps kernel timings between builds (TensorRT).",
+            show_default="one for each GPU and version in the user's cache",
+        ),
+    ] = None
+    hardware_compatible: Annotated[
+        bool, typer.Option("--hardware-compatible", help="Also run on other GPUs from Ampere on (TensorRT).")
+    ] = False
+    version_compatible: Annotated[
+        bool, typer.Option("--version-compatible", help="Also run with later versions (TensorRT).")
+    ] = False
+    rebuild_stale: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild-stale",
+            help="The argument is an engine: build it again by its card, if it does not fit any more.",
+        ),
+    ] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False
 
 
-def build(
-    ctx: typer.Context,
-    graph: Annotated[Path, typer.Argument(metavar="GRAPH.onnx", help="Of `singleshot export`, `quantize` or `adapt`.")],
-    out: OutOption = None,
-    precision: PrecisionOption = None,
-    calib_images: CalibrationOption = None,
-    data: DataOption = None,
-    split: SplitOption = "val",
-    max_drop: MaxDropOption = None,
-    frames: FramesOption = None,
-    backend: BackendOption = "auto",
-    batch: BatchOption = "1",
-    sm: SmOption = None,
-    workspace_mib: WorkspaceOption = None,
-    timing_cache: TimingCacheOption = None,
-    hardware_compatible: HardwareOption = False,
-    version_compatible: VersionOption = False,
-    rebuild_stale: RebuildOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
-) -> None:
+@verb
+def build(options: BuildOptions) -> None:
     """Compile a graph for NVIDIA GPUs; the engine's card lies beside it as OUT.engine.json. Also `export-engine`.
 
     TensorRT-RTX compiles on a machine without a GPU. The engine is executed, compared with its graph and timed where a
@@ -130,48 +121,49 @@ def build(
 
       singleshot build --rebuild-stale animals.fp16.engine
     """
-    talk = _talk()
-    with exit_codes(), _problems_as_table(talk):
-        from ...runtime.require import require
+    from ...runtime.require import require
 
-        require("onnx", extra="rtx", why="a build")
-        checks = _checks(frames, data, split, max_drop)
-        if rebuild_stale:
-            _refuse_settings(ctx)
-            _rebuild(graph, checks, timing_cache, talk, as_json=as_json)
-            return
-        from ...export.engine.build import build_engine
-        from ...export.engine.plan import CompilerSettings
+    require("onnx", extra="rtx", why="a build")
+    checks = _checks(options)
+    if options.rebuild_stale:
+        _refuse_settings(options.ctx)
+        _rebuild(options, checks)
+        return
+    from ...export.engine.build import build_engine
+    from ...export.engine.plan import CompilerSettings
 
-        settings = CompilerSettings(
-            batch=batch_from_option(batch),
-            workspace_mib=workspace_mib,
-            compute_capabilities=capabilities_from_option(sm),
-            is_hardware_compatible=hardware_compatible,
-            is_version_compatible=version_compatible,
-            timing_cache=timing_cache,
+    settings = CompilerSettings(
+        batch=batch_from_option(options.batch),
+        workspace_mib=options.workspace_mib,
+        compute_capabilities=capabilities_from_option(options.sm),
+        is_hardware_compatible=options.hardware_compatible,
+        is_version_compatible=options.version_compatible,
+        timing_cache=options.timing_cache,
+    )
+    with _problems_as_table(), stage_progress() as on_progress:
+        built = build_engine(
+            options.graph,
+            options.out,
+            precision=options.precision,
+            backend=options.backend,
+            settings=settings,
+            calib_images=options.calib_images,
+            checks=checks,
+            on_progress=on_progress,
         )
-        build_it = partial(build_engine, graph, out, precision=precision, backend=backend, settings=settings)
-        with _progress(talk, graph.name) as on_progress:
-            built = build_it(calib_images=calib_images, checks=checks, on_progress=on_progress)
-        _print_built(built, as_json=as_json)
+    _print_built(built, as_json=options.as_json)
 
 
-def _talk() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True)
-
-
-def _checks(frames: str | None, data: Path | None, split: str, max_drop: float | None) -> Checks:
+def _checks(options: BuildOptions) -> Checks:
     from ...export.engine.stage import Checks
     from ...export.gate.judge import GateSettings
 
+    data, split, max_drop = options.data, options.split, options.max_drop
     if data is None and max_drop is not None:
         raise InputError(f"--max-drop: expected --data DIR with it, to measure the drop on, got {max_drop:g} alone.")
     gate = GateSettings(split=split) if max_drop is None else GateSettings(split=split, max_drop=max_drop)
     clip = str(CLIP) if CLIP.is_file() else None
-    return Checks(frames=frames or clip, data=data, gate=gate)
+    return Checks(frames=options.frames or clip, data=data, gate=gate)
 
 
 def _refuse_settings(ctx: typer.Context) -> None:
@@ -183,14 +175,15 @@ def _refuse_settings(ctx: typer.Context) -> None:
             raise InputError(f"--rebuild-stale: expected no {option} with it, as the engine's card has the settings.")
 
 
-def _rebuild(engine: Path, checks: Checks, timing_cache: Path | None, talk: Console, *, as_json: bool) -> None:
+def _rebuild(options: BuildOptions, checks: Checks) -> None:
     """Build an engine again, by the settings of its card and no others."""
     from ...export.engine.rebuild import rebuild_stale
 
+    engine, as_json = options.graph, options.as_json
     if engine.suffix != ".engine":
         raise InputError(f"{engine}: expected an engine with --rebuild-stale, got {engine.suffix or 'no suffix'}.")
-    with _progress(talk, engine.name) as on_progress:
-        found = rebuild_stale(engine, timing_cache=timing_cache, checks=checks, on_progress=on_progress)
+    with _problems_as_table(), stage_progress() as on_progress:
+        found = rebuild_stale(engine, timing_cache=options.timing_cache, checks=checks, on_progress=on_progress)
     if found.built is None:
         print(f"{engine}: fits its card, its graph and this machine; nothing was done", file=_out(as_json))
         if as_json:
@@ -285,51 +278,24 @@ def _measured_lines(built: Built) -> list[str]:
     return [f"{data}: {'; '.join(figures)}" for data, figures in by_data.items()]
 
 
-def _progress(talk: Console, name: str) -> AbstractContextManager[Progress]:
-    from contextlib import contextmanager
-
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    @contextmanager
-    def bar() -> Iterator[Progress]:
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-        )
-        with Bar(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
-            task = progress.add_task(f"{name}: reading", total=None)
-            yield lambda phase, done, total: progress.update(
-                task, description=f"{name}: {phase}", completed=done, total=total
-            )
-
-    return bar()
-
-
-def _problems_as_table(talk: Console) -> AbstractContextManager[None]:
+@contextmanager
+def _problems_as_table() -> Iterator[None]:
     """Show what the compiler's parser refused as a table, before the one line of the error."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def shown() -> Iterator[None]:
-        try:
-            yield
-        except InputError as error:
-            problems: tuple[ParserProblem, ...] = getattr(error, "problems", ())
-            if problems:
-                _print_problems(talk, problems)
-            raise
-
-    return shown()
+    try:
+        yield
+    except InputError as error:
+        problems: tuple[ParserProblem, ...] = getattr(error, "problems", ())
+        if problems:
+            _print_problems(problems)
+        raise
 
 
-def _print_problems(talk: Console, problems: tuple[ParserProblem, ...]) -> None:
+def _print_problems(problems: tuple[ParserProblem, ...]) -> None:
+    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     table = Table("node", "operator", "reason")
     for problem in problems:
         table.add_row(*map(escape, (problem.node, problem.operator, problem.reason)))
-    talk.print(table)
+    Console(stderr=True).print(table)

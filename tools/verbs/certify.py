@@ -3,39 +3,45 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...runtime.errors import InputError
-from ..terminal.exits import exit_codes
+from ..terminal.stage_progress import stage_progress
+from ..terminal.verb import verb
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ...export.parity.certify import Certification, LabelledData
+    from ...export.parity.certify import LabelledData
 
 
-def certify(
-    graph: Annotated[Path, typer.Argument(metavar="GRAPH.onnx", help="A graph of singleshot.")],
-    frames: Annotated[str, typer.Option(metavar="SOURCE", help="A video, an image, a folder or a glob of images.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.onnx", help="The graph with the new card.")],
+@dataclass(frozen=True, kw_only=True)
+class CertifyOptions:
+    """What `certify` is told."""
+
+    graph: Annotated[Path, typer.Argument(metavar="GRAPH.onnx", help="A graph of singleshot.")]
+    frames: Annotated[str, typer.Option(metavar="SOURCE", help="A video, an image, a folder or a glob of images.")]
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.onnx", help="The graph with the new card.")]
     parent: Annotated[
         Path | None, typer.Option(metavar="FP32.onnx", help="What an fp16 or int8 graph was made from.")
-    ] = None,
-    max_frames: Annotated[int, typer.Option(min=1, help="Frames to compare, spread evenly over the source.")] = 64,
+    ] = None
+    max_frames: Annotated[int, typer.Option(min=1, help="Frames to compare, spread evenly over the source.")] = 64
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Labelled images: the loss of accuracy then decides.")
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Of --data.", show_default="val")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of a seeded split.", show_default="0")] = None,
+    ] = None
+    split: Annotated[str | None, typer.Option(help="Of --data.", show_default="val")] = None
+    seed: Annotated[int | None, typer.Option(help="Of a seeded split.", show_default="0")] = None
     max_drop: Annotated[
         float | None,
         typer.Option(min=0, help="Points of AP50:95 (classifiers: top-1) that may be lost.", show_default="0.5"),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-) -> None:
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False
+
+
+@verb
+def certify(options: CertifyOptions) -> None:
     """Measure which backends and precisions say the same as FP32, and write that into the graph's card.
 
     `--backend auto` takes only what is certified. A graph in fp32 is run by OpenVINO in fp32 and, where the processor
@@ -47,54 +53,32 @@ def certify(
 
       singleshot certify animals.int8.onnx --parent animals.onnx --frames photos/ --data VOC -o animals.int8.onnx
     """
-    from rich.console import Console
+    from ...runtime.require import require
 
-    talk = Console(stderr=True)
-    with exit_codes():
-        from ...runtime.require import require
-
-        require("onnx", extra="export", why="a new card")
-        labelled = _labelled(data, split, seed, max_drop)
-        certification = _certify_with_progress(
-            graph, out, frames=frames, count=max_frames, parent=parent, data=labelled, talk=talk
-        )
-        print(json.dumps(certification.to_dict(), indent=1) if as_json else "\n".join(certification.lines()))
-        certification.check()
-
-
-def _labelled(data: Path | None, split: str | None, seed: int | None, max_drop: float | None) -> LabelledData | None:
-    from ...export.parity.certify import LabelledData
-
-    if data is None:
-        if (split, seed, max_drop) != (None, None, None):
-            raise InputError("--split, --seed, --max-drop: expected --data with them, got none. Name labelled images.")
-        return None
-    return LabelledData(root=data, split=split or "val", seed=seed or 0, max_drop=0.5 if max_drop is None else max_drop)
-
-
-def _certify_with_progress(
-    graph: Path,
-    out: Path,
-    *,
-    frames: str,
-    count: int,
-    parent: Path | None,
-    data: LabelledData | None,
-    talk: Console,
-) -> Certification:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    require("onnx", extra="export", why="a new card")
     from ...export.parity.certify import certify as certify_graph
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=talk, transient=True) as progress:
-        task = progress.add_task("frames", total=None)
-        return certify_graph(
-            graph,
-            out,
-            frames=frames,
-            count=count,
-            parent=parent,
-            data=data,
-            on_progress=lambda what, done, total: progress.update(task, description=what, completed=done, total=total),
+    with stage_progress() as on_progress:
+        certification = certify_graph(
+            options.graph,
+            options.out,
+            frames=options.frames,
+            count=options.max_frames,
+            parent=options.parent,
+            data=_labelled(options),
+            on_progress=on_progress,
         )
+    print(json.dumps(certification.to_dict(), indent=1) if options.as_json else "\n".join(certification.lines()))
+    certification.check()
+
+
+def _labelled(options: CertifyOptions) -> LabelledData | None:
+    from ...export.parity.certify import LabelledData
+
+    asked = {"split": options.split, "seed": options.seed, "max_drop": options.max_drop}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if options.data is not None:
+        return LabelledData(root=options.data, **{"split": "val", **given})  # type: ignore[arg-type]  # each of its own type
+    if given:
+        raise InputError("--split, --seed, --max-drop: expected --data with them, got none. Name labelled images.")
+    return None

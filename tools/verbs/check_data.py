@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...runtime.errors import InputError, MissingDependencyError
-from ..terminal.exits import exit_codes
+from ..terminal.stage_progress import stage_progress, tell
+from ..terminal.verb import verb
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ...data.check.data_check import DataCheck
     from ...data.dataset import Dataset
     from ...train.augmentation_settings import AugmentationSettings
@@ -23,52 +23,47 @@ if TYPE_CHECKING:
 _DEFAULT_NETWORK = "ssd_lite0"
 
 
-_Data = Annotated[Path, typer.Argument(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO or CSV.")]
-_Splits = Annotated[
-    list[str] | None, typer.Option(help="A split to look at, once for each; all of the data's own if not given.")
-]
-_Seed = Annotated[int, typer.Option(help="Of seeded splits.")]
-_Classes = Annotated[
-    str | None, typer.Option(metavar="A,B,…", help="Classes to look at; all of the data's if not given.")
-]
-_Network = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help=f"Whose default boxes to hold against the objects; {_DEFAULT_NETWORK} where training is installed.",
-    ),
-]
-_FitDefaultBoxes = Annotated[
-    bool,
-    typer.Option("--fit-default-boxes", help="Also fit default boxes to the objects; `train` has this option too."),
-]
-_ShowAugmented = Annotated[
-    Path | None,
-    typer.Option(metavar="OUT.png", help="Draw images of the first split as a network is trained on them."),
-]
-_Config = Annotated[
-    Path | None, typer.Option(metavar="FILE.toml", help="Settings of `train`, whose augmentation is to be drawn.")
-]
-_Html = Annotated[Path | None, typer.Option(metavar="OUT.html", help="Write one page with plots and pictures.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-_Strict = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
-]
+@dataclass(frozen=True, kw_only=True)
+class CheckDataOptions:
+    """What `check-data` is told."""
+
+    data: Annotated[Path, typer.Argument(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO or CSV.")]
+    split: Annotated[
+        list[str] | None, typer.Option(help="A split to look at, once for each; all of the data's own if not given.")
+    ] = None
+    seed: Annotated[int, typer.Option(help="Of seeded splits.")] = 0
+    classes: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Classes to look at; all of the data's if not given.")
+    ] = None
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Whose default boxes to hold against the objects; {_DEFAULT_NETWORK} where training is installed.",
+        ),
+    ] = None
+    fit_default_boxes: Annotated[
+        bool,
+        typer.Option("--fit-default-boxes", help="Also fit default boxes to the objects; `train` has this option too."),
+    ] = False
+    show_augmented: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.png", help="Draw images of the first split as a network is trained on them."),
+    ] = None
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Settings of `train`, whose augmentation is to be drawn.")
+    ] = None
+    html: Annotated[Path | None, typer.Option(metavar="OUT.html", help="Write one page with plots and pictures.")] = (
+        None
+    )
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
+    ] = False
 
 
-def check_data(
-    data: _Data,
-    split: _Splits = None,
-    seed: _Seed = 0,
-    classes: _Classes = None,
-    network: _Network = None,
-    fit_default_boxes: _FitDefaultBoxes = False,
-    show_augmented: _ShowAugmented = None,
-    config: _Config = None,
-    html: _Html = None,
-    as_json: _Json = False,
-    strict: _Strict = False,
-) -> None:
+@verb
+def check_data(options: CheckDataOptions) -> None:
     """Look at every labelled image: counts, sizes and shapes of boxes, duplicates, broken and suspicious files.
 
     For each split also the share of objects that the network's default boxes can match at IoU 0.5.
@@ -77,38 +72,36 @@ def check_data(
 
     Example: singleshot check-data VOCdevkit --split train --show-augmented augmented.png --config animals.toml
     """
-    from rich.console import Console
+    from ...data.check.data_check import check_data as check_dataset
+    from ...data.dataset import open_dataset
 
-    talk = Console(stderr=True)
-    with exit_codes():
-        from ...data.dataset import open_dataset
+    if options.html is not None:
+        from ..pages.figure import check_figures
+        from ..pages.page import check_page_name
 
-        if html is not None:
-            from ..pages.figure import check_figures
-            from ..pages.page import check_page_name
+        check_page_name(options.html)
+        check_figures("--html")
+    augmentation = _augmentation(options)
+    names = None if options.classes is None else options.classes.split(",")
+    dataset = open_dataset(options.data, class_names=names, strict=options.strict)
+    with stage_progress() as on_progress:
+        check = check_dataset(dataset, options.split or [], seed=options.seed, on_progress=on_progress)
+    coverages = _coverages(dataset, check, options.network)
+    network = options.network or _DEFAULT_NETWORK
+    fitted = _fitted(dataset, check, network) if options.fit_default_boxes else None
+    sheet = None
+    if options.show_augmented is not None and augmentation is not None:
+        from ..pages.augmented_sheet import augmented_sheet, save_sheet
 
-            check_page_name(html)
-            check_figures("--html")
-        augmentation = _augmentation(config, is_shown=show_augmented is not None)
-        dataset = open_dataset(data, class_names=None if classes is None else classes.split(","), strict=strict)
-        check = _check_with_progress(dataset, split or [], seed, talk)
-        coverages = _coverages(dataset, check, network, talk)
-        fitted = _fitted(dataset, check, network or _DEFAULT_NETWORK) if fit_default_boxes else None
-        sheet = None
-        if show_augmented is not None and augmentation is not None:
-            from ..pages.augmented_sheet import augmented_sheet, save_sheet
+        first = next(iter(check.splits))
+        sheet = augmented_sheet(dataset, first, network=network, augmentation=augmentation, seed=options.seed)
+        save_sheet(sheet, options.show_augmented)
+    if options.html is not None:
+        from ..pages.data_page import save_data_page
 
-            first, size_of = next(iter(check.splits)), network or _DEFAULT_NETWORK
-            sheet = augmented_sheet(dataset, first, network=size_of, augmentation=augmentation, seed=seed)
-            save_sheet(sheet, show_augmented)
-        if html is not None:
-            from ..pages.data_page import save_data_page
-
-            save_data_page(dataset, check, coverages, html, fitted=fitted, augmented=sheet)
-        _print_found(check, coverages, fitted, as_json=as_json)
-        for written in (show_augmented, html):
-            if written is not None:
-                talk.print(f"{written}: written", highlight=False, markup=False, soft_wrap=True)
+        save_data_page(dataset, check, coverages, options.html, fitted=fitted, augmented=sheet)
+    _print_found(check, coverages, fitted, as_json=options.as_json)
+    tell(*(f"{written}: written" for written in (options.show_augmented, options.html) if written is not None))
 
 
 def _print_found(
@@ -124,9 +117,10 @@ def _print_found(
         print_data_tables(check, coverages, fitted=fitted)
 
 
-def _augmentation(config: Path | None, *, is_shown: bool) -> AugmentationSettings | None:
+def _augmentation(options: CheckDataOptions) -> AugmentationSettings | None:
     """Read what is to be drawn, before all images are looked at; none if nothing is drawn."""
-    if not is_shown:
+    config = options.config
+    if options.show_augmented is None:
         if config is not None:
             raise InputError("--config: expected with --show-augmented, got it alone. Add --show-augmented OUT.png.")
         return None
@@ -139,23 +133,7 @@ def _augmentation(config: Path | None, *, is_shown: bool) -> AugmentationSetting
     return train_settings(**({} if config is None else load_settings(config))).augmentation
 
 
-def _check_with_progress(dataset: Dataset, splits: list[str], seed: int, talk: Console) -> DataCheck:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from ...data.check.data_check import check_data as check
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=talk, transient=True) as progress:
-        task = progress.add_task("images", total=None)
-        return check(
-            dataset,
-            splits,
-            seed=seed,
-            on_progress=lambda name, done, total: progress.update(task, description=name, completed=done, total=total),
-        )
-
-
-def _coverages(dataset: Dataset, check: DataCheck, network: str | None, talk: Console) -> dict[str, BoxCoverage]:
+def _coverages(dataset: Dataset, check: DataCheck, network: str | None) -> dict[str, BoxCoverage]:
     """Split -> coverage; nothing if training is not installed and no network was named."""
     from ...runtime.require import require
 
@@ -164,7 +142,7 @@ def _coverages(dataset: Dataset, check: DataCheck, network: str | None, talk: Co
     except MissingDependencyError as error:
         if network is not None:
             raise
-        talk.print(f"not looked at: {error}", highlight=False, markup=False, soft_wrap=True)
+        tell(f"not looked at: {error}")
         return {}
     from ...train.networks.box_coverage import box_coverage
 

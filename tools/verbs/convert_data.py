@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ..terminal.exits import exit_codes
-
-
-class TargetLayout(str, Enum):
-    """The layouts that can be written."""
-
-    COCO = "coco"
-    YOLO = "yolo"
-    VOC = "voc"
-    CSV = "csv"
+from ..terminal.stage_progress import stage_progress, tell
 
 
 def convert_data(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO or CSV.")],
-    to: Annotated[TargetLayout, typer.Option("--to", help="The layout to write.")],
+    to: Annotated[Literal["coco", "yolo", "voc", "csv"], typer.Option("--to", help="The layout to write.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="A folder that is not there yet.")],
     classes: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Classes to keep, in this order; the data's own if not given.")
@@ -38,30 +29,15 @@ def convert_data(
 
     Example: singleshot convert-data VOCdevkit --to coco -o animals-coco
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    talk = Console(stderr=True)
     with exit_codes():
         from ...data.dataset import open_dataset
         from ...data.writers.convert import convert_data as convert
 
         names = None if classes is None else classes.split(",")
         dataset = open_dataset(data, class_names=names, strict=strict)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=talk, transient=True) as progress:
-            task = progress.add_task("images", total=None)
-            conversion = convert(
-                dataset,
-                to.value,
-                out,
-                link=link,
-                on_progress=lambda split, done, total: progress.update(
-                    task, description=split, completed=done, total=total
-                ),
-            )
-        for line in (dataset.found, *dataset.report.lines()):
-            talk.print(line, highlight=False, markup=False, soft_wrap=True)
-        print(f"{out}: {to.value} layout, " + ", ".join(f"{name} {count}" for name, count in conversion.images.items()))
+        with stage_progress() as on_progress:
+            conversion = convert(dataset, to, out, link=link, on_progress=on_progress)
+        tell(dataset.found, *dataset.report.lines())
+        print(f"{out}: {to} layout, " + ", ".join(f"{name} {count}" for name, count in conversion.images.items()))
         for line in conversion.lost:
             print(f"not kept, {line}")

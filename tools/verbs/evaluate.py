@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +13,10 @@ import typer
 
 from ...runtime.errors import InputError
 from ..terminal.backend_option import BackendFlag, TrustFlag, open_with
-from ..terminal.exits import exit_codes
+from ..terminal.stage_progress import stage_progress, tell
+from ..terminal.verb import verb
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from ...calib.accuracy.average_precision import ClassResult, EvaluationResult
@@ -28,26 +29,32 @@ if TYPE_CHECKING:
 _CHECKPOINT_SUFFIX = ".ckpt"
 
 
-def evaluate(
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """What `evaluate` is told."""
+
     artefact: Annotated[
         Path, typer.Argument(metavar="ARTEFACT", help="A checkpoint (.ckpt), a graph (.onnx) or an engine (.engine).")
-    ],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")],
+    ]
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")]
     split: Annotated[
         str, typer.Option(help="One of the data's own lists (train, val, …), or seeded-train, seeded-val.")
-    ] = "val",
-    seed: Annotated[int | None, typer.Option(help="Of a seeded split; 0 if not given.")] = None,
-    backend: BackendFlag = "auto",
-    trust: TrustFlag = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    ] = "val"
+    seed: Annotated[int | None, typer.Option(help="Of a seeded split; 0 if not given.")] = None
+    backend: BackendFlag = "auto"
+    trust: TrustFlag = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
     save_detections: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write what was found as COCO's results (.json), of data in COCO's layout."),
-    ] = None,
+    ] = None
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
-    ] = False,
-) -> None:
+    ] = False
+
+
+@verb
+def evaluate(options: EvaluateOptions) -> None:
     """Measure average precision per class on labelled images; of a classifier, top-1 and top-5 accuracy.
 
     AP50 (VOC) follows PASCAL VOC: area under the whole curve at IoU 0.5. AP50 and AP50:95 follow COCO: 101 points.
@@ -61,35 +68,36 @@ def evaluate(
 
       singleshot evaluate animals.onnx --data VOC --backend openvino:bf16
     """
-    from rich.console import Console
-
     from ...calib.accuracy import evaluate as evaluation
-    from ...calib.accuracy.top_k import AccuracyResult
+    from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 
-    talk = Console(stderr=True)
-    with exit_codes(), _open_artefact(artefact, backend, trust=trust) as session:
-        dataset = evaluation.open_dataset_for(session.card, data, strict=strict)
-        used_seed = _seed_of(dataset, split, seed)
-        of_seed = "" if used_seed is None else f" (seed {used_seed})"
-        found = f"{dataset.found}, split {split}{of_seed}"
-        talk.print(found, highlight=False, markup=False, soft_wrap=True)
-        with _detections_writer(save_detections, session, dataset, split) as on_detections:
-            result = _evaluate_with_progress(
-                session, dataset, split, seed=used_seed or 0, talk=talk, on_detections=on_detections
-            )
-        for line in dataset.report.lines():
-            talk.print(line, highlight=False, markup=False, soft_wrap=True)
-        if as_json:
-            print(json.dumps(_to_dict(artefact, session, dataset, split, used_seed, result), indent=1))
+    split = options.split
+    with _open_artefact(options) as session:
+        dataset = evaluation.open_dataset_for(session.card, options.data, strict=options.strict)
+        seed = _seed_of(dataset, split, options.seed)
+        of_seed = "" if seed is None else f" (seed {seed})"
+        tell(f"{dataset.found}, split {split}{of_seed}")
+        result: EvaluationResult | AccuracyResult
+        with _detections_writer(options.save_detections, session, dataset, split) as write, stage_progress() as told:
+            if session.card.task == "classifier":
+                result = evaluate_accuracy(session, dataset, split, seed=seed or 0, on_progress=told)
+            else:
+                result = evaluation.evaluate(
+                    session, dataset, split, seed=seed or 0, on_progress=told, on_detections=write
+                )
+        tell(*dataset.report.lines())
+        if options.as_json:
+            print(json.dumps(_to_dict(options, session, dataset, seed, result), indent=1))
         else:
-            title = f"{artefact.name} on {dataset.name} {split}{of_seed}"
+            title = f"{options.artefact.name} on {dataset.name} {split}{of_seed}"
             if isinstance(result, AccuracyResult):
-                print_accuracy(result, title=title)
+                _print_accuracy(result, title=title)
             else:
                 _print_table(result, title=title)
 
 
-def _open_artefact(path: Path, backend: str, *, trust: bool) -> Session:
+def _open_artefact(options: EvaluateOptions) -> Session:
+    path, backend = options.artefact, options.backend
     if path.suffix == _CHECKPOINT_SUFFIX:
         from ...runtime.require import require
 
@@ -101,7 +109,7 @@ def _open_artefact(path: Path, backend: str, *, trust: bool) -> Session:
         from ...train.checkpoints.checkpoint import open_checkpoint_session
 
         return open_checkpoint_session(path)
-    return open_with(path, backend, trust=trust)
+    return open_with(path, backend, trust=options.trust)
 
 
 def _seed_of(dataset: Dataset, split: str, seed: int | None) -> int | None:
@@ -133,41 +141,18 @@ def _detections_writer(
         yield write
 
 
-def _evaluate_with_progress(
-    session: Session, dataset: Dataset, split: str, *, seed: int, talk: Console, on_detections: OnDetections | None
-) -> EvaluationResult | AccuracyResult:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from ...calib.accuracy.evaluate import evaluate as evaluate_detector
-    from ...calib.accuracy.top_k import evaluate_accuracy
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=talk, transient=True) as progress:
-        task = progress.add_task(f"images, {session.backend}", total=None)
-
-        def on_progress(_: str, done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        if session.card.task == "classifier":
-            return evaluate_accuracy(session, dataset, split, seed=seed, on_progress=on_progress)
-        return evaluate_detector(
-            session, dataset, split, seed=seed, on_progress=on_progress, on_detections=on_detections
-        )
-
-
 def _to_dict(
-    artefact: Path,
+    options: EvaluateOptions,
     session: Session,
     dataset: Dataset,
-    split: str,
     seed: int | None,
     result: EvaluationResult | AccuracyResult,
 ) -> dict[str, Any]:
     return {
-        "artefact": str(artefact),
+        "artefact": str(options.artefact),
         "network": session.card.network,
         "backend": session.backend,
-        "data": {"layout": dataset.layout, "name": dataset.name, "split": split, "seed": seed},
+        "data": {"layout": dataset.layout, "name": dataset.name, "split": options.split, "seed": seed},
         "result": result.to_dict(),
         "report": dataset.report.to_dict(),
     }
@@ -243,7 +228,7 @@ def _figure(value: float | None, item: ClassResult) -> str:
     return f"{value:.3f}" if item.supported else f"({value:.3f})"
 
 
-def print_accuracy(result: AccuracyResult, *, title: str) -> None:
+def _print_accuracy(result: AccuracyResult, *, title: str) -> None:
     """Print top-1 and top-5 per class and over all images."""
     from rich.console import Console
     from rich.markup import escape

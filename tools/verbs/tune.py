@@ -7,17 +7,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...runtime.errors import InputError
-from ..terminal.exits import exit_codes
+from ..terminal.stage_progress import stage_progress, tell
+from ..terminal.verb import verb
 
 if TYPE_CHECKING:
     import optuna
-    from rich.console import Console
 
     from ...data.dataset import Dataset
     from ...train.settings import TrainSettings
@@ -25,48 +26,45 @@ if TYPE_CHECKING:
 
 _WORKER = "--as-worker"
 
-
 _EPOCHS = 10
 """Of a trial where neither the options nor a file say."""
 
-_Network = Annotated[str, typer.Argument(metavar="NETWORK", help="Name of a network: `singleshot models` lists them.")]
-_Data = Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")]
-_Trials = Annotated[
-    int, typer.Option(min=1, help="Trainings in all, those of earlier calls counted; each further worker may add one.")
-]
-_Epochs = Annotated[int | None, typer.Option(min=1, help="Of each training.", show_default=str(_EPOCHS))]
-_Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the study.")]
-_Config = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings that hold for every trial.")]
-_Vary = Annotated[
-    str | None, typer.Option(metavar="A,B,…", help="What to vary; all that the network follows if not given.")
-]
-_Classes = Annotated[
-    str | None,
-    typer.Option(metavar="A,B,…|NUMBER", help="Classes to learn, or how many; all of the data's if not given."),
-]
-_Workers = Annotated[int, typer.Option(min=1, help="Trainings at a time on this machine.")]
-_Storage = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL", help="Optuna's storage, for several machines: postgresql://…", show_default="DIR/study.db"
-    ),
-]
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions:
+    """What `tune` is told."""
+
+    network: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="Name of a network: `singleshot models` lists them.")
+    ]
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")]
+    trials: Annotated[
+        int,
+        typer.Option(min=1, help="Trainings in all, those of earlier calls counted; each further worker may add one."),
+    ] = 30
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of each training.", show_default=str(_EPOCHS))] = None
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the study.")] = Path("tuning")
+    config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings that hold for every trial.")] = None
+    vary: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="What to vary; all that the network follows if not given.")
+    ] = None
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,…|NUMBER", help="Classes to learn, or how many; all of the data's if not given."),
+    ] = None
+    workers: Annotated[int, typer.Option(min=1, help="Trainings at a time on this machine.")] = 1
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Optuna's storage, for several machines: postgresql://…", show_default="DIR/study.db"
+        ),
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False
+    as_worker: Annotated[int, typer.Option(_WORKER, hidden=True)] = 0
 
 
-def tune(
-    network: _Network,
-    data: _Data,
-    trials: _Trials = 30,
-    epochs: _Epochs = None,
-    out: _Out = Path("tuning"),
-    config: _Config = None,
-    vary: _Vary = None,
-    classes: _Classes = None,
-    workers: _Workers = 1,
-    storage: _Storage = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    as_worker: Annotated[int, typer.Option(_WORKER, hidden=True)] = 0,
-) -> None:
+@verb
+def tune(options: TuneOptions) -> None:
     """Find good settings: learning rate, weight decay, dropout, augmentation, default boxes, depth and width.
 
     Each trial is a training of a few epochs, ended early where its validation lies below the median of the others.
@@ -82,33 +80,31 @@ def tune(
 
       singleshot train ssd_lite0 --data VOC --config tuning/best.toml -o runs/tuned
     """
-    from rich.console import Console
+    from ...runtime.require import require, require_training
 
-    talk = Console(stderr=True)
-    with exit_codes():
-        from ...runtime.require import require, require_training
+    require_training("tuning")
+    require("optuna", extra="scale", why="tuning")
+    from ...train.tuning.study import make_study, open_finished, run_trials, share_processors
+    from ..pages.figure import check_figures
+    from ..pages.tuning_page import save_tuning_report
 
-        require_training("tuning")
-        require("optuna", extra="scale", why="tuning")
-        from ...train.tuning.study import make_study, open_finished, run_trials, share_processors
-        from ..pages.figure import check_figures
-        from ..pages.tuning_page import save_tuning_report
-
-        check_figures("the page about a study")
-        base = _base(config, epochs)
-        dimensions = tuple(vary.split(",")) if vary else ()
-        study = make_study(network, out, base, trials=trials, dimensions=dimensions, storage=storage)
-        dataset = _dataset(data, classes, seed=base.seed)
-        share_processors(workers)
-        with _further_workers(1 if as_worker else workers), _progress(talk, study) as on_trial:
-            run_trials(study, dataset, worker=as_worker, on_trial=on_trial)
-        if as_worker:
-            return
-        opened = open_finished(study, dataset)
-        files = save_tuning_report(study, opened)
-    _print_best(opened.best_trial, files, as_json=as_json)
-    if not as_json:
-        print(f"singleshot train {network} --data {data} --config {files[0]} trains with it")
+    check_figures("the page about a study")
+    base = _base(options)
+    dimensions = tuple(options.vary.split(",")) if options.vary else ()
+    study = make_study(
+        options.network, options.out, base, trials=options.trials, dimensions=dimensions, storage=options.storage
+    )
+    dataset = _dataset(options, seed=base.seed)
+    share_processors(options.workers)
+    with _further_workers(1 if options.as_worker else options.workers), _progress(study) as on_trial:
+        run_trials(study, dataset, worker=options.as_worker, on_trial=on_trial)
+    if options.as_worker:
+        return
+    opened = open_finished(study, dataset)
+    files = save_tuning_report(study, opened)
+    _print_best(opened.best_trial, files, as_json=options.as_json)
+    if not options.as_json:
+        print(f"singleshot train {options.network} --data {options.data} --config {files[0]} trains with it")
 
 
 def _print_best(best: optuna.trial.FrozenTrial, files: Sequence[Path], *, as_json: bool) -> None:
@@ -122,20 +118,21 @@ def _print_best(best: optuna.trial.FrozenTrial, files: Sequence[Path], *, as_jso
     print(f"best: trial {best.number}, {best.value:.4f}: {chosen}")
 
 
-def _base(config: Path | None, epochs: int | None) -> TrainSettings:
+def _base(options: TuneOptions) -> TrainSettings:
     from ...train.configuration import load_settings
     from ...train.settings import train_settings
     from ...train.tuning.study import settings_of_trial
 
-    base = train_settings(**(load_settings(config) if config else {}))
-    return settings_of_trial(base, epochs=epochs or (None if config else _EPOCHS))
+    base = train_settings(**(load_settings(options.config) if options.config else {}))
+    return settings_of_trial(base, epochs=options.epochs or (None if options.config else _EPOCHS))
 
 
-def _dataset(data: Path, classes: str | None, *, seed: int) -> Dataset:
+def _dataset(options: TuneOptions, *, seed: int) -> Dataset:
     from ...data.class_choice import chosen_classes
     from ...data.dataset import open_dataset
 
-    return open_dataset(data, class_names=None if classes is None else chosen_classes(classes, data, seed=seed))
+    names = None if options.classes is None else chosen_classes(options.classes, options.data, seed=seed)
+    return open_dataset(options.data, class_names=names)
 
 
 @contextmanager
@@ -161,23 +158,14 @@ def _further_workers(workers: int) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(talk: Console, study: Study) -> Iterator[Callable[[TrialReport], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=talk, disable=not talk.is_terminal) as progress:
-        task = progress.add_task(f"trials of {study.network}", total=study.trials)
+def _progress(study: Study) -> Iterator[Callable[[TrialReport], None]]:
+    with stage_progress() as on_progress:
 
         def on_trial(report: TrialReport) -> None:
             value = "no figure" if report.value is None else f"{report.value:.4f}"
             best = "" if report.best is None else f", best {report.best:.4f}"
-            talk.print(
-                f"trial {report.number} {report.state}: {value}{best} ({report.done} of {study.trials})"
-                + (f"; {report.reason}" if report.reason else ""),
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
-            progress.update(task, completed=report.done)
+            reason = f"; {report.reason}" if report.reason else ""
+            tell(f"trial {report.number} {report.state}: {value}{best} ({report.done} of {study.trials}){reason}")
+            on_progress(f"trials of {study.network}", report.done, study.trials)
 
         yield on_trial

@@ -25,7 +25,7 @@ from ..feed.validation_batches import objects_of, validation_batches
 from ..learn.classifier_training import classifier_targets
 from ..networks.classifier import JointClassifier
 from ..run.run_folder import RunFolder
-from ..run.train import train
+from ..run.train import TrainingRun, train
 from ..settings import TrainSettings
 from .plan import BASES, PaperPlan, PaperRun, settings_of
 from .results import RUNS, FinishedRun, is_finished, load_finished, save_boxes, save_finished
@@ -106,15 +106,10 @@ class PaperRunner:
         settings = settings_of(run, workers=self.workers, precision=self.precision)
         resumed, began = folder.last.is_file(), time.monotonic()
         start_from = None if run.base is None else RunFolder(path=self._folder(run.base)).last
-        train(
-            run.network,
-            data,
-            folder.path,
-            settings,
-            start_from=start_from,
-            resume=resumed,
-            progress=self.progress,
+        training = TrainingRun(
+            network=run.network, data=data, out=folder.path, settings=settings, start_from=start_from, resume=resumed
         )
+        train(training, progress=self.progress)
         seconds = time.monotonic() - began
         if (centres := _joint_centres(folder.last, data, settings)) is not None:
             save_boxes(folder.path, centres)

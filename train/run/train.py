@@ -91,22 +91,9 @@ def monitor_of(network: str) -> str:
     return TRAININGS[network_named(network).task].monitor
 
 
-def train(
-    network: str,
-    data: Dataset,
-    out: StrPath,
-    settings: TrainSettings,
-    *,
-    start_from: StrPath | None = None,
-    resume: bool = False,
-    progress: bool = True,
-    callbacks: Sequence[Callback] = (),
-    cache_folder: StrPath | None = None,
-    on_look: Progress = no_progress,
-    on_need: OnNeed | None = None,
-    on_report: Callable[[Dataset, TrainSettings], None] | None = None,
-) -> TrainingResult:
-    """Train a network; the run's folder gets `best.ckpt`, `last.ckpt` (each epoch) and `metrics.csv`.
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """What is trained, on what, and where it goes.
 
     Args:
         network: a name of `NETWORKS`.
@@ -115,9 +102,33 @@ def train(
         settings: see `TrainSettings`.
         start_from: checkpoint or graph to start with, see `StartingWeights.put_into`; given again on a resume.
         resume: go on from `last.ckpt` in the folder instead of starting.
+        cache_folder: where decoded images are kept for this run and later ones; the user's own where not given.
+    """
+
+    network: str
+    data: Dataset
+    out: StrPath
+    settings: TrainSettings
+    start_from: StrPath | None = None
+    resume: bool = False
+    cache_folder: StrPath | None = None
+
+
+def train(
+    run: TrainingRun,
+    *,
+    progress: bool = True,
+    callbacks: Sequence[Callback] = (),
+    on_look: Progress = no_progress,
+    on_need: OnNeed | None = None,
+    on_report: Callable[[Dataset, TrainSettings], None] | None = None,
+) -> TrainingResult:
+    """Train a network; the run's folder gets `best.ckpt`, `last.ckpt` (each epoch) and `metrics.csv`.
+
+    Args:
+        run: what is trained, on what, and where it goes.
         progress: show a progress bar on the terminal.
         callbacks: further ones of Lightning's, called after the run's own.
-        cache_folder: where decoded images are kept for this run and later ones; the user's own where not given.
         on_look: called with (split, images done, images in all) while images are looked at.
         on_need: called with a folder and the bytes that it is going to take, before images are decoded into it.
         on_report: called with the data and the resolved settings once that is done, before training starts.
@@ -128,16 +139,17 @@ def train(
         InputError: unknown network or split; weights that do not fit; images of a step that do not divide by the
             processes; a class without objects; nothing to resume, or another run; a folder with a run, or in use.
     """
-    folder, world = RunFolder(path=Path(out)), announced_world(settings.devices)
-    images_per_process(settings.batch_size, world)
+    network, data, resume = run.network, run.data, run.resume
+    folder, world = RunFolder(path=Path(run.out)), announced_world(run.settings.devices)
+    images_per_process(run.settings.batch_size, world)
     if not world.rank:  # the others may come when the first has begun
         folder.check(resume=resume)
-    settings = resolved_settings(network, data, settings)
-    start = None if start_from is None else _starting_weights(start_from, network, data, settings)
+    settings = resolved_settings(network, data, run.settings)
+    start = None if run.start_from is None else _starting_weights(run.start_from, network, data, settings)
     spec = input_of(network, settings.height, settings.width)
     input_hw = spec.height, spec.width
     images = open_training_images(
-        data, settings, input_hw=input_hw, cache_folder=cache_folder, on_look=on_look, on_need=on_need
+        data, settings, input_hw=input_hw, cache_folder=run.cache_folder, on_look=on_look, on_need=on_need
     )
     settings = with_fitted_boxes(start.with_boxes(settings, network) if start else settings, network, data)
     if on_report is not None:

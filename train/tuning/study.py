@@ -17,7 +17,7 @@ from ...data.dataset import Dataset
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath
 from ...runtime.require import require
-from ..run.train import monitor_of, train
+from ..run.train import TrainingRun, monitor_of, train
 from ..settings import TrainSettings, train_settings, with_newer_settings
 from .search_space import dimensions_for, suggested_settings
 
@@ -273,10 +273,9 @@ def _difference(mine: dict[str, Any], other: dict[str, Any]) -> str:  # JSON, as
 def _trained(opened: optuna.Study, trial: optuna.Trial, study: Study, data: Dataset, *, progress: bool) -> float:
     settings = suggested_settings(trial, study.network, study.base, study.dimensions)
     pruning = _Pruning(trial, monitor_of(study.network))
+    run = TrainingRun(network=study.network, data=data, out=trial_folder(study, trial.number), settings=settings)
     try:
-        result = train(
-            study.network, data, trial_folder(study, trial.number), settings, progress=progress, callbacks=[pruning]
-        )
+        result = train(run, progress=progress, callbacks=[pruning])
     except CheckError as error:
         trial.set_user_attr(_REASON, str(error))
         raise

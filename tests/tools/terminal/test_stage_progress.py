@@ -1,28 +1,32 @@
-"""Progress in stages: a bar on a terminal, a line a stage in a log."""
+"""Progress in stages: a bar on a terminal, a line a stage in a log that wants one."""
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from rich.console import Console
 
 from singleshot.tools.terminal.stage_progress import stage_progress
 
 
-def talked(*, is_terminal: bool) -> str:
-    written = io.StringIO()
-    with stage_progress(Console(file=written, force_terminal=is_terminal, width=100)) as on_progress:
+def work(*, is_logged: bool = True) -> None:
+    with stage_progress(is_logged=is_logged) as on_progress:
         for stage in ("calibrating [bold]", "judging int8"):
             for done in range(1, 4):
                 on_progress(stage, done, 3)
-    return written.getvalue()
 
 
-def test_a_log_gets_a_line_when_a_stage_begins() -> None:
-    assert talked(is_terminal=False).splitlines() == ["calibrating [bold] (3)", "judging int8 (3)"]
+def test_a_log_gets_a_line_when_a_stage_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    work()
+    assert capsys.readouterr().err.splitlines() == ["calibrating [bold] (3)", "judging int8 (3)"]
+
+
+def test_a_log_that_does_not_want_lines_gets_none(capsys: pytest.CaptureFixture[str]) -> None:
+    work(is_logged=False)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("said", ["judging int8", "3/3"])
-def test_a_terminal_gets_a_bar(said: str) -> None:
-    assert said in talked(is_terminal=True)
+def test_a_terminal_gets_a_bar(said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what makes Rich take stderr for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    work()
+    assert said in capsys.readouterr().err

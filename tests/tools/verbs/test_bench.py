@@ -47,6 +47,6 @@ def test_what_cannot_be_used_is_one_line(arguments: list[object], message: str) 
 def test_no_demo_clip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(bench, "CLIP", tmp_path / "dog.mp4")
     with pytest.raises(SystemExit) as ended:
-        bench.bench(GRAPH)
+        bench.bench(model=GRAPH)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: --video: expected a clip, as the demo's is not part of this")

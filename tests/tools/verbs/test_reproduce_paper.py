@@ -23,8 +23,8 @@ def test_runs_in_order_and_says_which(
 
     monkeypatch.setattr(PaperRunner, "train", note)
     reproduce_paper_verb.reproduce_paper(
-        KAGGLE,
-        tmp_path / "out",
+        data=KAGGLE,
+        out=tmp_path / "out",
         epochs_classification=7,
         epochs_localization=3,
         size=96,
@@ -47,7 +47,7 @@ def test_ctrl_c_says_how_to_go_on(
 
     monkeypatch.setattr(PaperRunner, "train", press_ctrl_c)
     with pytest.raises(SystemExit) as ended:
-        reproduce_paper_verb.reproduce_paper(KAGGLE, tmp_path / "out", size=64, models="ssd7")
+        reproduce_paper_verb.reproduce_paper(data=KAGGLE, out=tmp_path / "out", size=64, models="ssd7")
     assert ended.value.code == 130
     assert (
         capsys.readouterr().err.splitlines()[-1] == "Interrupted. The same command goes on after the last whole epoch."

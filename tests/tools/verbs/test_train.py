@@ -14,7 +14,7 @@ import tomllib
 from singleshot.tests.fixtures.animals import write_animals
 from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.fixtures.parsed_page import ParsedPage
-from singleshot.tools.verbs.train import _SETTINGS
+from singleshot.tools.verbs.train import TrainOptions
 from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.networks import registry as networks
 from singleshot.train.settings import TrainSettings
@@ -151,7 +151,9 @@ def test_help_shows_the_defaults_of_the_settings() -> None:
     result = run_verb("train", "--help", columns=200, TERM="dumb")
     in_words = {"pretrained": "if there are any", "balanced": "no"}
     text = " ".join(result.stdout.split())
-    for name in _SETTINGS:
+    settings = [field.name for field in dataclasses.fields(TrainOptions) if field.name in TrainSettings.model_fields]
+    assert len(settings) == 14
+    for name in settings:
         _, _, after = text.partition(f" --{name.replace('_', '-')} ")
         default = in_words.get(name, str(getattr(TrainSettings(), name)))
         assert after.partition("[default: (")[2].startswith(f"{default})]"), name

@@ -12,7 +12,7 @@ import pytest
 from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.places import VOC_ROOT
 from singleshot.tools.verbs import tune as tune_verb
-from singleshot.train.run.train import TrainingResult
+from singleshot.train.run.train import TrainingResult, TrainingRun
 from singleshot.train.tuning import study as tuning
 
 pytest.importorskip("optuna")
@@ -22,11 +22,11 @@ pytest.importorskip("optuna")
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in for the training: the smaller the learning rate, the better."""
 
-    def train(_network: str, _data: object, out: Path, settings: object, **_others: object) -> TrainingResult:
-        out.mkdir(parents=True)
-        score = 1 - settings.learning_rate  # type: ignore[attr-defined]
+    def train(run: TrainingRun, **_others: object) -> TrainingResult:
+        Path(run.out).mkdir(parents=True)
+        score = 1 - run.settings.learning_rate
         return TrainingResult(
-            best=out / "best.ckpt", metric="val_ap50_voc", best_score=score, epochs=1, stopped_early=False
+            best=Path(run.out) / "best.ckpt", metric="val_ap50_voc", best_score=score, epochs=1, stopped_early=False
         )
 
     monkeypatch.setattr(tuning, "train", train)
@@ -96,4 +96,4 @@ def test_mistakes_are_one_line(tmp_path: Path, more: tuple[str, ...], message: s
 
 
 def test_a_trial_without_an_option_or_a_file_is_short() -> None:
-    assert tune_verb._base(None, None).epochs == 10
+    assert tune_verb._base(tune_verb.TuneOptions(network="ssd7", data=Path())).epochs == 10

@@ -22,7 +22,7 @@ from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.classifier_training import ClassifierTraining, classifier_targets
 from singleshot.train.learn.progressive_resizing import share_of_side, shrunk
 from singleshot.train.networks.classifier import Classifier
-from singleshot.train.run.train import TrainingResult, train
+from singleshot.train.run.train import TrainingResult, TrainingRun, train
 from singleshot.train.settings import TrainSettings, train_settings
 
 Row = dict[str, str]
@@ -44,7 +44,9 @@ def settings(**changes: object) -> TrainSettings:
 
 def run(root: Path, out: Path, network: str, chosen: TrainSettings, *, resume: bool = False) -> TrainingResult:
     data = open_dataset(root)
-    return train(network, data, out, chosen, resume=resume, progress=False, cache_folder=out.parent / "cache")
+    cache = out.parent / "cache"
+    run = TrainingRun(network=network, data=data, out=out, settings=chosen, resume=resume, cache_folder=cache)
+    return train(run, progress=False)
 
 
 def rows(out: Path) -> list[Row]:

@@ -24,7 +24,7 @@ from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.detector_training import DetectorTraining
 from singleshot.train.learn.training_module import Validation
 from singleshot.train.run.callbacks import WholeCheckpoints
-from singleshot.train.run.train import TrainingResult, train
+from singleshot.train.run.train import TrainingResult, TrainingRun, train
 from singleshot.train.settings import TrainSettings
 
 SETTINGS = TrainSettings(
@@ -35,7 +35,8 @@ SETTINGS = TrainSettings(
 def run(root: Path, out: Path, *, resume: bool = False, progress: bool = False, **changes: object) -> TrainingResult:
     data = open_dataset(root, class_names=("horse", "dog"))
     settings = SETTINGS.model_copy(update=changes)
-    return train("ssd_lite0", data, out, settings, resume=resume, progress=progress)
+    run = TrainingRun(network="ssd_lite0", data=data, out=out, settings=settings, resume=resume)
+    return train(run, progress=progress)
 
 
 def epochs_in(out: Path) -> list[str]:
@@ -49,7 +50,7 @@ from pathlib import Path
 from singleshot.data.dataset import open_dataset
 from singleshot.train.learn.detector_training import DetectorTraining
 from singleshot.train.settings import TrainSettings
-from singleshot.train.run.train import train
+from singleshot.train.run.train import TrainingRun, train
 
 untouched = DetectorTraining.losses
 
@@ -60,7 +61,8 @@ def losses(self, images, batch):
 
 DetectorTraining.losses = losses
 data = open_dataset(Path(sys.argv[1]), class_names=("horse", "dog"))
-train("ssd_lite0", data, Path(sys.argv[2]), TrainSettings.model_validate_json(sys.argv[3]), progress=False)
+settings = TrainSettings.model_validate_json(sys.argv[3])
+train(TrainingRun(network="ssd_lite0", data=data, out=Path(sys.argv[2]), settings=settings), progress=False)
 """
 
 

@@ -23,7 +23,7 @@ from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkp
 from singleshot.train.checkpoints.resuming import check_same_run
 from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.run.run_folder import RunFolder
-from singleshot.train.run.train import TrainingResult, train
+from singleshot.train.run.train import TrainingResult, TrainingRun, train
 from singleshot.train.settings import TrainSettings
 
 CLASSES = ("horse", "dog")
@@ -36,8 +36,20 @@ def animals(root: Path, classes: tuple[str, ...] = CLASSES) -> Dataset:
     return open_dataset(root, class_names=classes)
 
 
-def run(root: Path, out: Path, settings: TrainSettings = SETTINGS, *, resume: bool = False) -> TrainingResult:
-    return train("ssd_lite0", animals(root), out, settings, resume=resume, progress=False)
+def run(
+    root: Path,
+    out: Path,
+    settings: TrainSettings = SETTINGS,
+    *,
+    classes: tuple[str, ...] = CLASSES,
+    start_from: Path | None = None,
+    resume: bool = False,
+) -> TrainingResult:
+    data = animals(root, classes)
+    asked = TrainingRun(
+        network="ssd_lite0", data=data, out=out, settings=settings, start_from=start_from, resume=resume
+    )
+    return train(asked, progress=False)
 
 
 def rows(out: Path) -> list[dict[str, str]]:
@@ -184,7 +196,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(animals_root: Path, tmp_p
 def test_an_unknown_network_is_refused_before_the_images_are_looked_at(animals_root: Path, tmp_path: Path) -> None:
     data = animals(animals_root)
     with pytest.raises(InputError, match=r"ssd_none: expected a network, one of .*ssd_lite0"):
-        train("ssd_none", data, tmp_path / "run", SETTINGS, progress=False)
+        train(TrainingRun(network="ssd_none", data=data, out=tmp_path / "run", settings=SETTINGS))
     assert data.report.images == 0
 
 
@@ -223,7 +235,7 @@ def test_a_setting_that_an_older_version_did_not_know_was_at_its_default(interru
 
 def test_other_classes_or_data_are_not_resumed(interrupted: Path, animals_root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected to go on with classes horse, dog, got dog, horse"):
-        train("ssd_lite0", animals(animals_root, ("dog", "horse")), interrupted, SETTINGS, resume=True, progress=False)
+        run(animals_root, interrupted, classes=("dog", "horse"), resume=True)
     root = tmp_path / "data"
     shutil.copytree(animals_root, root)
     annotation = root / "VOCdevkit" / "VOC2012" / "Annotations" / "train_0.xml"
@@ -237,7 +249,7 @@ def test_a_run_starts_from_an_earlier_one_and_keeps_its_statistics(
 ) -> None:
     settings = SETTINGS.model_copy(update={"epochs": 1, "height": 96, "pretrained": False, "frozen_stages": 0})
     start = whole / "best.ckpt"
-    train("ssd_lite0", animals(animals_root), tmp_path / "run", settings, start_from=start, progress=False)
+    run(animals_root, tmp_path / "run", settings, start_from=start)
     before, after = load_checkpoint(start), load_checkpoint(tmp_path / "run" / "last.ckpt")
     theirs, ours = before.network.state_dict(), after.network.state_dict()
     changed = {name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])}
@@ -253,7 +265,7 @@ def test_statistics_are_estimated_anew_where_that_is_asked_for(
     anew = {"pretrained": False, "frozen_stages": 0, "frozen_norms": False, "trunk_learning_rate_factor": trunk_factor}
     settings = SETTINGS.model_copy(update={"epochs": 1, **anew})
     start = whole / "best.ckpt"
-    train("ssd_lite0", animals(animals_root), tmp_path / "run", settings, start_from=start, progress=False)
+    run(animals_root, tmp_path / "run", settings, start_from=start)
     theirs, ours = (load_checkpoint(path).network.state_dict() for path in (start, tmp_path / "run" / "last.ckpt"))
     means = {name for name in ours if name.endswith("running_mean")}
     changed = {name for name in means if not torch.equal(ours[name], theirs[name])}
@@ -264,23 +276,22 @@ def test_a_graph_has_no_statistics_to_estimate_anew(animals_root: Path, tmp_path
     graph = shipped_detector()
     settings = SETTINGS.model_copy(update={"pretrained": False, "frozen_stages": 0, "frozen_norms": False})
     with pytest.raises(InputError, match=r"frozen_norms: expected true with .*_animals\.onnx, whose batch norms"):
-        train("ssd_lite0", animals(animals_root), tmp_path / "run", settings, start_from=graph, progress=False)
+        run(animals_root, tmp_path / "run", settings, start_from=graph)
 
 
 def test_weights_that_do_not_fit_are_refused_before_an_image_is_decoded(
     whole: Path, animals_root: Path, tmp_path: Path
 ) -> None:
     looked: list[str] = []
+    asked = TrainingRun(
+        network="ssd7",
+        data=animals(animals_root),
+        out=tmp_path / "run",
+        settings=TrainSettings(epochs=1, batch_size=4, height=96, width=96, workers=0),
+        start_from=whole / "best.ckpt",
+    )
     with pytest.raises(InputError, match=r"best\.ckpt: expected the same network, or a classifier .*, got ssd_lite0"):
-        train(
-            "ssd7",
-            animals(animals_root),
-            tmp_path / "run",
-            TrainSettings(epochs=1, batch_size=4, height=96, width=96, workers=0),
-            start_from=whole / "best.ckpt",
-            on_look=lambda split, _done, _total: looked.append(split),
-            progress=False,
-        )
+        train(asked, on_look=lambda split, _done, _total: looked.append(split), progress=False)
     assert not looked
     assert not (tmp_path / "run").exists()
 
@@ -289,7 +300,7 @@ def test_a_trunk_that_was_started_from_may_stay_as_it_is(whole: Path, animals_ro
     still = {"epochs": 1, "pretrained": False, "frozen_stages": 0, "trunk_learning_rate_factor": 0.0}
     settings = SETTINGS.model_copy(update=still)
     start = whole / "best.ckpt"
-    train("ssd_lite0", animals(animals_root), tmp_path / "run", settings, start_from=start, progress=False)
+    run(animals_root, tmp_path / "run", settings, start_from=start)
     theirs, ours = (load_checkpoint(path).network.state_dict() for path in (start, tmp_path / "run" / "last.ckpt"))
     changed = {name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])}
     assert not any(name.startswith("trunk.") for name in changed)
@@ -302,7 +313,7 @@ def test_a_run_goes_on_with_the_weights_that_it_started_from(
     out = tmp_path / "run"
     shutil.copytree(interrupted, out)
     with pytest.raises(InputError, match=r"expected to go on with starting weights none, got [0-9a-f]{12}\."):
-        train("ssd_lite0", animals(animals_root), out, SETTINGS, start_from=whole / "best.ckpt", resume=True)
+        run(animals_root, out, start_from=whole / "best.ckpt", resume=True)
 
 
 def test_images_that_the_device_holds_train_the_same(

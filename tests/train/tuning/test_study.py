@@ -18,7 +18,7 @@ from singleshot.tests.fixtures.parsed_page import ParsedPage
 from singleshot.tools.pages.tuning_page import save_tuning_report
 from singleshot.train.configuration import load_settings
 from singleshot.train.networks.registry import network_named
-from singleshot.train.run.train import TrainingResult
+from singleshot.train.run.train import TrainingResult, TrainingRun
 from singleshot.train.settings import TrainSettings, train_settings
 from singleshot.train.tuning import study as tuning
 from singleshot.train.tuning.search_space import DIMENSIONS, dimensions_for, suggested_settings
@@ -54,7 +54,8 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> dict[int, object]:
     """Stand in for the training: trial number -> the figure that it reaches, or the error that it ends in."""
     planned: dict[int, object] = {}
 
-    def train(_network: str, _data: Dataset, out: Path, _settings: TrainSettings, **_others: object) -> TrainingResult:
+    def train(run: TrainingRun, **_others: object) -> TrainingResult:
+        out = Path(run.out)
         outcome = planned.get(int(out.name), 0.5)
         out.mkdir(parents=True)
         (out / "last.ckpt").touch()
@@ -145,15 +146,8 @@ def test_hopeless_trial_is_pruned(animals_root: Path, tmp_path: Path, monkeypatc
         callback_metrics: dict[str, float]
         current_epoch: int
 
-    def train(
-        _network: str,
-        _data: Dataset,
-        out: Path,
-        _settings: TrainSettings,
-        *,
-        callbacks: list[object],
-        **_others: object,
-    ) -> TrainingResult:
+    def train(run: TrainingRun, *, callbacks: list[object], **_others: object) -> TrainingResult:
+        out = Path(run.out)
         out.mkdir(parents=True)
         trainer = Trainer()
         for epoch in range(3):

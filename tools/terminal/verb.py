@@ -1,0 +1,39 @@
+"""A verb's options as one value: the fields of a dataclass become what Typer reads from a function's signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
+from functools import wraps
+from inspect import Parameter, Signature
+from typing import Any, TypeVar, get_type_hints
+
+from .exits import exit_codes
+
+Options = TypeVar("Options")
+
+
+def verb(function: Callable[[Options], None]) -> Callable[..., None]:
+    """Make a command of a function that takes its options as one value; it ends as `exit_codes` says.
+
+    Args:
+        function: its one parameter is a dataclass, whose fields are annotated with `typer.Argument` and `typer.Option`;
+            `--help` lists them in their order.
+    """
+    (options_type,) = (hint for name, hint in get_type_hints(function).items() if name != "return")
+    hints = get_type_hints(options_type, include_extras=True)
+
+    @wraps(function)
+    def command(**values: Any) -> None:  # each of its field's type, as Typer has read it
+        with exit_codes():
+            function(options_type(**values))
+
+    parameters = [_parameter(field, hints[field.name]) for field in fields(options_type)]
+    command.__annotations__ = hints
+    vars(command)["__signature__"] = Signature(parameters)
+    return command
+
+
+def _parameter(field: Field[Any], hint: object) -> Parameter:
+    default = Parameter.empty if field.default is MISSING else field.default
+    return Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hint)
