@@ -17,6 +17,7 @@ from .readers.reader import (
     Annotation,
     AnnotationBrokenError,
     AnnotationMissingError,
+    Edges,
     LabelledObject,
     Layout,
     LayoutKind,
@@ -24,7 +25,7 @@ from .readers.reader import (
 from .report import DataReport, Problem
 from .sample import Sample
 from .splits import SEEDED_SPLITS, SEEDED_TRAIN, seeded_split, strata_from_classes
-from .upright import Edges, upright_annotation
+from .upright import upright_annotation
 
 ROUNDING_PX = 1.0
 """A box that reaches out of its image by less than this is cut to it and not reported: corners are rounded."""

@@ -23,7 +23,7 @@ class Sample:
         class_ids: [n] int64, index into the data set's class names; background is not counted.
         difficult: [n] bool, what is neither learned nor held against a detector; crowds among them.
         height_px: of the upright picture.
-        width_px: likewise.
+        width_px: of the upright picture.
         crowd: [n] bool, regions of many objects, as COCO has them; None where there are none.
         areas_px: [n] float64, of the objects themselves, as COCO measures them by its masks; None: of their boxes.
     """

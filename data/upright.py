@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..runtime.image_files import ImageHeader
-from .readers.reader import Annotation
-
-Edges = tuple[float, float, float, float]
+from .readers.reader import Annotation, Edges
 
 _ROUNDING_PX = 1.0
 

@@ -204,7 +204,7 @@ def _reserve(home: Path, split: _Split) -> None:
 
     Raises:
         InputError: the disk has less.
-        OSError: likewise, while it is taken.
+        OSError: the disk fills up while the room is taken.
     """
     pixels = home / PIXELS
     taken = getattr(pixels.stat(), "st_blocks", 0) * 512

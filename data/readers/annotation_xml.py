@@ -7,9 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from pathlib import Path
 
-from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject
-
-Edges = tuple[float, float, float, float]
+from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, Edges, LabelledObject
 
 
 def read_annotation_xml(path: Path, *, to_edges: Edges, names: Mapping[str, str] | None = None) -> Annotation:

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, LabelledObject, Layout
+from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, Edges, LabelledObject, Layout
 
-Edges = tuple[float, float, float, float]
 _LOOKED_FOR = 20
 """Images looked for in a folder before it is passed over."""
 

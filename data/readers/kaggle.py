@@ -9,11 +9,12 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from ...runtime.errors import InputError
-from .annotation_xml import Edges, read_annotation_xml, shifted
+from .annotation_xml import read_annotation_xml, shifted
 from .reader import (
     Annotation,
     AnnotationBrokenError,
     AnnotationMissingError,
+    Edges,
     FilesLayout,
     LabelledObject,
     Place,

@@ -18,6 +18,9 @@ from ...runtime.errors import InputError
 
 LayoutKind = Literal["voc", "kaggle", "xml", "coco", "yolo", "csv"]
 
+Edges = tuple[float, float, float, float]
+"""A box by its edges: xmin, ymin, xmax, ymax."""
+
 _NAMED = 20
 """How many of many classes an error names."""
 
@@ -31,7 +34,7 @@ class LabelledObject:
 
     name: str
     """A class name as `Layout.class_names` writes it."""
-    box_xyxy: tuple[float, float, float, float]
+    box_xyxy: Edges
     """In pixels; in shares of the image where `Annotation.in_shares` says so."""
     difficult: bool
     """Neither learned nor held against a detector."""
