@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import tomllib
+from packaging.requirements import Requirement
 
 from singleshot.runtime import require
 from singleshot.runtime.errors import MissingDependencyError
 from singleshot.tests.imports import FLOORS
 from singleshot.tests.places import ROOT
 from singleshot.tools.terminal import examination
-from singleshot.tools.terminal.requirements import read_requirement
 
 # A float's `is_integer` is taken for an int's.
 VERMIN = (
@@ -71,9 +71,9 @@ def test_training_on_an_old_python_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_doctor_says_where_training_needs_a_newer_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    requirements = tuple(filter(None, map(read_requirement, ('x>=1; extra == "train"', 'x>=1; extra == "export"'))))
+    requirements = [Requirement(f'x>=1; extra == "{extra}"') for extra in ("train", "export")]
     monkeypatch.setattr(require, "TRAINING_PYTHON", (sys.version_info[0], sys.version_info[1] + 1))
-    export, train = examination.extras_findings(requirements)
+    export, train = examination.extras_findings(requirements, ("train", "export"))
     assert train.advice == "pip install 'singleshot[train]' in Python 3.11 or newer"
     assert export.advice == "pip install 'singleshot[export]'"
     (python,) = (item for item in examination.examine() if item.name == "Python")

@@ -73,6 +73,7 @@ def test_the_base_alone_brings_no_training(wheel: zipfile.ZipFile) -> None:
         "numpy",
         "onnxruntime",
         "opencv-python",
+        "packaging",
         "pydantic",
         "pyyaml",
         "rich",

@@ -6,16 +6,18 @@ import importlib
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import Any, Literal
+
+from packaging.requirements import Requirement
 
 from ... import __version__
 from ...runtime import machine
 from ...runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 from ...runtime.require import can_train
 from .check_opencv import check_opencv
-from .requirements import Requirement, extras_of, requirements_of
 
 State = Literal["ok", "none", "warning", "broken"]
 
@@ -49,7 +51,7 @@ def examine() -> list[Finding]:
     checks: list[Callable[[], Finding]] = [_encoder, _cameras, _nvidia, _tensorrt, _cuda_layer, _openvino]
     if works:
         checks += [_backends, _display, _shipped_detector]
-    return [*findings, *(check() for check in checks), *extras_findings(requirements_of())]
+    return [*findings, *(check() for check in checks), *extras_findings(_requirements(), _extras())]
 
 
 def onnxruntime_finding() -> Finding:
@@ -98,24 +100,22 @@ def opencv_finding() -> Finding:
     return Finding(name="OpenCV", state="ok", found=packages or cv2.__version__)
 
 
-def extras_findings(requirements: tuple[Requirement, ...]) -> list[Finding]:
+def extras_findings(requirements: Sequence[Requirement], extras: Iterable[str]) -> list[Finding]:
     """Say of each extra whether it is installed, and which line brings it.
 
     Args:
         requirements: of singleshot, as its metadata have them; none where it runs without being installed.
+        extras: names of the extras.
     """
     if not requirements:
         found = "not known: singleshot runs from its folder and is not installed"
         return [Finding(name="extras", state="none", found=found, advice="pip install . in its folder installs it.")]
     findings = []
-    for extra, packages in extras_of(requirements).items():
-        lacking = [_wanted(package) for package in packages if not package.is_met]
+    for extra in sorted(extras):
+        packages = _brought_by(extra, requirements)
+        lacking = dict.fromkeys(_wanted(package) for package in packages if not _is_met(package))
         state: State = "none" if lacking else "ok"
-        found = (
-            f"lacks {', '.join(lacking)}"
-            if lacking
-            else _listed({item.name: item.installed or "" for item in packages})
-        )
+        found = f"lacks {', '.join(lacking)}" if lacking else _listed(_installed(packages))
         advice = f"pip install 'singleshot[{extra}]'" if lacking else ""
         if advice and extra in ("train", "scale") and not can_train():
             advice += " in Python 3.11 or newer"
@@ -141,17 +141,19 @@ def _processor() -> Finding:
 
 def _base_packages() -> Finding:
     """Look at the versions of what the base needs; two of them have findings of their own as well."""
-    base = [item for item in requirements_of() if not item.extra]
+    base = [item for item in _requirements() if _is_for(item, "")]
     elsewhere = {"onnxruntime", "opencv-python"}  # other packages may stand in for these
-    wrong = [item for item in base if not item.is_met and (item.name not in elsewhere or item.installed)]
+    wrong = [
+        item for item in base if not _is_met(item) and (item.name not in elsewhere or _installed([item])[item.name])
+    ]
     if not base:
         return Finding(name="packages", state="none", found="not checked: singleshot is not installed")
     if not wrong:
-        return Finding(name="packages", state="ok", found=_listed({item.name: item.installed or "" for item in base}))
+        return Finding(name="packages", state="ok", found=_listed(_installed(base)))
     return Finding(
         name="packages",
         state="broken",
-        found="; ".join(f"{_wanted(item)}, got {item.installed or 'none'}" for item in wrong),
+        found="; ".join(f"{_wanted(item)}, got {_installed([item])[item.name] or 'none'}" for item in wrong),
         advice="pip install " + " ".join(f"'{_wanted(item)}'" for item in wrong),
     )
 
@@ -284,5 +286,51 @@ def _listed(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}".strip() for name, version in versions.items())
 
 
+def _requirements() -> list[Requirement]:
+    """Read what the installed package asks for; nothing where it runs from a folder without being installed."""
+    try:
+        return [Requirement(line) for line in metadata.requires("singleshot") or []]
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def _extras() -> list[str]:
+    """Name the installed package's extras."""
+    try:
+        return metadata.metadata("singleshot").get_all("Provides-Extra") or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def _is_for(requirement: Requirement, extra: str) -> bool:
+    """Whether it is asked for by an extra alone, or by the base, whose name is empty, on this machine."""
+    marker = requirement.marker
+    if marker is None or not extra:
+        return not extra and (marker is None or marker.evaluate({"extra": ""}))
+    return marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
+
+
+def _brought_by(extra: str, requirements: Sequence[Requirement]) -> list[Requirement]:
+    """Give the packages of an extra and of those that it takes in."""
+    extras, packages = [extra], []
+    for name in extras:  # grows while it is read
+        for requirement in requirements:
+            if _is_for(requirement, name):
+                if requirement.name == "singleshot":
+                    extras += [taken for taken in sorted(requirement.extras) if taken not in extras]
+                else:
+                    packages.append(requirement)
+    return packages
+
+
+def _is_met(requirement: Requirement) -> bool:
+    installed = machine.version_of(requirement.name)
+    return installed is not None and requirement.specifier.contains(installed, prereleases=True)
+
+
+def _installed(requirements: Iterable[Requirement]) -> dict[str, str]:
+    return {item.name: machine.version_of(item.name) or "" for item in requirements}
+
+
 def _wanted(requirement: Requirement) -> str:
-    return f"{requirement.name}>={requirement.least}" if requirement.least else requirement.name
+    return f"{requirement.name}{requirement.specifier}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from packaging.requirements import Requirement
 
 from singleshot.runtime import machine, require
 from singleshot.runtime.engines import cuda
@@ -12,8 +13,6 @@ from singleshot.runtime.engines import open_cuda as cuda_opening
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tools.terminal import examination
-from singleshot.tools.terminal import requirements as asked_for
-from singleshot.tools.terminal.requirements import read_requirement
 
 
 def test_this_machine_works() -> None:
@@ -80,17 +79,57 @@ def test_opencv_without_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_extras_with_the_line_that_brings_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(require, "TRAINING_PYTHON", (3, 0))
-    monkeypatch.setattr(asked_for, "version_of", {"onnx": "1.20", "torch": "2.0"}.get)
+    monkeypatch.setattr(machine, "version_of", {"onnx": "1.20", "torch": "2.0"}.get)
     lines = ('onnx>=1.17; extra == "export"', 'torch>=2.6; extra == "train"', 'lightning; extra == "train"')
-    requirements = tuple(item for line in lines if (item := read_requirement(line)) is not None)
-    export, train = examination.extras_findings(requirements)
+    export, train = examination.extras_findings([Requirement(line) for line in lines], ("train", "export"))
     assert (export.name, export.state, export.found) == ("extra export", "ok", "onnx 1.20")
     assert (train.state, train.found) == ("none", "lacks torch>=2.6, lightning")
     assert train.advice == "pip install 'singleshot[train]'"
 
 
+@pytest.mark.parametrize(
+    ("lines", "lacking"),
+    [
+        pytest.param(
+            ['onnx; extra == "b"', 'singleshot[b]; extra == "a"', 'torch>=2; extra == "a"'],
+            "torch>=2, onnx",
+            id="what it takes in",
+        ),
+        pytest.param(
+            ['singleshot[b]; extra == "a"', 'singleshot[a]; extra == "b"', 'onnx; extra == "b"'],
+            "onnx",
+            id="extras that take each other in",
+        ),
+        pytest.param(['client[grpc]; extra == "a"', 'other; extra == "grpc"'], "client", id="another package's extra"),
+        pytest.param(
+            ['onnx; extra == "a"', "numpy", 'old; extra == "a" and python_version < "3"'], "onnx", id="not for here"
+        ),
+    ],
+)
+def test_what_an_extra_brings(monkeypatch: pytest.MonkeyPatch, lines: list[str], lacking: str) -> None:
+    monkeypatch.setattr(machine, "version_of", lambda _: None)
+    (finding,) = examination.extras_findings([Requirement(line) for line in lines], ("a",))
+    assert finding.found == f"lacks {lacking}"
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "state"),
+    [
+        pytest.param("1.18.0", "any>=1.18", "ok", id="trailing zero"),
+        pytest.param("1.9", "any>=1.18", "none", id="numbers, not letters"),
+        pytest.param("2.0rc1", "any>=1.18", "ok", id="a candidate"),
+        pytest.param("2.1+cpu", "any>=2.1", "ok", id="a local build"),
+        pytest.param(None, "any", "none", id="absent"),
+    ],
+)
+def test_versions_that_fit(monkeypatch: pytest.MonkeyPatch, installed: str | None, wanted: str, state: str) -> None:
+    monkeypatch.setattr(machine, "version_of", lambda _: installed)
+    (finding,) = examination.extras_findings([Requirement(f'{wanted}; extra == "a"')], ("a",))
+    assert finding.state == state
+
+
 def test_without_an_installation_extras_are_not_known() -> None:
-    (finding,) = examination.extras_findings(())
+    (finding,) = examination.extras_findings((), ())
     assert "singleshot runs from its folder" in finding.found
 
 
