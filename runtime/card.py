@@ -108,7 +108,7 @@ class Engine(_Part):
     network_convolutions: dict[str, int]
     """How many convolutions of the parsed network give which type."""
     plan_convolutions: dict[str, int] | None = None
-    """Likewise of the plan; none where the plan does not tell."""
+    """How many convolutions of the plan give which type; none where the plan does not tell."""
     kernel_launches: int | None = None
     """Kernels that one run of the plan starts; none where the plan does not tell."""
     deserialised: bool

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import typer
-
+from .terminal.verb import run_alone
 from .verbs.build import build
 
 
 def main() -> None:
     """Run the command `export-engine`."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command("export-engine")(build)
-    app()
+    run_alone("export-engine", build)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from .terminal.detection_run import DetectionOptions, run_detection
-from .terminal.verb import verb
+from .terminal.verb import run_alone, verb
 
 
 @verb
@@ -31,9 +29,7 @@ def rt_detect(options: DetectionOptions) -> None:
 
 def main() -> None:
     """Run the command `rt-detect`."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command("rt-detect")(rt_detect)
-    app()
+    run_alone("rt-detect", rt_detect)
 
 
 if __name__ == "__main__":

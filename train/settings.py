@@ -65,7 +65,8 @@ class TrainSettings(BaseModel):
     """Side of the square default box of each map relative to the input, finest map first, and one more, as
     `DefaultBoxSettings` says; the network's own, or the fitted ones, where not given."""
     default_box_aspect_ratios: tuple[tuple[Annotated[float, Field(gt=0)], ...], ...] | None = None
-    """Likewise the ratios width / height beyond 1 of each map; each comes with its reciprocal."""
+    """Ratios width / height beyond 1 of each map's default boxes, finest map first; each comes with its reciprocal. The
+    network's own, or the fitted ones, where not given."""
     localization_loss: Literal["smooth_l1", "l2"] = "smooth_l1"
     """How a detector's box offsets are held against their targets."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -74,15 +75,16 @@ class TrainSettings(BaseModel):
     """Of a classifier: pairs of images are laid over each other by a share sampled from Beta(x, x); 0 mixes none. With
     `cutmix` too, each batch takes one of the two."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0
-    """Of a classifier: likewise, a rectangle of one image is put into another."""
+    """Of a classifier: a rectangle of one image is put into another, its share of the area sampled from Beta(x, x); 0
+    puts none."""
     progressive_resizing: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Of a classifier that averages its maps: the side of the images of the first half of the epochs, as a share of the
     input's; from there it rises to the whole, which the last fifth of the epochs has. 0.5 halves the arithmetic; 1
     shrinks none."""
     training_resolution: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Likewise: the side of the images it trains on, as a share of the input's; `progressive_resizing` is a share of
-    this. `crop` makes objects larger in training than where the network is used; about 0.8 evens that out, with
-    two thirds of the arithmetic."""
+    """Of a classifier that averages its maps: the side of the images it trains on, as a share of the input's;
+    `progressive_resizing` is a share of this. `crop` makes objects larger in training than where the network is used;
+    about 0.8 evens that out, with two thirds of the arithmetic."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
     """Of the moving average of the weights, which is what is validated and kept; 0 keeps the weights themselves."""
     gradient_clip: Annotated[float, Field(gt=0)] = 10.0
@@ -91,13 +93,13 @@ class TrainSettings(BaseModel):
     """`bf16` and `fp16` are mixed precision: about twice as fast where the device has such instructions; `fp16` needs a
     GPU. `auto` takes the first of bf16, fp16, fp32 that the device has. PyTorch's names (`bfloat16`) mean the same."""
     height: Positive | None = None
-    """Of the network's input; the network's own where not given."""
+    """Of the network's input, in pixels; the network's own where not given."""
     width: Positive | None = None
-    """Likewise."""
+    """Of the network's input, in pixels; the network's own where not given."""
     train_split: str = "auto"
     """A split of the data; `auto` is `train` where the data have the lists `train` and `val`, else `seeded-train`."""
     val_split: str = "auto"
-    """Likewise `val`, else `seeded-val`."""
+    """A split of the data; `auto` is `val` where the data have the lists `train` and `val`, else `seeded-val`."""
     split_seed: int = 0
     """Of the splits `seeded-train` and `seeded-val`."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

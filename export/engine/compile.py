@@ -71,7 +71,7 @@ class Compiled:
 
     Args:
         plan: the engine's bytes.
-        card: of the engine.
+        card: the engine's, to be written beside it.
         typed: the graph in the engine's types, N as the given graph has it; ONNX Runtime can run it.
         is_retyped: whether it differs from the given graph.
         build_s: what the compiler took.

@@ -45,7 +45,7 @@ class Source:
     Args:
         graph: as it can be read now.
         kept: where it is, or will be, for the engine's card.
-        precision: of the engine.
+        precision: what the engine's convolutions are to compute in.
         out: where the engine will be.
         made: files that came with the graph, of which `graph` is one; empty where it was given.
         gated: what the gate found that chose the graph; its figures are in the graph's card.

@@ -71,9 +71,9 @@ def check_contract(card: Card, inputs: Tensors, outputs: Tensors, *, source: str
     """Compare an artefact's inputs and outputs with what its card promises: names, then types, then shapes.
 
     Args:
-        card: of the artefact.
-        inputs: that it has.
-        outputs: that it has.
+        card: the artefact's, which promises them.
+        inputs: what the artefact takes, by name.
+        outputs: what it gives, by name.
         source: the artefact's name, for the error.
         mend: what to do about it, for the error.
 

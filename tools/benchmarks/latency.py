@@ -103,7 +103,7 @@ def measure_latency(
         clip: a video; the loop runs over its first `frames` frames.
         frames: per stage and repeat; no more than the clip has.
         repeats: rounds of resize, network, loop, loop with recording.
-        threads: of the session.
+        threads: that compute a frame; the backend chooses where not given.
         backend: who runs the graph.
         on_round: is called after each round with the number of rounds done.
 

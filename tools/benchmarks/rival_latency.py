@@ -33,9 +33,9 @@ class Rival:
     Args:
         name: as it was asked for.
         backend: who ran it.
-        median_ms: of the rounds, a frame, post-processing included.
-        least_ms: likewise.
-        most_ms: likewise.
+        median_ms: median of the rounds, a frame, post-processing included.
+        least_ms: the shortest round's.
+        most_ms: the longest round's.
         speed_up: the first one's time divided by this one's, the median over the rounds.
     """
 

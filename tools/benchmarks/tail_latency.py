@@ -47,8 +47,8 @@ class TailLatency:
         classes: without the background.
         tail: one of TAILS.
         candidates: K.
-        median_ms: of all runs.
-        least_ms: likewise.
+        median_ms: median of all runs.
+        least_ms: shortest of them.
     """
 
     heads: str

@@ -203,9 +203,9 @@ def time_copies(name: str, layer: LayerName, size: int) -> Step:
     """Copy a frame to the GPU and back, from page-locked and from ordinary memory, and time it by the GPU's clock.
 
     Args:
-        name: of the step.
-        layer: the CUDA package.
-        size: bytes.
+        name: what the report calls the step.
+        layer: the CUDA package that copies.
+        size: bytes of a frame.
 
     Raises:
         CheckError: what came back is something else.

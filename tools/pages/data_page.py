@@ -44,9 +44,9 @@ def save_data_page(
         dataset: the images, for pictures.
         check: what was found in them.
         coverages: split -> what default boxes can match; may be empty.
-        path: of the page.
+        path: where the page is written.
         fitted: default boxes fitted to the objects, if that was asked for.
-        augmented: likewise a picture of augmented images, [h, w, 3] BGR.
+        augmented: a picture of augmented images, [h, w, 3] BGR, if that was asked for.
 
     Raises:
         InputError: the name is not a page's, or the file cannot be written.

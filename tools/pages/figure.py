@@ -59,8 +59,8 @@ def figure(title: str, draw: Callable[[Axes], None], *, width_px: int = 440, hei
     Args:
         title: plain text, over the axes.
         draw: draws into the axes.
-        width_px: on a screen; the page shrinks what is wider than it.
-        height_px: likewise.
+        width_px: width on a screen; the page shrinks what is wider than it.
+        height_px: height on a screen.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.

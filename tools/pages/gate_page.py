@@ -34,8 +34,8 @@ def save_gate_page(result: GateResult, path: Path, *, title: str) -> None:
     """Write the page.
 
     Args:
-        result: of the gate.
-        path: of the page.
+        result: what the gate tried, and what it decided.
+        path: where the page is written.
         title: what the page is about: the graph that was made.
 
     Raises:

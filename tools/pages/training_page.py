@@ -33,9 +33,9 @@ def save_training_page(card: Card, metrics: Path, review: Review, dataset: Datas
     Args:
         card: of the run's best checkpoint.
         metrics: the run's table of figures.
-        review: of the best checkpoint on the validation split.
+        review: what the best checkpoint gets right and wrong on the validation split.
         dataset: the images, for pictures.
-        path: of the page.
+        path: where the page is written.
 
     Raises:
         InputError: the file cannot be written.

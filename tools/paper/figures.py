@@ -78,7 +78,7 @@ def ablation_figure(accuracies: Mapping[str, SeedMean], losses: Mapping[str, See
 
     Args:
         accuracies: name of the augmentation -> change of the share against none.
-        losses: likewise, of the cross-entropy; empty where it was not measured.
+        losses: name of the augmentation -> change of the cross-entropy; empty where it was not measured.
     """
     figures = [("top-1 accuracy, points", 100, accuracies)]
     if losses:

@@ -8,6 +8,8 @@ from functools import wraps
 from inspect import Parameter, Signature
 from typing import Any, TypeVar, get_type_hints
 
+import typer
+
 from .exits import exit_codes
 
 Options = TypeVar("Options")
@@ -32,6 +34,13 @@ def verb(function: Callable[[Options], None]) -> Callable[..., None]:
     command.__annotations__ = hints
     vars(command)["__signature__"] = Signature(parameters)
     return command
+
+
+def run_alone(name: str, command: Callable[..., None]) -> None:
+    """Run a verb as a command of its own."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name)(command)
+    app()
 
 
 def _parameter(field: Field[Any], hint: object) -> Parameter:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ..terminal.exits import exit_codes
+from ..terminal.verb import run_alone
 
 NO_GPU = 3
 """Exit code where there is nothing to verify on."""
@@ -77,9 +78,7 @@ def verify_on_gpu(
 
 def main() -> None:
     """Run the command."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command("verify_on_gpu.sh")(verify_on_gpu)
-    app()
+    run_alone("verify_on_gpu.sh", verify_on_gpu)
 
 
 if __name__ == "__main__":

@@ -80,8 +80,8 @@ class StartingWeights:
         nothing where it is new.
 
         Args:
-            network: of the run.
-            card: of the run.
+            network: what the run trains; its weights are overwritten.
+            card: the run's, which names its network, classes and settings.
 
         Returns:
             The norms whose statistics came along: to be kept, as batches are too small to estimate them anew.

@@ -170,8 +170,8 @@ def training_batches(
         source: labelled images.
         epochs: their order, set to the epoch that the run starts with: Lightning starts its workers before it tells
             the epoch.
-        input_hw: of the network.
-        settings: of the run; a batch is what all processes together take at a step.
+        input_hw: height and width that images are fitted to.
+        settings: the run's; a batch is what all processes together take at a step.
         place: where images are augmented; either way it is the same picture, to within a few grey levels.
     """
     images = AugmentedImages(

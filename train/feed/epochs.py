@@ -25,10 +25,10 @@ class Epochs(Sampler[tuple[int, int]]):
 
         Args:
             count: images.
-            seed: of the order.
-            first_epoch: of a resumed run.
-            rank: of this process.
-            world_size: W.
+            seed: with the epoch, it alone gives the order.
+            first_epoch: the one that a resumed run goes on with.
+            rank: which of the W processes this one is, from 0.
+            world_size: W, the number of processes.
         """
         self._count = count
         self._seed = seed

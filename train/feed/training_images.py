@@ -42,7 +42,7 @@ def open_training_images(
     Args:
         data: labelled images; those that cannot be read are left out and counted in its report.
         settings: resolved, both splits named.
-        input_hw: of the network.
+        input_hw: height and width that images are kept for.
         cache_folder: see `open_image_cache`.
         on_look: told of every image that is decoded.
         on_need: told what disk a cache takes that has to be built.

@@ -23,34 +23,47 @@ from .ssd_lite0 import SSD_BOXES, ssd_lite0
 from .ssd_resnet import SSD_RESNET_BOXES, ssd_resnet
 from .vgg_lite import VGG_LEAST_SIDE, VggJoint, VggJointNormalised, vgg_lite
 
+_Triple: TypeAlias = tuple[float, float, float]
+
+
+def _input(side: int, *, mean: _Triple = (0.0, 0.0, 0.0), std: _Triple = (255.0, 255.0, 255.0)) -> InputSpec:
+    """Scale from 0..255 to 0..1 where nothing else is said, as the paper's section 2.2 does."""
+    return InputSpec(height=side, width=side, colour="rgb", mean=mean, std=std)
+
+
+_PAPER_INPUT = _input(224)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """A network that can be trained.
 
     Args:
-        task: what it learns.
         summary: one line for people.
         section: of the paper *Object Classification and Localization on ImageNet*, where it describes the network.
-        input: what it takes when nothing else is asked for.
-        builder: makes it; called through `build`.
+        input: what it takes when nothing else is asked for; the paper's where not given.
+        builder: makes it; called through `build_network`.
         options: names of the options beyond size and classes that it follows, and of what its training can be told:
             `label_smoothing`, `mixing` and `resizing` of images.
-        default_boxes: of a detector, where nothing else is asked for.
-        variances: of a detector's box codec.
+        default_boxes: a detector's, where nothing else is asked for; a classifier has none.
+        variances: divisors of a detector's box codec, of centre and size.
         least_side: height and width below which nothing is left for the last layer to see; every network halves its
             input at least once.
     """
 
-    task: Task
     summary: str
     section: str | None = None
-    input: InputSpec
+    input: InputSpec = _PAPER_INPUT
     builder: Callable[[NetworkOptions], nn.Module]
     options: frozenset[str] = frozenset()
     default_boxes: DefaultBoxSettings | None = None
     variances: tuple[float, float] = (0.1, 0.2)
     least_side: int = 2
+
+    @property
+    def task(self) -> Task:
+        """What it learns."""
+        return "classifier" if self.default_boxes is None else "detector"
 
     @property
     def has_pretrained_weights(self) -> bool:
@@ -66,17 +79,8 @@ _AVERAGING = _CLASSIFIER | {"resizing"}
 """Of a classifier that averages its maps, whatever their size."""
 _JOINT = frozenset({"label_smoothing", "dropout"})
 
-_Triple: TypeAlias = tuple[float, float, float]
-
-
-def _input(side: int, *, mean: _Triple = (0.0, 0.0, 0.0), std: _Triple = (255.0, 255.0, 255.0)) -> InputSpec:
-    """Scale from 0..255 to 0..1 where nothing else is said, as the paper's section 2.2 does."""
-    return InputSpec(height=side, width=side, colour="rgb", mean=mean, std=std)
-
-
 NETWORKS = {
     "ssd_lite0": Network(
-        task="detector",
         summary="SSD on an ImageNet-pretrained EfficientNet-Lite0, with a top-down path and separable heads",
         input=_input(320, mean=Lite0Trunk.mean, std=Lite0Trunk.std),
         builder=ssd_lite0,
@@ -84,7 +88,6 @@ NETWORKS = {
         default_boxes=SSD_BOXES,
     ),
     "ssd300_vgg16": Network(
-        task="detector",
         summary="the original SSD300 on VGG16, with L2 normalisation, from scratch",
         section="1.2",
         input=_input(300, mean=(123.68, 116.78, 103.94), std=(58.4, 57.1, 57.4)),
@@ -94,7 +97,6 @@ NETWORKS = {
         least_side=SSD300_LEAST_SIDE,
     ),
     "ssd7": Network(
-        task="detector",
         summary="seven convolutions, four of them predicted on; the paper's baseline",
         section="4.3",
         input=_input(224, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)),
@@ -105,87 +107,67 @@ NETWORKS = {
         least_side=SSD7_LEAST_SIDE,
     ),
     "ssd_resnet": Network(
-        task="detector",
         summary="stages 1 and 2 of resnet_dropout under SSD's branches; the paper's detector",
         section="3.3",
-        input=_input(224),
         builder=ssd_resnet,
         options=_BRANCHES | _DROPOUT,
         default_boxes=SSD_RESNET_BOXES,
         variances=SSD7_VARIANCES,
     ),
     "resnet_dropout": Network(
-        task="classifier",
         summary="a short ResNet with dropout and three small dense layers; the paper's classifier",
         section="3.2",
-        input=_input(224),
         builder=resnet_dropout,
         options=_AVERAGING | _DROPOUT,
     ),
     "resnet_dropout_1x1": Network(
-        task="classifier",
         summary="resnet_dropout with 1x1 convolutions alone in its blocks, the other reading of the paper",
         section="3.2.2",
-        input=_input(224),
         builder=partial(resnet_dropout, kernel=1),
         options=_AVERAGING | _DROPOUT,
     ),
     "resnet_dropout_flat": Network(
-        task="classifier",
         summary="resnet_dropout with its maps flattened before the dense layers, not averaged",
         section="3.2.3",
-        input=_input(224),
         builder=partial(resnet_dropout, before_dense="flatten"),
         options=_CLASSIFIER | _DROPOUT,
     ),
     "resnet_dropout_linear": Network(
-        task="classifier",
         summary="resnet_dropout with one dense layer instead of three: what the two small ones cost",
         section="3.2.3",
-        input=_input(224),
         builder=partial(resnet_dropout, dense_layers=1),
         options=_AVERAGING,
     ),
     "resnet50": Network(
-        task="classifier",
         summary="torchvision's ResNet50 from scratch; the paper's baseline",
         section="4.2",
-        input=_input(224),
         builder=resnet50,
         options=_AVERAGING,
     ),
     "ssd7_classifier": Network(
-        task="classifier",
         summary="the convolutions of ssd7 with a classification head; the paper's baseline",
         section="4.2",
-        input=_input(224),
         builder=ssd7_classifier,
         options=_AVERAGING,
         least_side=SSD7_LEAST_SIDE,
     ),
     "vgg_lite": Network(
-        task="classifier",
         summary="four convolutions and dense layers; the paper's first prototype",
         section="3.1",
-        input=_input(224),
         builder=vgg_lite,
         options=_CLASSIFIER | _DROPOUT,
         least_side=VGG_LEAST_SIDE,
     ),
     "vgg_joint": Network(
-        task="classifier",
         summary="vgg_lite with a box beside the class, as the paper had it: its boxes go to the middle",
         section="3.1.1",
-        input=_input(224),
         builder=VggJoint,
         options=_JOINT,
         least_side=VGG_LEAST_SIDE,
     ),
     "vgg_joint_normalised": Network(
-        task="classifier",
         summary="vgg_joint with normalised boxes and generalised IoU: what was wrong put right",
         section="3.1.1",
-        input=_input(224),
         builder=VggJointNormalised,
         options=_JOINT,
         least_side=VGG_LEAST_SIDE,

@@ -34,9 +34,9 @@ class Bottleneck(nn.Module):
     """1x1, k x k and 1x1 convolution beside a shortcut, batch norm in each, ReLU after the sum.
 
     Args:
-        in_channels: of the input.
+        in_channels: channels that come in.
         inner: channels of the first two convolutions.
-        out_channels: of the last one.
+        out_channels: channels of the last convolution.
         stride: 2 makes a projection block, whose shortcut is a 1x1 convolution; 1 an identity block.
         kernel: of the middle convolution.
     """

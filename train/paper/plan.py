@@ -149,8 +149,8 @@ class PaperPlan:
         seeds: each run is repeated with each.
         classes: how many classes the data have, or are sampled.
         size: height and width of the input.
-        epochs_classification: passes over the training images, classifiers.
-        epochs_localization: likewise, detectors.
+        epochs_classification: passes of a classifier over the training images.
+        epochs_localization: passes of a detector over the training images.
         ablation: a classifier to train with each augmentation alone too, and without any.
         trained_base: detectors start with the convolutions of their classifier, of the same recipe and seed, which is
             trained before if it was not yet.

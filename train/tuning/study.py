@@ -112,11 +112,11 @@ def make_study(
 
     Args:
         network: a name of `NETWORKS`.
-        folder: of the study.
+        folder: where the study, its trials and what was found are kept.
         base: settings that hold for every trial.
-        trials: in all.
+        trials: how many trainings, those of earlier calls and other workers counted.
         dimensions: what to vary; everything that the network follows where none is given.
-        storage: one of Optuna's URLs.
+        storage: one of Optuna's URLs; a file in the folder where not given.
 
     Raises:
         InputError: there is no such network or dimension.
