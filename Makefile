@@ -23,15 +23,16 @@ RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/tes
 # A file's tests stay together, as they share what is dear to build.
 PARALLEL := -n auto --dist loadscope
 
-.PHONY: help demo test test-slow check bench clean
+.PHONY: help demo test test-slow coverage check bench clean
 
 help:
-	@echo 'make demo   run the shipped detector on the shipped clip; writes demo_out/ (installs the runtime alone in $(RUN))'
-	@echo 'make test   all tests but the slow ones (installs what they need, torch included, in $(DEV))'
+	@echo 'make demo       run the shipped detector on the shipped clip; writes demo_out/ (installs the runtime alone in $(RUN))'
+	@echo 'make test       all tests but the slow ones (installs what they need, torch included, in $(DEV))'
 	@echo 'make test-slow  the others: full sweeps, trainings in processes of their own'
-	@echo 'make check  format, lint and types, as CI runs them'
-	@echo 'make bench  latency of the shipped detector, stage by stage; training throughput on DATA=DIR (a few small images if not given)'
-	@echo 'make clean  remove what the commands above made'
+	@echo 'make coverage   all tests, and which lines they never reach'
+	@echo 'make check      format, lint and types, as CI runs them'
+	@echo 'make bench      latency of the shipped detector, stage by stage; training throughput on DATA=DIR (a few small images if not given)'
+	@echo 'make clean      remove what the commands above made'
 
 demo: $(RUN_READY)
 	@$(RUN)/bin/python -m singleshot demo
@@ -44,6 +45,10 @@ test: $(RUN_TESTS_READY) $(DEV_READY)
 test-slow: $(DEV_READY)
 	@echo 'Slow tests take about 2 minutes on two cores.'
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m slow
+
+coverage: $(DEV_READY)
+	@echo 'All tests with coverage take about 8 minutes on two cores.'
+	$(DEV)/bin/python -m pytest -q $(PARALLEL) --cov
 
 check: $(DEV_READY)
 	$(DEV)/bin/ruff format --check .
@@ -58,7 +63,7 @@ bench: $(RUN_READY) $(DEV_READY)
 	@$(DEV)/bin/python -m singleshot bench-training --data '$(DATA)'
 
 clean:
-	rm -rf $(RUN) $(DEV) .view demo_out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(RUN) $(DEV) .view demo_out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Type checkers and Python see the root as `singleshot` through this link, whatever copy is installed beside it.
