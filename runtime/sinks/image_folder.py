@@ -42,9 +42,9 @@ class ImagesSink:
         target = self._folder / self._free_name(source)
         if target.exists() and source.exists() and target.samefile(source):
             raise InputError(f"{self._folder}: expected another folder than the input's, got the one of {source}.")
-        encoded, data = cv2.imencode(target.suffix.lower(), result.drawn)
-        if not encoded:
+        if not cv2.haveImageWriter(target.name):
             raise InputError(f"{target}: expected a format that OpenCV writes, got {target.suffix}.")
+        _, data = cv2.imencode(target.suffix.lower(), result.drawn)
         with whole_file(target) as path:
             path.write_bytes(data.tobytes())
 

@@ -152,3 +152,9 @@ def test_wrong_wishes_are_one_line(graphs: Path, tmp_path: Path, graph: str, opt
     with pytest.raises(InputError, match=message):
         write_triton_model(graphs / f"{graph}.onnx", tmp_path, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_no_place_to_write_to(graphs: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").touch()
+    with pytest.raises(InputError, match=r"quarters: could not be written \(.*\); nothing was changed\."):
+        write_triton_model(graphs / "quarters.onnx", tmp_path / "models")

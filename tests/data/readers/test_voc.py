@@ -11,6 +11,7 @@ import pytest
 
 from singleshot.data.dataset import open_dataset
 from singleshot.data.readers.voc import VOC_CLASS_NAMES
+from singleshot.data.report import Problem
 from singleshot.data.sample import Sample
 from singleshot.runtime.errors import InputError
 
@@ -97,6 +98,16 @@ def test_without_trainval_the_seeded_split_divides_train_and_val_but_not_test(vo
 def test_classes_of_ones_own_are_welcome(voc_folder: VocFolder) -> None:
     voc_folder.add("a", [("forklift", (1, 1, 10, 10))])
     assert _samples(voc_folder.root, "train", class_names=("forklift",))["a"].class_ids.tolist() == [0]
+
+
+def test_an_object_without_a_name_is_told(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("", (1, 1, 9, 9))])
+    voc_folder.add("b", [("dog", (1, 1, 9, 9))])
+    dataset = open_dataset(voc_folder.root)
+    assert [sample.image_id for sample in dataset.samples("train")] == ["b"]
+    assert dataset.report.count(Problem.BROKEN_ANNOTATION) == 1
+    with pytest.raises(InputError, match=r"a\.xml: expected a name for each object, got none"):
+        list(open_dataset(voc_folder.root, strict=True).samples("train"))
 
 
 def test_an_annotated_size_of_nothing_is_looked_up(voc_folder: VocFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 from pathlib import Path
@@ -176,6 +177,33 @@ def test_a_folder_that_holds_something_is_left_alone(voc_root: Path, tmp_path: P
     (tmp_path / "mine").write_text("")
     with pytest.raises(InputError, match=r"expected a new or empty folder, got one that holds something"):
         convert_data(open_dataset(voc_root), "coco", tmp_path)
+
+
+def test_no_place_to_write_to(voc_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"out: expected a place that can be written to, got File exists\."):
+        convert_data(open_dataset(voc_root), "yolo", tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize(
+    ("refused", "link", "message"),
+    [
+        pytest.param(
+            "os.link", True, r"jpg: expected a file that can be linked to, got .* Leave out --link", id="link"
+        ),
+        pytest.param("shutil.copyfile", False, r"out: could not be written \(.*\); nothing was changed", id="copy"),
+    ],
+)
+def test_what_the_system_refuses_leaves_nothing(
+    voc_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str, link: bool, message: str
+) -> None:
+    def refuse(*_places: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(refused, refuse)
+    with pytest.raises(InputError, match=message):
+        convert_data(open_dataset(voc_root), "yolo", tmp_path / "out", link=link)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_to_convert(kaggle_copy: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from singleshot.train.checkpoints.checkpoint import FRAMES_KEY, NETWORK_PREFIX, 
 from singleshot.train.checkpoints.torch_session import TorchSession
 from singleshot.train.networks.branches import Branch
 from singleshot.train.networks.options import NetworkOptions
-from singleshot.train.networks.registry import build_detector
+from singleshot.train.networks.registry import build_detector, build_network
 from singleshot.train.networks.ssd import SSD
 
 SIDE = 64
@@ -223,6 +223,20 @@ def test_wrong_names_are_refused(
     with pytest.raises(InputError, match=message):
         export_checkpoint(exported.checkpoint, tmp_path / out, images=folder)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_classifier_has_no_post_processing_and_is_no_detector(tmp_path: Path) -> None:
+    network = build_network("ssd7_classifier", NetworkOptions(input_hw=(SIDE, SIDE), class_count=len(CLASSES)))
+    card = Card(kind="checkpoint", task="classifier", network="ssd7_classifier", class_names=CLASSES, input=SPEC)
+    state = {f"{NETWORK_PREFIX}{name}": tensor for name, tensor in network.state_dict().items()}
+    checkpoint, frames = tmp_path / "best.ckpt", torch.zeros((1, SIDE, SIDE, 3), dtype=torch.uint8)
+    torch.save({"state_dict": state, CARD_KEY: card.to_json(), FRAMES_KEY: frames, "epoch": 3}, checkpoint)
+    with pytest.raises(
+        InputError, match=r"best\.ckpt: expected no --candidates, .* for a classifier, which has no such"
+    ):
+        export_checkpoint(checkpoint, tmp_path / "a.onnx", postprocess=Postprocess())
+    with pytest.raises(InputError, match=r"ssd7_classifier: expected a detector, got a classifier\."):
+        _ = load_checkpoint(checkpoint).detector
 
 
 def test_a_checkpoint_without_frames_asks_for_images(tmp_path: Path) -> None:

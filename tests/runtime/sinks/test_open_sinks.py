@@ -165,6 +165,12 @@ def test_images_keep_their_names_and_twins_get_a_number(tmp_path: Path) -> None:
     assert written == {"x.png": 0, "x_2.png": 50, "X_3.PNG": 100, "y.bmp": 150, "x_4.png": 200}
 
 
+def test_a_format_that_is_read_and_not_written_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.jfif: expected a format that OpenCV writes, got \.jfif\."):
+        ImagesSink(tmp_path / "out").write(result(source="x.jfif"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_annotated_image_never_replaces_its_input(tmp_path: Path) -> None:
     photo = tmp_path / "x.png"
     cv2.imwrite(str(photo), np.full((8, 8, 3), 77, np.uint8))
