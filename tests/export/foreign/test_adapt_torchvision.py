@@ -16,6 +16,8 @@ from singleshot.export.parity.proof_frames import generated_frames
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.session import open_session
 
+pytestmark = pytest.mark.slow  # tracing it takes seconds
+
 SIDE = 320
 CLASSES = 5
 POSTPROCESS = Postprocess(candidates=1000, max_detections=50, score_floor=0.35, iou_threshold=0.45)

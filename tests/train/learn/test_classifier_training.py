@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from torchmetrics import Metric
 from singleshot.calib.accuracy.top_k import evaluate_accuracy
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import InputError
+from singleshot.tests.fixtures.metrics_table import metrics_rows
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.feed.batches import Batch
@@ -49,11 +49,6 @@ def run(root: Path, out: Path, network: str, chosen: TrainSettings, *, resume: b
     return train(run, progress=False)
 
 
-def rows(out: Path) -> list[Row]:
-    with (out / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.fixture(scope="module")
 def trained(kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of the paper's classifier, which draws dropout."""
@@ -63,7 +58,7 @@ def trained(kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_measures_accuracy_every_epoch(trained: Path) -> None:
-    table = rows(trained)
+    table = metrics_rows(trained)
     assert len(table) == 2
     for row in table:
         assert float(row["loss"]) == pytest.approx(float(row["class_loss"]), rel=1e-4)
@@ -121,7 +116,7 @@ def test_a_resumed_run_draws_the_same_dropout(trained: Path, kaggle: Path, tmp_p
 
 def test_a_class_and_a_box(kaggle: Path, tmp_path: Path) -> None:
     run(kaggle, tmp_path / "run", "vgg_joint_normalised", settings(epochs=1))
-    (row,) = rows(tmp_path / "run")
+    (row,) = metrics_rows(tmp_path / "run")
     total = float(row["class_loss"]) + float(row["box_loss"])
     assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
     top1, top5 = (float(row[f"val_localization_error_top{count}"]) for count in (1, 5))
@@ -143,7 +138,7 @@ def test_a_class_and_a_box(kaggle: Path, tmp_path: Path) -> None:
 )
 def test_recipes(kaggle: Path, tmp_path: Path, changes: dict[str, object]) -> None:
     run(kaggle, tmp_path / "run", "ssd7_classifier", settings(height=64, width=64, **changes))
-    table = rows(tmp_path / "run")
+    table = metrics_rows(tmp_path / "run")
     assert all(math.isfinite(float(row["loss"])) for row in table)
     assert ("top1" in table[0]) == ("mixup" not in changes)  # a mixed image has no one class
     if changes.get("schedule") == "constant":

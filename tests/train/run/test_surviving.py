@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import resource
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from torch import Tensor
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.progress import Progress
+from singleshot.tests.fixtures.metrics_table import metrics_rows
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.detector_training import DetectorTraining
@@ -37,11 +37,6 @@ def run(root: Path, out: Path, *, resume: bool = False, progress: bool = False, 
     settings = SETTINGS.model_copy(update=changes)
     run = TrainingRun(network="ssd_lite0", data=data, out=out, settings=settings, resume=resume)
     return train(run, progress=progress)
-
-
-def epochs_in(out: Path) -> list[str]:
-    with (out / "metrics.csv").open(newline="") as file:
-        return [row["epoch"] for row in csv.DictReader(file)]
 
 
 KILLED = """
@@ -73,7 +68,7 @@ def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(animals_root: Path,
     arguments = [sys.executable, "-c", KILLED, str(animals_root), str(killed), SETTINGS.model_dump_json()]
     done = subprocess.run(arguments, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert epochs_in(killed) == ["1"]
+    assert [row["epoch"] for row in metrics_rows(killed)] == ["1"]
     run(animals_root, killed, resume=True)
     assert (killed / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
     first, second = (torch.load(out / "last.ckpt", weights_only=True)["state_dict"] for out in (whole, killed))
@@ -117,7 +112,7 @@ def test_what_is_no_number_stops_the_run_and_names_the_files(
     good = load_checkpoint(tmp_path / "last.ckpt")
     assert good.epochs == 1
     assert all(bool(tensor.isfinite().all()) for tensor in good.network.state_dict().values())
-    assert epochs_in(tmp_path) == ["1"]
+    assert [row["epoch"] for row in metrics_rows(tmp_path)] == ["1"]
 
 
 @contextmanager
@@ -163,7 +158,7 @@ def test_a_run_on_a_full_disk_ends_in_one_line_and_goes_on_later(
             run(animals_root, tmp_path)
     assert load_checkpoint(tmp_path / "last.ckpt").epochs == 1
     assert run(animals_root, tmp_path, resume=True).epochs == 3
-    assert epochs_in(tmp_path) == ["1", "2", "3"]
+    assert [row["epoch"] for row in metrics_rows(tmp_path)] == ["1", "2", "3"]
 
 
 @pytest.fixture
@@ -182,7 +177,7 @@ def test_patience_ends_a_run_and_a_resume_does_not_undo_it(animals_root: Path, t
     assert (first.epochs, first.stopped_early, first.best_score) == (3, True, 0.5)
     again = run(animals_root, tmp_path, epochs=6, patience=2, resume=True)
     assert (again.epochs, again.stopped_early) == (3, True)
-    assert epochs_in(tmp_path) == ["1", "2", "3"]
+    assert [row["epoch"] for row in metrics_rows(tmp_path)] == ["1", "2", "3"]
 
 
 def test_patience_needs_a_figure_to_watch(animals_root: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from singleshot.runtime.errors import InputError
 from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.precision import Precision
 from singleshot.runtime.shipped import shipped_detector
+from singleshot.tests.fixtures.metrics_table import metrics_rows
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.checkpoints.resuming import check_same_run
 from singleshot.train.feed.batches import AugmentedImages
@@ -52,11 +52,6 @@ def run(
     return train(asked, progress=False)
 
 
-def rows(out: Path) -> list[dict[str, str]]:
-    with (out / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.fixture(scope="module")
 def whole(animals_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of two epochs, not interrupted."""
@@ -87,7 +82,7 @@ def interrupted(animals_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_run_leaves_two_checkpoints_and_a_row_an_epoch(whole: Path) -> None:
     left = sorted(path.name for path in whole.iterdir() if path != RunFolder(path=whole).lock)
     assert left == ["best.ckpt", "last.ckpt", "metrics.csv", "tensorboard"]
-    table = rows(whole)
+    table = metrics_rows(whole)
     assert [row["epoch"] for row in table] == ["1", "2"]
     for row in table:
         assert float(row["loss"]) == pytest.approx(float(row["class_loss"]) + float(row["box_loss"]), rel=1e-4)
@@ -95,12 +90,12 @@ def test_a_run_leaves_two_checkpoints_and_a_row_an_epoch(whole: Path) -> None:
 
 
 def test_a_resumed_run_equals_the_whole_one(whole: Path, interrupted: Path, animals_root: Path, tmp_path: Path) -> None:
-    assert [row["epoch"] for row in rows(interrupted)] == ["1"]
+    assert [row["epoch"] for row in metrics_rows(interrupted)] == ["1"]
     out = tmp_path / "run"
     shutil.copytree(interrupted, out)
     result = run(animals_root, out, SETTINGS.model_copy(update={"workers": 1}), resume=True)
     assert result.epochs == 2
-    assert rows(out) == rows(whole)
+    assert metrics_rows(out) == metrics_rows(whole)
     theirs, ours = (torch.load(path / "last.ckpt", weights_only=True)["state_dict"] for path in (whole, out))
     assert theirs.keys() == ours.keys()
     assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
@@ -153,7 +148,7 @@ def test_where_no_class_has_enough_objects_the_latest_epoch_is_kept(animals_root
     assert result.best_score is None
     assert not [item for item in load_checkpoint(result.best).card.measurements if item.metric.startswith("AP50")]
     assert torch.load(result.best, weights_only=True)["epoch"] == 1
-    assert "val_ap50_voc" not in rows(tmp_path / "run")[0]
+    assert "val_ap50_voc" not in metrics_rows(tmp_path / "run")[0]
 
 
 def test_a_folder_with_a_run_is_refused(whole: Path, animals_root: Path) -> None:
@@ -324,5 +319,5 @@ def test_images_that_the_device_holds_train_the_same(
     for place in ("device", "resident"):
         monkeypatch.setattr("singleshot.train.run.train.where_to_augment", lambda _, place=place: place)
         run(animals_root, tmp_path / place, settings)
-        losses.append(rows(tmp_path / place)[0]["loss"])
+        losses.append(metrics_rows(tmp_path / place)[0]["loss"])
     assert losses[0] == losses[1]
