@@ -9,7 +9,7 @@ import onnx
 
 from ...runtime.card import Card, Postprocess
 from ...runtime.errors import InputError
-from ...runtime.files import StrPath, whole_file
+from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.runners.contract import CLASS_LOGITS
 from ...runtime.session import open_session
 from ...runtime.sources.frame import Frame
@@ -20,6 +20,7 @@ from ..graphs.network_graph import network_graph
 from ..graphs.tail import append_onnx_tail
 from ..parity.artefact import checkpoint_artefact, open_graph_artefact
 from ..parity.certify import certify_fresh
+from ..parity.own_frames import remember_frames
 from ..parity.parity import Parity
 from ..parity.proof_frames import frames_of_folder
 from ..parity.verify import compare_artefacts
@@ -65,6 +66,7 @@ def export_checkpoint(
         raise InputError(
             f"{checkpoint_path}: expected frames to prove the export with, got none. Name a folder by --images."
         )
+    remember_frames(sha256_of_file(checkpoint_path), images_bgr)
     said = f"{len(images_bgr)} frames of the export's proof"
     frames = [Frame(image=image, index=index, time_s=0.0, source=said) for index, image in enumerate(images_bgr)]
     card = _with_postprocess(graph_card(checkpoint.card, checkpoint_path), postprocess)

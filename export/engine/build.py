@@ -165,10 +165,6 @@ def _wanted(order: _Order, obstacle: str | None) -> tuple[list[Precision], list[
             f"--precision best: expected a float32 graph, to make FP16 and INT8 of, got an {order.has} graph. "
             f"Give the graph that it was made from."
         )
-    if obstacle is None and order.checks.frames is None:
-        raise InputError(
-            "--frames: expected real frames to compare and time engines on with --precision best, got none."
-        )
     if obstacle is None:
         return [Precision.FP16, Precision.INT8], []
     why = "; TensorRT-RTX fuses nothing into INT8 convolutions" if order.target.tensorrt.is_rtx else ""

@@ -14,16 +14,17 @@ from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.engines.open_cuda import open_cuda
-from ...runtime.errors import InputError
+from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath
 from ...runtime.precision import Precision
 from ...runtime.session import Session
+from ...runtime.sources.frame import Frame
 from ..gate.latency import latencies_ms
 from ..graphs.graph_file import load_graph
 from ..parity.artefact import Artefact, open_artefact
+from ..parity.own_frames import frames_to_prove_on
 from ..parity.parity import Parity
-from ..parity.proof_frames import PROOF_FRAMES
-from ..parity.verify import Verification, compare_artefacts, contract_differences, sampled_frames
+from ..parity.verify import compare_artefacts, contract_differences
 from .compile import Target
 
 
@@ -42,55 +43,64 @@ class Proof:
     latency_ms: float | None = None
 
 
-def prove_typed_graph(graph: Path, typed: Path, *, frames: StrPath, precision: Precision) -> Proof:
+def prove_typed_graph(
+    graph: Path, typed: Path, *, out: Path, frames: StrPath | None, precision: Precision, labels_judge: bool
+) -> Proof:
     """Hold the graph in the engine's types against the given one, both in ONNX Runtime: this is not the plan.
 
     Args:
         graph: that was given.
         typed: the same in the engine's types, with the given graph's card.
-        frames: real ones, as `open_source` takes them.
+        out: the engine's name, for errors.
+        frames: as `frames_to_prove_on` takes them.
         precision: of the types, for the card.
+        labels_judge: whether labelled images say what changed detections cost; then they are no reason to refuse.
 
     Raises:
         InputError: the frames cannot be used.
-        CheckError: the two differ by more than the tolerances of the precision.
+        CheckError: rounding does not explain the difference, or it costs too much.
     """
     with open_artefact(str(graph)) as first, open_artefact(str(typed)) as second:
-        parity = _compared(first, second, frames, counts=(fixed_batch_of(graph), fixed_batch_of(typed)))
-    if parity is None:
-        return Proof(note=f"parity of the {precision} graph was not measured: nothing was detected in {frames}")
-    data = f"{parity.frames} frames of {Path(frames).name}, the {precision} graph in ONNX Runtime, not the plan"
-    return Proof(measurements=parity.measurements(data=data))
+        chosen, said = frames_to_prove_on(first.card, frames)
+        counts = fixed_batch_of(graph), fixed_batch_of(typed)
+        parity = _compared(first, second, chosen, counts=counts)
+    note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge)
+    data = f"{said}, the {precision} graph in ONNX Runtime, not the plan"
+    return Proof(measurements=parity.measurements(data=data), note=note)
 
 
-def prove_engine(graph: Path, engine: Path, *, frames: StrPath) -> Proof:
+def prove_engine(graph: Path, engine: Path, *, out: Path, frames: StrPath | None, labels_judge: bool) -> Proof:
     """Run an engine on real frames and hold it against its graph in ONNX Runtime; then time it.
 
     Args:
         graph: that it was built from, or an equal one.
         engine: written, with its card beside it.
-        frames: real ones, as `open_source` takes them.
+        out: where it will be, for errors.
+        frames: as `frames_to_prove_on` takes them.
+        labels_judge: whether labelled images say what changed detections cost; then they are no reason to refuse.
 
     Raises:
         InputError: the frames cannot be used, or the engine's tensors are not those of its card.
         DeviceError: the GPU or its driver refuses the engine.
-        CheckError: the two differ by more than the tolerances of the precision.
+        CheckError: rounding does not explain the difference, or it costs too much.
     """
     with open_artefact(str(engine)) as candidate, open_artefact(str(graph)) as reference:
         record = candidate.card.engine
         counts = fixed_batch_of(graph), 1 if record is None else record.batch[0]
-        parity = _compared(reference, candidate, frames, counts=counts)
-        latency_ms = _latency_ms(candidate, frames, count=counts[1])
+        chosen, said = frames_to_prove_on(reference.card, frames)
+        parity = _compared(reference, candidate, chosen, counts=counts)
+        latency_ms = _latency_ms(candidate, chosen, count=counts[1])
         timed = Measurement(
             metric=f"latency of a run of {counts[1]} frames, ms, from host to host, median",
             value=round(latency_ms, 3),
             data=candidate.session.backend,
         )
-    if parity is None:
-        note = f"it ran, but nothing was detected in {frames}, so parity was not measured"
+    if not parity.judged and parity.rounding is None:
+        note = f"it ran, but nothing was detected in {said}, so parity was not measured"
         return Proof(measurements=(timed,), note=note, latency_ms=latency_ms)
-    data = f"{parity.frames} frames of {Path(frames).name}, the engine against its graph in ONNX Runtime"
-    return Proof(measurements=(*parity.measurements(data=data), timed), latency_ms=latency_ms)
+    note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge)
+    data = f"{said}, the engine against its graph in ONNX Runtime"
+    return Proof(measurements=(*parity.measurements(data=data), timed), note=note, latency_ms=latency_ms)
 
 
 def why_not_executed(target: Target) -> str | None:
@@ -145,31 +155,22 @@ class RepeatingSession(Closing):
         self._session.close()
 
 
-def _compared(first: Artefact, second: Artefact, frames: StrPath, *, counts: tuple[int, int]) -> Parity | None:
-    """Compare on real frames; None where neither side detected anything."""
-    chosen, warnings = sampled_frames(frames, PROOF_FRAMES)
+def _compared(first: Artefact, second: Artefact, frames: list[Frame], *, counts: tuple[int, int]) -> Parity:
+    """Compare on real frames.
+
+    Raises:
+        CheckError: the contracts differ.
+    """
     contract = contract_differences(first, second)
+    if contract:
+        raise CheckError(f"{second.path}: expected the contract of {first.path}, got {'; '.join(contract)}.")
     sides = [
         artefact if count == 1 else replace(artefact, session=RepeatingSession(artefact.session, count), heads=None)
         for artefact, count in zip((first, second), counts, strict=True)
     ]
-    parity, compared = (None, ()) if contract else compare_artefacts(sides[0], sides[1], chosen)
-    found = Verification(
-        first=first,
-        second=second,
-        frames=str(frames),
-        contract=contract,
-        parity=parity,
-        compared=compared,
-        warnings=warnings,
-    )
-    if parity is not None and not parity.judged:
-        return None
-    found.check()
-    return parity
+    return compare_artefacts(sides[0], sides[1], frames)[0]
 
 
-def _latency_ms(artefact: Artefact, frames: StrPath, *, count: int) -> float:
-    chosen, _ = sampled_frames(frames, PROOF_FRAMES)
-    fitted = [np.repeat(fit_frame(frame.image, artefact.card.input)[np.newaxis], count, axis=0) for frame in chosen]
+def _latency_ms(artefact: Artefact, frames: list[Frame], *, count: int) -> float:
+    fitted = [np.repeat(fit_frame(frame.image, artefact.card.input)[np.newaxis], count, axis=0) for frame in frames]
     return latencies_ms([artefact.session], fitted)[0]

@@ -19,6 +19,7 @@ from ..gate.judge import Candidate, GateSettings
 from ..gate.judge_all import gate
 from ..gate.result import GateResult
 from ..graphs.graph_file import save_graph
+from ..parity.runners import open_as_written
 from .compile import Compiled, Target, compile_engine
 from .prove import Proof, RepeatingSession, fixed_batch_of, prove_engine, prove_typed_graph
 
@@ -28,7 +29,7 @@ class Checks:
     """What an engine is held against before it is written.
 
     Args:
-        frames: real ones for parity, as `open_source` takes them; none leaves parity unmeasured.
+        frames: real ones for parity; where none are given, `frames_to_prove_on` chooses.
         data: labelled images for the accuracy gate; none leaves it out.
         gate: what may be lost there.
     """
@@ -134,17 +135,25 @@ def stage(source: Source, target: Target, checks: Checks, folder: Path, *, runs:
     staged.engine.write_bytes(compiled.plan)
     card_path_of(staged.engine).write_text(compiled.card.to_json(), encoding="utf-8")
     add_to_ledger(staged.record.plan_sha256, source.out)
-    if checks.frames is None:
-        return replace(staged, proof=Proof(note="parity was not measured: no real frames were given"))
     if not runs and not compiled.is_retyped:
         return staged  # the graph itself: there is nothing to compare it with
     on_progress("comparing on real frames", 0, 1)
+    labels_judge = checks.data is not None
     if runs:
-        return replace(staged, proof=prove_engine(source.graph, staged.engine, frames=checks.frames))
-    precision = source.precision
-    return replace(
-        staged, proof=prove_typed_graph(source.graph, staged.typed, frames=checks.frames, precision=precision)
-    )
+        proof = prove_engine(
+            source.graph, staged.engine, out=source.out, frames=checks.frames, labels_judge=labels_judge
+        )
+    else:
+        proof = prove_typed_graph(
+            source.graph,
+            staged.typed,
+            out=source.out,
+            frames=checks.frames,
+            precision=source.precision,
+            labels_judge=labels_judge,
+        )
+    on_progress("comparing on real frames", 1, 1)
+    return replace(staged, proof=proof)
 
 
 def judge(graph: Path, staged: Sequence[Staged], checks: Checks, on_progress: Progress) -> GateResult | None:
@@ -179,7 +188,7 @@ def candidate_name(staged: Staged) -> str:
 def _candidate(staged: Staged) -> Candidate:
     name = candidate_name(staged)
     if not staged.is_executed:
-        return Candidate(name=name, path=staged.typed)
+        return Candidate(name=name, path=staged.typed, open_graph=open_as_written)
     return Candidate(name=name, path=staged.engine, open_graph=partial(_open_repeating, count=staged.record.batch[0]))
 
 

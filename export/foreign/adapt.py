@@ -18,7 +18,9 @@ from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.runners.contract import DETECTOR_OUTPUTS, detections_from_outputs
 from ..graphs.graph_file import check_graph_name, write_graph
-from ..parity.detections import FramePair, compare_detections
+from ..parity.detections import compare_detections
+from ..parity.matching import FramePair
+from ..parity.own_frames import remember_frames
 from ..parity.parity import Parity
 from ..parity.proof_frames import frames_of_folder, generated_frames
 from ..parity.tolerances import HEADS_TOLERANCE
@@ -141,6 +143,8 @@ def adapt_detector(
     )
     parity = _prove(graph, card, frames, boxes, scores)
     _check(parity, out, images)
+    if images is not None:
+        remember_frames(card.origin.parent_sha256 or "", frames)
     card = card.model_copy(update={"measurements": _measurements(parity, images)})
     write_graph(graph, card, out)
     guesses = (*guessed.guesses, *guessed_names)

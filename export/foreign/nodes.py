@@ -11,14 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ...runtime.card import InputSpec, Postprocess
 from ...runtime.runners.contract import FRAMES
+from ..graphs.network_part import ADAPTED
 from ..graphs.tail import CANDIDATES, Candidates, Tail, add_outputs, add_suppression
 from .graph import PREFIX, ForeignGraph
 from .reading import Columns, Reading, grid_px
 
-BOXES = "tail/boxes"
-"""[N, D, 4] float32, xyxy, normalised, not clipped: what the candidates are chosen from."""
-SCORES = "tail/scores"
-"""[N, D, classes] float32."""
+SCORES, BOXES = ADAPTED
 
 _FRONT = "preprocess/"
 

@@ -99,17 +99,21 @@ def load_graph(path: Path, *, with_weights: bool = False) -> onnx.ModelProto:
 
 def precision_of_graph(model: onnx.ModelProto) -> Precision:
     """Tell the arithmetic: int8 where anything is quantized, else fp16 where a constant is, else fp32."""
-    nodes = list(all_nodes(model.graph))
-    if any(node.op_type in _QUANTIZING or node.op_type.startswith("QLinear") for node in nodes):
+    if any(node.op_type in _QUANTIZING or node.op_type.startswith("QLinear") for node in all_nodes(model.graph)):
         return Precision.INT8
+    return Precision.FP16 if has_half(model) else Precision.FP32
+
+
+def has_half(model: onnx.ModelProto) -> bool:
+    """Tell whether a graph holds float16 constants, as one that computes in float16 does."""
     types = {item.data_type for item in model.graph.initializer}
     types |= {
         attribute.t.data_type
-        for node in nodes
+        for node in all_nodes(model.graph)
         for attribute in node.attribute
         if attribute.type == onnx.AttributeProto.TENSOR
     }
-    return Precision.FP16 if TensorProto.FLOAT16 in types else Precision.FP32
+    return TensorProto.FLOAT16 in types
 
 
 def dtype_name(element_type: int) -> str:

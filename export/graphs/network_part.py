@@ -16,7 +16,9 @@ from ...runtime.runners.contract import CLASS_LOGITS, FRAMES, HEADS
 from ...runtime.runners.quiet_session import open_quietly, quiet_options
 from .tail import PREFIX
 
-ANSWERS = (HEADS, (f"{PREFIX}scores", f"{PREFIX}boxes"), (CLASS_LOGITS,))
+ADAPTED = (f"{PREFIX}scores", f"{PREFIX}boxes")
+"""[N, D, classes] and [N, D, 4] float32, xyxy, normalised, not clipped: what an adapted detector's tail begins with."""
+ANSWERS = (HEADS, ADAPTED, (CLASS_LOGITS,))
 """What a network answers: our detectors, adapted ones, classifiers."""
 
 

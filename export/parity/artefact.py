@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from ...runtime.card import Card
@@ -19,11 +22,11 @@ from ...runtime.errors import InputError
 from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.precision import Precision
 from ...runtime.require import require
-from ...runtime.runners.contract import TensorSpec, contract_inputs, contract_outputs
+from ...runtime.runners.contract import CLASS_LOGITS, HEADS, TensorSpec, contract_inputs, contract_outputs
 from ...runtime.session import Session, open_session
 from ..inspection.inspect_artefact import inspect_artefact
 from .raw_heads import HeadsOfFrame, RunsHeads, TorchHeads, open_graph_heads
-from .runners import RunnerName, open_graph, split_runner
+from .runners import RunnerName, as_written, open_graph, split_runner
 
 if TYPE_CHECKING:
     from ...train.checkpoints.checkpoint import Checkpoint
@@ -41,6 +44,7 @@ class Artefact(Closing):
         card: as it is run: a checkpoint's post-processing may be that of what it is compared with.
         session: runs it.
         heads: gives the raw heads; None where the file does not name them.
+        model: reads the graph, or traces the network of a checkpoint; None of an engine.
     """
 
     path: Path
@@ -50,6 +54,7 @@ class Artefact(Closing):
     card: Card
     session: Session
     heads: RunsHeads | None
+    model: Callable[[], onnx.ModelProto] | None = None
 
     @property
     def is_checkpoint(self) -> bool:
@@ -86,6 +91,10 @@ class Artefact(Closing):
             heads.class_logits[None], heads.box_offsets[None], heads.default_cxcywh, self.card.postprocess
         )
         return found[0], heads
+
+    def answer(self, frame: NDArray[np.uint8]) -> tuple[Any, HeadsOfFrame | None]:
+        """Detect or classify, by the card's task; `Any` because each gives its own type."""
+        return self.classify(frame) if self.card.task == "classifier" else self.detect(frame)
 
     def classify(self, frame: NDArray[np.uint8]) -> tuple[Classification, HeadsOfFrame | None]:
         """Classify one frame, [1, H, W, 3] uint8 BGR, already of the input's size; the logits where at hand."""
@@ -131,8 +140,10 @@ def open_graph_artefact(path: Path, runner: RunnerName) -> Artefact:
         InputError: the file is missing or broken, or the runner cannot run it.
         MissingDependencyError: the runner is not installed.
     """
-    session = open_graph(path, runner)
     inspection = inspect_artefact(path)
+    with as_written(path, runner) as (file, keeps_casts):
+        session = open_graph(file, runner, keeps_casts=keeps_casts)
+        heads = open_graph_heads(file, session.card, runner, keeps_casts=keeps_casts)
     is_bf16 = runner == "openvino:bf16" and inspection.precision != Precision.INT8
     values = (*inspection.inputs, *inspection.outputs)
     return Artefact(
@@ -142,7 +153,8 @@ def open_graph_artefact(path: Path, runner: RunnerName) -> Artefact:
         tensors={value.name: _tensor_text(value.dtype, value.shape) for value in values},
         card=session.card,
         session=session,
-        heads=open_graph_heads(path, session.card, runner),
+        heads=heads,
+        model=partial(onnx.load, str(path)),
     )
 
 
@@ -167,8 +179,10 @@ def _open_engine(path: Path, *, trust: bool) -> Artefact:
 def checkpoint_artefact(checkpoint: Checkpoint, path: Path) -> Artefact:
     """Take a loaded checkpoint; `path` is where it came from."""
     from ...train.checkpoints.torch_session import TorchClassifierSession, TorchSession
+    from ..graphs.network_graph import network_graph
 
     is_classifier = checkpoint.card.task == "classifier"
+    heads = (CLASS_LOGITS,) if is_classifier else HEADS
     session = (TorchClassifierSession if is_classifier else TorchSession)(checkpoint.network, checkpoint.card)
     return Artefact(
         path=path,
@@ -178,6 +192,7 @@ def checkpoint_artefact(checkpoint: Checkpoint, path: Path) -> Artefact:
         card=checkpoint.card,
         session=session,
         heads=TorchHeads(session, None if is_classifier else checkpoint.detector.default_cxcywh.numpy()),
+        model=partial(network_graph, checkpoint.network, checkpoint.card.input, heads=heads),
     )
 
 

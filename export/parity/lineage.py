@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -11,6 +13,7 @@ from onnx import helper, numpy_helper
 
 from ..graphs.network_part import answers_of
 
+_Difference = tuple[Literal["structure", "weights"], str]
 _ROUNDING = frozenset({"Cast", "DequantizeLinear", "Identity", "QuantizeLinear"})
 """Operators that a conversion puts in; they change a value by its rounding alone."""
 _HALF_PRECISION = 2.0**-11
@@ -19,7 +22,25 @@ _SMALLEST_HALF = 2.0**-25
 """Half of float16's smallest step."""
 
 
-def differences_from_parent(parent: onnx.ModelProto, converted: onnx.ModelProto) -> tuple[str, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """What a conversion changed beside rounding, one line each.
+
+    Args:
+        structure: other operators or attributes, or constants of another shape.
+        weights: constants further away than half a step of what they were rounded to.
+    """
+
+    structure: tuple[str, ...]
+    weights: tuple[str, ...]
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """All of it."""
+        return (*self.structure, *self.weights)
+
+
+def lineage_of(parent: onnx.ModelProto, converted: onnx.ModelProto) -> Lineage:
     """Walk both networks from their answers back to the frames and name what rounding does not explain.
 
     Args:
@@ -27,13 +48,17 @@ def differences_from_parent(parent: onnx.ModelProto, converted: onnx.ModelProto)
         converted: the same with casts, QuantizeLinear and DequantizeLinear put in.
 
     Returns:
-        A line for each: another operator, another attribute, a constant that is further away than half a step of what
-        it was rounded to. Nothing where the two are one network.
+        Empty where the two are one network.
     """
     names = answers_of(parent)
     if not names or names != answers_of(converted):
-        return (f"answers: {', '.join(answers_of(converted)) or 'none'} against {', '.join(names) or 'none'}",)
-    return tuple(_Walk(parent, converted).differences(names))
+        line = f"answers: {', '.join(answers_of(converted)) or 'none'} against {', '.join(names) or 'none'}"
+        return Lineage(structure=(line,), weights=())
+    found = list(_Walk(parent, converted).differences(names))
+    return Lineage(
+        structure=tuple(line for kind, line in found if kind == "structure"),
+        weights=tuple(line for kind, line in found if kind == "weights"),
+    )
 
 
 class _Walk:
@@ -43,7 +68,7 @@ class _Walk:
         self._parent, self._converted = _Read(parent), _Read(converted)
         self._seen: set[tuple[str, str]] = set()
 
-    def differences(self, names: tuple[str, ...]) -> Iterator[str]:
+    def differences(self, names: tuple[str, ...]) -> Iterator[_Difference]:
         """Compare what these tensors are computed by."""
         waiting = [(name, name) for name in names]
         while waiting:
@@ -59,11 +84,11 @@ class _Walk:
             nodes = self._parent.producers.get(left), self._converted.producers.get(right)
             if nodes[0] is None or nodes[1] is None:
                 if nodes[0] is not nodes[1] or left != right:
-                    yield f"{left}: read where the converted graph reads {right}"
+                    yield "structure", f"{left}: read where the converted graph reads {right}"
                 continue
             yield from _nodes_apart(nodes[0], nodes[1])
             if list(nodes[0].output).index(left) != list(nodes[1].output).index(right):
-                yield f"{left}: another output of {nodes[0].op_type}"
+                yield "structure", f"{left}: another output of {nodes[0].op_type}"
             if len(nodes[0].input) == len(nodes[1].input):
                 waiting += zip(nodes[0].input, nodes[1].input, strict=True)
 
@@ -112,25 +137,28 @@ def _constants_apart(
     name: str,
     left: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
     right: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
-) -> Iterator[str]:
+) -> Iterator[_Difference]:
     if left is None or right is None:
-        yield f"{name}: a constant in one graph, computed in the other"
+        yield "structure", f"{name}: a constant in one graph, computed in the other"
     elif left[0].shape != right[0].shape:
-        yield f"{name}: shape {list(right[0].shape)} against {list(left[0].shape)}"
+        yield "structure", f"{name}: shape {list(right[0].shape)} against {list(left[0].shape)}"
     else:
         apart = np.abs(left[0] - right[0])
         allowed = (left[1] + right[1]) * (1 + 1e-4) + 1e-6 * np.abs(left[0])
         if not (apart <= allowed).all():
             place = np.unravel_index(int(np.argmax(apart - allowed)), apart.shape)
-            yield f"{name}: {apart[place]:.2e} apart, rounding explains {allowed[place]:.2e}"
+            yield "weights", f"{name}: {apart[place]:.2e} apart, rounding explains {allowed[place]:.2e}"
 
 
-def _nodes_apart(left: onnx.NodeProto, right: onnx.NodeProto) -> Iterator[str]:
+def _nodes_apart(left: onnx.NodeProto, right: onnx.NodeProto) -> Iterator[_Difference]:
     if left.op_type != right.op_type or len(left.input) != len(right.input):
-        yield f"{left.name or left.output[0]}: {right.op_type} of {len(right.input)} inputs against {left.op_type}"
+        inputs = f"{right.op_type} of {len(right.input)} inputs"
+        yield "structure", f"{left.name or left.output[0]}: {inputs} against {left.op_type}"
         return
-    attributes = [
-        {item.name: str(helper.get_attribute_value(item)) for item in node.attribute} for node in (left, right)
-    ]
-    if attributes[0] != attributes[1]:
-        yield f"{left.name or left.output[0]}: attributes {attributes[1]} against {attributes[0]}"
+    ours, theirs = _attributes(left), _attributes(right)
+    if ours != theirs:
+        yield "structure", f"{left.name or left.output[0]}: attributes {theirs} against {ours}"
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, str]:
+    return {item.name: str(helper.get_attribute_value(item)) for item in node.attribute}

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import sqrt
 from typing import Any, Literal
 
 from ...runtime.card import Measurement
 from ...runtime.errors import CheckError
+from ...runtime.precision import Precision
+from .rounding import RoundingVerdict
+from .tail_check import TailCheck
 from .tolerances import FP32, Tolerances
+
+MOST_CHANGED = {Precision.FP32: 0.01, Precision.FP16: 0.02, Precision.BF16: 0.05, Precision.INT8: 0.05}
+"""Share of detections that rounding may change where no labels say what that costs; a policy, not a measurement. Held
+against the lower end of the interval: few detections prove nothing, either way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +33,10 @@ class Parity:
         least_iou: smallest overlap among the matched, boxes without area left out; None of a classifier.
         exempt: what one side alone says and a threshold or a tie explains.
         unmatched: what one side alone says and nothing explains, each in one line.
-        tolerances: that these figures are held against.
+        tolerances: what may differ where the answers of both networks are not at hand.
+        rounding: how much less exact the second network is than rounding explains; None where that is not known.
+        lineage: weights of a converted graph that rounding does not explain, one line each.
+        tail: the second's post-processing against the rule; None where it was not run by itself.
     """
 
     of: Literal["detections", "first classes"] = "detections"
@@ -38,6 +49,9 @@ class Parity:
     exempt: int
     unmatched: tuple[str, ...]
     tolerances: Tolerances = FP32
+    rounding: RoundingVerdict | None = None
+    lineage: tuple[str, ...] = ()
+    tail: TailCheck | None = None
 
     @property
     def judged(self) -> int:
@@ -50,8 +64,46 @@ class Parity:
         return len(self.unmatched) / max(1, self.judged)
 
     @property
+    def changed_interval(self) -> tuple[float, float]:
+        """Interval of the share of detections that changed, 95 % (Wilson), as few frames say little of many."""
+        return wilson_interval(len(self.unmatched), self.judged)
+
+    @property
     def holds(self) -> bool:
-        """Whether all is within tolerance, and there was something to compare."""
+        """Whether the second says the same: see docs/parity.md."""
+        return not self.faults
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What speaks against it, a sentence each, with what would pass."""
+        if self.rounding is None:
+            if not self.judged:
+                return ("nothing was found on either side, so nothing was compared",)
+            return () if self._within_tolerances else (f"more than the tolerances allow: {self.changed_text}",)
+        least, _ = self.changed_interval
+        most = MOST_CHANGED[self.tolerances.precision]
+        cost = () if least <= most else (f"{self.changed_text}, {most:.0%} allowed",)
+        return (*self.faults_beside_changes, *cost)
+
+    @property
+    def faults_beside_changes(self) -> tuple[str, ...]:
+        """What speaks against it whatever the changed detections cost: that something beside rounding changed."""
+        faults = []
+        if self.rounding is not None and not self.rounding.holds:
+            faults.append(f"no rounding explains the difference: {self.rounding.line()}")
+        faults += [f"another weight than the parent's: {line}" for line in self.lineage]
+        if self.tail is not None and not self.tail.holds:
+            faults.append(f"post-processing differs from the rule: {self.tail.line()}")
+        return tuple(faults)
+
+    @property
+    def changed_text(self) -> str:
+        """Say how many changed, with the interval."""
+        least, most = self.changed_interval
+        return f"{len(self.unmatched)} of {self.judged} {self.of} changed ({least:.1%} to {most:.1%} of all such)"
+
+    @property
+    def _within_tolerances(self) -> bool:
         allowed = self.tolerances
         differences = (
             (self.heads_difference, allowed.heads),
@@ -61,30 +113,32 @@ class Parity:
         return (
             # A difference that is no number is not within.
             all(found is None or most is None or found <= most for found, most in differences)
-            and self.matched > 0
-            and self.unmatched_share <= allowed.unmatched_share
+            and self.changed_interval[0] <= allowed.unmatched_share
         )
 
     def lines(self) -> list[str]:
-        """Say the figures, each with its tolerance."""
+        """Say the figures, each with what it is held against."""
         allowed = self.tolerances
-        share = (
-            f" ({self.unmatched_share:.1%}, allowed {allowed.unmatched_share:.0%})" if allowed.unmatched_share else ""
-        )
-        lines = [
-            f"frames compared        {self.frames}",
-            f"raw heads differ by    {_said(self.heads_difference, allowed.heads)}",
+        judges = self.rounding is None
+        lines = [f"frames compared        {self.frames}"]
+        if self.rounding is not None:
+            lines.append(f"rounding               {self.rounding.line()}")
+        if self.tail is not None:
+            lines.append(f"post-processing        {self.tail.line()}")
+        lines += [f"another weight         {line}" for line in self.lineage[:5]]
+        lines += [
+            f"raw heads differ by    {_said(self.heads_difference, allowed.heads, judges=judges)}",
             f"{self.of} matched".ljust(23) + str(self.matched),
-            f"their scores differ by {_said(self.score_difference, allowed.score)}",
+            f"their scores differ by {_said(self.score_difference, allowed.score, judges=judges)}",
         ]
         if self.box_difference is not None:
-            lines.append(f"their boxes differ by  {_said(self.box_difference, allowed.box)}")
+            lines.append(f"their boxes differ by  {_said(self.box_difference, allowed.box, judges=judges)}")
         if self.least_iou is not None:
             lines.append(f"their least overlap    {self.least_iou:.4f} IoU")
         return [
             *lines,
             f"exempt (threshold, tie within {allowed.tie:.0e}) {self.exempt}",
-            f"unmatched              {len(self.unmatched)}{share}",
+            f"unmatched              {len(self.unmatched)}: {self.changed_text}",
             *self.unmatched[:5],
         ]
 
@@ -95,14 +149,16 @@ class Parity:
             data: the frames, and what was held against what.
             heads: what the networks emit.
         """
-        figures = {
+        bits = None if self.rounding is None else self.rounding.bits
+        figures: dict[str, float | None] = {
+            "parity: bits less exact than rounding each tensor once": bits,
             f"parity: {self.of} matched one to one": self.matched,
             f"parity: {self.of} of one side alone": len(self.unmatched),
             "parity: score, largest difference of the matched": self.score_difference,
             "parity: least IoU of the matched": self.least_iou,
             f"parity: {heads}, largest absolute difference": self.heads_difference,
         }
-        note = f"{self.exempt} exempt by a threshold or a tie; tolerances of {self.tolerances.precision}"
+        note = f"{self.exempt} exempt by a threshold or a tie; computed in {self.tolerances.precision}"
         return tuple(
             Measurement(metric=metric, value=value, data=data, note=note)
             for metric, value in figures.items()
@@ -124,13 +180,50 @@ class Parity:
         """
         if not self.holds:
             figures = "; ".join(" ".join(line.split()) for line in self.lines())
-            empty = "" if self.matched else " Train longer, or name a folder with its objects by --images."
+            empty = "" if self.judged else " Train longer, or name pictures of its objects."
             raise CheckError(
-                f"{name}: expected the same {self.of} as its parent, got: {figures}. Nothing was written.{empty}"
+                f"{name}: expected the same {self.of} as its parent, got: {'; '.join(self.faults)}. Nothing was "
+                f"written.{empty} All figures: {figures}."
             )
 
+    def check_conversion(self, name: str, *, frames: str, labels_judge: bool) -> str:
+        """Raise unless a conversion is proved; where labels judge what it costs, say that they do.
 
-def _said(found: float | None, most: float | None) -> str:
+        Args:
+            name: the converted artefact's, for the error.
+            frames: what was compared, as `16 frames of dog.mp4`.
+            labels_judge: labelled images say what changed detections cost, so these are no reason to refuse.
+
+        Raises:
+            CheckError: it is not; the text says what would pass.
+        """
+        if self.holds:
+            return ""
+        if labels_judge and self.rounding is not None and not self.faults_beside_changes:
+            return f"{self.changed_text} on {frames}; what that costs is judged by --data"
+        raise CheckError(
+            f"{name}: expected the same {self.of} as its graph, got {'; '.join(self.faults)}. Measured on {frames}; "
+            f"nothing was written. --frames names other pictures of its kind, and --data DIR lets average precision on "
+            f"labelled images decide what rounding costs."
+        )
+
+
+def _said(found: float | None, most: float | None, *, judges: bool) -> str:
     if found is None:
         return "not at hand on both sides"
-    return f"{found:.2e} at most " + ("(reported, not judged)" if most is None else f"(allowed {most:.0e})")
+    return f"{found:.2e} at most " + (
+        f"(allowed {most:.0e})" if judges and most is not None else "(reported, not judged)"
+    )
+
+
+def wilson_interval(count: int, of: int) -> tuple[float, float]:
+    """Give the 95 % interval of a share.
+
+    Source: Wilson 1927.
+    """
+    if not of:
+        return 0.0, 1.0
+    z = 1.96
+    share, spread = count / of, z**2 / of
+    middle, half = share + spread / 2, z * sqrt(share * (1 - share) / of + spread / (4 * of))
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))

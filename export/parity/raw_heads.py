@@ -17,6 +17,7 @@ from ...runtime.detection.boxes import decode_boxes
 from ...runtime.detection.postprocess import scores_from_logits
 from ...runtime.runners.contract import BOX_OFFSETS, CLASS_LOGITS, HEADS
 from ...runtime.runners.runner import Runner
+from ..graphs.network_part import ADAPTED, answers_of
 from .runners import RunnerName, open_runner
 
 if TYPE_CHECKING:
@@ -33,14 +34,21 @@ class HeadsOfFrame:
     """What a network emits for one frame.
 
     Args:
-        class_logits: [D, C] float32; of a classifier [1, C].
-        box_offsets: [D, 4] float32; of a classifier [0, 4].
+        class_logits: [D, C] float32; of a classifier [1, C]; of an adapted detector its scores, without a background.
+        box_offsets: [D, 4] float32; of a classifier [0, 4]; of an adapted detector its boxes, xyxy, normalised.
         default_cxcywh: [D, 4] float32, normalised; None where the artefact does not say.
+        names: of the tensors.
     """
 
     class_logits: Array
     box_offsets: Array
     default_cxcywh: Array | None
+    names: tuple[str, ...] = HEADS
+
+    @property
+    def values(self) -> tuple[Array, ...]:
+        """What `names` names."""
+        return (self.class_logits, self.box_offsets)[: len(self.names)]
 
     def difference(self, other: HeadsOfFrame) -> float:
         """Return the largest absolute difference; infinite where the shapes differ."""
@@ -52,6 +60,8 @@ class HeadsOfFrame:
 
     def candidates(self, variances: tuple[float, float]) -> tuple[Array, Array] | None:
         """Return scores [D, C - 1] and clipped boxes [D, 4] before suppression, if the default boxes are known."""
+        if self.names == ADAPTED:
+            return self.class_logits, np.clip(self.box_offsets, 0, 1)
         if self.default_cxcywh is None:
             return None
         boxes = np.clip(decode_boxes(self.box_offsets, self.default_cxcywh, variances), 0, 1)
@@ -73,21 +83,23 @@ class GraphHeads:
 
     Args:
         runner: computes them.
+        names: of its answers, as `answers_of` gives them.
         default_cxcywh: [D, 4] float32; None where the graph does not name them.
     """
 
-    def __init__(self, runner: Runner, default_cxcywh: Array | None) -> None:
-        self._runner = runner
+    def __init__(self, runner: Runner, names: tuple[str, ...], default_cxcywh: Array | None) -> None:
+        self._runner, self._names = runner, names
         self._default_cxcywh = default_cxcywh
 
     def __call__(self, frame: NDArray[np.uint8]) -> HeadsOfFrame:
         """Compute the heads of one frame; see `RunsHeads`."""
         outputs = self._runner.infer(frame)
-        logits = outputs[CLASS_LOGITS]
+        logits, *offsets = (outputs[name] for name in self._names)
         return HeadsOfFrame(
-            class_logits=logits.reshape(-1, logits.shape[-1]).astype(np.float32),
-            box_offsets=outputs.get(BOX_OFFSETS, np.zeros((1, 0, 4)))[0].astype(np.float32),
+            class_logits=logits[0].reshape(-1, logits.shape[-1]).astype(np.float32),
+            box_offsets=(offsets[0] if offsets else np.zeros((1, 0, 4)))[0].astype(np.float32),
             default_cxcywh=self._default_cxcywh,
+            names=self._names,
         )
 
     def close(self) -> None:
@@ -113,7 +125,8 @@ class TorchHeads:
 
         if not isinstance(self._session, TorchSession):
             logits = self._session.logits(frame)
-            return HeadsOfFrame(class_logits=logits, box_offsets=np.zeros((0, 4), np.float32), default_cxcywh=None)
+            nothing = np.zeros((0, 4), np.float32)
+            return HeadsOfFrame(class_logits=logits, box_offsets=nothing, default_cxcywh=None, names=(CLASS_LOGITS,))
         emitted = self._session.heads(frame)
         return HeadsOfFrame(
             class_logits=emitted.class_logits[0].float().numpy(),
@@ -125,29 +138,34 @@ class TorchHeads:
         """Nothing to free."""
 
 
-def open_graph_heads(path: Path, card: Card, name: RunnerName) -> GraphHeads | None:
+def open_graph_heads(path: Path, card: Card, name: RunnerName, *, keeps_casts: bool = False) -> GraphHeads | None:
     """Open a graph a second time so that its raw heads come out; None if it does not name them.
 
     Raises:
         InputError: the runner cannot run it so.
     """
     model = onnx.load(str(path))
-    heads = HEADS if card.task == "detector" else (CLASS_LOGITS,)
-    if not {output for node in model.graph.node for output in node.output}.issuperset(heads):
+    names = answers_of(model)
+    if not names:
         return None
-    constants = {item.name: item for item in model.graph.initializer}
-    halves = [numpy_helper.to_array(constants[half]) for half in _DEFAULT_BOXES if half in constants]
-    default_cxcywh = np.concatenate(halves, axis=1).astype(np.float32) if len(halves) == len(_DEFAULT_BOXES) else None
-    model.graph.output.extend(_head(head, card) for head in heads)
+    model.graph.output.extend(_head(name, card) for name in names)
     with tempfile.TemporaryDirectory() as folder:
         with_heads = Path(folder) / path.name
         onnx.save(model, str(with_heads))
-        return GraphHeads(open_runner(with_heads, name), default_cxcywh)
+        return GraphHeads(open_runner(with_heads, name, keeps_casts=keeps_casts), names, default_boxes_of(model))
+
+
+def default_boxes_of(model: onnx.ModelProto) -> Array | None:
+    """Read the default boxes out of a graph's tail: [D, 4] float32; None where it names none."""
+    constants = {item.name: item for item in model.graph.initializer}
+    halves = [numpy_helper.to_array(constants[half]) for half in _DEFAULT_BOXES if half in constants]
+    return np.concatenate(halves, axis=1).astype(np.float32) if len(halves) == len(_DEFAULT_BOXES) else None
 
 
 def _head(name: str, card: Card) -> onnx.ValueInfoProto:
     """Describe a raw head as an output; OpenCV wants a type and a shape of every one."""
     if card.task == "classifier":
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(card.class_names)])
-    width = 4 if name == BOX_OFFSETS else len(card.class_names) + 1
+    widths = {BOX_OFFSETS: 4, ADAPTED[1]: 4, ADAPTED[0]: len(card.class_names)}
+    width = widths.get(name, len(card.class_names) + 1)
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", "D", width])

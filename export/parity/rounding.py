@@ -28,8 +28,8 @@ _HALF_ULP = 2.0**-24
 _RESAMPLES = 400
 """Bootstrap resamples over frames."""
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-_NOT_COMPUTED = ("Cast", "Constant", "DequantizeLinear")
-"""Nodes that give a half-precision tensor without computing in half precision."""
+_PASSING_ON = frozenset({"Clip", "Concat", "Flatten", "MaxPool", "Relu", "Reshape", "Transpose"})
+"""Operators whose results are values that they were given: nothing is left to round."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,29 +128,36 @@ def network_with_noise(network: onnx.ModelProto, *, seed: int = 0) -> onnx.Model
     return result
 
 
-def honest_network(network: onnx.ModelProto) -> onnx.ModelProto:
+def honest_network(model: onnx.ModelProto) -> onnx.ModelProto:
     """Make a graph in half precision compute in half precision: ONNX Runtime on a CPU does not.
 
     It hands float32 from one float16 operator to the next, so that what does not fit float16 passes. Here every tensor
-    that the graph says is float16 is one, and operators compute in float32 in between.
+    that the graph says is float16 is rounded to it, and kept in float32 in between. ONNX Runtime must not optimize the
+    result beyond `ORT_ENABLE_EXTENDED`: it would take the rounding out.
+
+    Args:
+        model: a network or a whole graph; one without float16 comes back as it is.
     """
-    types = _types(network)
-    result = _emptied(network)
+    types = _types(model)
+    if TensorProto.FLOAT16 not in types.values():
+        return model
+    result = _emptied(model)
     graph = result.graph
-    for given in network.graph.node:
+    for item in graph.initializer:
+        if item.data_type == TensorProto.FLOAT16:
+            item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float32), item.name))
+    for given in model.graph.node:
         node = copy.deepcopy(given)
         halves = [name for name in node.output if types.get(name) == TensorProto.FLOAT16]
-        if not halves or node.op_type in _NOT_COMPUTED:
-            graph.node.append(node)
+        if node.op_type == "Cast" and halves:
+            graph.node.extend(_there_and_back(node.input[0], node.output[0], TensorProto.FLOAT16))
             continue
-        for place, name in enumerate(node.input):
-            if types.get(name) == TensorProto.FLOAT16:
-                wide = f"{name}/wide/{node.output[0]}"
-                graph.node.append(helper.make_node("Cast", [name], [wide], to=TensorProto.FLOAT))
-                node.input[place] = wide
-        node.output[:] = [f"{name}/wide" if name in halves else name for name in node.output]
+        if node.op_type in _PASSING_ON:
+            halves = []
+        node.output[:] = [f"{name}/exact" if name in halves else name for name in node.output]
         graph.node.append(node)
-        graph.node.extend(helper.make_node("Cast", [f"{name}/wide"], [name], to=TensorProto.FLOAT16) for name in halves)
+        for name in halves:
+            graph.node.extend(_there_and_back(f"{name}/exact", name, TensorProto.FLOAT16))
     return result
 
 
@@ -181,21 +188,26 @@ def with_ranges_of(network: onnx.ModelProto, frames: Sequence[NDArray[np.uint8]]
 
 
 def rounding_verdict(
-    expected: Sequence[Array], found: Sequence[Array], rounded: Sequence[Array], names: Sequence[str]
+    expected: Sequence[Array],
+    found: Sequence[Array],
+    exact: Sequence[Array],
+    rounded: Sequence[Array],
+    names: Sequence[str],
 ) -> RoundingVerdict:
     """Hold a candidate's error against the level of rounding, column by column.
 
     Args:
         expected: the parent's answers, each [frames, D, columns] float32.
         found: the candidate's.
-        rounded: the parent's with every tensor rounded.
+        exact: of the network that was rounded to measure the level, before.
+        rounded: the same network's with every tensor rounded.
         names: of the answers.
     """
     worst: RoundingVerdict | None = None
-    for name, parent, candidate, level in zip(names, expected, found, rounded, strict=True):
+    for name, parent, candidate, before, after in zip(names, expected, found, exact, rounded, strict=True):
         if parent.shape != candidate.shape:
             return _hopeless(f"{name} of another shape, {candidate.shape} for {parent.shape}:", len(parent))
-        verdict = _worst_column(name, parent, candidate, level)
+        verdict = _worst_column(name, parent, candidate, after - before)
         if worst is None or verdict.least_bits > worst.least_bits:
             worst = verdict
     if worst is None:
@@ -203,7 +215,7 @@ def rounding_verdict(
     return worst
 
 
-def _worst_column(name: str, parent: Array, candidate: Array, level: Array) -> RoundingVerdict:
+def _worst_column(name: str, parent: Array, candidate: Array, moved: Array) -> RoundingVerdict:
     frames = len(parent)
     # A column that rounding does not move at all, as of a network with zeros for weights, still has float32's own ulp.
     least = (_HALF_ULP * np.abs(parent).max(initial=0)) ** 2 + np.finfo(np.float32).tiny
@@ -211,7 +223,7 @@ def _worst_column(name: str, parent: Array, candidate: Array, level: Array) -> R
     if not np.isfinite(errors).all():
         columns = np.flatnonzero(~np.isfinite(errors).all(axis=0))
         return _hopeless(f"{name}[{columns[0]}] is infinite or no number and", frames)
-    levels = _mean_squares(np.where(np.isfinite(level), level - parent, 0)) + least
+    levels = _mean_squares(np.where(np.isfinite(moved), moved, 0)) + least
     resamples = np.random.default_rng(0).integers(0, frames, (_RESAMPLES, frames))
     ratios = errors[resamples].mean(axis=1) / levels[resamples].mean(axis=1)  # [resamples, columns]
     lower = np.quantile(ratios, 0.025, axis=0)

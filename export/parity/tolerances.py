@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...runtime.precision import Precision
 from .artefact import Artefact
@@ -111,7 +111,15 @@ TOLERANCES = {item.precision: item for item in (FP32, FP16, BF16, INT8)}
 """By the coarser precision of the two."""
 
 
-def tolerances_for(first: Artefact, second: Artefact) -> Tolerances:
-    """Choose by the coarser precision of the two; two of the same coarse precision are still two roundings."""
+def tolerances_for(first: Artefact, second: Artefact, *, is_explained: bool = False) -> Tolerances:
+    """Choose by the coarser precision of the two; two of the same coarse precision are still two roundings.
+
+    Args:
+        first: one side.
+        second: the other.
+        is_explained: whether the answers of both networks are held against the level of rounding; then a detection is
+            the same one wherever class and place are, whatever its score.
+    """
     order = list(Precision)
-    return TOLERANCES[max(first.precision, second.precision, key=order.index)]
+    found = TOLERANCES[max(first.precision, second.precision, key=order.index)]
+    return found if found.box is not None or not is_explained else replace(found, score=1.0, iou=0.5)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...runtime.card import Card
-from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError, InputError
@@ -19,7 +18,9 @@ from ...runtime.sources.frame import Frame
 from ...runtime.sources.open_source import open_source
 from .artefact import Artefact, open_artefact
 from .classifications import compare_classifications
-from .detections import FrameMatch, FramePair, compare_detections, match_detections, pair_of_detections
+from .detections import compare_detections
+from .explain import explain
+from .matching import FrameMatch, FramePair, match_detections, pair_of_detections
 from .parity import Parity
 from .proof_frames import PROOF_FRAMES
 from .raw_heads import HeadsOfFrame
@@ -112,15 +113,12 @@ class Verification:
         name = f"{self.second.path}: expected the same {what} as {self.first.path}"
         if parity is None:
             raise CheckError(f"{name}, got another contract: {'; '.join(self.contract)}.")
-        if not parity.judged:
+        if not parity.judged and parity.rounding is None:
             raise CheckError(
                 f"{name}, got no detection on either side to compare. Name frames with objects by --frames."
             )
-        boxes = "" if parity.box_difference is None else f", boxes {parity.box_difference:.2e}"
-        heads = "not compared" if parity.heads_difference is None else f"{parity.heads_difference:.2e}"
         raise CheckError(
-            f"{name}, got {len(parity.unmatched)} unmatched of {parity.judged}, scores {parity.score_difference:.2e}"
-            f"{boxes} apart, raw heads {heads}."
+            f"{name}, got {'; '.join(parity.faults)}. Measured on {parity.frames} frames of {self.frames}."
         )
 
 
@@ -224,34 +222,34 @@ def compare_artefacts(
     Returns:
         The figures; and of detectors the frames, the worst first.
     """
-    tolerances = tolerances_for(first, second)
-    is_classifier = first.card.task == "classifier"
-    answers: list[tuple[Classification, Classification]] = []
-    pairs: list[FramePair] = []
-    differences: list[float] = []
+    answers = []
     for done, frame in enumerate(frames, start=1):
         fitted = fit_frame(frame.image, first.card.input)[np.newaxis]  # [1, H, W, 3]
-        if is_classifier:
-            (ours, heads), (theirs, their_heads) = first.classify(fitted), second.classify(fitted)
-            answers.append((ours, theirs))
-        else:
-            (expected, heads), (found, their_heads) = first.detect(fitted), second.detect(fitted)
-            pairs.append(_pair(expected, found, heads, second.card))
-        if heads is not None and their_heads is not None:
-            differences.append(heads.difference(their_heads))
+        answers.append((fitted, first.answer(fitted), second.answer(fitted)))
         on_progress("comparing frames", done, len(frames))
+    heads = [(ours, theirs) for _, (_, ours), (_, theirs) in answers if ours is not None and theirs is not None]
+    differences = [ours.difference(theirs) for ours, theirs in heads]
     heads_difference = float(np.max(differences)) if differences else None  # numpy's keeps a NaN
-    if is_classifier:
-        sides = [ours for ours, _ in answers], [theirs for _, theirs in answers]
-        return compare_classifications(*sides, heads_difference=heads_difference, tolerances=tolerances), ()
-    postprocess = second.card.postprocess
-    compared = [
-        ComparedFrame(
-            frame=frame, first=pair.expected, second=pair.found, match=match_detections(pair, postprocess, tolerances)
+    explained = explain(first, second, [fitted for fitted, _, _ in answers], heads)
+    tolerances = tolerances_for(first, second, is_explained=explained.rounding is not None)
+    compared: tuple[ComparedFrame, ...] = ()
+    if first.card.task == "classifier":
+        ours, theirs = ([side[0] for side in sides] for sides in zip(*((a, b) for _, a, b in answers), strict=True))
+        parity = compare_classifications(ours, theirs, heads_difference=heads_difference, tolerances=tolerances)
+    else:
+        pairs = [_pair(expected, found, ours, second.card) for _, (expected, ours), (found, _) in answers]
+        postprocess = second.card.postprocess
+        parity = compare_detections(pairs, postprocess, heads_difference=heads_difference, tolerances=tolerances)
+        compared = tuple(
+            ComparedFrame(
+                frame=frame,
+                first=pair.expected,
+                second=pair.found,
+                match=match_detections(pair, postprocess, tolerances),
+            )
+            for frame, pair in zip(frames, pairs, strict=True)
         )
-        for frame, pair in zip(frames, pairs, strict=True)
-    ]
-    parity = compare_detections(pairs, postprocess, heads_difference=heads_difference, tolerances=tolerances)
+    parity = replace(parity, rounding=explained.rounding, lineage=explained.lineage, tail=explained.tail)
     return parity, tuple(sorted(compared, key=lambda item: item.badness, reverse=True))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +13,7 @@ from ...calib.int8.table import METHODS, save_table
 from ...runtime.card import BackendParity
 from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.image_files import read_image_bgr
-from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
-from ...runtime.session import open_session
 from ...runtime.sources.frame import Frame
 from ..gate.judge import Candidate, GateSettings, open_alike
 from ..gate.judge_all import gate, gate_quantizer
@@ -26,11 +23,9 @@ from ..graphs.graph_file import check_graph_name, write_graph
 from ..parity.artefact import open_artefact
 from ..parity.certify import backend_parity, write_parities
 from ..parity.proof_frames import PROOF_FRAMES
+from ..parity.runners import open_as_written
 from .calibrated import Calibrated, QuantizationSettings, calibrate, open_parent
 from .quantize import Quantized, convert_to_fp16, save_quantized
-
-_AS_WRITTEN = partial(open_session, backend="onnxruntime", precision=Precision.FP32)
-"""OpenVINO in float32 would compute a float16 graph in float32."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,7 +114,7 @@ def gate_int8(
             data=data,
             settings=gate_settings,
             without=_files_used(calibrated),
-            open_graph=_AS_WRITTEN if settings.fp16 else open_alike,
+            open_graph=open_as_written if settings.fp16 else open_alike,
             on_progress=on_progress,
         )
     return GatedInt8(calibrated=calibrated, result=result)
@@ -154,13 +149,13 @@ def gate_fp16(
     check_graph_name(out)
     with TemporaryDirectory() as folder:
         path = Path(folder) / out.name
-        made = convert_to_fp16(graph_path, path)
+        made = convert_to_fp16(graph_path, path, labels_judge=True)
         result = gate(
             graph_path,
             [Candidate(name="fp16", path=path)],
             data=data,
             settings=gate_settings,
-            open_graph=_AS_WRITTEN,
+            open_graph=open_as_written,
             on_progress=on_progress,
         )
         if result.accepted is None:

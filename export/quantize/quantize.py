@@ -19,13 +19,17 @@ from ...calib.int8.quantized_graph import quantized_convolutions
 from ...calib.int8.table import Method, save_table
 from ...calib.records.disagreement import Answer, answers_to, disagreement
 from ...runtime.card import Card, Measurement, derived_origin
+from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError
 from ...runtime.files import StrPath, sha256_of_file, whole_file
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ..graphs.graph_file import check_graph_name, save_graph, write_graph
-from ..parity.proof_frames import generated_frames
+from ..parity.artefact import open_artefact
+from ..parity.lineage import lineage_of
+from ..parity.own_frames import frames_to_prove_on
+from ..parity.verify import compare_artefacts
 from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent
 
 MOST_DISAGREEMENT = 0.35
@@ -128,27 +132,40 @@ def quantize(
     return save_quantized(calibrated, graph, out, method=method, kept_float=kept_float, disagreement=measured)
 
 
-def convert_to_fp16(graph_path: StrPath, out: StrPath) -> Quantized:
+def convert_to_fp16(graph_path: StrPath, out: StrPath, *, labels_judge: bool = False) -> Quantized:
     """Write a graph whose network computes in float16, by the whitelist of `export.fp16`.
 
-    Its answers are compared with the parent's on generated pictures: these show that it computes, not how well.
+    It is held against its parent with every float16 tensor rounded as such, which ONNX Runtime on a CPU leaves out.
+
+    Args:
+        graph_path: follows the graph contract, float32.
+        out: the graph, `.onnx`.
+        labels_judge: whether labelled images say what changed detections cost; then they are no reason to refuse.
 
     Raises:
         InputError: the graph cannot be used.
-        CheckError: the answers differ.
+        CheckError: rounding does not explain the difference, or it costs too much.
     """
     graph_path = Path(graph_path)
     out = Path(out)
     check_graph_name(out)
     parent = open_parent(graph_path)
     graph = fp16_graph(parent.model, source=graph_path)
-    frames = [frame[np.newaxis] for frame in generated_frames(parent.card.input)]
-    with open_session(graph_path, backend="onnxruntime") as session:
-        apart = disagreement(answers_to(session, frames), _answers(graph, parent.card, frames))
-    if not apart <= MOST_DISAGREEMENT:
-        raise CheckError(f"{out}: expected answers like those of {graph_path}, got a disagreement of {apart:.2f}.")
-    card = _card(parent, {"quantization": Precision.FP16}, _measured(apart, f"{len(frames)} generated frames"))
-    write_graph(graph, card, Path(out))
+    changed = lineage_of(parent.model, graph).differences
+    if changed:
+        raise CheckError(f"{out}: expected the network of {graph_path} in float16, got another: {'; '.join(changed)}.")
+    frames, said = frames_to_prove_on(parent.card, None)
+    with TemporaryDirectory() as folder:
+        candidate = Path(folder) / out.name
+        write_graph(graph, parent.card, candidate)
+        with open_artefact(graph_path) as first, open_artefact(candidate) as second:
+            parity, _ = compare_artefacts(first, second, frames)
+            fitted = [fit_frame(frame.image, parent.card.input)[np.newaxis] for frame in frames]
+            apart = disagreement(answers_to(first.session, fitted), answers_to(second.session, fitted))
+    note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge)
+    data = f"{said}, float16 emulated: every tensor rounded, sums in float32"
+    card = _card(parent, {"quantization": Precision.FP16}, parity.measurements(data=data))
+    write_graph(graph, card, out)
     return Quantized(
         path=out,
         card=card,
@@ -156,6 +173,7 @@ def convert_to_fp16(graph_path: StrPath, out: StrPath) -> Quantized:
         method=None,
         convolutions=_convolutions(graph),
         disagreement={"fp16": apart},
+        warnings=(note,) if note else (),
     )
 
 

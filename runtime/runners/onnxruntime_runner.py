@@ -26,14 +26,17 @@ class OnnxRuntimeRunner:
         path: the .onnx file.
         threads: threads that compute one frame; none leaves the choice to ONNX Runtime.
         on_cpu: stay on the CPU although there is CUDA.
+        keeps_casts: compute every Cast that the graph has; ONNX Runtime takes some out.
 
     Raises:
         InputError: the file is missing, is no graph, or has no card.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None, on_cpu: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, threads: int | None = None, on_cpu: bool = False, keeps_casts: bool = False
+    ) -> None:
         check_threads(threads)
-        self._session = load_graph(path, threads, on_cpu=on_cpu)
+        self._session = load_graph(path, threads, on_cpu=on_cpu, keeps_casts=keeps_casts)
         self.card: Card = _card_of(self._session, path)
         self.inputs = _specs(self._session.get_inputs())
         self.outputs = _specs(self._session.get_outputs())
@@ -94,7 +97,9 @@ def has_card(path: Path) -> bool:
     return CARD_KEY in load_graph(path, threads=1, to_run=False).get_modelmeta().custom_metadata_map
 
 
-def load_graph(path: Path, threads: int | None, *, to_run: bool = True, on_cpu: bool = False) -> ort.InferenceSession:
+def load_graph(
+    path: Path, threads: int | None, *, to_run: bool = True, on_cpu: bool = False, keeps_casts: bool = False
+) -> ort.InferenceSession:
     """Load any graph, with a card or without.
 
     Args:
@@ -102,6 +107,7 @@ def load_graph(path: Path, threads: int | None, *, to_run: bool = True, on_cpu: 
         threads: threads that compute a run; none leaves the choice to ONNX Runtime.
         to_run: optimize it for running.
         on_cpu: stay on the CPU although there is CUDA.
+        keeps_casts: compute every Cast that the graph has.
 
     Raises:
         InputError: the file is missing or is no graph.
@@ -118,6 +124,8 @@ def load_graph(path: Path, threads: int | None, *, to_run: bool = True, on_cpu: 
     providers = [CPU] if is_on_cpu else [name for name in _PROVIDERS if name in ort.get_available_providers()]
     if not to_run:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    elif keeps_casts:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     try:
         return open_quietly(path, options, providers=providers)
     except RUNTIME_ERRORS as error:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+from ..closing import Closing
 from ..errors import InputError
 from ..image_files import IMAGE_SUFFIXES, read_image_bgr
 from .frame import Frame, SourceKind
-from .prefetch import PrefetchedSource
+from .prefetch import Prefetch
+
+_DEPTH = 4
 
 
-class ImagesSource(PrefetchedSource):
+class ImagesSource(Closing):
     """Images in sorted order, decoded in a thread of their own; one that is broken is named, skipped and counted.
 
     Args:
@@ -27,13 +30,30 @@ class ImagesSource(PrefetchedSource):
     kind: SourceKind = "images"
 
     def __init__(self, name: str, paths: list[Path], *, warnings: tuple[str, ...] = ()) -> None:
-        super().__init__(name, warnings=warnings)
+        self.name = name
         self._paths = paths
+        self._warnings = list(warnings)
+        self._prefetch: Prefetch[Frame] | None = None
 
     @property
     def length(self) -> int | None:
         """Number of image files."""
         return len(self._paths)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The broken images."""
+        return tuple(self._warnings)
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._prefetch is None:
+            self._prefetch = Prefetch(self._frames(), depth=_DEPTH, name="decode")
+        return self._prefetch
+
+    def close(self) -> None:
+        """Stop decoding."""
+        if self._prefetch is not None:
+            self._prefetch.close()
 
     def _frames(self) -> Generator[Frame, None, None]:
         broken: list[str] = []

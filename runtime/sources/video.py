@@ -11,9 +11,13 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from ..closing import Closing
 from ..errors import InputError
 from .frame import Frame, SourceKind
-from .prefetch import PrefetchedSource
+from .prefetch import Prefetch
+
+_DEPTH = 4
+"""Decoded frames that may wait: enough to ride out one slow frame, 100 MB at 4K."""
 
 _SHORTFALL_FRAMES = 3
 """A healthy file may end this many frame intervals before the announced time (edit lists, rounding)."""
@@ -27,7 +31,7 @@ class _Announced:
     end_s: float | None
 
 
-class VideoSource(PrefetchedSource):
+class VideoSource(Closing):
     """A video file, decoded in a thread of its own.
 
     Frames stand upright as the file's rotation says, and carry the container's own timestamps, so that variable frame
@@ -40,7 +44,7 @@ class VideoSource(PrefetchedSource):
     kind: SourceKind = "video"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
+        self.name = str(path)
         self._container = _open(path)
         if not self._container.streams.video:
             self._container.close()
@@ -49,15 +53,28 @@ class VideoSource(PrefetchedSource):
         self._stream.thread_type = "AUTO"
         self._announced = _announced(self._container, self._stream)
         self._damaged_packets = 0
+        self._warnings: list[str] = []
+        self._prefetch: Prefetch[Frame] | None = None
 
     @property
     def length(self) -> int | None:
         """Announced number of frames."""
         return self._announced.frames
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Damage, and an end before the announced one."""
+        return tuple(self._warnings)
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._prefetch is None:
+            self._prefetch = Prefetch(self._frames(), depth=_DEPTH, name="decode")
+        return self._prefetch
+
     def close(self) -> None:
         """Stop decoding and close the file."""
-        super().close()
+        if self._prefetch is not None:
+            self._prefetch.close()
         self._container.close()
 
     def _frames(self) -> Generator[Frame, None, None]:

@@ -20,7 +20,8 @@ from ...export.engine.build import build_engine
 from ...export.engine.plan import BatchProfile, CompilerSettings
 from ...export.engine.tensorrt_api import MODULES, Backend
 from ...export.gate.latency import latencies_ms
-from ...export.parity.detections import compare_detections, pair_of_detections
+from ...export.parity.detections import compare_detections
+from ...export.parity.matching import pair_of_detections
 from ...export.parity.parity import Parity
 from ...export.parity.tolerances import TOLERANCES
 from ...export.parity.verify import sampled_frames

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from ...runtime.errors import InputError
-from ...runtime.shipped import CLIP
 from ..terminal.stage_progress import stage_progress
 from ..terminal.verb import verb
 
@@ -60,7 +59,7 @@ class BuildOptions:
     frames: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR|VIDEO", help="Real frames that parity is measured on.", show_default="the shipped clip"
+            metavar="DIR|VIDEO", help="Real frames that parity is measured on.", show_default="what it was validated on"
         ),
     ] = None
     backend: Annotated[
@@ -162,8 +161,7 @@ def _checks(options: BuildOptions) -> Checks:
     if data is None and max_drop is not None:
         raise InputError(f"--max-drop: expected --data DIR with it, to measure the drop on, got {max_drop:g} alone.")
     gate = GateSettings(split=split) if max_drop is None else GateSettings(split=split, max_drop=max_drop)
-    clip = str(CLIP) if CLIP.is_file() else None
-    return Checks(frames=options.frames or clip, data=data, gate=gate)
+    return Checks(frames=options.frames, data=data, gate=gate)
 
 
 def _refuse_settings(ctx: typer.Context) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from torch.nn import functional
 from ..distributed import ALONE, World
 from ..networks.ssd import Heads
 from .matching import Targets
+
+LocalizationLoss: TypeAlias = Literal["smooth_l1", "l2"]
 
 _NEGATIVES_PER_POSITIVE = 3
 """Source: Liu et al. 2016, "Hard negative mining"."""
@@ -41,7 +43,7 @@ def multibox_loss(
     heads: Heads,
     targets: Targets,
     *,
-    localization: Literal["smooth_l1", "l2"] = "smooth_l1",
+    localization: LocalizationLoss = "smooth_l1",
     world: World = ALONE,
 ) -> MultiboxLoss:
     """Cross-entropy over matched boxes and the hardest negatives, smooth L1 or L2 over matched boxes.

@@ -161,11 +161,6 @@ def test_best_with_a_gpu_is_the_faster(gpu: None, graph: Path, dog_clip: Path, p
     assert not (tmp_path / "small.fp16.engine").exists()
 
 
-def test_best_with_a_gpu_needs_frames(gpu: None, graph: Path, photos: Path) -> None:
-    with pytest.raises(InputError, match=r"--frames: expected real frames to compare and time engines on"):
-        build_engine(graph, precision="best", calib_images=photos)
-
-
 def test_best_is_the_faster_that_passes_the_gate(
     gpu: None, graph: Path, dog_clip: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +197,8 @@ def test_engine_that_says_something_else_than_its_graph_is_not_written(
         raising=False,
     )
     with pytest.raises(
-        CheckError, match=r"small\.fp16\.engine: expected the same detections as .*small\.onnx, got \d+ unm"
+        CheckError,
+        match=r"^(?!.*singleshot-build).*small\.fp16\.engine: expected the same detections .*--frames",
     ):
         build_engine(graph, checks=Checks(frames=str(dog_clip)))
     assert list(tmp_path.iterdir()) == [graph]

@@ -43,8 +43,8 @@ def test_failed_proof_says_its_figures() -> None:
     parity = compare_classifications([SURE, SURE, TIED], found, heads_difference=None)
     with pytest.raises(
         CheckError,
-        match=r"x.onnx: expected the same first classes .* differ by not at hand .* first classes matched 1; .* exempt "
-        r"\(threshold, tie within 1e-03\) 1; unmatched 1; frame 1: class 2 by the parent, 0 by the artefact\. Nothing",
+        match=r"x.onnx: .* same first classes .* Nothing was written.* differ by not at hand .* first classes "
+        r"matched 1; .* exempt \(threshold, tie within 1e-03\) 1; .* frame 1: class 2 by the parent, 0 by the artefact",
     ):
         parity.check("x.onnx")
     assert parity.to_dict()["holds"] is False

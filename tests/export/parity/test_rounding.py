@@ -47,12 +47,9 @@ def without_a_channel(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 def verdict_of(candidate: Model, level: Callable[[Model], Model]) -> RoundingVerdict:
     model = small_detector_graph()
     network = network_of(model)
-    return rounding_verdict(
-        run_network(network, frames()),
-        run_network(network_of(candidate), frames()),
-        run_network(level(network), frames()),
-        answers_of(model),
-    )
+    exact = run_network(network, frames())
+    found = run_network(network_of(candidate), frames())
+    return rounding_verdict(exact, found, exact, run_network(level(network), frames()), answers_of(model))
 
 
 def test_another_order_of_sums_is_rounding() -> None:
@@ -109,21 +106,21 @@ def test_what_does_not_fit_float16_overflows() -> None:
     answers = run_network(network, frames())
     honest = run_network(honest_network(network_of(with_fp16_network(model))), frames())
     level = run_network(rounded_network(network, HALF), frames())
-    verdict = rounding_verdict(answers, honest, level, answers_of(model))
+    verdict = rounding_verdict(answers, honest, answers, level, answers_of(model))
     assert not verdict.holds
     assert "no number" in verdict.where
 
 
 def test_an_answer_of_another_shape() -> None:
     answers = [np.zeros((2, 5, 3), np.float32)]
-    verdict = rounding_verdict(answers, [np.zeros((2, 5, 4), np.float32)], answers, ("class_logits",))
+    verdict = rounding_verdict(answers, [np.zeros((2, 5, 4), np.float32)], answers, answers, ("class_logits",))
     assert not verdict.holds
     assert "another shape" in verdict.where
 
 
 def test_a_network_of_zeros_agrees_with_itself() -> None:
     zeros = [np.zeros((2, 5, 3), np.float32)]
-    assert rounding_verdict(zeros, zeros, zeros, ("class_logits",)).holds
+    assert rounding_verdict(zeros, zeros, zeros, zeros, ("class_logits",)).holds
 
 
 def test_float16_rounds_at_every_tensor_not_at_the_end() -> None:

@@ -50,7 +50,7 @@ def test_verify_ends_with_1_and_a_picture_of_the_worst(graphs: Path, photo: Path
     assert (written["holds"], len(written["parity"]["unmatched"])) == (False, 4)
     assert written["worst"] == [{"source": str(photo), "frame": 0}]
     assert picture.is_file()
-    assert "got 4 unmatched of 4" in result.stderr
+    assert "4 of 4 detections changed" in result.stderr
 
 
 def test_verify_refuses_a_picture_s_name_before_it_works(graphs: Path, photo: Path, tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ def test_lines_say_what_was_built_and_what_nobody_has_seen(small_detector: Path,
     assert "for all GPUs of compute capability 8.0 and later that TensorRT-RTX supports (--sm 75 adds Turing)" in first
     assert second.startswith("convolutions of the plan: 4 half, ")
     assert second.endswith("kernel launches; not deserialised, not executed")
-    assert parity.startswith("16 frames of dog.mp4, the fp16 graph in ONNX Runtime, not the plan: detections matched")
+    assert parity.startswith("16 frames of dog.mp4, the fp16 graph in ONNX Runtime, not the plan: bits less exact than")
+    assert "detections matched" in parity
     assert state == "not executed: no NVIDIA GPU was at hand"
     assert card == f"{tmp_path / 'small.fp16.engine.json'}: its card"
 

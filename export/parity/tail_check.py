@@ -1,0 +1,193 @@
+"""Whether a graph's post-processing gives what the rule in numpy makes of the same answers.
+
+A network in which nothing is found yet does not exercise its tail, so scores are raised until there is something to
+suppress.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from ...calib.graph_surgery import drop_unused
+from ...runtime.card import Card
+from ...runtime.detection.boxes import decode_boxes
+from ...runtime.detection.postprocess import (
+    classifications_from_logits,
+    detections_from_candidates,
+    scores_from_logits,
+)
+from ...runtime.precision import Precision
+from ...runtime.runners.contract import EXACT, HEADS, Outputs, classifications_from_outputs, detections_from_outputs
+from ...runtime.runners.quiet_session import open_quietly
+from ..graphs.network_part import answers_of
+from .matching import FramePair, match_detections
+from .tolerances import Tolerances
+
+Array = NDArray[np.float32]
+
+LEAST_ROWS = 20
+"""Scores are raised until so many candidates of a frame stand above one half."""
+TAIL = Tolerances(
+    precision=Precision.FP32,
+    heads=None,
+    score=2e-6,
+    box=2e-6,
+    iou=0.0,
+    tie=1e-5,
+    reason="Both sides compute in float32 from the same answers.",
+)
+_ROUNDING = 2e-6
+"""Of a score or a corner: softmax, exponential and decoding in float32, some ten roundings of 6e-8 each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TailCheck:
+    """What came of it.
+
+    Args:
+        scenes: frames, as they are and with raised scores.
+        rows: that graph and rule both gave.
+        differences: one line each.
+    """
+
+    scenes: int
+    rows: int
+    differences: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether there was something to compare, and all of it was the same."""
+        return self.rows > 0 and not self.differences
+
+    def line(self) -> str:
+        """Say it for a person."""
+        apart = f", {len(self.differences)} differ: {'; '.join(self.differences[:3])}" if self.differences else ""
+        return f"{self.rows} rows of {self.scenes} scenes equal the rule's{apart}"
+
+
+def check_tail(
+    model: onnx.ModelProto,
+    card: Card,
+    answers: Sequence[Array],
+    *,
+    parent: Card,
+    default_cxcywh: Array | None,
+) -> TailCheck:
+    """Run a graph's tail alone and the rule in numpy over the same answers of its network.
+
+    Args:
+        model: names what its network answers.
+        card: of the graph: how its outputs are read.
+        answers: as `answers_of` names them, each [frames, ...] float32.
+        parent: card of its parent, whose post-processing is held to be right.
+        default_cxcywh: [D, 4] float32, the parent's; None where the network answers boxes, or is a classifier.
+    """
+    names, rule = answers_of(model), _Rule(card=parent, default_cxcywh=default_cxcywh)
+    part = copy.deepcopy(model)
+    drop_unused(part.graph, [output.name for output in part.graph.output], given=names)
+    del part.graph.input[:], part.graph.value_info[:]
+    part.graph.input.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, *values.shape[1:]])
+        for name, values in zip(names, answers, strict=True)
+    )
+    session = open_quietly(part.SerializeToString())
+    outputs = [output.name for output in session.get_outputs()]
+    # Some backends are given another tail than the file's own: the file says which of the two this is.
+    tail = {"tail": "cluster" if EXACT in outputs else "onnx"}
+    card = card.model_copy(update={"postprocess": card.postprocess.model_copy(update=tail)})
+    differences: list[str] = []
+    scenes = rows = 0
+    for number, scene in enumerate(_scenes(names, answers)):
+        results = dict(zip(outputs, session.run(outputs, dict(zip(names, scene, strict=True))), strict=True))
+        if len(names) == 1:
+            same, apart = _classes_apart(scene, results, card)
+        else:
+            same, apart = _detections_apart(rule, names, scene, results, card)
+        scenes += 1
+        rows += same
+        differences += [f"scene {number}: {line}" for line in apart]
+    return TailCheck(scenes=scenes, rows=rows, differences=tuple(differences))
+
+
+def _scenes(names: Sequence[str], answers: Sequence[Array]) -> Iterator[list[Array]]:
+    """Give each frame's answers as they are, then with raised scores."""
+    for index in range(len(answers[0])):
+        frame = [values[index : index + 1] for values in answers]
+        yield frame
+        if len(names) > 1:
+            yield [_raised(frame[0], is_logits=names == HEADS), *frame[1:]]
+
+
+def _raised(scores: Array, *, is_logits: bool) -> Array:
+    """Raise all scores alike, so that the best `LEAST_ROWS` of them stand above one half."""
+    if not is_logits:
+        best = np.sort(scores, axis=None)[-LEAST_ROWS:]
+        return np.asarray(np.minimum(scores * (0.5 / max(float(best[0]), 1e-6)), 1), np.float32)
+    # Where a class has the background's logit, its score is a half but for the other classes.
+    lead = np.sort((scores[..., 1:] - scores[..., :1]).max(axis=-1), axis=None)[-LEAST_ROWS:][0]
+    raised = scores.copy()
+    raised[..., 1:] += np.float32(max(0.0, -float(lead)))
+    return raised
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """The parent's post-processing in numpy.
+
+    Args:
+        card: the parent's.
+        default_cxcywh: [D, 4] float32; None where the network answers boxes.
+    """
+
+    card: Card
+    default_cxcywh: Array | None
+
+    def candidates(self, names: Sequence[str], scene: Sequence[Array]) -> tuple[Array, Array]:
+        """Give the scores [D, classes] and clipped boxes [D, 4] of a frame."""
+        scores, boxes = scene[0][0], scene[1][0]
+        if names == HEADS:
+            if self.default_cxcywh is None:
+                raise ValueError("default_cxcywh: expected the parent's default boxes, got none")
+            scores = scores_from_logits(scores)
+            boxes = decode_boxes(boxes, self.default_cxcywh, self.card.postprocess.variances)
+        return scores, np.clip(boxes, 0, 1)
+
+
+def _detections_apart(
+    rule: _Rule, names: Sequence[str], scene: Sequence[Array], results: Outputs, card: Card
+) -> tuple[int, list[str]]:
+    scores, boxes = rule.candidates(names, scene)
+    postprocess = rule.card.postprocess
+    expected = detections_from_candidates(scores, boxes, postprocess)
+    (found,) = detections_from_outputs(card, results, source="tail")
+    pair = FramePair(expected=expected, found=found, scores=scores, boxes_xyxy=boxes)
+    match = match_detections(pair, postprocess, TAIL)
+    left, right = expected.where(match.left), found.where(match.right)
+    apart = [
+        f"{what} {difference:.1e} apart"
+        for what, difference in (
+            ("scores", float(np.abs(left.scores - right.scores).max(initial=0))),
+            ("boxes", float(np.abs(left.boxes_xyxy - right.boxes_xyxy).max(initial=0))),
+        )
+        if not difference <= _ROUNDING
+    ]
+    for side, alone in (("rule", match.expected_alone), ("graph", match.found_alone)):
+        apart += [f"{len(alone)} rows of the {side} alone"] if len(alone) else []
+    return len(left), apart
+
+
+def _classes_apart(scene: Sequence[Array], results: Outputs, card: Card) -> tuple[int, list[str]]:
+    (expected,) = classifications_from_logits(scene[0])
+    (found,) = classifications_from_outputs(card, results, source="tail")
+    difference = float(np.abs(expected.scores - found.scores).max(initial=0))
+    of_classes = np.abs(expected.scores[0] - found.scores[expected.class_ids[0] == found.class_ids]).min(initial=1)
+    apart = [] if difference <= _ROUNDING else [f"scores {difference:.1e} apart"]
+    apart += [] if of_classes <= TAIL.tie else [f"another class than {expected.class_ids[0]} first"]
+    return len(found.scores), apart

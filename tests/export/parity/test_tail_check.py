@@ -1,0 +1,58 @@
+"""A tail is held to the rule in numpy, whether or not its network finds anything."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from singleshot.export.graphs.cluster_tail import with_cluster_tail
+from singleshot.export.graphs.network_part import network_of, run_network
+from singleshot.export.parity.proof_frames import generated_frames
+from singleshot.export.parity.raw_heads import default_boxes_of
+from singleshot.export.parity.tail_check import TailCheck, check_tail
+from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
+
+Array = NDArray[np.float32]
+
+
+def checked(model: onnx.ModelProto, *, quiet: bool = False) -> TailCheck:
+    parent = small_detector_graph()
+    logits, offsets = run_network(network_of(parent), list(generated_frames(CARD.input)[:, np.newaxis]))
+    if quiet:
+        logits[..., 0] += 30
+    return check_tail(model, CARD, [logits, offsets], parent=CARD, default_cxcywh=default_boxes_of(parent))
+
+
+@pytest.mark.parametrize("quiet", [pytest.param(False, id="much is found"), pytest.param(True, id="nothing is found")])
+def test_both_tails_are_the_rule(quiet: bool) -> None:
+    model = small_detector_graph()
+    for tailed in (model, with_cluster_tail(model, CARD.postprocess)):
+        check = checked(tailed, quiet=quiet)
+        assert check.holds, check.line()
+        assert (check.scenes, check.rows > 20) == (8, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        pytest.param("centre_variance", lambda values: 2 * values, id="variances swapped"),
+        pytest.param("default_centres", lambda values: values * (-1, 1) + (1, 0), id="boxes mirrored"),
+        pytest.param("default_sizes", lambda values: 1.1 * values, id="default boxes larger"),
+        pytest.param("iou_threshold", lambda values: values + 0.2, id="another overlap suppresses"),
+        pytest.param("class_count", lambda values: values + 1, id="classes counted with the background"),
+    ],
+)
+def test_a_damaged_tail_is_not(name: str, change: Callable[[Array], Array]) -> None:
+    model = copy.deepcopy(small_detector_graph())
+    (item,) = (item for item in model.graph.initializer if item.name == f"tail/{name}")
+    values = numpy_helper.to_array(item)
+    item.CopyFrom(numpy_helper.from_array(np.asarray(change(values), values.dtype), item.name))
+    check = checked(model, quiet=True)
+    assert not check.holds
+    assert "differ: scene" in check.line()
