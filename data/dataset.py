@@ -239,6 +239,7 @@ class Dataset:
         sample = self._sample_from(annotation, image_id=image_id, path=path, hw=header.hw_px, count=first_time)
         if first_time:
             self._count_kept(sample, sign=1)
+            self.report.remarks.update([annotation.remark] if annotation.remark else [])
         return sample
 
     def _header(self, image_id: str, path: Path, *, annotated_hw_px: tuple[int, int] | None) -> ImageHeader:

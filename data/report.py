@@ -45,7 +45,7 @@ class DataReport:
         self.unlisted: Counter[str] = Counter()
         """Objects dropped because their class is not in the list, per class."""
         self.remarks: Counter[str] = Counter()
-        """Objects that were read in another way than they were written, per way."""
+        """What was read in another way than it was written, per way, which names what it counts: objects or images."""
         self._counts: Counter[Problem] = Counter()
         self._examples: dict[Problem, list[str]] = {}
 
@@ -71,7 +71,7 @@ class DataReport:
             f"{self.objects.total()} objects, {self.difficult_objects} of them difficult"
             + (f" ({self.crowds} crowds)" if self.crowds else "")
         ]
-        lines += [f"{count} objects are {remark}" for remark, count in self.remarks.items()]
+        lines += [f"{count} {remark}" for remark, count in self.remarks.items()]
         for problem in Problem:
             if not (count := self._counts[problem]):
                 continue

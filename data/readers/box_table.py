@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -13,9 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, Edges, LabelledObject, Layout
-
-_LOOKED_FOR = 20
-"""Images looked for in a folder before it is passed over."""
 
 
 class BoxTable:
@@ -45,10 +41,14 @@ class BoxTable:
         self._object_crowd = array("b")
         self._object_areas = array("d")
         self._class_rows: dict[str, int] = {}
+        self._image_remarks: dict[str, str] = {}
+        self._object_remarks: dict[int, str] = {}
 
-    def add_image(self, image_id: str, *, hw_px: tuple[int, int] = (0, 0)) -> None:
+    def add_image(self, image_id: str, *, hw_px: tuple[int, int] = (0, 0), remark: str = "") -> None:
         """List an image; 0 x 0 where its size is not told."""
         self.listed.append(image_id)
+        if remark:
+            self._image_remarks[image_id] = remark
         if image_id not in self._rows:
             self._rows[image_id] = len(self._rows)
             self._sizes_hw.extend(hw_px)
@@ -62,8 +62,11 @@ class BoxTable:
         difficult: bool,
         crowd: bool = False,
         area_px: float | None = None,
+        remark: str = "",
     ) -> None:
         """Add an object to a listed image, its box in continuous pixel edges; see `LabelledObject`."""
+        if remark:
+            self._object_remarks[len(self._object_rows)] = remark
         self._object_rows.append(self._rows[image_id])
         self._object_classes.append(self._class_rows.setdefault(name, len(self._class_rows)))
         self._object_boxes.extend(box_xyxy_px)
@@ -113,10 +116,20 @@ class BoxTable:
                     difficult=bool(self._object_difficult[at]),
                     crowd=bool(self._object_crowd[at]),
                     area_px=None if math.isnan(area_px) else area_px,
+                    remark=self._object_remarks.get(at, ""),
                 )
             )
         height, width = self._sizes_hw[2 * row : 2 * row + 2]
-        return Annotation(objects=tuple(objects), size_hw_px=(height, width) if height > 0 and width > 0 else None)
+        return Annotation(
+            objects=tuple(objects),
+            size_hw_px=(height, width) if height > 0 and width > 0 else None,
+            remark=self._image_remarks.get(image_id, ""),
+        )
+
+    @property
+    def used_names(self) -> frozenset[str]:
+        """Classes that have objects."""
+        return frozenset(self._class_rows)
 
     def class_names_of(self, image_id: str) -> tuple[str, ...]:
         """Names of the classes of a listed image's objects."""
@@ -181,25 +194,6 @@ class TableLayout(Layout):
     def class_names_of(self, image_id: str) -> tuple[str, ...]:
         """Those of the first file that lists the image."""
         return next((table.class_names_of(image_id) for table in self._tables.values() if image_id in table), ())
-
-
-def images_base(root: Path) -> Path:
-    """Choose the folder that image ids are relative to: `images` where there is one, else the data set's own."""
-    return root / "images" if (root / "images").is_dir() else root
-
-
-def id_from_path(path: Path, base: Path) -> str:
-    """Write an image's path as its id: relative to the base, with slashes on every system."""
-    return Path(os.path.relpath(path, base)).as_posix()
-
-
-def folder_of_images(candidates: Sequence[Path], names: Iterable[str]) -> Path:
-    """Find the folder that the first few of the named images lie in; the first that exists if none is there."""
-    first_names = [name for name, _ in zip(names, range(_LOOKED_FOR), strict=False)]
-    for folder in candidates:
-        if any((folder / name).is_file() for name in first_names):
-            return folder
-    return next((folder for folder in candidates if folder.is_dir()), candidates[-1])
 
 
 def finite_numbers(values: Sequence[object]) -> tuple[float, ...] | None:

@@ -1,9 +1,11 @@
-"""COCO's layout: one JSON a split, beside folders of images.
+"""COCO's layout: one JSON a split, in `annotations`, beside the images or at the root.
 
 Convention: `bbox` is (x, y, width, height) in pixels, 0-based and in continuous edges: x is the left edge itself, and
 x + width the right one. Category ids may have gaps; classes are numbered anew in the order of the ids. A crowd
 (`iscrowd`) is a region of many objects and no object: it is neither learned nor held against a detector. Nor is what
-other tools mark by `ignore` alone; but that is one object, hence no crowd. Masks, key points and captions are not read.
+other tools mark by `ignore` alone; but that is one object, hence no crowd. Of a mask without
+a box the enclosing box is read; other masks, key points and captions are not. A category without objects that is the
+super-category of another, as Roboflow's category 0 is, is no class.
 
 Images are listed by their ids, as COCO's own evaluation takes them: of equal scores the first counts first.
 
@@ -17,16 +19,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ...runtime.errors import InputError
-from .box_table import BoxTable, TableLayout, finite_numbers, folder_of_images, id_from_path, images_base
-from .reader import Place, folder_around, with_usual_names
+from .box_table import BoxTable, TableLayout, finite_numbers
+from .coco_masks import box_of_mask
+from .pictures import Pictures, id_from_path, images_base
+from .reader import Edges, Place, with_usual_names
 from .text_lines import not_utf8
 
-_BESIDE_IMAGES = "_annotations.coco.json"
 _PREFIX = "instances_"
+_USUAL_NAME = "_annotations.coco"
+_MOST_FILES = 20
+"""In a folder with more JSON files than these, each tells of one image, as LabelMe's do."""
+_HEAD_BYTES = 1_000_000
+_COCO = re.compile(rb'"(images|annotations)"\s*:\s*(\[|null)')
+_MASKED = "objects given by masks alone (their enclosing boxes are taken)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,32 +53,48 @@ class CocoIds:
 
 
 class CocoLayout(TableLayout):
-    """Reads `annotations/instances_SPLIT.json`, or `SPLIT/_annotations.coco.json`."""
+    """Reads `annotations/instances_SPLIT.json`, or a JSON beside the images, or at the root."""
 
     kind = "coco"
-    form = "annotations/*.json (COCO's)"
+    form = "annotations/*.json, or a JSON beside the images (COCO's)"
 
-    def __init__(self, root: Path) -> None:
-        """Open the folder that holds `annotations`.
+    def __init__(self, root: Path, lists: dict[str, Path]) -> None:
+        """Read some JSON files.
+
+        Args:
+            root: the data set's folder.
+            lists: split -> file.
 
         Raises:
             InputError: a file is not COCO's.
         """
-        lists = _lists(root)
         base = images_base(root)
         files = [_read(path, split=split, root=root, base=base) for split, path in lists.items()]
-        tables = [table for table, _ in files]
+        tables = [table for table, _, _ in files]
         super().__init__(name=root.resolve().name, base=base, lists=with_usual_names(lists), tables=tables)
-        self._ids = {table.source: ids for table, ids in files}
+        self._ids = {table.source: ids for table, ids, _ in files}
+        unused = frozenset[str]().union(*(above for _, _, above in files)).difference(*(t.used_names for t in tables))
+        passed_over = [name for name in self.class_names if name in unused]
+        self.class_names = tuple(name for name in self.class_names if name not in unused)
+        if passed_over:
+            self.dialect = f"without the super-category {', '.join(passed_over)}"
 
     @classmethod
     def places(cls, root: Path) -> list[Place]:
-        """The folder that holds `annotations`, or folders with a JSON beside the images."""
-        folder = folder_around(root, "annotations", lambda path: bool(_lists(path)))
-        if folder is None:
+        """The folder that holds `annotations`, or JSON files beside the images or at the root, or one such file."""
+        if root.is_file():
+            if root.suffix.lower() != ".json":
+                return []
+            parent = root.resolve().parent
+            around = parent.parent if parent.name == "annotations" else parent
+            return [Place(path=root, open=partial(cls, around, {_split_name(root): root}))]
+        whole = root.resolve()
+        folder = whole.parent if whole.name == "annotations" and _lists(whole.parent) else root
+        if not _lists(folder):
             return []
         annotations = folder / "annotations"
-        return [Place(path=annotations if annotations.is_dir() else folder, open=partial(cls, folder))]
+        path = annotations if annotations.is_dir() else folder
+        return [Place(path=path, open=lambda: cls(folder, _lists(folder)))]
 
     def ids(self, split: str) -> CocoIds:
         """Tell COCO's own ids in one of the lists."""
@@ -77,22 +103,45 @@ class CocoLayout(TableLayout):
 
 def _lists(root: Path) -> dict[str, Path]:
     """Leave out COCO's captions and key points, which lie beside the boxes under names of their own."""
-    beside_images = {path.parent.name: path for path in sorted(root.glob(f"*/{_BESIDE_IMAGES}"))}
     files = sorted((root / "annotations").glob("*.json"))
     instances = [path for path in files if path.stem.startswith(_PREFIX)]
-    return {path.stem.removeprefix(_PREFIX): path for path in instances or files} or beside_images
+    if files and (instances or any(map(_is_coco, files))):
+        return {_split_name(path): path for path in instances or files}
+    if not root.is_dir():
+        return {}
+    beside = [found for folder in sorted(root.iterdir()) if folder.is_dir() for found in [_coco_files(folder)] if found]
+    if beside:
+        return {path.parent.name if len(found) == 1 else _split_name(path): path for found in beside for path in found}
+    return {_split_name(path): path for path in _coco_files(root)}
 
 
-def _read(path: Path, *, split: str, root: Path, base: Path) -> tuple[BoxTable, CocoIds]:
+def _split_name(path: Path) -> str:
+    return "all" if path.stem == _USUAL_NAME else path.stem.removeprefix(_PREFIX)
+
+
+def _coco_files(folder: Path) -> list[Path]:
+    files = list(islice(folder.glob("*.json"), _MOST_FILES + 1))
+    return sorted(filter(_is_coco, files)) if len(files) <= _MOST_FILES else []
+
+
+def _is_coco(path: Path) -> bool:
+    """Whether a JSON's beginning has one of COCO's lists; other tools leave JSON of other forms beside images."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return path.stem == _USUAL_NAME or (head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and bool(_COCO.search(head)))
+
+
+def _read(path: Path, *, split: str, root: Path, base: Path) -> tuple[BoxTable, CocoIds, frozenset[str]]:
+    """Read one file: labels, ids, and names of categories that stand above others."""
     content = _content(path)
     table = BoxTable(path, is_labelled="annotations" in content)
     names = _category_names(content, path=path)
     table.class_names = dict.fromkeys(names.values())
-    folder = folder_of_images(
+    pictures = Pictures(
         [path.parent, root / split, root / "images" / split, root / "images", root],
-        (str(entry["file_name"]) for entry in _entries(content, "images") if "file_name" in entry),
+        (str(entry["file_name"]) for entry in _entries(content, "images") if entry.get("file_name")),
     )
-    image_ids = _add_images(table, content, folder=folder, base=base)
+    image_ids = _add_images(table, content, pictures=pictures, base=base)
     for entry in _entries(content, "annotations"):
         _add_object(table, entry, image_ids=image_ids, names=names)
     written = {_id(entry["id"]): entry["id"] for entry in _entries(content, "images") if "id" in entry}
@@ -102,7 +151,15 @@ def _read(path: Path, *, split: str, root: Path, base: Path) -> tuple[BoxTable, 
             name: category_id for category_id, name in reversed(names.items())
         },  # of two of one name, the first
     )
-    return table, ids
+    return table, ids, _above_others(content)
+
+
+def _above_others(content: dict[str, Any]) -> frozenset[str]:
+    """Names that another category gives as its super-category; COCO's `person` is its own."""
+    pairs = [
+        (str(entry.get("name")).strip(), str(entry.get("supercategory"))) for entry in _entries(content, "categories")
+    ]
+    return frozenset(above for name, above in pairs if above != name) - {name for name, above in pairs if above == name}
 
 
 def _content(path: Path) -> dict[str, Any]:  # JSON, not looked at yet
@@ -150,7 +207,7 @@ def _category_names(content: dict[str, Any], *, path: Path) -> dict[int, str]:
     return {category_id: names[category_id] for category_id in sorted(names)}
 
 
-def _add_images(table: BoxTable, content: dict[str, Any], *, folder: Path, base: Path) -> dict[Any, str]:
+def _add_images(table: BoxTable, content: dict[str, Any], *, pictures: Pictures, base: Path) -> dict[Any, str]:
     """List the images; returns COCO's id -> ours. Two entries of one file share its id, so that no label is lost."""
     image_ids: dict[Any, str] = {}  # people use numbers and texts
     for entry in sorted(_entries(content, "images"), key=_by_id):
@@ -158,10 +215,11 @@ def _add_images(table: BoxTable, content: dict[str, Any], *, folder: Path, base:
         if coco_id is None or not isinstance(file_name, str) or not file_name:
             table.add_stray(f"{table.source}: expected an image with an id and a file_name, got {_short(entry)}")
             continue
-        image_id = id_from_path(folder / file_name, base)
+        image_id = id_from_path(pictures.path(file_name), base)
         height, width = entry.get("height"), entry.get("width")
         is_told = isinstance(height, int) and isinstance(width, int)
-        table.add_image(image_id, hw_px=(int(height or 0), int(width or 0)) if is_told else (0, 0))
+        hw_px = (int(height or 0), int(width or 0)) if is_told else (0, 0)
+        table.add_image(image_id, hw_px=hw_px, remark=pictures.remark(file_name))
         if image_ids.setdefault(coco_id, image_id) != image_id:
             for each in (image_id, image_ids[coco_id]):
                 table.add_broken(each, f"{table.source}: expected different image ids, got {coco_id} twice")
@@ -179,12 +237,11 @@ def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, 
     if image_id is None:
         table.add_stray(f"{table.source}: expected an annotation of a listed image, got {_short(entry)}")
         return
-    box = entry.get("bbox")
-    numbers = finite_numbers(box) if isinstance(box, list) and len(box) == 4 else None
-    if numbers is None:
-        table.add_broken(image_id, f"{table.source}, {image_id}: expected bbox with four numbers, got {box!r}")
+    edges = _edges(entry)
+    if edges is None:
+        got = repr(entry.get("bbox"))
+        table.add_broken(image_id, f"{table.source}, {image_id}: expected bbox with four numbers, got {got}")
         return
-    x, y, width, height = numbers
     category = _id(entry.get("category_id"))
     name = names.get(category) if isinstance(category, int) else None
     area = finite_numbers([entry.get("area")])
@@ -192,11 +249,24 @@ def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, 
     table.add_object(
         image_id,
         name=f"category {category}" if name is None else name,
-        box_xyxy_px=(x, y, x + width, y + height),
+        box_xyxy_px=edges,
         difficult=is_crowd or bool(entry.get("ignore")),
         crowd=is_crowd,
         area_px=None if area is None else area[0],
+        remark="" if entry.get("bbox") else _MASKED,
     )
+
+
+def _edges(entry: dict[str, Any]) -> Edges | None:
+    """Take the box, or where there is none the one around the mask."""
+    box = entry.get("bbox")
+    if not box:
+        return box_of_mask(entry.get("segmentation"))
+    numbers = finite_numbers(box) if isinstance(box, list) and len(box) == 4 else None
+    if numbers is None:
+        return None
+    x, y, width, height = numbers
+    return x, y, x + width, y + height
 
 
 def _short(entry: dict[str, Any]) -> str:

@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from ...runtime.errors import InputError
-from .box_table import BoxTable, TableLayout, finite_numbers, folder_of_images, id_from_path, images_base
+from .box_table import BoxTable, TableLayout, finite_numbers
+from .pictures import Pictures, id_from_path, images_base
 from .reader import Place, with_usual_names
 from .text_lines import text_lines
 
@@ -75,13 +76,13 @@ def _read(path: Path, *, root: Path, base: Path) -> BoxTable:
             f"got {','.join(header) or 'none'}. Name the columns so; take others away."
         )
     table = BoxTable(path)
-    folder = folder_of_images(
+    pictures = Pictures(
         [root / "images" / path.stem, root / "images", root / path.stem, root],
         (row["image"] for _, row in _rows(path, header) if row is not None and row["image"]),
     )
     listed: set[str] = set()
     for line, row in _rows(path, header):
-        _add_row(table, row, where=f"{path} line {line}", folder=folder, base=base, listed=listed)
+        _add_row(table, row, where=f"{path} line {line}", pictures=pictures, base=base, listed=listed)
     return table
 
 
@@ -101,15 +102,15 @@ def _rows(path: Path, header: list[str]) -> Iterator[tuple[int, dict[str, str] |
 
 
 def _add_row(
-    table: BoxTable, row: dict[str, str] | None, *, where: str, folder: Path, base: Path, listed: set[str]
+    table: BoxTable, row: dict[str, str] | None, *, where: str, pictures: Pictures, base: Path, listed: set[str]
 ) -> None:
     if row is None:
         table.add_stray(f"{where}: expected an image's name, got none")
         return
-    image_id = id_from_path(folder / row["image"], base)
+    image_id = id_from_path(pictures.path(row["image"]), base)
     if image_id not in listed:  # an image has a line per box: that is no repetition
         listed.add(image_id)
-        table.add_image(image_id)
+        table.add_image(image_id, remark=pictures.remark(row["image"]))
     corners = [row[column] for column in COLUMNS[2:]]
     if not row["label"] and not any(corners):
         return

@@ -43,7 +43,7 @@ class LabelledObject:
     area_px: float | None = None
     """Of the object itself; None where only its box is annotated."""
     remark: str = ""
-    """How it was read where that is not what was written, as one says it of many."""
+    """How it was read where that is not what was written, as a report says it of many: `objects given by corners`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,8 @@ class Annotation:
     """None where the annotation does not tell."""
     in_shares: bool = False
     """Whether boxes are given in shares of the image's width and height instead of pixels."""
+    remark: str = ""
+    """What is to be told of how the image was found or read, as `LabelledObject.remark`."""
 
 
 class AnnotationMissingError(Exception):

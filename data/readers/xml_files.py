@@ -17,7 +17,7 @@ from pathlib import Path
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES
 from .annotation_xml import read_annotation_xml
-from .box_table import id_from_path
+from .pictures import id_from_path
 from .reader import Annotation, FilesLayout, Place, with_usual_names
 from .voc import VOC_TO_EDGES, VocLayout, is_voc_year
 

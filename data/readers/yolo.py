@@ -13,7 +13,6 @@ folders below `images`, or the folders that hold `images` and `labels` each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,8 +20,8 @@ from pathlib import Path
 import yaml
 
 from ...runtime.errors import InputError
-from ...runtime.image_files import IMAGE_SUFFIXES
-from .box_table import finite_numbers, id_from_path, images_base
+from .box_table import finite_numbers
+from .pictures import found_path, id_from_path, images_base, is_picture, pictures_below
 from .reader import (
     Annotation,
     AnnotationBrokenError,
@@ -45,8 +44,8 @@ _LARGEST_SHARE = 2.0
 """A box may reach out of its image, and is clipped then; numbers above this are pixels."""
 _LARGEST_OUTLINE = 1.5
 """Likewise of a corner; the 2 of a key point that is seen lies above it."""
-_OUTLINED = "given by corners (their enclosing boxes are taken)"
-_SCORED = "given with a score (it is not read)"
+_OUTLINED = "objects given by corners (their enclosing boxes are taken)"
+_SCORED = "objects given with a score (it is not read)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,11 @@ class YoloLayout(FilesLayout):
     def listed_ids(self, split: str) -> list[str]:
         """Paths below the images' folder: as a list gives them, or all of a folder in the order of their names."""
         where = self.lists[split]
-        paths = _pictures(where) if where.is_dir() else [self._listed_path(line, where) for line in filled_lines(where)]
+        paths = (
+            pictures_below(where)
+            if where.is_dir()
+            else [self._listed_path(line, where) for line in filled_lines(where)]
+        )
         return [id_from_path(path, self._base) for path in paths]
 
     def _listed_path(self, line: str, where: Path) -> Path:
@@ -156,24 +159,6 @@ def _is_yolo(folder: Path) -> bool:
         for path in inner.glob("*.*")
         if is_picture(path)
     )
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file is named like an image and is none of those that a system or an editor hides beside it."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-
-
-def found_path(written: str, folders: Sequence[Path]) -> Path | None:
-    """Find what a path of another machine means here: its longest end that is there, below one of the folders."""
-    parts = written.replace("\\", "/").split("/")
-    ends = [written, *("/".join(parts[at:]) for at in range(len(parts)) if parts[at] not in ("", ".", ".."))]
-    return next((folder / end for end in ends for folder in folders if end and (folder / end).exists()), None)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    """Every picture below a folder, but for what lies in hidden ones."""
-    below = (path for path in folder.rglob("*") if is_picture(path))
-    return sorted(path for path in below if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def _beside_folders(root: Path) -> list[Path]:

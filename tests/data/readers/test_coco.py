@@ -251,3 +251,162 @@ def test_a_list_of_annotations_that_is_null(tmp_path: Path) -> None:
     path = write_coco(tmp_path, [])
     path.write_text(path.read_text().replace('"annotations": []', '"annotations": null'))
     assert [len(sample) for sample in open_dataset(tmp_path, strict=True).samples("train")] == [0, 0]
+
+
+def test_a_roboflow_super_category_is_no_class(tmp_path: Path) -> None:
+    above = {"id": 0, "name": "animals", "supercategory": "none"}
+    below = [{**entry, "supercategory": "animals"} for entry in CATEGORIES]
+    write_coco(tmp_path, [box()], categories=[above, *below])
+    dataset = open_dataset(tmp_path, strict=True)
+    assert dataset.class_names == ("cat", "dog"), "cat stays a class, though it has no object here"
+    assert next(dataset.samples("train")).class_ids.tolist() == [1]
+    assert dataset.found.startswith("coco layout (without the super-category animals): ")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "categories", "names"),
+    [
+        pytest.param(
+            [box(category_id=0)],
+            [{"id": 0, "name": "animals"}, {"id": 90, "name": "dog", "supercategory": "animals"}],
+            ("animals", "dog"),
+            id="a super-category with an object of its own",
+        ),
+        pytest.param(
+            [],
+            [
+                {"id": 1, "name": "person", "supercategory": "person"},
+                {"id": 2, "name": "child", "supercategory": "person"},
+            ],
+            ("person", "child"),
+            id="COCO's person is its own super-category",
+        ),
+    ],
+)
+def test_a_category_above_others_that_is_a_class(
+    tmp_path: Path, annotations: list[Any], categories: list[Any], names: tuple[str, ...]
+) -> None:
+    write_coco(tmp_path, annotations, categories=categories)
+    assert open_dataset(tmp_path).class_names == names
+
+
+@pytest.mark.parametrize(
+    ("place", "named", "split"),
+    [
+        pytest.param("result.json", ".", "result", id="at the root, as Label Studio leaves it"),
+        pytest.param("result.json", "result.json", "result", id="one file named"),
+        pytest.param("annotations/instances_default.json", ".", "default", id="CVAT's one file"),
+        pytest.param(
+            "annotations/instances_val.json", "annotations/instances_val.json", "val", id="one of annotations named"
+        ),
+        pytest.param("train2017/labels.json", ".", "train", id="under any name beside the images"),
+        pytest.param("_annotations.coco.json", ".", "all", id="Roboflow's, without splits"),
+    ],
+)
+def test_places_of_one_json(tmp_path: Path, place: str, named: str, split: str) -> None:
+    write_coco(tmp_path, [box()]).rename(tmp_path / "moved.json")
+    (tmp_path / "annotations").rmdir()
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / "moved.json").rename(tmp_path / place)
+    (tmp_path / "notes.json").write_text('{"categories": [], "info": {}}')
+    dataset = open_dataset(tmp_path / named, strict=True)
+    assert [len(sample) for sample in dataset.samples(split)] == [1, 0]
+
+
+def test_a_folder_with_a_json_for_each_image_is_not_cocos(tmp_path: Path) -> None:
+    write_coco(tmp_path, []).unlink()
+    for number in range(3):
+        (tmp_path / "train2017" / f"{number}.json").write_text('{"shapes": [], "imagePath": "a.jpg"}')
+    with pytest.raises(InputError, match=r"expected one of these below it: .*; got none"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param("C:\\data\\images\\{}", id="a path of Windows"),
+        pytest.param("/mnt/disk/me/{}", id="a path of another machine"),
+        pytest.param("https://example.org/up/1/{}?token=a/b.jpg", id="a web address"),
+        pytest.param("/data/local-files/?d=set%201/{}", id="Label Studio's local path"),
+    ],
+)
+def test_pictures_of_another_machine_are_found_by_the_end_of_their_path(tmp_path: Path, written: str) -> None:
+    images = [{**entry, "file_name": written.format(entry["file_name"])} for entry in IMAGES]
+    write_coco(tmp_path, [box()], images=images)
+    (tmp_path / "train2017").rename(tmp_path / "elsewhere")
+    dataset = open_dataset(tmp_path, strict=True)
+    assert [sample.image_id for sample in dataset.samples("train")] == ["elsewhere/a.jpg", "elsewhere/b.jpg"]
+    line = "2 images named by a path that is not here (found by the end of it)"
+    assert line in dataset.report.lines()
+    assert dataset.report.to_dict()["remarks"] == {line.removeprefix("2 "): 2}
+
+
+def test_names_that_fit_several_pictures_find_none(tmp_path: Path) -> None:
+    write_coco(tmp_path, [], images=[{"id": 1, "file_name": "/x/a.jpg"}, {"id": 2, "file_name": "/y/b.jpg"}])
+    (tmp_path / "train2017").rename(tmp_path / "one")
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "a.jpg").write_bytes((tmp_path / "one" / "a.jpg").read_bytes())
+    dataset = open_dataset(tmp_path)
+    assert [sample.image_id for sample in dataset.samples("train")] == ["one/b.jpg"]
+    assert "/x/a.jpg: expected an image" in dataset.report.examples(Problem.MISSING_IMAGE)[0]
+
+
+def test_two_names_are_not_taken_for_one_picture(tmp_path: Path) -> None:
+    write_coco(tmp_path, [], images=[{"id": 1, "file_name": "/x/a.jpg"}, {"id": 2, "file_name": "/y/a.jpg"}])
+    dataset = open_dataset(tmp_path)
+    assert list(dataset.samples("train")) == []
+    assert dataset.report.count(Problem.MISSING_IMAGE) == 2
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "edges"),
+    [
+        pytest.param([[10, 4, 30, 4, 30, 12]], (10, 4, 30, 12), id="a polygon"),
+        pytest.param([[10, 4, 11, 4, 11, 5], [20, 8, 30, 9, 25, 12.5]], (10, 4, 30, 12.5), id="two polygons"),
+        pytest.param({"size": [32, 48], "counts": [33, 2, 1501]}, (1, 1, 2, 3), id="runs within one column"),
+        pytest.param({"size": [32, 48], "counts": [63, 2, 1471]}, (1, 0, 3, 32), id="a run into the next column"),
+    ],
+)
+def test_masks_without_a_box_by_hand(tmp_path: Path, segmentation: object, edges: tuple[float, ...]) -> None:
+    write_coco(tmp_path, [box(bbox=None, segmentation=segmentation), box()])
+    dataset = open_dataset(tmp_path, strict=True)
+    assert next(dataset.samples("train")).boxes_xyxy_px[0].tolist() == list(edges)
+    assert "1 objects given by masks alone (their enclosing boxes are taken)" in dataset.report.lines()
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        pytest.param([[1, 2, 3, 4]], id="two corners"),
+        pytest.param([[1, 2, 3, 4, 5, "x"]], id="a word"),
+        pytest.param([1, 2, 3, 4, 5], id="an odd number"),
+        pytest.param({"counts": [1, 2]}, id="no size"),
+        pytest.param({"size": [0, 4], "counts": [0, 2]}, id="a height of 0"),
+        pytest.param({"size": [4, 4], "counts": None}, id="no runs"),
+        pytest.param({"size": [4, 4], "counts": [16]}, id="an empty mask"),
+    ],
+)
+def test_masks_that_give_no_box(tmp_path: Path, segmentation: object) -> None:
+    write_coco(tmp_path, [box(bbox=[], segmentation=segmentation)])
+    dataset = open_dataset(tmp_path)
+    assert [sample.image_id for sample in dataset.samples("train")] == ["train2017/b.jpg"]
+    assert "four numbers, got []" in dataset.report.examples(Problem.BROKEN_ANNOTATION)[0]
+
+
+def test_packed_masks_have_the_boxes_that_pycocotools_gives(tmp_path: Path) -> None:
+    masks = pytest.importorskip("pycocotools.mask")
+    rng = np.random.default_rng(0)
+    annotations, expected = [], []
+    for _ in range(30):
+        pixels = np.zeros(HW, np.uint8, order="F")
+        y, x = rng.integers(0, 20, 2)
+        pixels[y : y + rng.integers(1, 12), x : x + rng.integers(1, 28)] = 1
+        pixels[:, x] &= rng.integers(0, 2, HW[0]).astype(np.uint8)
+        packed = masks.encode(pixels)
+        if not pixels.any():
+            continue
+        left, top, width, height = masks.toBbox(packed)
+        expected.append([left, top, left + width, top + height])
+        annotations.append(box(bbox=None, segmentation={**packed, "counts": packed["counts"].decode()}))
+    write_coco(tmp_path, annotations)
+    assert next(open_dataset(tmp_path).samples("train")).boxes_xyxy_px.tolist() == expected

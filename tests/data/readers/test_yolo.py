@@ -221,7 +221,7 @@ def test_what_is_no_box_is_read_as_one_and_said(
     for _ in range(2):
         (sample,) = dataset.samples("train")
     np.testing.assert_allclose(sample.boxes_xyxy_px, [edges], atol=1e-5)
-    assert any(text.startswith("1 objects are given") and remark in text for text in dataset.report.lines())
+    assert any(text.startswith("1 objects given") and remark in text for text in dataset.report.lines())
 
 
 @pytest.mark.parametrize(
