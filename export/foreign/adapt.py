@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,10 +24,11 @@ from ..parity.detections import compare_detections
 from ..parity.matching import FramePair
 from ..parity.own_frames import remember_frames
 from ..parity.parity import Parity
-from ..parity.proof_frames import frames_of_folder, generated_frames
+from ..parity.proof_frames import PROOF_FRAMES, frames_of_folder, generated_frames
 from ..parity.tolerances import HEADS_TOLERANCE
+from .declared import Declared, declared_of, names_of_file
 from .graph import ForeignGraph, Outputs, load_foreign_graph
-from .guess import Told, guess_names, guess_reading
+from .guess import Told, guess_reading
 from .nodes import BOXES, SCORES, with_front_and_tail
 from .reading import Array, Reading, candidates_from_outputs
 
@@ -33,6 +36,13 @@ Colour = Literal["rgb", "bgr"]
 
 _HEADS = "boxes and scores before suppression"
 """What the comparison takes for the raw heads."""
+
+_LOOKED_AT = 32
+"""Images that the foreign graph is run on; the proof takes those of them in which it finds most."""
+_CERTAIN = 0.25
+"""Score from which on something was found, as most detectors' own demonstrations have it."""
+_CERTAIN_SHARE = 0.5
+"""Of the proof's images, in which something must be found: a wrong reading finds next to nothing in a few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +53,7 @@ class ForeignInput:
         colour: channel order that it expects.
         mean: per channel in that order, on the 0..255 scale.
         std: in the same order and scale; the graph computes (x - mean) / std.
-        resize: how frames are fitted to it.
+        resize: how frames are fitted to it; where not given, as its exporter does, else `stretch`.
         height: in pixels, where the graph leaves it open.
         width: in pixels, where the graph leaves it open.
     """
@@ -51,7 +61,7 @@ class ForeignInput:
     colour: Colour = "rgb"
     mean: tuple[float, float, float] = (0, 0, 0)
     std: tuple[float, float, float] = (255, 255, 255)
-    resize: Literal["stretch", "letterbox"] = "stretch"
+    resize: Literal["stretch", "letterbox"] | None = None
     height: int | None = None
     width: int | None = None
 
@@ -122,33 +132,34 @@ def adapt_detector(
         raise InputError(f"{out}: expected another file than the foreign graph itself. Choose another name.")
     given, postprocess = foreign_input or ForeignInput(), postprocess or Postprocess()
     foreign = load_foreign_graph(foreign_path, height=given.height, width=given.width)
-    spec = _input_spec(foreign, given)
-    frames = generated_frames(spec) if images is None else frames_of_folder(images, spec)
-    outputs = _outputs_of_frames(foreign, spec, frames)
-    guessed = guess_reading(foreign, outputs, told or Told())
-    names, guessed_names = _class_names(foreign, names_path, len(guessed.reading.class_columns))
-    boxes, scores = candidates_from_outputs(outputs, guessed.reading, height=foreign.height, width=foreign.width)
-    graph = with_front_and_tail(foreign, spec, guessed.reading, postprocess, box_count=boxes.shape[1])
-    card = Card(
-        kind="graph",
-        network=foreign_path.name,
-        class_names=names,
-        input=spec,
-        postprocess=postprocess,
-        origin=Origin(
-            parent_sha256=sha256_of_file(foreign_path),
-            settings=guessed.reading.settings(),
-            packages={name: version(name) for name in ("onnx", "onnxruntime")},
-        ),
-    )
-    parity = _prove(graph, card, frames, boxes, scores)
-    _check(parity, out, images)
+    guesses: list[str] = []
+    with _telling(guesses):
+        declared = declared_of(foreign_path, foreign.metadata)
+        spec = _input_spec(foreign, given, declared, guesses)
+        frames = generated_frames(spec) if images is None else frames_of_folder(images, spec, most=_LOOKED_AT)
+        outputs = _outputs_of_frames(foreign, spec, frames)
+        names = declared.names if names_path is None else names_of_file(names_path)
+        count = None if names is None else len(names)
+        reading = guess_reading(foreign, outputs, told or Told(), guesses, class_count=count)
+        names = _class_names(foreign, names_path, names, reading, guesses)
+        boxes, scores = candidates_from_outputs(outputs, reading, height=foreign.height, width=foreign.width)
+        graph = with_front_and_tail(foreign, spec, reading, postprocess, box_count=boxes.shape[1])
+        card = Card(
+            kind="graph",
+            network=foreign_path.name,
+            class_names=names,
+            input=spec,
+            postprocess=postprocess,
+            origin=_origin(foreign_path, reading),
+        )
+        shown = _most_telling(scores)
+        parity = _prove(graph, card, frames[shown], boxes[shown], scores[shown])
+        _check(parity, out, images, scores[shown])
     if images is not None:
-        remember_frames(card.origin.parent_sha256 or "", frames)
+        remember_frames(card.origin.parent_sha256 or "", frames[shown])
     card = card.model_copy(update={"measurements": _measurements(parity, images)})
     write_graph(graph, card, out)
-    guesses = (*guessed.guesses, *guessed_names)
-    return Adaptation(path=out, card=card, reading=guessed.reading, guesses=guesses, parity=parity)
+    return Adaptation(path=out, card=card, reading=reading, guesses=tuple(guesses), parity=parity)
 
 
 def images_from_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]) -> NDArray[Any]:
@@ -171,7 +182,11 @@ def images_from_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[n
     return np.ascontiguousarray(images).astype(foreign.input_type)
 
 
-def _input_spec(foreign: ForeignGraph, given: ForeignInput) -> InputSpec:
+def _input_spec(foreign: ForeignGraph, given: ForeignInput, declared: Declared, guesses: list[str]) -> InputSpec:
+    resize = given.resize
+    if resize is None and declared.is_ultralytics:
+        resize = "letterbox"
+        guesses.append("--letterbox: the metadata are Ultralytics', whose way it is")
     scale = given.mean, given.std
     if foreign.input_type is np.uint8:
         # Such a network scales inside.
@@ -184,11 +199,16 @@ def _input_spec(foreign: ForeignGraph, given: ForeignInput) -> InputSpec:
     return InputSpec(
         height=foreign.height,
         width=foreign.width,
-        resize=given.resize,
+        resize=resize or "stretch",
         colour=given.colour,
         mean=scale[0],
         std=scale[1],
     )
+
+
+def _origin(foreign_path: Path, reading: Reading) -> Origin:
+    packages = {name: version(name) for name in ("onnx", "onnxruntime")}
+    return Origin(parent_sha256=sha256_of_file(foreign_path), settings=reading.settings(), packages=packages)
 
 
 def _outputs_of_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]) -> Outputs:
@@ -203,25 +223,42 @@ def _outputs_of_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[n
     return joined
 
 
-def _class_names(foreign: ForeignGraph, path: StrPath | None, count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the class names, and the lines of what was guessed of them."""
-    if path is None:
-        names, line = guess_names(foreign, count)
-        return names, (line,)
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
-        raise InputError(f"{path}: expected class names, one a line, got {reason}.") from error
-    names = tuple(name for line in lines if (name := line.strip()))
-    if len(names) != count:
+def _class_names(
+    foreign: ForeignGraph, path: StrPath | None, known: tuple[str, ...] | None, reading: Reading, guesses: list[str]
+) -> tuple[str, ...]:
+    """Hold the names of the user's file or of the foreign one against the reading, or number the classes."""
+    count = len(reading.class_columns)
+    if known is None:
+        numbered = tuple(f"class {number}" for number in range(count))
+        some = f"{', '.join(numbered[:2])}{', …' if count > 2 else ''}"
+        guesses.append(f"--names: {some}, as the file names no classes")
+        return numbered
+    if path is None and reading.background is not None and len(known) == len(reading.scores):
+        known = tuple(name for place, name in enumerate(known) if place != reading.background)
+    if len(known) != count:
+        if path is not None:
+            raise InputError(
+                f"{path}: expected {count} class names, one per column of scores but the background's, "
+                f"got {len(known)}."
+            )
         raise InputError(
-            f"{path}: expected {count} class names, one per column of scores but the background's, got {len(names)}."
+            f"--scores: expected a column for each of the {len(known)} classes that {foreign.path} names, got "
+            f"{count}. Name the columns by --boxes and --scores, or the classes by --names."
         )
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError(f"{path}: expected different class names, got {', '.join(repeated)} more than once.")
-    return names, ()
+    if path is None:
+        guesses.append(f"--names: the {count} in the file's metadata")
+    return known
+
+
+@contextmanager
+def _telling(guesses: list[str]) -> Iterator[None]:
+    """Add every guess made so far to a refusal, as one of them is often the fault."""
+    try:
+        yield
+    except (InputError, CheckError) as error:
+        if not guesses:
+            raise
+        raise type(error)(f"{error} Guessed so far: {'; '.join(guesses)}.") from error
 
 
 def _prove(graph: onnx.ModelProto, card: Card, frames: NDArray[np.uint8], boxes: Array, scores: Array) -> Parity:
@@ -240,12 +277,20 @@ def _prove(graph: onnx.ModelProto, card: Card, frames: NDArray[np.uint8], boxes:
     return compare_detections(pairs, card.postprocess, heads_difference=difference)
 
 
-def _check(parity: Parity, out: Path, images: StrPath | None) -> None:
-    """Raise unless both agree; only in generated frames there need be nothing to agree on."""
+def _most_telling(scores: Array) -> NDArray[np.intp]:
+    """Choose the frames [n] in which the foreign detector finds most, in their order, from scores [n, D, classes]."""
+    best = np.asarray(scores.max(axis=(1, 2)))
+    return np.sort(np.argsort(-best, kind="stable")[:PROOF_FRAMES])
+
+
+def _check(parity: Parity, out: Path, images: StrPath | None, scores: Array) -> None:
+    """Raise unless both agree on something; only in generated frames there need be nothing to agree on."""
     is_empty = not (parity.judged or parity.exempt)
-    if is_empty and images is not None:
+    certain = int((scores.max(axis=(1, 2)) >= _CERTAIN).sum())
+    if images is not None and (is_empty or certain < _CERTAIN_SHARE * parity.frames):
+        found = "none" if is_empty else f"a score of {_CERTAIN} or more in {certain} of {parity.frames}"
         raise CheckError(
-            f"{out}: expected detections in the images of {images}, got none. Check --input, --mean, --std and "
+            f"{out}: expected detections in the images of {images}, got {found}. Check --input, --mean, --std and "
             "--letterbox, or give images with the detector's objects. Nothing was written."
         )
     if not is_empty or not (parity.heads_difference or 0.0) <= HEADS_TOLERANCE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +31,10 @@ from .reading import (
 )
 
 USUAL_STRIDES = (8, 16, 32)
+_MASK_PROTOTYPES = 32
+"""Channels of the prototypes that YOLO's masks are made of."""
+_COCO_CLASSES = 80
+"""Where nothing names the classes, 84 columns are 4 + 80 and 85 are 5 + 80."""
 FOLLOWS_GRID = 0.8
 """Correlation with their cells' places that decoded centres surpass by far and undecoded ones never reach."""
 
@@ -61,32 +64,25 @@ class Told:
     strides: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Guessed:
-    """A reading, and what of it was guessed.
-
-    Args:
-        reading: complete, and not contradicted by the values.
-        guesses: one line each: the option that would have said it, and what it was guessed from.
-    """
-
-    reading: Reading
-    guesses: tuple[str, ...]
-
-
-def guess_reading(graph: ForeignGraph, outputs: Outputs, told: Told) -> Guessed:
+def guess_reading(
+    graph: ForeignGraph, outputs: Outputs, told: Told, guesses: list[str], *, class_count: int | None = None
+) -> Reading:
     """Complete what the user says from the shapes and values of the outputs.
 
     Args:
         graph: the detector.
         outputs: of a run over some frames.
         told: what is law.
+        guesses: a line is added for each: the option that would have said it, and what it was guessed from.
+        class_count: how many classes there are names for, background left out; None where nobody named them.
+
+    Returns:
+        A complete reading that the values do not contradict.
 
     Raises:
         InputError: something is neither told nor recognisable, or what is told contradicts the values.
     """
-    guesses: list[str] = []
-    boxes, scores, objectness = _columns(graph, outputs, told, guesses)
+    boxes, scores, objectness = _columns(graph, outputs, told, guesses, class_count)
     values = boxes.of(outputs)
     if len(boxes) != 4:
         raise InputError(f"--boxes: expected four columns, got the {len(boxes)} of {boxes}.")
@@ -108,42 +104,24 @@ def guess_reading(graph: ForeignGraph, outputs: Outputs, told: Told) -> Guessed:
         strides=strides,
     )
     check_reading(outputs, reading, height=graph.height, width=graph.width)
-    return Guessed(reading=reading, guesses=tuple(guesses))
-
-
-def guess_names(graph: ForeignGraph, class_count: int) -> tuple[tuple[str, ...], str]:
-    """Find class names in the file's metadata, or number them; with the line that says so.
-
-    Exporters of the YOLO family write the text of a Python dictionary, `{0: 'person', ...}`, under `names`.
-    """
-    try:
-        found = ast.literal_eval(graph.metadata.get("names", ""))
-    except (ValueError, SyntaxError):
-        found = None
-    names = list(found.values()) if isinstance(found, dict) else found
-    if isinstance(names, (list, tuple)) and len(names) == len(set(names)) == class_count:
-        return tuple(map(str, names)), f"--names: the {class_count} in the file's metadata"
-    numbered = tuple(f"class {number}" for number in range(class_count))
-    return (
-        numbered,
-        f"--names: {', '.join(numbered[:2])}{', …' if class_count > 2 else ''}, as the file names no classes",
-    )
+    return reading
 
 
 def _columns(
-    graph: ForeignGraph, outputs: Outputs, told: Told, guesses: list[str]
+    graph: ForeignGraph, outputs: Outputs, told: Told, guesses: list[str], class_count: int | None
 ) -> tuple[Columns, Columns, Columns | None]:
     """Find the outputs' columns: of boxes, scores, objectness."""
     boxes_text, scores_text, objectness_text = told.boxes, told.scores, told.objectness
+    box_count = None
     if boxes_text is None and scores_text is None:
-        boxes_text, scores_text, objectness_text = _recognised(graph, outputs, told)
+        boxes_text, scores_text, objectness_text, box_count = _recognised(graph, outputs, told, class_count)
     elif boxes_text is None or scores_text is None:
         missing = "--boxes" if boxes_text is None else "--scores"
         raise InputError(
             f"{missing}: expected with {'--scores' if boxes_text is None else '--boxes'}, got nothing. "
             f"The graph has {output_shapes_text(outputs)}."
         )
-    boxes = columns_from_text("--boxes", boxes_text, outputs)
+    boxes = columns_from_text("--boxes", boxes_text, outputs, box_count=box_count)
     box_count = boxes.of(outputs).shape[1]
     scores = columns_from_text("--scores", scores_text, outputs, box_count=box_count)
     objectness = None
@@ -152,12 +130,16 @@ def _columns(
     if told.boxes is None:
         guesses.append(f"--boxes {boxes_text} --scores {scores_text}: from the shapes {output_shapes_text(outputs)}")
         if objectness_text is not None and told.objectness is None:
-            guesses.append(f"--objectness {objectness_text}: as is usual between the boxes and the scores")
+            known = "as is usual between the boxes and the scores; --names FILE would tell by their count"
+            ground = known if class_count is None else f"there are 5 + {class_count} columns for {class_count} names"
+            guesses.append(f"--objectness {objectness_text}: {ground}")
     return boxes, scores, objectness
 
 
-def _recognised(graph: ForeignGraph, outputs: Outputs, told: Told) -> tuple[str, str, str | None]:
-    """Recognise either an output of boxes beside one of scores, or one output of both."""
+def _recognised(
+    graph: ForeignGraph, outputs: Outputs, told: Told, class_count: int | None
+) -> tuple[str, str, str | None, int]:
+    """Recognise an output of boxes beside one of scores, or one of both: three texts and the number of boxes."""
     cubes = {name: value.shape for name, value in outputs.items() if value.ndim == 3}
     with_four = [name for name, shape in cubes.items() if 4 in shape[1:]]
     if len(with_four) > 1:  # with three classes and a background, scores have four columns, too
@@ -166,14 +148,45 @@ def _recognised(graph: ForeignGraph, outputs: Outputs, told: Told) -> tuple[str,
         box_count = max(cubes[with_four[0]][1:])
         others = [name for name, shape in cubes.items() if name != with_four[0] and box_count in shape[1:]]
         if len(others) == 1:
-            return with_four[0], others[0], told.objectness
+            return with_four[0], others[0], told.objectness, box_count
     if len(cubes) == 1:
         ((name, shape),) = cubes.items()
-        if min(shape[1:]) > 4 and shape[1] < shape[2]:
-            return f"{name}[0:4]", f"{name}[4:{shape[1]}]", told.objectness
-        if min(shape[1:]) > 5 and shape[2] < shape[1]:
-            return f"{name}[0:4]", f"{name}[5:{shape[2]}]", told.objectness or f"{name}[4:5]"
-    raise InputError(
+        if any(value.ndim == 4 and value.shape[1] == _MASK_PROTOTYPES for value in outputs.values()):
+            raise InputError(
+                f"{graph.path}: expected a detector of boxes, got one of masks (a seg model), as "
+                f"{output_shapes_text(outputs)} show. Export a detection model."
+            )
+        return _both_in_one(graph, name, shape, told, class_count)
+    raise _unrecognised(graph, outputs)
+
+
+def _both_in_one(
+    graph: ForeignGraph, name: str, shape: tuple[int, ...], told: Told, class_count: int | None
+) -> tuple[str, str, str | None, int]:
+    """Divide one output's columns: the count of names tells 4 + C from 5 + C, else the order of the axes does."""
+    is_first, width = shape[1] < shape[2], min(shape[1:])
+    if class_count is None:
+        has_objectness = not is_first and width != 4 + _COCO_CLASSES
+    else:
+        fitting = [axis for axis in (1, 2) if shape[axis] in (4 + class_count, 5 + class_count)]
+        if not fitting:
+            raise InputError(
+                f"{graph.path}: expected 4 + {class_count} or 5 + {class_count} columns for {class_count} class "
+                f"names, got {name} [N, {shape[1]}, {shape[2]}]. Other columns may be masks, keypoints or angles, "
+                "which are not detections; else name the columns by --boxes and --scores."
+            )
+        axis = fitting[0] if len(fitting) == 1 else (1 if is_first else 2)
+        is_first, width = axis == 1, shape[axis]
+        has_objectness = width == 5 + class_count
+    if width <= 4 + has_objectness:
+        raise _unrecognised(graph, {name: np.zeros(shape, np.float32)})
+    box_count = shape[2] if is_first else shape[1]
+    objectness = told.objectness or (f"{name}[4:5]" if has_objectness else None)
+    return f"{name}[0:4]", f"{name}[{4 + has_objectness}:{width}]", objectness, box_count
+
+
+def _unrecognised(graph: ForeignGraph, outputs: Outputs) -> InputError:
+    return InputError(
         f"{graph.path}: expected outputs that can be recognised, boxes [N, D, 4] beside scores [N, D, C] or both in "
         f"one, got {output_shapes_text(outputs)}. Name them by --boxes and --scores."
     )

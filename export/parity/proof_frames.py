@@ -22,8 +22,8 @@ _COARSEST = 4
 """Cells of a generated frame's coarsest pattern, each way."""
 
 
-def frames_of_folder(folder: StrPath, spec: InputSpec) -> NDArray[np.uint8]:
-    """Read images spread evenly over a folder's sorted names, fitted to the input: [n, H, W, 3] uint8 BGR.
+def frames_of_folder(folder: StrPath, spec: InputSpec, *, most: int = PROOF_FRAMES) -> NDArray[np.uint8]:
+    """Read at most `most` images spread evenly over a folder's sorted names, fitted: [n, H, W, 3] uint8 BGR.
 
     Raises:
         InputError: there is no such folder, or no image in it; or an image cannot be read.
@@ -34,7 +34,7 @@ def frames_of_folder(folder: StrPath, spec: InputSpec) -> NDArray[np.uint8]:
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise InputError(f"{folder}: expected images ({', '.join(IMAGE_SUFFIXES)}), got none.")
-    chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, min(PROOF_FRAMES, len(paths)), dtype=int)]
+    chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, min(most, len(paths)), dtype=int)]
     return np.stack([fit_frame(read_image_bgr(path), spec) for path in chosen])
 
 

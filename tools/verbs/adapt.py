@@ -52,9 +52,10 @@ class AdaptOptions:
     ] = "rgb"
     mean: Annotated[str, typer.Option(metavar="M[,M,M]", help="Subtracted, on the 0..255 scale, in that order.")] = "0"
     std: Annotated[str, typer.Option(metavar="S[,S,S]", help="Divided by, on the 0..255 scale, in that order.")] = "255"
-    letterbox: Annotated[bool, typer.Option("--letterbox", help="Fit frames with bars instead of stretching them.")] = (
-        False
-    )
+    letterbox: Annotated[
+        bool | None,
+        typer.Option("--letterbox/--stretch", help="Fit frames with bars; as the file's exporter does if not given."),
+    ] = None
     height: Annotated[
         int | None, typer.Option(min=1, help="Of the input in pixels, where the graph leaves it open.")
     ] = None
@@ -89,9 +90,9 @@ def adapt(options: AdaptOptions) -> None:
 
     require("onnx", extra="export", why="an adaptation")
     from ...export.foreign.adapt import adapt_detector
-    from ...runtime.card import Postprocess
+    from ...runtime.card import postprocess_settings
 
-    postprocess = Postprocess(
+    postprocess = postprocess_settings(
         candidates=options.candidates,
         max_detections=options.max_detections,
         score_floor=options.score_floor,
@@ -137,7 +138,7 @@ def _foreign_input(options: AdaptOptions) -> ForeignInput:
         colour=options.colour,
         mean=_three("--mean", options.mean),
         std=_three("--std", options.std),
-        resize="letterbox" if options.letterbox else "stretch",
+        resize=None if options.letterbox is None else "letterbox" if options.letterbox else "stretch",
         height=options.height,
         width=options.width,
     )

@@ -129,8 +129,14 @@ def test_everything_told_and_json(foreign: Path, tmp_path: Path) -> None:
         pytest.param(
             [],
             "--activation: expected sigmoid or softmax, got nothing; scores run from 0 to 9 and do not tell which. "
-            "Softmax goes with a background class.",
-            id="what cannot be guessed",
+            "Softmax goes with a background class. Guessed so far: --boxes boxes --scores logits: from the shapes "
+            "boxes [N, 24, 4], logits [N, 24, 3]; --layout xyxy: 100.0% of the boxes have corners in order (yxyx looks "
+            "alike; TensorFlow's is); --normalised no: boxes reach to 24.",
+            id="what cannot be guessed, and what was until then",
+        ),
+        pytest.param(["--score-floor", "1"], "score_floor: expected less than 1, got 1.0.", id="a floor of 1"),
+        pytest.param(
+            ["--iou-threshold", "0"], "iou_threshold: expected greater than 0, got 0.0.", id="an overlap of 0"
         ),
     ],
 )

@@ -1,0 +1,95 @@
+"""What a third-party detector's file says of itself; it decides before any guess."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...runtime.errors import InputError
+from ...runtime.files import StrPath
+
+_OTHER_TASKS = {
+    "segment": "masks (a seg model)",
+    "pose": "keypoints (a pose model)",
+    "obb": "turned boxes (an obb model)",
+    "classify": "one class an image (a cls model)",
+    "semantic": "a class a pixel (a semantic segmentation model)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What the metadata holds.
+
+    Args:
+        names: of the classes, in the order of the scores; None where the file names none.
+        is_ultralytics: whether Ultralytics exported it, whose pictures are letterboxed.
+        is_end_to_end: whether its outputs are detections already.
+        size: height and width of the input in pixels; None where the file does not say.
+    """
+
+    names: tuple[str, ...] | None = None
+    is_ultralytics: bool = False
+    is_end_to_end: bool = False
+    size: tuple[int, int] | None = None
+
+
+def declared_of(path: Path, metadata: Mapping[str, str]) -> Declared:
+    """Read an exporter's metadata.
+
+    Exporters of the YOLO family write texts of Python values, `{0: 'person', ...}` under `names`.
+
+    Args:
+        path: the file, for errors.
+        metadata: of it.
+
+    Raises:
+        InputError: the file says that it gives something else than boxes.
+    """
+    task = metadata.get("task", "detect")
+    if task in _OTHER_TASKS:
+        raise InputError(
+            f"{path}: expected a detector of boxes, got one of {_OTHER_TASKS[task]}, as its metadata say: task {task}. "
+            "Export a detection model."
+        )
+    found = _value(metadata.get("names", ""))
+    listed = list(found.values()) if isinstance(found, dict) else found
+    names = tuple(map(str, listed)) if isinstance(listed, (list, tuple)) and listed else None
+    size = _value(metadata.get("imgsz", ""))
+    is_size = isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, int) for side in size)
+    options = _value(metadata.get("args", ""))
+    return Declared(
+        names=names if names is None or len(set(names)) == len(names) else None,
+        is_ultralytics="ultralytics" in metadata.get("author", "").lower() or {"names", "task"} <= set(metadata),
+        is_end_to_end=metadata.get("end2end") == "True" or (isinstance(options, dict) and options.get("nms") is True),
+        size=(size[0], size[1]) if is_size else None,
+    )
+
+
+def names_of_file(path: StrPath) -> tuple[str, ...]:
+    """Read class names, one a line.
+
+    Raises:
+        InputError: the file cannot be read as text, or a name is in it twice.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        raise InputError(f"{path}: expected class names, one a line, got {reason}.") from error
+    names = tuple(name for line in lines if (name := line.strip()))
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"{path}: expected different class names, got {', '.join(repeated)} more than once.")
+    return names
+
+
+def _value(text: str) -> Any:
+    """Read the text of a Python value; Any because exporters write what they like, None where it is none."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None

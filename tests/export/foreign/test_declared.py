@@ -1,0 +1,136 @@
+"""What a foreign file says of itself decides, and pictures must show something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import helper
+
+from singleshot.export.foreign.adapt import ForeignInput, adapt_detector
+from singleshot.runtime.card import Postprocess
+from singleshot.runtime.errors import CheckError, InputError
+
+from .foreign_models import SIDE, boxes_xyxy, class_scores, cxcywh, model_of, plain_model, save
+
+BOXES, SCORES = boxes_xyxy(), class_scores()
+CENTRES = cxcywh(BOXES) * SIDE
+OBJECTNESS = SCORES.max(axis=1, keepdims=True)
+WITHOUT_OBJECTNESS = np.concatenate([CENTRES, SCORES], axis=1).astype(np.float32)
+WITH_OBJECTNESS = np.concatenate([CENTRES, OBJECTNESS, SCORES / OBJECTNESS], axis=1).astype(np.float32)
+NAMES = str({0: "cat", 1: "dog", 2: "horse"})
+POSTPROCESS = Postprocess(score_floor=0.05)
+
+
+def named(output: NDArray[Any], names: str = NAMES, **metadata: str) -> onnx.ModelProto:
+    model = model_of({"o": output})
+    helper.set_model_props(model, {"names": names, **metadata})
+    return model
+
+
+def refusal(model: onnx.ModelProto, folder: Path, **options: Any) -> str:
+    path = save(model, folder / "foreign.onnx")
+    with pytest.raises(InputError) as error:
+        adapt_detector(path, folder / "adapted.onnx", **options)
+    assert not (folder / "adapted.onnx").exists()
+    return str(error.value).replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize(
+    ("output", "scores"),
+    [
+        pytest.param(WITHOUT_OBJECTNESS, "o[4:7]", id="boxes first, 4 + C"),
+        pytest.param(WITHOUT_OBJECTNESS.T.copy(), "o[4:7]", id="columns first, 4 + C"),
+        pytest.param(WITH_OBJECTNESS, "o[5:8]", id="boxes first, 5 + C"),
+        pytest.param(WITH_OBJECTNESS.T.copy(), "o[5:8]", id="columns first, 5 + C"),
+    ],
+)
+@pytest.mark.parametrize("by_file", [False, True], ids=["in the metadata", "in a file"])
+def test_count_of_names_tells_objectness(output: NDArray[Any], scores: str, by_file: bool, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("cat\ndog\nhorse\n")
+    path = save(model_of({"o": output}) if by_file else named(output), tmp_path / "foreign.onnx")
+    done = adapt_detector(
+        path,
+        tmp_path / "adapted.onnx",
+        postprocess=POSTPROCESS,
+        names_path=tmp_path / "names.txt" if by_file else None,
+    )
+    assert str(done.reading.scores) == scores
+    assert str(done.reading.objectness) == ("o[4:5]" if scores == "o[5:8]" else "None")
+    assert done.card.class_names == ("cat", "dog", "horse")
+    assert done.parity.matched == 2 * done.parity.frames
+
+
+def test_84_columns_without_names_are_80_classes(tmp_path: Path) -> None:
+    output = np.concatenate([np.tile(CENTRES, (5, 1)), np.full((105, 80), 0.001)], axis=1).astype(np.float32)
+    output[9, 4] = 0.9
+    done = adapt_detector(save(model_of({"o": output}), tmp_path / "foreign.onnx"), tmp_path / "adapted.onnx")
+    assert (str(done.reading.scores), done.reading.objectness) == ("o[4:84]", None)
+
+
+def test_names_that_fit_no_reading(tmp_path: Path) -> None:
+    message = "foreign.onnx: expected 4 + 2 or 5 + 2 columns for 2 class names, got o [N, 21, 8]. Other columns may be "
+    assert refusal(named(WITH_OBJECTNESS, "['cat', 'dog']"), tmp_path).startswith(message)
+
+
+def test_names_that_the_told_columns_contradict(tmp_path: Path) -> None:
+    model = plain_model()
+    helper.set_model_props(model, {"names": "['cat', 'dog']"})
+    said = refusal(model, tmp_path)
+    assert said.startswith(
+        "--scores: expected a column for each of the 2 classes that foreign.onnx names, got 3. "
+        "Name the columns by --boxes and --scores, or the classes by --names. Guessed so far: --boxes boxes --scores "
+    )
+    assert "; --layout xyxy: " in said
+
+
+@pytest.mark.parametrize(
+    ("task", "what"),
+    [
+        pytest.param("segment", "masks (a seg model)", id="seg"),
+        pytest.param("pose", "keypoints (a pose model)", id="pose"),
+        pytest.param("obb", "turned boxes (an obb model)", id="obb"),
+    ],
+)
+def test_models_of_another_task_are_named(task: str, what: str, tmp_path: Path) -> None:
+    assert refusal(named(WITH_OBJECTNESS, task=task), tmp_path) == (
+        f"foreign.onnx: expected a detector of boxes, got one of {what}, as its metadata say: task {task}. "
+        "Export a detection model."
+    )
+
+
+def test_masks_are_named_without_metadata(tmp_path: Path) -> None:
+    model = model_of({"o": WITHOUT_OBJECTNESS.T.copy(), "masks": np.zeros((32, 8, 8), np.float32)})
+    assert refusal(model, tmp_path) == (
+        "foreign.onnx: expected a detector of boxes, got one of masks (a seg model), as o [N, 7, 21], masks "
+        "[4, 32, 8, 8] show. Export a detection model."
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "resize"),
+    [
+        pytest.param(ForeignInput(), "letterbox", id="the exporter's way"),
+        pytest.param(ForeignInput(resize="stretch"), "stretch", id="what is told is law"),
+    ],
+)
+def test_ultralytics_letterboxes(given: ForeignInput, resize: str, tmp_path: Path) -> None:
+    path = save(named(WITHOUT_OBJECTNESS, task="detect"), tmp_path / "foreign.onnx")
+    done = adapt_detector(path, tmp_path / "adapted.onnx", foreign_input=given, postprocess=POSTPROCESS)
+    assert done.card.input.resize == resize
+    assert any(line.startswith("--letterbox: ") for line in done.guesses) == (resize == "letterbox")
+
+
+def test_nearly_nothing_in_real_pictures_is_no_proof(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), np.zeros((SIDE, SIDE, 3), np.uint8))
+    path = save(model_of({"boxes": BOXES, "scores": SCORES * np.float32(0.2)}), tmp_path / "foreign.onnx")
+    with pytest.raises(CheckError, match=r"got a score of 0\.25 or more in 0 of 3\. Check .* Guessed so far: --boxes "):
+        adapt_detector(path, tmp_path / "adapted.onnx", images=tmp_path / "images")
+    assert not (tmp_path / "adapted.onnx").exists()
