@@ -17,14 +17,18 @@ from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, E
 class BoxTable:
     """All labels of one file: 54 bytes an object beside the image ids."""
 
-    def __init__(self, source: Path, *, is_labelled: bool = True) -> None:
+    def __init__(self, source: Path, *, is_labelled: bool = True, file: Path | None = None) -> None:
         """Start empty.
 
         Args:
-            source: the file, for messages.
+            source: the file, for messages; where it holds several splits, a name below it for each.
             is_labelled: False for a list of images whose labels are kept secret, as of a test set.
+            file: where it is not the source.
         """
         self.source = source
+        self.file = file or source
+        self.in_shares = False
+        """Whether boxes are in shares of the image's width and height instead of pixels."""
         self.listed: list[str] = []
         """Image ids as the file gives them, repetitions included."""
         self.class_names: dict[str, None] = {}
@@ -123,8 +127,14 @@ class BoxTable:
         return Annotation(
             objects=tuple(objects),
             size_hw_px=(height, width) if height > 0 and width > 0 else None,
+            in_shares=self.in_shares,
             remark=self._image_remarks.get(image_id, ""),
         )
+
+    def is_in_shares(self) -> bool:
+        """Whether the numbers of all boxes are such that they cannot be pixels: 0 to 1, and not all whole."""
+        numbers = np.asarray(self._object_boxes)
+        return bool(numbers.size and (numbers >= 0).all() and (numbers <= 1).all() and (numbers % 1).any())
 
     @property
     def used_names(self) -> frozenset[str]:
@@ -174,7 +184,7 @@ class TableLayout(Layout):
         """The image; for what belongs to no image, the file that holds it."""
         for table in self._tables.values():
             if table.is_stray(image_id):
-                return table.source
+                return table.file
         return self._base / image_id
 
     def annotation(self, image_id: str) -> Annotation:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import yaml
 
-from ..readers.csv_boxes import COLUMNS, DIFFICULT
+from ..readers.csv_dialects import COLUMNS, DIFFICULT
 from ..readers.voc import VOC_CLASS_NAMES
 from ..readers.yolo import label_path
 from ..report import DataReport

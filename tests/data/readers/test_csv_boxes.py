@@ -90,13 +90,15 @@ def test_what_is_wrong_is_reported(tmp_path: Path, line: str, problem: Problem, 
 @pytest.mark.parametrize(
     "header",
     [
-        pytest.param("image,label,xmin,ymin,xmax,ymax,width", id="a column that means nothing here"),
         pytest.param("image,label,xmin,ymin,xmax,ymax,xmin", id="a column twice"),
+        pytest.param("image,label,box", id="other columns, in the list to train on"),
     ],
 )
 def test_columns_that_are_not_understood(tmp_path: Path, header: str) -> None:
+    write_csv(tmp_path, f"{HEADER}a.jpg,dog,0,0,9,9\n", name="val.csv")
+    write_csv(tmp_path, f"{header}\n")
     with pytest.raises(InputError, match=rf"expected a first line image,label.*got {header}\. Name the columns so"):
-        open_dataset(write_csv(tmp_path, f"{header}\n"))
+        open_dataset(tmp_path)
 
 
 def test_a_layout_among_several_can_be_named(tmp_path: Path) -> None:
@@ -110,3 +112,151 @@ def test_a_layout_among_several_can_be_named(tmp_path: Path) -> None:
         open_dataset(tmp_path)
     assert open_dataset(tmp_path / "labels").layout == "yolo"
     assert open_dataset(tmp_path / "train.csv").layout == "csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "dialect"),
+    [
+        pytest.param(
+            "train.csv", "image;label;xmin;ymin;xmax;ymax\na.jpg;dog;5,5;3;9;6\nb.jpg;;;;;\n", "", id="semicolons"
+        ),
+        pytest.param(
+            "train.csv",
+            "image,label,xmin,ymin,xmax,ymax,who,width\na.jpg,dog,5.5,3,9,6,me,40\nb.jpg,,,,,,,\n",
+            "",
+            id="further columns",
+        ),
+        pytest.param(
+            "train_labels.csv",
+            "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,40,20,dog,5.5,3,10,7\nb.jpg,40,20,,,,,\n",
+            "TensorFlow's",
+            id="TensorFlow's",
+        ),
+        pytest.param(
+            "train.csv", "a.jpg,5.5,3,10,7,dog\nb.jpg,,,,,\n", "RetinaNet's", id="RetinaNet's, without a header"
+        ),
+        pytest.param("train.csv", "b.jpg,,,,,\na.jpg,5.5,3,10,7,dog\n", "RetinaNet's", id="a background image first"),
+        pytest.param("train.csv", "a.jpg,dog,5.5,3,9,6\nb.jpg,,,,,\n", "no header", id="our own without a header"),
+        pytest.param(
+            "annotations/annotations_train.csv",
+            "a.jpg,5.5,3,10,7,dog,40,20\nb.jpg,,,,,,40,20\n",
+            "SKU110K's",
+            id="SKU110K's",
+        ),
+        pytest.param(
+            "train.csv", "dog,5.5,3,4.5,4,a.jpg,40,20\n,,,,,b.jpg,40,20\n", "makesense.ai's", id="makesense.ai's"
+        ),
+        pytest.param(
+            "train-annotations-bbox.csv",
+            "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsGroupOf\n"
+            "a,xclick,/m/0bt9lr,1,0.1375,0.25,0.15,0.35,0,0\nb,x,,,,,,,,\n",
+            "Open Images'",
+            id="Open Images'",
+        ),
+        pytest.param(
+            "train.csv",
+            "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\n"
+            'a.jpg,9,{},1,0,"{""name"":""rect"",""x"":5.5,""y"":3,""width"":4.5,""height"":4}","{""class"":""dog""}"\n'
+            "b.jpg,9,{},0,0,{},{}\n",
+            "VIA's",
+            id="VIA's rectangles",
+        ),
+        pytest.param(
+            "train.csv",
+            "#filename,filename,region_shape_attributes,region_attributes\n"
+            'x,a.jpg,"{""all_points_x"":[5.5,10,7],""all_points_y"":[4,3,7]}","{""k"":{""cat"":false,""dog"":true}}"\n'
+            "x,b.jpg,{},{}\n",
+            "VIA's",
+            id="VIA's polygons and ticked boxes",
+        ),
+        pytest.param(
+            "train.csv",
+            "TRAIN,gs://bucket/set/a.jpg,dog,0.1375,0.15,,,0.25,0.35,,\nTRAIN,gs://bucket/set/b.jpg,,,,,,,,,\n",
+            "AutoML's",
+            id="AutoML's",
+        ),
+    ],
+)
+def test_dialects_by_hand(tmp_path: Path, name: str, text: str, dialect: str) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "class-descriptions-boxable.csv").write_text("/m/0bt9lr,dog\n/m/01yrx,cat\n")
+    dataset = open_dataset(write_csv(tmp_path, text, name=name), strict=True)
+    found = {sample.image_id: sample for sample in dataset.samples("train")}
+    assert found.keys() == {"a.jpg", "b.jpg"}
+    np.testing.assert_allclose(found["a.jpg"].boxes_xyxy_px, [[5.5, 3, 10, 7]], rtol=1e-6)
+    assert (dataset.class_names, len(found["b.jpg"])) == (("dog",), 0)
+    assert dataset.found.startswith(f"csv layout ({dialect}): " if dialect else "csv layout: ")
+
+
+def test_automl_tells_of_all_splits_in_one_file(tmp_path: Path) -> None:
+    text = "TRAIN,gs://x/a.jpg,dog,0,0,,,1,1,,\nVALIDATION,gs://x/b.jpg,cat,0,0,,,1,1,,\nTEST,,dog,0,0,,,1,1,,\n"
+    dataset = open_dataset(write_csv(tmp_path, text, name="all.csv"))
+    assert dataset.official_splits() == ("train", "val", "test")
+    assert [sample.boxes_xyxy_px.tolist() for sample in dataset.samples("val")] == [[[0, 0, 40, 20]]]
+    assert list(dataset.samples("test")) == []
+    assert "all.csv line 3: expected an image's name" in dataset.report.examples(Problem.BROKEN_ANNOTATION)[0]
+
+
+def test_shares_in_tensorflows_columns_show_by_their_numbers(tmp_path: Path) -> None:
+    header = "filename,class,xmin,ymin,xmax,ymax\n"
+    dataset = open_dataset(write_csv(tmp_path, f"{header}a.jpg,dog,0.25,0.5,1,1\n"))
+    assert next(dataset.samples("train")).boxes_xyxy_px.tolist() == [[10, 10, 40, 20]]
+    whole = open_dataset(write_csv(tmp_path, f"{header}a.jpg,dog,0,0,1,1\n"))
+    assert next(whole.samples("train")).boxes_xyxy_px.tolist() == [[0, 0, 1, 1]], "whole numbers are pixels"
+
+
+def test_open_images_groups_are_crowds(tmp_path: Path) -> None:
+    header = "ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf\n"
+    dataset = open_dataset(write_csv(tmp_path, f"{header}a,/m/1,0,1,0,1,1\na,/m/1,0,1,0,1,0\n"), strict=True)
+    sample = next(dataset.samples("train"))
+    assert sample.crowd is not None
+    assert (sample.crowd.tolist(), sample.difficult.tolist(), dataset.class_names) == (
+        [True, False],
+        [True, False],
+        ("/m/1",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "attributes"),
+    [
+        pytest.param('{"cx": 4, "cy": 5}', '{"class": "dog"}', id="a point"),
+        pytest.param('{"all_points_x": [1, 2], "all_points_y": [1, 2]}', '{"class": "dog"}', id="a line"),
+        pytest.param('{"all_points_x": [1, 2, 3], "all_points_y": [1, 2, "x"]}', '{"class": "dog"}', id="a word"),
+        pytest.param('{"x": 1, "y": 1, "width": 2, "height": 3}', "{}", id="no class"),
+        pytest.param('{"x": 1, "y": 1, "width": 2, "height": 3}', "[1]", id="a list for attributes"),
+        pytest.param("{cut", '{"class": "dog"}', id="cut short"),
+    ],
+)
+def test_via_shapes_that_give_no_box(tmp_path: Path, shape: str, attributes: str) -> None:
+    quoted = ",".join('"' + text.replace('"', '""') + '"' for text in (shape, attributes))
+    text = f"filename,region_shape_attributes,region_attributes\na.jpg,{quoted}\nb.jpg,{{}},{{}}\n"
+    dataset = open_dataset(write_csv(tmp_path, text))
+    assert [sample.image_id for sample in dataset.samples("train")] == ["b.jpg"]
+    assert "expected a class and a shape with an extent" in dataset.report.examples(Problem.BROKEN_ANNOTATION)[0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "edges"),
+    [
+        pytest.param('{"cx": 10, "cy": 9, "r": 4}', (6, 5, 14, 13), id="a circle"),
+        pytest.param('{"cx": 10, "cy": 9, "rx": 4, "ry": 2}', (6, 7, 14, 11), id="an ellipse"),
+    ],
+)
+def test_via_round_shapes(tmp_path: Path, shape: str, edges: tuple[float, ...]) -> None:
+    quoted = '"' + shape.replace('"', '""') + '"'
+    text = f'filename,region_shape_attributes,region_attributes\na.jpg,{quoted},"{{""name"":""dog""}}"\n'
+    dataset = open_dataset(write_csv(tmp_path, text), strict=True)
+    assert next(dataset.samples("train")).boxes_xyxy_px.tolist() == [list(edges)]
+
+
+def test_files_beside_the_images_name_splits_by_their_folders(tmp_path: Path) -> None:
+    for split, image in (("train", "a.jpg"), ("valid", "b.jpg")):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "_annotations.csv").write_text(f"filename,class,xmin,ymin,xmax,ymax\n{image},dog,1,1,9,9\n")
+        cv2.imwrite(str(tmp_path / split / image), np.zeros((*HW, 3), np.uint8))
+    dataset = open_dataset(tmp_path, strict=True)
+    assert dataset.official_splits() == ("val", "train")
+    assert [sample.image_id for sample in dataset.samples("valid")] == ["valid/b.jpg"]
+    alone = open_dataset(tmp_path / "train", strict=True)
+    assert [sample.image_id for sample in alone.samples("all")] == ["a.jpg"]
