@@ -1,0 +1,80 @@
+"""The proof takes what is sound for sound and what is damaged for damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from singleshot.export.parity.verify import sampled_frames
+from singleshot.tools.proof.bench import Outcome, outcome_of, pairs_of, table
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        coarse = rng.integers(0, 256, (6 + number, 8, 3), np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), cv2.resize(coarse, (96, 96), interpolation=cv2.INTER_CUBIC))
+    return folder
+
+
+@pytest.mark.slow
+def test_no_sound_pair_is_refused_and_no_damaged_one_accepted(
+    small_detector: Path, pictures: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino")
+    frames, _ = sampled_frames(pictures, 3)
+    outcomes = [
+        outcome_of(pair, frames, "own") for pair in pairs_of("small", small_detector, tmp_path, images=pictures)
+    ]
+    assert [f"{item.what}: {item.said}" for item in outcomes if item.passed != item.is_sound] == []
+    assert sum(item.is_sound for item in outcomes) >= 5
+    assert sum(not item.is_sound for item in outcomes) >= 25
+
+
+@pytest.mark.parametrize(
+    ("what", "is_sound"),
+    [
+        pytest.param("float16", True, id="a conversion"),
+        pytest.param("RGB for BGR", False, id="colours swapped"),
+        pytest.param("another overlap suppresses", False, id="a tail of another rule"),
+        pytest.param("overflow in float16", False, id="what float16 cannot hold"),
+    ],
+)
+def test_one_pair(small_detector: Path, pictures: Path, tmp_path: Path, what: str, is_sound: bool) -> None:
+    pytest.importorskip("openvino")
+    (pair,) = (pair for pair in pairs_of("small", small_detector, tmp_path, images=pictures) if pair.what == what)
+    outcome = outcome_of(pair, sampled_frames(pictures, 2)[0], "own")
+    assert (outcome.passed, outcome.is_sound) == (is_sound, is_sound), outcome.said
+
+
+def test_the_table_counts_what_was_taken_for_the_other() -> None:
+    def outcome(what: str, bits: float | None, *, is_sound: bool, passed: bool) -> Outcome:
+        return Outcome(
+            subject="a",
+            what=what,
+            is_sound=is_sound,
+            frames="own",
+            passed=passed,
+            bits=bits,
+            said="" if passed else "x",
+        )
+
+    lines = table(
+        [
+            outcome("float16", 0.2, is_sound=True, passed=True),
+            outcome("float16", 1.5, is_sound=True, passed=False),
+            outcome("mirrored", None, is_sound=False, passed=False),
+        ]
+    )
+    assert lines[2:] == [
+        "| float16 | 2 | 1 | +0.2 to +1.5 |",
+        "| **damaged** mirrored | 1 | 0 | contract |",
+        "",
+        "2 sound pairs, 1 refused; 1 damaged pairs, 0 accepted.",
+    ]

@@ -1,0 +1,1 @@
+"""The bench of the proof itself: sound pairs and damaged ones."""

@@ -1,0 +1,219 @@
+"""Tries the proof on pairs that are sound and on pairs that are not: neither may be taken for the other.
+
+`python -m singleshot.tools.proof.bench --own photos/ --foreign clip.mp4` prints the tables of docs/parity.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import onnx
+import typer
+from rich.console import Console
+
+from ...export.graphs.cluster_tail import with_cluster_tail
+from ...export.graphs.fp16 import with_fp16_network
+from ...export.graphs.graph_file import save_graph
+from ...export.parity.artefact import open_artefact
+from ...export.parity.verify import compare_artefacts, contract_differences, sampled_frames
+from ...export.quantize.calibrated import QuantizationSettings, calibrate, open_parent
+from ...runtime.card import Card
+from ...runtime.runners.onnxruntime_runner import graph_facts
+from ...runtime.runners.openvino_runner import computes_bf16
+from ...runtime.sources.frame import Frame
+from ...train.networks.registry import NETWORKS
+from ..terminal.exits import exit_codes
+from .damages import OF_ALL, OF_DETECTORS, is_float, overflowing, stale
+from .subjects import OPERATORS, graph_of_others, untrained_graph
+
+FRAMES = 4
+"""Of each kind."""
+CALIBRATION_IMAGES = 16
+
+
+_Subject = Path | tuple[onnx.ModelProto, Card]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two artefacts.
+
+    Args:
+        subject: whose network it is.
+        what: what was done to the second.
+        is_sound: whether the second is what the first is.
+        first: as `open_artefact` takes it.
+        second: as `open_artefact` takes it.
+    """
+
+    subject: str
+    what: str
+    is_sound: bool
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the proof said of a pair.
+
+    Args:
+        subject: of the pair.
+        what: of the pair.
+        is_sound: of the pair.
+        frames: of its own kind, or foreign ones.
+        passed: whether it was accepted.
+        bits: less exact than rounding explains; None where the contracts differed.
+        said: why it was refused.
+    """
+
+    subject: str
+    what: str
+    is_sound: bool
+    frames: str
+    passed: bool
+    bits: float | None
+    said: str
+
+
+def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterator[Pair]:
+    """Make the sound and the damaged pairs of a float32 graph.
+
+    Args:
+        subject: its name in the table.
+        graph: the file.
+        folder: to write the others to.
+        images: to calibrate on.
+    """
+    model, card = onnx.load(str(graph)), graph_facts(graph).card
+    made = _Made(folder, card)
+
+    def pair(what: str, second: str, *, is_sound: bool, first: str = str(graph)) -> Pair:
+        return Pair(subject=subject, what=what, is_sound=is_sound, first=first, second=second)
+
+    calibrated = calibrate(open_parent(graph), images, QuantizationSettings(method="minmax", count=CALIBRATION_IMAGES))
+    half, int8 = with_fp16_network(model), calibrated.graph("minmax")
+    files = {"float16": made.file("half", half), "int8": made.file("int8", int8)}
+    yield pair("OpenVINO float32", f"{graph}@openvino:fp32", is_sound=True)
+    if computes_bf16():
+        yield pair("OpenVINO bfloat16", f"{graph}@openvino:bf16", is_sound=True)
+    for precision, file in files.items():
+        yield pair(precision, str(file), is_sound=True)
+    yield pair("int8 in OpenVINO", f"{files['int8']}@openvino:fp32", is_sound=True)
+    if card.task == "detector":
+        clustered = card.model_copy(update={"postprocess": card.postprocess.model_copy(update={"tail": "cluster"})})
+        tail = with_cluster_tail(model, card.postprocess)
+        yield pair("cluster tail", str(made.file("cluster", tail, clustered)), is_sound=True)
+    damages = OF_ALL | (OF_DETECTORS if card.task == "detector" else {})
+    for what, damage in damages.items() if is_float(model) else ():
+        damaged, its_card = damage(model, card)
+        yield pair(what, str(made.file(what, damaged, its_card)), is_sound=False)
+        yield pair(
+            f"{what}, in float16", str(made.file(f"{what} half", with_fp16_network(damaged), its_card)), is_sound=False
+        )
+    yield pair("stale ranges, int8", str(made.file("stale", stale(int8))), is_sound=False)
+    loud = made.file("loud", overflowing(model))
+    overflow = made.file("overflow", with_fp16_network(overflowing(model)))
+    yield pair("overflow in float16", str(overflow), is_sound=False, first=str(loud))
+
+
+class _Made:
+    """Files of a subject.
+
+    Args:
+        folder: that they lie in.
+        card: of those that bring none.
+    """
+
+    def __init__(self, folder: Path, card: Card) -> None:
+        self._folder, self._card = folder, card
+
+    def file(self, name: str, model: onnx.ModelProto, card: Card | None = None) -> Path:
+        """Write a graph with a card."""
+        path = self._folder / f"{name.replace(' ', '_').replace('%', 'percent')}.onnx"
+        save_graph(model, card or self._card, path)
+        return path
+
+
+def outcome_of(pair: Pair, frames: list[Frame], kind: str) -> Outcome:
+    """Ask the proof."""
+    with open_artefact(pair.first) as first, open_artefact(pair.second) as second:
+        differences = contract_differences(first, second)
+        parity = None if differences else compare_artefacts(first, second, frames)[0]
+    said = "; ".join(differences) if parity is None else "; ".join(parity.faults)
+    bits = None if parity is None or parity.rounding is None else parity.rounding.bits
+    return Outcome(
+        subject=pair.subject,
+        what=pair.what,
+        is_sound=pair.is_sound,
+        frames=kind,
+        passed=parity is not None and parity.holds,
+        bits=bits,
+        said=said,
+    )
+
+
+def table(outcomes: Sequence[Outcome]) -> list[str]:
+    """Write the outcomes as Markdown: a row for each thing done, how many pairs, how many taken for what they are."""
+    rows: dict[tuple[bool, str], list[Outcome]] = defaultdict(list)
+    for item in outcomes:
+        rows[item.is_sound, item.what].append(item)
+    lines = ["| what was done | pairs | accepted | bits, least to most |", "|---|---|---|---|"]
+    for (is_sound, what), items in sorted(rows.items(), key=lambda row: (not row[0][0], row[0][1])):
+        bits = [item.bits for item in items if item.bits is not None]
+        spread = f"{min(bits):+.1f} to {max(bits):+.1f}" if bits else "contract"
+        accepted = sum(item.passed for item in items)
+        lines.append(f"| {'' if is_sound else '**damaged** '}{what} | {len(items)} | {accepted} | {spread} |")
+    sound = [item for item in outcomes if item.is_sound]
+    damaged = [item for item in outcomes if not item.is_sound]
+    refused, taken = sum(not item.passed for item in sound), sum(item.passed for item in damaged)
+    return [*lines, "", f"{len(sound)} sound pairs, {refused} refused; {len(damaged)} damaged pairs, {taken} accepted."]
+
+
+def bench(
+    own: Annotated[Path, typer.Option(metavar="DIR", help="Pictures of the subjects' kind; calibrated on too.")],
+    foreign: Annotated[str, typer.Option(metavar="SOURCE", help="Pictures of another kind.")],
+    graph: Annotated[list[Path] | None, typer.Option(help="A trained graph to try as well; repeat it.")] = None,
+    network: Annotated[list[str] | None, typer.Option(help="Untrained networks to try; all if not given.")] = None,
+    save: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Keep every outcome.")] = None,
+) -> None:
+    """Try the proof on sound and damaged pairs; exit code 1 where it takes one for the other.
+
+    Example: python -m singleshot.tools.proof.bench --own photos/ --foreign demo/bottle.mp4 --graph animals.onnx
+    """
+    console = Console(stderr=True)
+    with exit_codes():
+        kinds = {"own": sampled_frames(own, FRAMES)[0], "foreign": sampled_frames(foreign, FRAMES)[0]}
+        outcomes: list[Outcome] = []
+        for name, path in _subjects(graph or [], network):
+            with TemporaryDirectory() as folder:
+                file = path if isinstance(path, Path) else Path(folder) / "subject.onnx"
+                if not isinstance(path, Path):
+                    save_graph(*path, file)
+                for pair in pairs_of(name, file, Path(folder), images=own):
+                    for kind, frames in kinds.items():
+                        outcomes.append(outcome_of(pair, frames, kind))
+                        if outcomes[-1].passed != pair.is_sound:
+                            console.print(f"WRONG {name}, {pair.what}, {kind}: {outcomes[-1].said}", markup=False)
+            console.print(f"{name}: done", markup=False)
+            if save is not None:
+                save.write_text(json.dumps([asdict(item) for item in outcomes], indent=1), encoding="utf-8")
+        print("\n".join(table(outcomes)))
+        if any(item.passed != item.is_sound for item in outcomes):
+            raise typer.Exit(1)
+
+
+def _subjects(graphs: Sequence[Path], networks: list[str] | None) -> Iterator[tuple[str, _Subject]]:
+    yield from ((path.stem, path) for path in graphs)
+    yield from ((f"of others: {operator}", graph_of_others(operator)) for operator in OPERATORS)
+    yield from ((f"untrained {name}", untrained_graph(name)) for name in (NETWORKS if networks is None else networks))
+
+
+if __name__ == "__main__":
+    typer.run(bench)
