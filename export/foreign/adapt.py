@@ -19,13 +19,13 @@ from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.runners.contract import DETECTOR_OUTPUTS, detections_from_outputs
-from ..graphs.graph_file import check_graph_name, write_graph
+from ..graphs.graph_file import check_graph_name, precision_of_graph, write_graph
 from ..parity.detections import compare_detections
 from ..parity.matching import FramePair
 from ..parity.own_frames import remember_frames
 from ..parity.parity import Parity
 from ..parity.proof_frames import PROOF_FRAMES, frames_of_folder, generated_frames
-from ..parity.tolerances import HEADS_TOLERANCE
+from ..parity.tolerances import HEADS_TOLERANCE, TOLERANCES
 from .declared import Declared, declared_of, names_of_file
 from .graph import ForeignGraph, Outputs, load_foreign_graph
 from .guess import Told, guess_reading
@@ -131,8 +131,9 @@ def adapt_detector(
     if out.resolve() == foreign_path.resolve():
         raise InputError(f"{out}: expected another file than the foreign graph itself. Choose another name.")
     given, postprocess = foreign_input or ForeignInput(), postprocess or Postprocess()
-    foreign = load_foreign_graph(foreign_path, height=given.height, width=given.width)
+    told = told or Told()
     guesses: list[str] = []
+    foreign = load_foreign_graph(foreign_path, height=given.height, width=given.width, cut=told.cut)
     with _telling(guesses):
         declared = declared_of(foreign_path, foreign.metadata)
         spec = _input_spec(foreign, given, declared, guesses)
@@ -140,18 +141,11 @@ def adapt_detector(
         outputs = _outputs_of_frames(foreign, spec, frames)
         names = declared.names if names_path is None else names_of_file(names_path)
         count = None if names is None else len(names)
-        reading = guess_reading(foreign, outputs, told or Told(), guesses, class_count=count)
+        reading = guess_reading(foreign, outputs, told, guesses, class_count=count)
         names = _class_names(foreign, names_path, names, reading, guesses)
         boxes, scores = candidates_from_outputs(outputs, reading, height=foreign.height, width=foreign.width)
         graph = with_front_and_tail(foreign, spec, reading, postprocess, box_count=boxes.shape[1])
-        card = Card(
-            kind="graph",
-            network=foreign_path.name,
-            class_names=names,
-            input=spec,
-            postprocess=postprocess,
-            origin=_origin(foreign_path, reading),
-        )
+        card = _card(foreign_path, names, spec, postprocess, reading)
         shown = _most_telling(scores)
         parity = _prove(graph, card, frames[shown], boxes[shown], scores[shown])
         _check(parity, out, images, scores[shown])
@@ -206,9 +200,18 @@ def _input_spec(foreign: ForeignGraph, given: ForeignInput, declared: Declared, 
     )
 
 
-def _origin(foreign_path: Path, reading: Reading) -> Origin:
+def _card(
+    foreign_path: Path, names: tuple[str, ...], spec: InputSpec, postprocess: Postprocess, reading: Reading
+) -> Card:
     packages = {name: version(name) for name in ("onnx", "onnxruntime")}
-    return Origin(parent_sha256=sha256_of_file(foreign_path), settings=reading.settings(), packages=packages)
+    return Card(
+        kind="graph",
+        network=foreign_path.name,
+        class_names=names,
+        input=spec,
+        postprocess=postprocess,
+        origin=Origin(parent_sha256=sha256_of_file(foreign_path), settings=reading.settings(), packages=packages),
+    )
 
 
 def _outputs_of_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]) -> Outputs:
@@ -274,7 +277,8 @@ def _prove(graph: onnx.ModelProto, card: Card, frames: NDArray[np.uint8], boxes:
         expected = detections_from_candidates(frame_scores, clipped, card.postprocess)
         (answer,) = detections_from_outputs(card, found, source="the adapted graph")
         pairs.append(FramePair(expected=expected, found=answer, scores=frame_scores, boxes_xyxy=clipped))
-    return compare_detections(pairs, card.postprocess, heads_difference=difference)
+    tolerances = TOLERANCES[precision_of_graph(graph)]
+    return compare_detections(pairs, card.postprocess, heads_difference=difference, tolerances=tolerances)
 
 
 def _most_telling(scores: Array) -> NDArray[np.intp]:

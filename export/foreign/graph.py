@@ -15,8 +15,8 @@ from onnx import TensorProto, compose, version_converter
 from ...runtime.card import CARD_KEY
 from ...runtime.errors import InputError
 from ...runtime.runners.quiet_session import RUNTIME_ERRORS, open_quietly, reason_of
-from ..graphs.graph_file import load_graph
 from ..graphs.tail import MAX_IR_VERSION, OPSET
+from .mending import fold_branches, load_with_weights
 
 PREFIX = "network/"
 """Before every name of the foreign graph in the adapted one, so that none can meet a name of the contract."""
@@ -29,6 +29,7 @@ _INPUT_TYPES: dict[int, type[np.generic]] = {
 Outputs = dict[str, NDArray[Any]]
 """By name; `Any` because a foreign graph may put out what it likes."""
 Run = Callable[[NDArray[Any]], Outputs]
+Cut = Callable[[onnx.ModelProto], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,11 @@ class ForeignGraph:
     height: int
     width: int
     batch: int | str
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Of one image, as the graph takes it."""
+        return (self.height, self.width, 3) if self.channels_last else (3, self.height, self.width)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -94,38 +100,36 @@ class ForeignGraph:
         return model
 
 
-def load_foreign_graph(path: Path, *, height: int | None = None, width: int | None = None) -> ForeignGraph:
+def load_foreign_graph(
+    path: Path, *, height: int | None = None, width: int | None = None, cut: Cut | None = None
+) -> ForeignGraph:
     """Read a third-party detector and find out what its input is.
 
     Args:
         path: an .onnx file with one image input.
         height: of the input, in pixels, where the graph leaves it open.
         width: of the input, in pixels, where the graph leaves it open.
+        cut: given the graph, its outputs may be changed in place.
 
     Raises:
         InputError: it is no ONNX graph, is singleshot's own, has no or several inputs, its input is no image of three
             channels, or its size is open and not given, or fixed and given otherwise.
     """
-    model = load_graph(path, with_weights=True)
+    model = load_with_weights(path)
     if not model.graph.output:
         raise InputError(f"{path}: expected an ONNX graph, got one without outputs.")
     if any(entry.key == CARD_KEY for entry in model.metadata_props):
         raise InputError(f"{path}: expected a third-party graph, got one with a singleshot card. Use it as it is.")
-    # Before IR version 4 every initializer was listed as an input, too.
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in weights]
-    del model.graph.input[:]
-    model.graph.input.extend(inputs)
-    if len(inputs) != 1:
-        names = ", ".join(value.name for value in inputs) or "none"
-        raise InputError(f"{path}: expected one input, the image, got {names}. Export it with the image alone.")
-    tensor = inputs[0].type.tensor_type
+    if cut is not None:
+        cut(model)
+    image = _image_input(model, path)
+    tensor = image.type.tensor_type
     dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in tensor.shape.dim]
     if tensor.elem_type not in _INPUT_TYPES or len(dims) != 4 or 3 not in (dims[1], dims[3]):
         kind = TensorProto.DataType.Name(tensor.elem_type)
         raise InputError(
             f"{path}: expected an image input, float32, float16 or uint8 [N, 3, H, W] or [N, H, W, 3], "
-            f"got {inputs[0].name} {kind} {dims}."
+            f"got {image.name} {kind} {dims}."
         )
     channels_last = dims[1] != 3
     place = 1 if channels_last else 2
@@ -138,17 +142,34 @@ def load_foreign_graph(path: Path, *, height: int | None = None, width: int | No
     graph = ForeignGraph(
         path=path,
         model=model,
-        input_name=inputs[0].name,
+        input_name=image.name,
         input_type=_INPUT_TYPES[tensor.elem_type],
         channels_last=channels_last,
         height=size[0],
         width=size[1],
         batch=_batch(path, dims[0]),
     )
-    if graph.batch == 1 or _takes_any_batch(graph):
+    has_branches = any(node.op_type == "If" for node in model.graph.node)
+    if not has_branches and (graph.batch == 1 or _takes_any_batch(graph)):
         return graph
     tensor.shape.dim[0].dim_value = 1
+    if has_branches:
+        fold_branches(model, np.zeros((1, *graph.image_shape), graph.input_type))
     return replace(graph, batch=1)
+
+
+def _image_input(model: onnx.ModelProto, path: Path) -> onnx.ValueInfoProto:
+    """Leave the image as the graph's one input, in place, and return it."""
+    # Before IR version 4 every initializer was listed as an input, too.
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise InputError(f"{path}: expected one input, the image, got {names}. Export it with the image alone.")
+    image: onnx.ValueInfoProto = model.graph.input[0]
+    return image
 
 
 def output_shapes_text(outputs: Outputs) -> str:
@@ -180,9 +201,8 @@ def _batch(path: Path, found: int | str) -> int | str:
 
 def _takes_any_batch(graph: ForeignGraph) -> bool:
     """Say whether two images give two rows of every output; many exporters leave N open in the input alone."""
-    shape = (graph.height, graph.width, 3) if graph.channels_last else (3, graph.height, graph.width)
     try:
-        outputs = graph.open()(np.zeros((2, *shape), graph.input_type))
+        outputs = graph.open()(np.zeros((2, *graph.image_shape), graph.input_type))
     except InputError:
         return False
     return all(value.ndim > 0 and len(value) == 2 for value in outputs.values())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import onnx
 
 from ...runtime.errors import InputError
 from .checks import (
@@ -17,6 +19,7 @@ from .checks import (
     share_of_sizes_above_0,
 )
 from .graph import ForeignGraph, Outputs, output_shapes_text
+from .mending import cut_at
 from .reading import (
     ROUNDING,
     Activation,
@@ -62,6 +65,14 @@ class Told:
     activation: Activation | None = None
     background: int | Literal["none"] | None = None
     strides: tuple[int, ...] | None = None
+
+    def cut(self, model: onnx.ModelProto) -> None:
+        """Make what is named outputs of a graph, in place; where boxes and scores are named, the only ones."""
+        texts = [text for text in (self.boxes, self.scores, self.objectness) if text is not None]
+        made = {name for node in model.graph.node for name in node.output}
+        names = [text if text in made else re.sub(r"\[\d*:\d*\]$", "", text) for text in texts]
+        is_whole = self.boxes is not None and self.scores is not None and made.issuperset(names)
+        cut_at(model, names, only=is_whole)
 
 
 def guess_reading(

@@ -9,6 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from ...calib.graph_surgery import drop_unused
 from ...runtime.card import InputSpec, Postprocess
 from ...runtime.runners.contract import FRAMES
 from ..graphs.network_part import ADAPTED
@@ -19,6 +20,8 @@ from .reading import Columns, Reading, grid_px
 SCORES, BOXES = ADAPTED
 
 _FRONT = "preprocess/"
+_MOVES = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Gather", "Slice"}
+"""Operators that take their first input as it is, whatever its type."""
 
 
 def with_front_and_tail(
@@ -52,6 +55,8 @@ def with_front_and_tail(
     boxes = _add_boxes(tail, reading, height=foreign.height, width=foreign.width)
     candidates = _add_candidates(tail, boxes, scores, class_count)
     add_outputs(tail, candidates, add_suppression(tail, candidates, class_count), foreign.batch)
+    # What the foreign graph's own outputs alone needed, as its suppression, is of no use any more.
+    drop_unused(model.graph, [value.name for value in model.graph.output])
     onnx.checker.check_model(model)
     return model
 
@@ -81,8 +86,7 @@ def _put_in_front(graph: onnx.GraphProto, foreign: ForeignGraph, spec: InputSpec
         step("Sub", "centred", np.array(spec.mean, np.float32).reshape(shape))
     if spec.std != (1, 1, 1):
         step("Div", "scaled", np.array(spec.std, np.float32).reshape(shape))
-    network_input = f"{PREFIX}{foreign.input_name}"
-    kind = helper.np_dtype_to_tensor_dtype(np.dtype(foreign.input_type))
+    network_input, kind = f"{PREFIX}{foreign.input_name}", _type_inside(graph, foreign)
     nodes.append(helper.make_node("Cast", [value], [network_input], f"{_FRONT}typed", to=kind))
     network = list(graph.node)
     del graph.node[:], graph.input[:]
@@ -90,6 +94,23 @@ def _put_in_front(graph: onnx.GraphProto, foreign: ForeignGraph, spec: InputSpec
     graph.initializer.extend(constants)
     frames = [foreign.batch, foreign.height, foreign.width, 3]
     graph.input.append(helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, frames))
+
+
+def _type_inside(graph: onnx.GraphProto, foreign: ForeignGraph) -> int:
+    """Return the type of what the network is given: its own, but no uint8 where that can be, as NVIDIA refuses it."""
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(foreign.input_type))
+    is_free = kind == TensorProto.UINT8 and _takes_floats(graph, f"{PREFIX}{foreign.input_name}")
+    return TensorProto.FLOAT if is_free else kind
+
+
+def _takes_floats(graph: onnx.GraphProto, name: str) -> bool:
+    """Say whether all that reads a tensor either casts it or only moves its values."""
+    readers = [node for node in graph.node if name in node.input]
+    return all(
+        node.op_type == "Cast"
+        or (node.op_type in _MOVES and node.input[0] == name and all(_takes_floats(graph, out) for out in node.output))
+        for node in readers
+    )
 
 
 def _add_columns(tail: Tail, name: str, columns: Columns) -> str:
@@ -144,9 +165,13 @@ def _add_boxes(tail: Tail, reading: Reading, *, height: int, width: int) -> str:
         half = tail.node("Mul", "half_size", [size, tail.constant("half", 0.5, np.float32)])
         top_left = tail.node("Sub", "top_left", [centre, half])
         value = tail.node("Concat", "corners", [top_left, tail.node("Add", "bottom_right", [centre, half])], axis=2)
-    if reading.normalised:
-        return tail.node("Identity", "boxes", [value])
-    return tail.node("Div", "boxes", [value, tail.constant("input_px", [width, height, width, height], np.float32)])
+    if not reading.normalised:
+        value = tail.node("Div", "in_fractions", [value, tail.constant("input_px", [width, height] * 2, np.float32)])
+    # Regression is free to cross over; NonMaxSuppression takes corners in any order, the contract in one alone.
+    corners = tail.constant("corner_pair", [2, 2], np.int64)
+    pair = tail.nodes("Split", "corner", [value, corners], ["_first", "_second"], axis=2)
+    ends = [tail.node(operator, f"corner_{operator.lower()}", pair) for operator in ("Min", "Max")]
+    return tail.node("Concat", "boxes", ends, axis=2)
 
 
 def _add_candidates(tail: Tail, boxes: str, scores: str, class_count: int) -> Candidates:

@@ -146,7 +146,8 @@ def candidates_from_outputs(outputs: Outputs, reading: Reading, *, height: int, 
         width: of the input, in pixels.
 
     Returns:
-        Boxes [N, D, 4] float32, xyxy, normalised, not clipped, and scores [N, D, classes] float32 without background.
+        Boxes [N, D, 4] float32, xyxy, corners in order, normalised, not clipped, and scores [N, D, classes] float32
+        without background.
     """
     boxes = decoded_boxes(reading.boxes.of(outputs), reading.strides, height=height, width=width)
     if reading.layout == "cxcywh":
@@ -156,6 +157,8 @@ def candidates_from_outputs(outputs: Outputs, reading: Reading, *, height: int, 
         boxes = boxes[..., [1, 0, 3, 2]]
     if not reading.normalised:
         boxes = np.divide(boxes, np.array([width, height, width, height], np.float32), dtype=np.float32)
+    first, second = boxes[..., :2], boxes[..., 2:]
+    boxes = np.concatenate([np.minimum(first, second), np.maximum(first, second)], axis=2)
     return boxes, scores_from_outputs(outputs, reading)
 
 

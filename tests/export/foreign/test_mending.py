@@ -1,0 +1,187 @@
+"""Graphs as exporters leave them: unsorted, in half precision, with branches, weights elsewhere, a dead suppression."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from singleshot.export.foreign.adapt import adapt_detector
+from singleshot.export.foreign.guess import Told
+from singleshot.export.foreign.mending import MOST_BYTES
+from singleshot.export.parity.tolerances import FP32
+from singleshot.runtime.card import Postprocess
+from singleshot.runtime.errors import InputError
+from singleshot.runtime.precision import Precision
+from singleshot.runtime.session import open_session
+
+from .foreign_models import EXPECTED, SIDE, boxes_xyxy, class_scores, model_of, plain_model, save
+
+POSTPROCESS = Postprocess(score_floor=0.05)
+
+
+def adapted(model: onnx.ModelProto, folder: Path, told: Told | None = None) -> onnx.ModelProto:
+    """Adapt, hold the answer against what is planted, and give the written graph."""
+    path = save(model, folder / "foreign.onnx")
+    adapt_detector(path, folder / "adapted.onnx", told=told, postprocess=POSTPROCESS)
+    with open_session(folder / "adapted.onnx") as session:
+        (found,) = session.run(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+    assert found.class_ids.tolist() == [class_id for class_id, _, _ in EXPECTED]
+    np.testing.assert_allclose(found.boxes_xyxy, [box for _, _, box in EXPECTED], rtol=0, atol=1e-6)
+    return onnx.load(str(folder / "adapted.onnx"))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(InputError) as error:
+        adapt_detector(path, path.parent / "adapted.onnx")
+    return str(error.value).replace(f"{path.parent}/", "")
+
+
+def test_nodes_in_any_order(tmp_path: Path) -> None:
+    model = plain_model()
+    nodes = list(model.graph.node)[::-1]
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+    adapted(model, tmp_path)
+
+
+def test_weights_behind_nodes_are_weights(tmp_path: Path) -> None:
+    model = plain_model()
+    weight = next(item for item in model.graph.initializer if item.name == "zeros")
+    model.graph.node.insert(
+        0, helper.make_node("Constant", [], ["hidden"], value=numpy_helper.from_array(numpy_helper.to_array(weight)))
+    )
+    model.graph.node.insert(1, helper.make_node("Identity", ["hidden"], ["zeros"]))
+    model.graph.initializer.remove(weight)
+    graph = adapted(model, tmp_path).graph
+    assert "network/hidden" in {item.name for item in graph.initializer}
+    assert "Constant" not in {node.op_type for node in graph.node}
+
+
+def with_branch(condition: list[onnx.NodeProto]) -> onnx.ModelProto:
+    """Let the zeros that are added to every answer come out of an If, whose branches read the graph around them."""
+    model = plain_model()
+    model.graph.node[2].output[0] = "outside"
+
+    def branch(name: str) -> onnx.GraphProto:
+        nodes = [
+            helper.make_node("Mul", ["outside", "half"], ["inner"]),
+            helper.make_node("Add", ["inner", "inner"], [name]),
+        ]
+        half = numpy_helper.from_array(np.array(0.5, np.float32), "half")
+        return helper.make_graph(
+            nodes, name, [], [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)], [half]
+        )
+
+    branching = helper.make_node("If", ["is"], ["nothing"], then_branch=branch("a"), else_branch=branch("b"))
+    for place, node in enumerate([*condition, branching]):
+        model.graph.node.insert(3 + place, node)
+    return model
+
+
+FOLDED = [
+    pytest.param(
+        [helper.make_node("Constant", [], ["is"], value=numpy_helper.from_array(np.array(True), "is"))], id="a constant"
+    ),
+    pytest.param(
+        [
+            helper.make_node("Shape", ["images"], ["shape"]),
+            helper.make_node("ReduceMax", ["shape"], ["side"], keepdims=0),
+            helper.make_node("Cast", ["side"], ["is"], to=TensorProto.BOOL),
+        ],
+        id="the shape of the picture",
+    ),
+]
+
+
+@pytest.mark.parametrize("condition", FOLDED)
+def test_branch_that_is_always_taken(condition: list[onnx.NodeProto], tmp_path: Path) -> None:
+    operators = {node.op_type for node in adapted(with_branch(condition), tmp_path).graph.node}
+    assert "If" not in operators
+
+
+def test_branch_that_hangs_on_pixels_stays(tmp_path: Path) -> None:
+    condition = [
+        helper.make_node("ReduceMax", ["flat"], ["brightest"], keepdims=0),
+        helper.make_node("Cast", ["brightest"], ["is"], to=TensorProto.BOOL),
+    ]
+    operators = {node.op_type for node in adapted(with_branch(condition), tmp_path).graph.node}
+    assert "If" in operators
+
+
+def test_uint8_stays_at_the_input(tmp_path: Path) -> None:
+    graph = adapted(plain_model(input_shape=("N", SIDE, SIDE, 3), input_type=TensorProto.UINT8), tmp_path).graph
+    casts = [helper.get_attribute_value(node.attribute[0]) for node in graph.node if node.op_type == "Cast"]
+    assert casts
+    assert TensorProto.UINT8 not in casts
+
+
+def test_uint8_arithmetic_stays(tmp_path: Path) -> None:
+    model = plain_model(input_shape=("N", SIDE, SIDE, 3), input_type=TensorProto.UINT8)
+    model.graph.initializer.append(numpy_helper.from_array(np.array(2, np.uint8), "two"))
+    model.graph.node[0].input[0] = "halved"
+    model.graph.node.insert(0, helper.make_node("BitShift", ["images", "two"], ["halved"], direction="RIGHT"))
+    adapted(model, tmp_path)
+
+
+def test_cut_at_inner_tensors_leaves_no_dead_nodes(tmp_path: Path) -> None:
+    model = plain_model()
+    del model.graph.output[:]
+    model.graph.node.append(helper.make_node("EfficientNMS_TRT", ["boxes", "scores"], ["num"], domain="TRT"))
+    model.graph.output.append(helper.make_tensor_value_info("num", TensorProto.INT32, [1, 1]))
+    model.opset_import.append(helper.make_opsetid("TRT", 1))
+    written = adapted(model, tmp_path, Told(boxes="boxes", scores="scores[0:3]"))
+    assert {entry.domain for entry in written.opset_import} == {""}
+
+
+def test_half_precision_is_held_against_half_precision(tmp_path: Path) -> None:
+    model = plain_model()
+    for item in model.graph.initializer:
+        if item.name == "zeros":
+            item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float16), "zeros"))
+    model.graph.node[0].attribute[0].i = TensorProto.FLOAT16
+    model.graph.node[2].output[0] = "half"
+    model.graph.node.insert(3, helper.make_node("Cast", ["half"], ["nothing"], to=TensorProto.FLOAT))
+    done = adapt_detector(save(model, tmp_path / "foreign.onnx"), tmp_path / "adapted.onnx", postprocess=POSTPROCESS)
+    assert done.parity.tolerances.precision == Precision.FP16 != FP32.precision
+
+
+def external(folder: Path, length: int) -> Path:
+    model = plain_model()
+    item = next(item for item in model.graph.initializer if item.name == "zeros")
+    values = item.raw_data
+    item.ClearField("raw_data")
+    item.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "weights.data"), ("offset", "0"), ("length", str(length))):
+        entry = item.external_data.add()
+        entry.key, entry.value = key, value
+    (folder / "weights.data").write_bytes(values)
+    return save(model, folder / "foreign.onnx")
+
+
+def test_weights_beside_the_graph(tmp_path: Path) -> None:
+    path = external(tmp_path, 3 * SIDE * SIDE * 4)
+    done = adapt_detector(path, tmp_path / "adapted.onnx", postprocess=POSTPROCESS)
+    assert done.parity.matched == 2 * done.parity.frames
+    (tmp_path / "weights.data").unlink()
+    assert refusal(path) == (
+        "foreign.onnx: expected its weights in weights.data beside it, got none that can be read. "
+        "Copy them with the graph."
+    )
+
+
+def test_more_than_one_file_can_hold_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    assert refusal(external(tmp_path, MOST_BYTES)) == (
+        "foreign.onnx: expected at most 2 GB with its weights, which is what one ONNX file can hold, got 2.1 GB. "
+        "Export it in half precision, or a smaller model."
+    )
+
+
+def test_crossed_corners_are_put_in_order(tmp_path: Path) -> None:
+    boxes, scores = boxes_xyxy(), class_scores()
+    boxes[5] = boxes[5, [2, 1, 0, 3]]
+    adapted(model_of({"boxes": boxes, "scores": scores}), tmp_path)
