@@ -19,6 +19,7 @@ from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRa
 from singleshot.export.graphs.tail import PREFIX
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.runners import openvino_runner
+from singleshot.tests.fixtures.pattern_graphs import ACTIVATIONS, ENDS, PATTERNS, pattern_graph
 from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
 from singleshot.tools.reference.reference_ssd import reference_ssd
 
@@ -133,6 +134,15 @@ def test_reader_of_a_constant_tensor_stays_in_float() -> None:
     model = small_detector_graph()
     table = table_of(model, r1=TensorRange(low=2, high=2, limit=2))
     assert quantized_convolutions(quantized_graph(model, table)) == ("conv1", "conv_box")
+
+
+def test_a_pool_of_one_pixel_keeps_pairs_out_of_concatenations() -> None:
+    model = pattern_graph(PATTERNS["Concat, then Relu and Mul"], ACTIVATIONS["Relu"], ENDS["3x3"])
+    quantized = quantized_graph(model, table_of(model))
+    pools = [node for node in quantized.graph.node if node.op_type == "MaxPool"]
+    assert [list(node.attribute[0].ints) for node in pools] == [[1, 1]]
+    behind = next(node for node in quantized.graph.node if node.input[0] == pools[0].output[0])
+    assert (behind.op_type, behind.output[0]) == ("QuantizeLinear", f"{pools[0].input[0]}/quantized")
 
 
 def test_name_of_no_block() -> None:
