@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -88,7 +88,13 @@ class Selection:
 
 
 def choose_images(
-    pool: ImagePool, look: Look, *, count: int, seed: int, on_progress: Progress = no_progress
+    pool: ImagePool,
+    look: Look,
+    *,
+    count: int,
+    seed: int,
+    without: Collection[str] = frozenset(),
+    on_progress: Progress = no_progress,
 ) -> Selection:
     """Sample images with a seed, drop what is there twice, and choose the ones that cover the network's answers best.
 
@@ -99,6 +105,7 @@ def choose_images(
         look: what the network makes of an image.
         count: images wanted.
         seed: of the sample; the same pool, network and seed give the same images.
+        without: names that are set aside for another use.
         on_progress: called after each image.
 
     Raises:
@@ -106,13 +113,14 @@ def choose_images(
     """
     if count < LEAST:
         raise InputError(f"--count: expected at least {LEAST} images, got {count}. 256 is usual.")
-    sampled = np.random.default_rng(seed).permutation(len(pool.names))[: LOOKED_AT * count]
-    seen = _seen([pool.names[index] for index in sampled], pool, look, on_progress)
+    names = [name for name in pool.names if name not in without]
+    sampled = np.random.default_rng(seed).permutation(len(names))[: LOOKED_AT * count]
+    seen = _seen([names[index] for index in sampled], pool, look, on_progress)
     has_contrast = [index for index, item in enumerate(seen.prints) if item.has_contrast]
     different = [has_contrast[place] for place in distinct([seen.prints[index] for index in has_contrast])]
     if len(different) < LEAST:
         raise InputError(
-            f"{pool.path}: expected at least {LEAST} images that differ, got {len(different)} ({len(pool.names)} "
+            f"{pool.path}: expected at least {LEAST} images that differ, got {len(different)} ({len(names)} "
             f"listed, {len(has_contrast) - len(different)} the same as another, {len(seen.names) - len(has_contrast)} "
             f"of one colour, {len(pool.problems)} broken). Name a folder of more photos."
         )
@@ -122,7 +130,7 @@ def choose_images(
         names=tuple(seen.names[different[index]] for index in chosen),
         asked_for=count,
         seed=seed,
-        listed=len(pool.names),
+        listed=len(names),
         looked_at=len(sampled),
         duplicates=len(has_contrast) - len(different),
         blank=len(seen.names) - len(has_contrast),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +43,7 @@ def choose_calibration_images(
     source: str,
     count: int,
     seed: int,
+    without: Collection[str] = frozenset(),
     on_progress: Progress = no_progress,
 ) -> Selection:
     """Choose images by how a graph's activations differ on them; see `choose_images`.
@@ -54,6 +55,7 @@ def choose_calibration_images(
         source: the graph's name, for errors.
         count: images wanted.
         seed: decides which images of the pool are looked at.
+        without: names that are set aside for another use.
         on_progress: called after each image.
 
     Raises:
@@ -63,7 +65,7 @@ def choose_calibration_images(
     measured = _measured_tensors(model, source)
     spread = np.linspace(0, len(measured) - 1, _EMBEDDED + 2)[1:-1].astype(int)
     look = _look([measured[index] for index in dict.fromkeys(spread.tolist())], model, card, source)
-    return choose_images(pool, look, count=count, seed=seed, on_progress=on_progress)
+    return choose_images(pool, look, count=count, seed=seed, without=without, on_progress=on_progress)
 
 
 def collect_calibration(

@@ -87,6 +87,18 @@ class ClassificationRecords:
             wanted=len(self.image_ids),
         )
 
+    def answers_of(self, class_name: str) -> Answers:
+        """The first answers that name one class."""
+        class_id = self.class_names.index(class_name)
+        order = np.argsort(-self.answer_scores, kind="stable")
+        named = order[self.answers_given[order] == class_id]
+        return Answers(
+            scores=self.answer_scores[named],
+            is_right=self.is_right[named],
+            is_wrong=~self.is_right[named],
+            wanted=int((self.class_ids == class_id).sum()),
+        )
+
     def targets(self) -> Targets:
         """The images; one whose first answer is wrong was not found."""
         count = len(self.image_ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,11 @@ class Delta:
     def interval_text(self) -> str:
         """Write as `[-0.12, 0.30]`; empty where there is none."""
         return "" if self.drop_interval is None else self.drop_interval.text()
+
+    @property
+    def resolution(self) -> float:
+        """Points that these images tell apart: half of the interval; infinite where there is none."""
+        return math.inf if self.drop_interval is None else (self.drop_interval.high - self.drop_interval.low) / 2
 
     @property
     def is_measurable(self) -> bool:
@@ -138,16 +144,32 @@ def deltas(parent: Records, candidate: Records, *, replicates: int = REPLICATES,
 
 
 def headline_drop(
-    parent: Records, candidate: Records, *, replicates: int = REPLICATES, seed: int = 0
+    parent: Records,
+    candidate: Records,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = 0,
+    among: NDArray[np.bool_] | None = None,
 ) -> tuple[float, Interval | None]:
-    """Measure the headline's drop alone, with its interval; in points."""
-    images = len(parent.image_ids)
-    once = np.ones(images, np.int64)
-    drops = [
-        parent.headline(weights) - candidate.headline(weights)
-        for weights in resamples(images, replicates=replicates, seed=seed)
-    ]
-    return parent.headline(once) - candidate.headline(once), intervals(np.array(drops)[:, None])[0]
+    """Measure the headline's drop alone, with its interval; in points.
+
+    Args:
+        parent: its answers.
+        candidate: its answers to the same images.
+        replicates: resamples.
+        seed: of the resamples.
+        among: [images], which of them count; None: all.
+    """
+    counted = np.ones(len(parent.image_ids), np.bool_) if among is None else among
+
+    def drop(times: NDArray[np.int64]) -> float:
+        weights = np.zeros(len(counted), np.int64)
+        weights[counted] = times
+        return parent.headline(weights) - candidate.headline(weights)
+
+    images = int(counted.sum())
+    drops = [drop(times) for times in resamples(images, replicates=replicates, seed=seed)]
+    return drop(np.ones(images, np.int64)), intervals(np.array(drops)[:, None])[0]
 
 
 def lost_and_gained(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,6 @@ from ...data.usable_samples import Found, image_or_problem, looked_at
 from ...runtime.card import InputSpec
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
-from ...runtime.files import sha256_of_file
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,10 +60,14 @@ class LabelledImages:
         """Take the first of them; the order is sampled, so these are a sample."""
         return LabelledImages(dataset=self.dataset, image_ids=self.image_ids[:count])
 
+    def only(self, image_ids: Collection[str]) -> LabelledImages:
+        """Take those of them that are named, in their order."""
+        return LabelledImages(
+            dataset=self.dataset, image_ids=tuple(name for name in self.image_ids if name in image_ids)
+        )
 
-def sampled_images(
-    dataset: Dataset, split: str, *, seed: int, most: int, without: Collection[str] = frozenset()
-) -> LabelledImages:
+
+def sampled_images(dataset: Dataset, split: str, *, seed: int, most: int) -> LabelledImages:
     """Sample images of a split, in an order that depends on the ids and the seed alone.
 
     Args:
@@ -73,17 +75,12 @@ def sampled_images(
         split: one of its splits; a seeded one is split by the same seed.
         seed: of the sample.
         most: images at most.
-        without: sha256 of files that shall not be among them, whatever they are called.
 
     Raises:
         InputError: there is no such split.
     """
     ordered = sorted(dataset.sample_ids(split, seed=seed), key=lambda image_id: _rank(image_id, seed=seed))
-    if not without:
-        return LabelledImages(dataset=dataset, image_ids=tuple(ordered[:most]))
-    everything = LabelledImages(dataset=dataset, image_ids=tuple(ordered))
-    others = (item.image_id for item in everything.samples() if sha256_of_file(item.image_path) not in without)
-    return LabelledImages(dataset=dataset, image_ids=tuple(islice(others, most)))
+    return LabelledImages(dataset=dataset, image_ids=tuple(ordered[:most]))
 
 
 def halves(images: LabelledImages, *, seed: int) -> tuple[LabelledImages, LabelledImages]:
@@ -92,19 +89,23 @@ def halves(images: LabelledImages, *, seed: int) -> tuple[LabelledImages, Labell
     Returns:
         One half to choose by, and one to judge by what was chosen.
     """
+    part_of = folds(images, 2, seed=seed)
+    choosing, judging = (frozenset(name for name, part in part_of.items() if part == at) for at in range(2))
+    return images.only(choosing), images.only(judging)
+
+
+def folds(images: LabelledImages, count: int, *, seed: int) -> dict[str, int]:
+    """Deal images into so many parts, each class in proportion.
+
+    Returns:
+        The part of every image that was not left out, from 0.
+    """
     names = images.dataset.class_names
     strata = strata_from_classes(
         {sample.image_id: (names[class_id] for class_id in sample.class_ids) for sample in images.samples()}
     )
     ordered = sorted(strata, key=lambda image_id: (strata[image_id], _rank(image_id, seed=seed)))
-    return (_in_sampled_order(images, ordered[::2]), _in_sampled_order(images, ordered[1::2]))
-
-
-def _in_sampled_order(images: LabelledImages, chosen: Sequence[str]) -> LabelledImages:
-    wanted = set(chosen)
-    return LabelledImages(
-        dataset=images.dataset, image_ids=tuple(image_id for image_id in images.image_ids if image_id in wanted)
-    )
+    return {image_id: at % count for at, image_id in enumerate(ordered)}
 
 
 def _rank(image_id: str, *, seed: int) -> bytes:

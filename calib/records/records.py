@@ -90,5 +90,8 @@ class Records(Protocol):
     def answers(self) -> Answers:
         """All that was said; of a detector judged at IoU 0.5."""
 
+    def answers_of(self, class_name: str) -> Answers:
+        """All that was said to be of one class, likewise."""
+
     def targets(self) -> Targets:
         """All that there was to find, without what does not count."""

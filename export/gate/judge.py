@@ -10,6 +10,7 @@ from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...calib.accuracy.average_precision import MIN_OBJECTS
 from ...calib.records.asking import records_of
@@ -55,6 +56,7 @@ class GateSettings:
         seed: of the sample of images, of the halves and of the resamples.
         images: labelled images at most.
         replicates: resamples of the images for each interval.
+        is_strict: refuse what these images cannot tell from a greater loss, too.
     """
 
     max_drop: float = 0.5
@@ -62,6 +64,7 @@ class GateSettings:
     seed: int = 0
     images: int = MOST_IMAGES
     replicates: int = REPLICATES
+    is_strict: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 100:
@@ -79,7 +82,8 @@ class Candidate:
         path: the file.
         method: range estimator of an int8 graph.
         kept_float: blocks that are not quantized.
-        is_eligible: whether it may be accepted; False: it fell short on the choosing images and is judged to be shown.
+        is_eligible: False: it fell short on the choosing images.
+        is_lost: whether these measured a loss beyond what is allowed; then it is judged to be shown.
         open_graph: how it is opened where that differs from its parent; none: alike.
     """
 
@@ -88,6 +92,7 @@ class Candidate:
     method: str | None = None
     kept_float: tuple[str, ...] = ()
     is_eligible: bool = True
+    is_lost: bool = False
     open_graph: Open | None = None
 
 
@@ -97,7 +102,7 @@ class Judged:
 
     Args:
         candidate: the graph.
-        max_drop: points that may be lost.
+        settings: what may be lost.
         deltas: the headline first; empty where the graph could not be run.
         lost: objects that it no longer reports at the parent's best threshold.
         gained: objects that it alone reports there.
@@ -108,7 +113,7 @@ class Judged:
     """
 
     candidate: Candidate
-    max_drop: float
+    settings: GateSettings
     deltas: tuple[Delta, ...] = ()
     lost: tuple[Changed, ...] = ()
     gained: tuple[Changed, ...] = ()
@@ -120,7 +125,22 @@ class Judged:
     @property
     def passes(self) -> bool:
         """Whether it may be accepted, ran, and lost no more than allowed."""
-        return self.candidate.is_eligible and self.failure is None and self.deltas[0].drop <= self.max_drop
+        if self.failure is not None or not self.candidate.is_eligible or self.deltas[0].drop > self.settings.max_drop:
+            return False
+        return self.can_tell or not self.settings.is_strict
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether these images tell the allowed drop from none."""
+        return self.deltas[0].resolution <= self.settings.max_drop
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether it may have lost more than allowed, or less: these images cannot tell."""
+        if self.failure is not None or self.candidate.is_lost or self.settings.is_strict or self.can_tell:
+            return False
+        interval = self.deltas[0].drop_interval
+        return interval is not None and interval.low <= self.settings.max_drop
 
     @property
     def summary(self) -> str:
@@ -129,7 +149,7 @@ class Judged:
             return f"{self.candidate.name}: cannot be run ({self.failure})"
         first = self.deltas[0]
         figures = f"{first.candidate:.2f} of {first.parent:.2f}, a drop of {first.drop:.2f} {first.interval_text}"
-        short = "" if self.candidate.is_eligible else ", and too large a one on the choosing images"
+        short = "" if self.candidate.is_eligible else ", and too large a one on the images that chose"
         return f"{self.candidate.name}: {figures}{short}"
 
 
@@ -156,10 +176,7 @@ class Judge:
             self.backend = session.backend
         self.parent = self.answers(self.itself, f"{parent.name} (parent)")
         if not self.parent.is_measurable:
-            raise InputError(
-                f"{images.dataset.name}: expected a class with at least {MIN_OBJECTS} objects among the "
-                f"{len(self.parent.image_ids)} images to judge by, got none. Name a split with more images by --split."
-            )
+            raise too_few_objects(images, self.parent.answers().wanted if self.parent.image_ids else 0)
 
     def answers(self, candidate: Candidate, stage: str) -> Records:
         """Run a graph over the images.
@@ -173,24 +190,31 @@ class Judge:
                 session, self.images, on_image=lambda: self.on_progress(stage, next(done), len(self.images))
             )
 
-    def drop(self, found: Records) -> float:
-        """Return the points that the headline lost."""
-        once = np.ones(len(self.parent.image_ids), np.int64)
-        return self.parent.headline(once) - found.headline(once)
+    def drop(self, found: Records, among: NDArray[np.bool_] | None = None) -> float:
+        """Return the points that the headline lost, on all images or on those marked."""
+        weights = np.ones(len(self.parent.image_ids), np.int64) if among is None else among.astype(np.int64)
+        return self.parent.headline(weights) - found.headline(weights)
 
-    def judge(self, candidate: Candidate, *, chosen_by: tuple[Records, Records] | None = None) -> Judged:
+    def judge(
+        self,
+        candidate: Candidate,
+        *,
+        found: Records | None = None,
+        chosen_by: tuple[Records, Records] | None = None,
+    ) -> Judged:
         """Hold a candidate against the parent.
 
         Args:
             candidate: a graph with the parent's classes.
+            found: answers that stand for its own; none: it is asked.
             chosen_by: answers of parent and candidate to other images, on which thresholds are re-derived; none: the
                 judging images.
         """
         stage = f"judging {candidate.name}"
         try:
-            found = self.answers(candidate, stage)
+            found = found or self.answers(candidate, stage)
         except InputError as error:
-            return Judged(candidate=candidate, max_drop=self.settings.max_drop, failure=str(error))
+            return Judged(candidate=candidate, settings=self.settings, failure=str(error))
         answers = self.parent.answers(), found.answers()
         best = best_f1(answers[0])
         lost, gained = lost_and_gained(self.parent, found, best.threshold if best else DEFAULT_SCORE)
@@ -198,7 +222,7 @@ class Judge:
         wanted = [DEFAULT_SCORE] if best is None else [best.threshold, DEFAULT_SCORE]
         return Judged(
             candidate=candidate,
-            max_drop=self.settings.max_drop,
+            settings=self.settings,
             deltas=deltas(self.parent, found, replicates=self.settings.replicates, seed=self.settings.seed),
             lost=lost,
             gained=gained,
@@ -227,3 +251,11 @@ class Judge:
     def opened(self, candidate: Candidate) -> Session:
         """Open a candidate as the parent is opened, unless it says otherwise."""
         return (candidate.open_graph or self._open)(candidate.path)
+
+
+def too_few_objects(images: LabelledImages, objects: int) -> InputError:
+    """Say that nothing can be measured on images with so few objects that count."""
+    return InputError(
+        f"{images.dataset.name}: expected at least {MIN_OBJECTS} objects of the detector's classes (images of a "
+        f"classifier's) among the {len(images)} images to judge by, got {objects}. Name a split with more by --split."
+    )

@@ -34,7 +34,11 @@ class Quantizer:
 
     def candidate(self, method: str, kept_float: Sequence[str] = ()) -> Candidate:
         """Write the graph and name it."""
-        kept = f", {len(kept_float)} of {len(self.blocks)} blocks in float" if kept_float else ""
         path = Path(mkdtemp(dir=self.folder)) / "candidate.onnx"
         save_graph(self.build(method, kept_float), self.card, path)
-        return Candidate(name=f"int8 {method}{kept}", path=path, method=method, kept_float=tuple(kept_float))
+        return Candidate(name=self.name(method, kept_float), path=path, method=method, kept_float=tuple(kept_float))
+
+    def name(self, method: str, kept_float: Sequence[str] = ()) -> str:
+        """Name a graph for tables."""
+        kept = f", {len(kept_float)} of {len(self.blocks)} blocks in float" if kept_float else ""
+        return f"int8 {method}{kept}"

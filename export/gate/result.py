@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ class GateData:
         choosing: images that candidates were chosen by; 0 where there was nothing to choose.
         judging: other images, which every reported figure comes from.
         judging_sha256: fingerprint of their labels.
+        parts: in which each image was judged by what the other parts chose; 0 where halves or none chose.
     """
 
     name: str
@@ -42,11 +44,14 @@ class GateData:
     choosing: int
     judging: int
     judging_sha256: str
+    parts: int = 0
 
     @property
     def text(self) -> str:
         """For the card: data, split and rule."""
         half = "a half that nothing was chosen by" if self.choosing else "sampled"
+        if self.parts:
+            half = f"each of {self.parts} parts judged by what the others chose"
         return f"{self.name} {self.split}, {self.judging} images, {half}, seed {self.seed}"
 
 
@@ -119,7 +124,9 @@ class GateResult:
         first = self.accepted.deltas[0]
         resampled = f"drop {first.interval_text} on 95 % of resamples of the images"
         lines.append(f"accepted: {self.accepted.candidate.name}: {first.verdict} ({resampled})")
-        if first.drop_interval is not None and first.drop_interval.high > self.settings.max_drop:
+        if not self.accepted.can_tell:
+            lines.append(self.limits(self.accepted))
+        elif first.drop_interval is not None and first.drop_interval.high > self.settings.max_drop:
             lines.append(
                 f"these images cannot exclude a drop of {first.drop_interval.high:.2f} points; more of them would tell"
             )
@@ -141,9 +148,11 @@ class GateResult:
         out = Path(out)
         if self.accepted is None:
             figures = "; ".join(item.summary for item in self.judged)
+            untold = next((item for item in self.judged if item.failure is None and not item.can_tell), None)
+            limits = f"{self.limits(untold)}: --strict refuses that. " if self.settings.is_strict and untold else ""
             raise CheckError(
                 f"{out}: expected a graph within {self.settings.max_drop:g} points of {self.metric} of {self.parent}, "
-                f"got {figures} on {self.data.text}. No graph was written. "
+                f"got {figures} on {self.data.text}. No graph was written. {limits}"
                 f"Allow more by --max-drop, or calibrate on other images."
             )
         return self.accepted
@@ -156,6 +165,7 @@ class GateResult:
         first = judged.deltas[0]
         over = f", mean over {', '.join(self.averaged)}" if self.averaged else ""
         data, note = self.data.text, self.backend
+        allowed = f"{self.settings.max_drop:g}" + ("" if judged.can_tell else f"; {self.limits(judged)}")
         machine = f"{self.backend}, {platform.machine()}, {os.cpu_count()} cores"
         return (
             Measurement(metric=f"{self.metric}{over}", value=first.candidate / 100, data=data, note=note),
@@ -164,10 +174,17 @@ class GateResult:
                 metric=f"drop of {self.metric} against the parent, points",
                 value=first.drop,
                 data=data,
-                note=f"95 % interval {first.interval_text}: {first.verdict}; allowed {self.settings.max_drop:g}",
+                note=f"95 % interval {first.interval_text}: {first.verdict}; allowed {allowed}",
             ),
             Measurement(metric="latency, parent's divided by own", value=self.speed_up(judged), data=machine),
         )
+
+    def limits(self, judged: Judged) -> str:
+        """Say what these images cannot tell."""
+        told = judged.deltas[0].resolution
+        could = "no loss at all" if math.isinf(told) else f"{told:.2g}"
+        unable = f"these {self.data.judging} images cannot tell {self.settings.max_drop:g} points apart"
+        return f"{unable}, they could tell {could}"
 
     def speed_up(self, judged: Judged) -> float:
         """Return the parent's latency divided by a candidate's; 0 where it did not run."""

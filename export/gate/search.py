@@ -9,10 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ...calib.records.compare import headline_drop
 from ...calib.records.records import Records
-from .judge import Candidate, Judge
-from .quantizer import Quantizer
+from .judge import Candidate
 from .sensitivity import BlockHarm, block_harms
+from .tried import Tried
 
 _RUNGS = (16, 8, 4, 2)
 """Where the fewest blocks in float do not suffice on the judging images, these parts of the rest are added in turn."""
@@ -56,15 +60,14 @@ class Searcher:
     """Tries candidates on the choosing images.
 
     Args:
-        judge: holds the parent's answers to them.
-        quantizer: makes the candidates.
+        tried: gives the candidates' answers.
+        among: [images], which of its images choose; None: all.
     """
 
-    def __init__(self, judge: Judge, quantizer: Quantizer) -> None:
-        self._judge, self._quantizer = judge, quantizer
+    def __init__(self, tried: Tried, among: NDArray[np.bool_] | None = None) -> None:
+        self._tried, self._among = tried, among
         self._trials: list[Trial] = []
         self._harms: tuple[BlockHarm, ...] = ()
-        self._answers: dict[str, Records] = {}
 
     @property
     def search(self) -> Search:
@@ -73,7 +76,7 @@ class Searcher:
 
     def answers(self, candidate: Candidate) -> tuple[Records, Records]:
         """Return the answers of parent and candidate to the choosing images."""
-        return self._judge.parent, self._answers[candidate.name]
+        return self._tried.judge.parent, self._tried.found(str(candidate.method), candidate.kept_float)
 
     def candidates(self) -> Iterator[Candidate]:
         """Find candidates that are worth judging, the cheapest first; the next is sought only when it is asked for.
@@ -82,30 +85,41 @@ class Searcher:
         judged to be shown, not to be accepted). Then the one with the fewest blocks in float that is within the
         allowed drop, and a few with more of them.
         """
-        method = min((self._try(method) for method in self._quantizer.methods), key=lambda trial: trial.drop).method
+        quantizer = self._tried.quantizer
+        method = min((self._try(method) for method in quantizer.methods), key=lambda trial: trial.drop).method
         whole = next(item for item in self._trials if item.method == method)
-        yield replace(self._quantizer.candidate(method), is_eligible=self._is_within(whole))
-        self._harms = block_harms(self._judge, self._quantizer, method)
+        is_within = self._is_within(whole)
+        yield replace(
+            quantizer.candidate(method), is_eligible=is_within, is_lost=not is_within and self._has_lost(whole)
+        )
+        self._harms = block_harms(self._tried, method, self._among)
         ordered = tuple(item.block for item in self._harms)
-        fewest = 0 if self._is_within(whole) else self._fewest(method, ordered)
+        fewest = 0 if is_within else self._fewest(method, ordered)
         rest = len(ordered) - fewest
         steps = dict.fromkeys((fewest, *(fewest + rest // part for part in _RUNGS)))
         for kept in (ordered[:count] for count in steps if 0 < count < len(ordered)):
             if kept not in {item.kept_float for item in self._trials}:
                 self._try(method, kept)
-            yield self._quantizer.candidate(method, kept)
+            yield quantizer.candidate(method, kept)
 
     def _try(self, method: str, kept_float: Sequence[str] = ()) -> Trial:
-        candidate = self._quantizer.candidate(method, kept_float)
-        found = self._judge.answers(candidate, f"trying {candidate.name}")
-        self._answers[candidate.name] = found
-        trial = Trial(name=candidate.name, method=method, kept_float=candidate.kept_float, drop=self._judge.drop(found))
+        drop = self._tried.judge.drop(self._tried.found(method, kept_float), self._among)
+        name = self._tried.quantizer.name(method, kept_float)
+        trial = Trial(name=name, method=method, kept_float=tuple(kept_float), drop=drop)
         self._trials.append(trial)
-        candidate.path.unlink()
         return trial
 
     def _is_within(self, trial: Trial) -> bool:
-        return trial.drop <= self._judge.settings.max_drop
+        return trial.drop <= self._tried.judge.settings.max_drop
+
+    def _has_lost(self, trial: Trial) -> bool:
+        """Tell whether the choosing images measured a loss beyond what is allowed."""
+        judge, found = self._tried.judge, self._tried.found(trial.method, trial.kept_float)
+        settings = judge.settings
+        _, interval = headline_drop(
+            judge.parent, found, replicates=settings.replicates, seed=settings.seed, among=self._among
+        )
+        return interval is None or interval.low > settings.max_drop
 
     def _fewest(self, method: str, ordered: tuple[str, ...]) -> int:
         """Bisect for the fewest blocks to keep, the most harmful first; as many as there are if no fewer will do.

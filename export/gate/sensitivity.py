@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import count, islice
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...calib.records.asking import records_of
 from ...calib.records.bootstrap import Interval
 from ...calib.records.compare import headline_drop
-from ...calib.records.disagreement import answers_to, disagreement
 from ...calib.records.labelled_images import LabelledImages
 from ...calib.records.records import Records
-from .judge import Candidate, Judge
-from .quantizer import Quantizer
+from .judge import Judge
+from .tried import Tried
 
-_PROXY_FRAMES = 32
-"""Frames on which every block's quantization alone is held against the parent's answers."""
 _MEASURED_BLOCKS = 12
 """Blocks of the greatest disagreement whose accuracy is measured too."""
 _MEASURED_IMAGES = 200
 """Images for that; all of them where these hold too few objects."""
+
+_REPLICATES = 100
+"""Resamples at most for a block's interval: it orders blocks and is reported nowhere else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,49 +48,40 @@ class BlockHarm:
         return 0.0 if self.interval is None else max(0.0, self.interval.low)
 
 
-def block_harms(judge: Judge, quantizer: Quantizer, method: str) -> tuple[BlockHarm, ...]:
+def block_harms(tried: Tried, method: str, among: NDArray[np.bool_] | None = None) -> tuple[BlockHarm, ...]:
     """Order the blocks by what quantizing each alone does, the most harmful first.
 
     The disagreement with the parent, which needs few frames and no labels, says which blocks are worth measuring; a
     measured drop counts only beyond what the choice of images explains.
 
     Args:
-        judge: holds the parent's answers to the images that choose.
-        quantizer: makes the graphs.
-        method: of their ranges.
+        tried: gives the answers to the images that choose.
+        method: of the graphs' ranges.
+        among: [images], which of them choose; None: all, of which the first suffice where they are many.
     """
-    harms = sorted(_disagreements(judge, quantizer, method), key=lambda item: -item.disagreement)
+    judge = tried.judge
+    disagreements = tried.disagreements(method)
+    harms = sorted((BlockHarm(block=name, disagreement=value) for name, value in disagreements.items()), key=_harmless)
     suspects, others = harms[:_MEASURED_BLOCKS], harms[_MEASURED_BLOCKS:]
-    images, parent = _measuring_images(judge)
+    images, parent = _measuring_images(judge) if among is None else (judge.images, judge.parent)
     measured = []
     for number, item in enumerate(suspects, start=1):
-        candidate = _only(quantizer, method, item.block)
         stage = f"block {number} of {len(suspects)} by accuracy: {item.block}"
-        with judge.opened(candidate) as session:
-            found = records_of(session, images, on_image=_counter(judge, stage, len(images)))
-        candidate.path.unlink()
-        drop, interval = headline_drop(parent, found, replicates=judge.settings.replicates, seed=judge.settings.seed)
+        if images is judge.images:
+            found = tried.found(method, tried.others(item.block), stage=stage)
+        else:
+            candidate = tried.only(method, item.block)
+            with judge.opened(candidate) as session:
+                found = records_of(session, images, on_image=_counter(judge, stage, len(images)))
+            candidate.path.unlink()
+        replicates, seed = min(_REPLICATES, judge.settings.replicates), judge.settings.seed
+        drop, interval = headline_drop(parent, found, replicates=replicates, seed=seed, among=among)
         measured.append(replace(item, drop=drop, interval=interval))
     return tuple(sorted((*measured, *others), key=lambda item: (-item.sure_drop, -item.disagreement)))
 
 
-def _disagreements(judge: Judge, quantizer: Quantizer, method: str) -> list[BlockHarm]:
-    with judge.opened(judge.itself) as session:
-        frames = [frame for _, frame in islice(judge.images.frames(session.card.input), _PROXY_FRAMES)]
-        expected = answers_to(session, frames)
-    harms = []
-    for done, block in enumerate(quantizer.blocks, start=1):
-        candidate = _only(quantizer, method, block)
-        with judge.opened(candidate) as session:
-            harms.append(BlockHarm(block=block, disagreement=disagreement(expected, answers_to(session, frames))))
-        candidate.path.unlink()
-        judge.on_progress("blocks by disagreement", done, len(quantizer.blocks))
-    return harms
-
-
-def _only(quantizer: Quantizer, method: str, block: str) -> Candidate:
-    """Quantize one block alone."""
-    return quantizer.candidate(method, [name for name in quantizer.blocks if name != block])
+def _harmless(item: BlockHarm) -> float:
+    return -item.disagreement
 
 
 def _measuring_images(judge: Judge) -> tuple[LabelledImages, Records]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -48,12 +51,14 @@ class QuantizationSettings:
         count: images to calibrate on.
         seed: of their choice.
         fp16: let what is not quantized compute in float16.
+        keep_float: regular expression; blocks whose name, or a convolution's in them, has it are never quantized.
     """
 
     method: MethodChoice = "auto"
     count: int = 256
     seed: int = 0
     fp16: bool = False
+    keep_float: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +98,13 @@ class Calibrated:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """What can be kept in float, in the order of the graph."""
-        return blocks_of(self.parent.model)
+        """What may be quantized or kept in float, in the order of the graph."""
+        return tuple(block for block in blocks_of(self.parent.model) if block.name not in self.always_float)
+
+    @cached_property
+    def always_float(self) -> tuple[str, ...]:
+        """Blocks that the settings keep in float."""
+        return blocks_kept(self.parent, self.settings)
 
     def graph(self, method: str, kept_float: Collection[str] = ()) -> onnx.ModelProto:
         """Make the graph of a method, with some blocks in float (float16 if the settings say so).
@@ -103,7 +113,7 @@ class Calibrated:
             InputError: a name is of no block, or float16 cannot hold a weight.
         """
         table = next(table for name, table in self.tables.items() if name == method)
-        graph = quantized_graph(self.parent.model, table, kept_float=kept_float)
+        graph = quantized_graph(self.parent.model, table, kept_float={*self.always_float, *kept_float})
         return fp16_graph(graph, source=self.parent.path) if self.settings.fp16 else graph
 
     @property
@@ -123,6 +133,35 @@ class Calibrated:
 
     def _frames(self, names: Collection[str]) -> list[NDArray[np.uint8]]:
         return [fit_frame(image, self.parent.card.input)[np.newaxis] for _, image in self.pool.images(names)]
+
+
+def blocks_kept(parent: Parent, settings: QuantizationSettings) -> tuple[str, ...]:
+    """Name the blocks that the settings keep in float.
+
+    Raises:
+        InputError: the expression is none, or finds no block or all of them.
+    """
+    if settings.keep_float is None:
+        return ()
+    try:
+        pattern = re.compile(settings.keep_float)
+    except re.error as error:
+        raise InputError(f"--keep-float {settings.keep_float}: expected a regular expression, got {error}.") from error
+    blocks = blocks_of(parent.model)
+    kept = tuple(item.name for item in blocks if any(map(pattern.search, (item.name, *item.convolutions))))
+    if not kept:
+        names = [item.name for item in blocks]
+        near = difflib.get_close_matches(settings.keep_float, names, n=3, cutoff=0.3) or names[:3]
+        raise InputError(
+            f"--keep-float {settings.keep_float}: expected part of the name of one of {len(names)} blocks of "
+            f"{parent.path}, got none that has it. Names are like {', '.join(near)}."
+        )
+    if len(kept) == len(blocks):
+        raise InputError(
+            f"--keep-float {settings.keep_float}: expected some of the {len(blocks)} blocks of {parent.path}, got all. "
+            f"Nothing would be quantized."
+        )
+    return kept
 
 
 def fp16_graph(graph: onnx.ModelProto, *, source: Path) -> onnx.ModelProto:
@@ -157,18 +196,28 @@ def open_parent(path: Path) -> Parent:
 
 def calibrate(
     parent: Parent,
-    images: Path,
+    pool: ImagePool,
     settings: QuantizationSettings,
     *,
     table: Path | None = None,
+    without: Collection[str] = frozenset(),
     on_progress: Progress = no_progress,
 ) -> Calibrated:
     """Choose images and measure all methods' ranges in one pass over them, or reuse a table that fits.
 
+    Args:
+        parent: the graph.
+        pool: images to choose from.
+        settings: how many, and by which seed.
+        table: ranges to reuse.
+        without: names of the pool that are not calibrated on.
+        on_progress: called after each image.
+
     Raises:
         InputError: the images or the table cannot be used.
     """
-    pool, sheet = ImagePool(images), ContactSheet()
+    blocks_kept(parent, settings)
+    sheet = ContactSheet()
     if table is not None:
         tables, selection = _reused(load_table(table), table, parent, pool, settings), None
     else:
@@ -179,6 +228,7 @@ def calibrate(
             source=str(parent.path),
             count=settings.count,
             seed=settings.seed,
+            without=without,
             on_progress=on_progress,
         )
         tables = collect_calibration(

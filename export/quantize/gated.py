@@ -9,14 +9,15 @@ from tempfile import TemporaryDirectory
 
 import onnx
 
-from ...calib.int8.table import METHODS, save_table
+from ...calib.int8.image_pool import ImagePool
+from ...calib.int8.table import METHODS, load_table, save_table
 from ...runtime.card import BackendParity
-from ...runtime.files import StrPath, sha256_of_file
+from ...runtime.files import StrPath
 from ...runtime.image_files import read_image_bgr
 from ...runtime.progress import Progress, no_progress
 from ...runtime.sources.frame import Frame
 from ..gate.judge import Candidate, GateSettings, open_alike
-from ..gate.judge_all import gate, gate_quantizer
+from ..gate.judge_all import check_objects, gate, gate_images, gate_quantizer
 from ..gate.quantizer import Quantizer
 from ..gate.result import GateResult
 from ..graphs.graph_file import check_graph_name, write_graph
@@ -26,6 +27,7 @@ from ..parity.proof_frames import PROOF_FRAMES
 from ..parity.runners import open_as_written
 from .calibrated import Calibrated, QuantizationSettings, calibrate, open_parent
 from .quantize import Quantized, convert_to_fp16, save_quantized
+from .set_aside import names_by_id, set_aside
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,7 +85,7 @@ def gate_int8(
 ) -> GatedInt8:
     """Calibrate a graph and find the cheapest int8 one that loses no more than allowed.
 
-    Labelled images that were calibrated on neither choose nor judge.
+    The images that choose and judge are set aside first, and none of them is calibrated on.
 
     Args:
         graph_path: follows the graph contract, float32.
@@ -100,7 +102,16 @@ def gate_int8(
     graph_path = Path(graph_path)
     images = Path(images)
     table = None if table is None else Path(table)
-    calibrated = calibrate(open_parent(graph_path), images, settings, table=table, on_progress=on_progress)
+    parent, pool = open_parent(graph_path), ImagePool(images)
+    labelled = gate_images(parent.card, data, gate_settings)
+    if table is None:
+        judging, without = set_aside(labelled, pool, count=settings.count)
+    else:
+        calibrating = set(load_table(table).images.sha256_of)
+        used = {image_id for image_id, names in names_by_id(labelled, pool).items() if calibrating.intersection(names)}
+        judging, without = labelled.only(set(labelled.image_ids) - used), frozenset[str]()
+    check_objects(judging)
+    calibrated = calibrate(parent, pool, settings, table=table, without=without, on_progress=on_progress)
     with TemporaryDirectory() as folder:
         result = gate_quantizer(
             graph_path,
@@ -111,9 +122,8 @@ def gate_int8(
                 card=calibrated.parent.card,
                 folder=Path(folder),
             ),
-            data=data,
+            images=judging,
             settings=gate_settings,
-            without=_files_used(calibrated),
             open_graph=open_as_written if settings.fp16 else open_alike,
             on_progress=on_progress,
         )
@@ -176,12 +186,3 @@ def _openvino_parity(out: Path, result: GateResult) -> BackendParity:
     drop = result.check(out).deltas[0].drop
     allowed = f"at most {result.settings.max_drop:g} points allowed"
     return parity.model_copy(update={"drop_points": drop, "drop_data": f"{result.data.text}, {allowed}", "holds": True})
-
-
-def _files_used(calibrated: Calibrated) -> frozenset[str]:
-    """Fingerprint the image files that were calibrated on; a video's frames are no files."""
-    folder = calibrated.pool.path
-    if not folder.is_dir():
-        return frozenset()
-    names = next(iter(calibrated.tables.values())).images.sha256_of
-    return frozenset(sha256_of_file(folder / name) for name in names)

@@ -15,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 
 from ...calib.int8.choose_images import Selection
+from ...calib.int8.image_pool import ImagePool
 from ...calib.int8.quantized_graph import quantized_convolutions
 from ...calib.int8.table import Method, save_table
 from ...calib.records.disagreement import Answer, answers_to, disagreement
@@ -116,7 +117,11 @@ def quantize(
     save_table_to = None if save_table_to is None else Path(save_table_to)
     check_graph_name(out)
     calibrated = calibrate(
-        open_parent(graph_path), images, settings or QuantizationSettings(), table=table, on_progress=on_progress
+        open_parent(graph_path),
+        ImagePool(images),
+        settings or QuantizationSettings(),
+        table=table,
+        on_progress=on_progress,
     )
     measured = _disagreements(calibrated, kept_float, on_progress)
     method = min(measured, key=lambda name: measured[name])
@@ -208,7 +213,7 @@ def save_quantized(
         "seed": table.images.seed,
         "table_sha256": table.sha256,
         "int8_convolutions": f"{quantized} of {every}",
-        "kept_float": sorted(kept_float),
+        "kept_float": sorted({*calibrated.always_float, *kept_float}),
         "constant": list(constant),
         "float_part": Precision.FP16 if calibrated.settings.fp16 else Precision.FP32,
     }

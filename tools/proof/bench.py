@@ -17,6 +17,7 @@ import onnx
 import typer
 from rich.console import Console
 
+from ...calib.int8.image_pool import ImagePool
 from ...export.graphs.cluster_tail import with_cluster_tail
 from ...export.graphs.fp16 import with_fp16_network
 from ...export.graphs.graph_file import save_graph
@@ -97,7 +98,9 @@ def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterat
     def pair(what: str, second: str, *, is_sound: bool, first: str = str(graph)) -> Pair:
         return Pair(subject=subject, what=what, is_sound=is_sound, first=first, second=second)
 
-    calibrated = calibrate(open_parent(graph), images, QuantizationSettings(method="minmax", count=CALIBRATION_IMAGES))
+    calibrated = calibrate(
+        open_parent(graph), ImagePool(images), QuantizationSettings(method="minmax", count=CALIBRATION_IMAGES)
+    )
     half, int8 = with_fp16_network(model), calibrated.graph("minmax")
     files = {"float16": made.file("half", half), "int8": made.file("int8", int8)}
     yield pair("OpenVINO float32", f"{graph}@openvino:fp32", is_sound=True)

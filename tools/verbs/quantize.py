@@ -61,6 +61,12 @@ class QuantizeOptions:
     gate_images: Annotated[
         int | None, typer.Option(help="Labelled images at most.", show_default="2000 with --data")
     ] = None
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse, too, where the labelled images cannot tell --max-drop apart.")
+    ] = False
+    keep_float: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Blocks with this in their name are not made int8.")
+    ] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False
 
 
@@ -74,7 +80,8 @@ def quantize(options: QuantizeOptions) -> None:
 
     With --data every candidate is held against its parent on labelled images. Where int8 loses more than --max-drop,
     the most harmful blocks stay in float; OUT.gate.html shows what was tried, and where nothing will do, no graph is
-    written (exit code 1).
+    written (exit code 1). Where images are few, what they cannot tell is said, and written into the card. --data and
+    --images may be one folder: no image both judges and calibrates.
 
     Examples:
       singleshot quantize animals.onnx --images photos/ -o animals.int8.onnx
@@ -114,9 +121,12 @@ def _gate_settings(options: QuantizeOptions) -> GateSettings:
     from ...export.gate.judge import GateSettings
 
     given = {"max_drop": options.max_drop, "split": options.split, "images": options.gate_images}
-    wanted = {name: value for name, value in given.items() if value is not None}
+    wanted: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    if options.strict:
+        wanted["is_strict"] = True
     if wanted and options.data is None:
-        option = {"max_drop": "--max-drop", "split": "--split", "images": "--gate-images"}[next(iter(wanted))]
+        names = {"max_drop": "--max-drop", "split": "--split", "images": "--gate-images", "is_strict": "--strict"}
+        option = names[next(iter(wanted))]
         raise InputError(f"{option}: expected --data DIR with it, got none. Without labelled images nothing is judged.")
     return GateSettings(seed=options.seed, **wanted)  # type: ignore[arg-type]  # each of its own type
 
@@ -124,7 +134,13 @@ def _gate_settings(options: QuantizeOptions) -> GateSettings:
 def _settings(options: QuantizeOptions) -> QuantizationSettings:
     from ...export.quantize.calibrated import QuantizationSettings
 
-    return QuantizationSettings(method=options.method, count=options.count, seed=options.seed, fp16=options.fp16)
+    return QuantizationSettings(
+        method=options.method,
+        count=options.count,
+        seed=options.seed,
+        fp16=options.fp16,
+        keep_float=options.keep_float,
+    )
 
 
 def _usual_name(graph: Path, precision: Precision) -> Path:
@@ -218,3 +234,5 @@ def _check_fp16_alone(options: QuantizeOptions) -> None:
     for option, value in (("--table", options.table), ("--save-table", options.save_table)):
         if value is not None:
             raise InputError(f"{option}: expected --images with it, got none. A table is held against its images.")
+    if options.keep_float is not None:
+        raise InputError("--keep-float: expected --images with it, got none. It keeps blocks from becoming int8.")

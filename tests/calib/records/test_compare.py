@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from singleshot.calib.accuracy.average_precision import DetectionEvaluator
+from singleshot.calib.records.bootstrap import Interval
 from singleshot.calib.records.classification_records import ClassificationRecords
 from singleshot.calib.records.compare import deltas, headline_drop, lost_and_gained, score_shift
 from singleshot.calib.records.detection_records import DetectionRecords
+from singleshot.calib.records.spliced import spliced
 from singleshot.data.sample import Sample
 from singleshot.tests.fixtures.found import detections
 
@@ -130,3 +132,37 @@ def test_a_classifier_is_measured_by_its_first_answer() -> None:
     shift = score_shift(parent, candidate)
     assert shift is not None
     assert (shift.objects, shift.median) == pytest.approx((15, -0.1))
+
+
+def test_classes_of_few_objects_are_pooled() -> None:
+    cats, dogs = detection_records([0.9] * 6), detection_records([0.8] * 5 + [0.0], class_id=1)
+    both = DetectionRecords(
+        class_names=NAMES,
+        image_ids=cats.image_ids,
+        image_areas_px=cats.image_areas_px,
+        boxes=(cats.boxes[0], dogs.boxes[1]),
+    )
+    assert both.metric == "AP50:95 of all classes pooled"
+    assert both.averaged == ()
+    assert both.is_measurable
+    assert both.headline(np.ones(6, np.int64)) == pytest.approx(100 * 92 / 101)  # recall ends at 11 of 12
+    assert [(item.name, item.objects) for item in both.groups] == [("all", 12), ("large", 12)]
+    assert (both.answers().wanted, both.answers_of("dog").wanted) == (12, 6)
+
+
+def test_answers_are_spliced_image_by_image() -> None:
+    part_of = np.array([0, 1] * 5)
+    found = spliced([detection_records([0.9] * 10), detection_records([0.0] * 10)], part_of)
+    assert found.headline(part_of) == 0
+    assert found.headline(1 - part_of) == pytest.approx(100)
+    right, wrong = classification_records([True] * 10, [0.9] * 10), classification_records([False] * 10, [0.8] * 10)
+    assert spliced([right, wrong], part_of).headline(np.ones(10, np.int64)) == 50
+
+
+def test_a_drop_among_some_images_alone() -> None:
+    parent = detection_records([0.9] * IMAGES)
+    candidate = detection_records([0.0] * 10 + [0.9] * 10)
+    among = np.arange(IMAGES) >= 10
+    drop, interval = headline_drop(parent, candidate, replicates=20, among=among)
+    assert (drop, interval) == (0, Interval(low=0, high=0))
+    assert headline_drop(parent, candidate, replicates=20, among=~among)[0] == pytest.approx(100)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from singleshot.calib.records.labelled_images import halves, sampled_images
+from singleshot.calib.records.labelled_images import folds, halves, sampled_images
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.card import InputSpec
-from singleshot.runtime.files import sha256_of_file
 
 if TYPE_CHECKING:
     from singleshot.tests.fixtures.voc_folder import VocFolder
@@ -46,13 +43,13 @@ def test_the_seed_alone_decides(dataset: Dataset) -> None:
     assert sampled[0] == sampled_images(dataset, "val", seed=1, most=24).image_ids[:10]
 
 
-def test_files_that_were_calibrated_on_are_left_out_whatever_they_are_called(
-    dataset: Dataset, voc_folder: VocFolder, tmp_path: Path
-) -> None:
-    copy = Path(shutil.copy(voc_folder.image_path("image03"), tmp_path / "other name.jpg"))
-    images = sampled_images(dataset, "val", seed=0, most=100, without={sha256_of_file(copy)})
-    assert len(images) == 23
-    assert "image03" not in images.image_ids
+def test_parts_are_dealt_evenly_and_each_class_in_proportion(dataset: Dataset) -> None:
+    images = sampled_images(dataset, "val", seed=0, most=100)
+    part_of = folds(images, 4, seed=0)
+    assert set(part_of) == set(images.image_ids)
+    for part in range(4):
+        dealt = images.only({name for name, at in part_of.items() if at == part})
+        assert Counter(int(sample.class_ids[0]) for sample in dealt.samples()) == {0: 4, 1: 2}
 
 
 def test_a_broken_image_is_left_out_of_this_and_every_later_pass(dataset: Dataset, voc_folder: VocFolder) -> None:

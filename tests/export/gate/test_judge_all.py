@@ -12,14 +12,16 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from singleshot.export.gate import judge_all
 from singleshot.export.gate.judge import Candidate, GateSettings
-from singleshot.export.gate.judge_all import gate, gate_quantizer
+from singleshot.export.gate.judge_all import gate, gate_images, gate_quantizer
 from singleshot.export.gate.quantizer import Quantizer
 from singleshot.export.gate.result import GateResult
 from singleshot.export.graphs.fp16 import with_fp16_network
 from singleshot.export.graphs.graph_file import save_graph
 from singleshot.runtime.card import Card
 from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.progress import Progress, no_progress
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import (
     BLOCKS,
@@ -52,14 +54,23 @@ def quantizer(parent: Path, folder: Path, methods: Sequence[str] = ("minmax",)) 
 
 @pytest.fixture(scope="module")
 def results(folder: Path) -> dict[str, GateResult]:
-    """The gate's result on each of them."""
+    """The gate's result on each of them, one half of the images choosing and the other judging."""
     found = {}
     for name in ("plain", "one", "all"):
         scratch = folder / f"{name}.candidates"
         scratch.mkdir()
         parent = folder / f"{name}.onnx"
-        found[name] = gate_quantizer(parent, quantizer(parent, scratch), data=folder / "data", settings=RULE)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(judge_all, "FEW_FOR_HALVES", 48)
+            found[name] = found_by(parent, quantizer(parent, scratch), folder)
     return found
+
+
+def found_by(
+    parent: Path, made: Quantizer, folder: Path, *, settings: GateSettings = RULE, on_progress: Progress = no_progress
+) -> GateResult:
+    images = gate_images(CARD, folder / "data", settings)
+    return gate_quantizer(parent, made, images=images, settings=settings, on_progress=on_progress)
 
 
 def test_what_loses_nothing_passes_at_once(results: dict[str, GateResult]) -> None:
@@ -115,7 +126,7 @@ def test_with_no_drop_allowed_a_loss_of_any_size_is_refused(folder: Path, result
 def test_the_better_range_estimator_is_chosen(folder: Path, tmp_path: Path) -> None:
     parent = folder / "plain.onnx"
     made = quantizer(parent, tmp_path, ["clipping", "minmax"])
-    result = gate_quantizer(parent, made, data=folder / "data", settings=RULE)
+    result = found_by(parent, made, folder)
     assert result.search is not None
     assert [trial.method for trial in result.search.trials] == ["clipping", "minmax"]
     assert result.search.trials[0].drop > result.search.trials[1].drop
@@ -123,14 +134,14 @@ def test_the_better_range_estimator_is_chosen(folder: Path, tmp_path: Path) -> N
     assert result.accepted.candidate.name == "int8 minmax"
 
 
-def test_what_chooses_does_not_judge(folder: Path, tmp_path: Path) -> None:
+def test_what_chooses_does_not_judge(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge_all, "FEW_FOR_HALVES", 48)
     parent = folder / "one.onnx"
     seen: dict[str, set[int]] = {}
-    gate_quantizer(
+    found_by(
         parent,
         quantizer(parent, tmp_path),
-        data=folder / "data",
-        settings=RULE,
+        folder,
         on_progress=lambda stage, done, _total: seen.setdefault(stage, set()).add(done),
     )
     assert {stage for stage in seen if stage.startswith("judging")} == {
@@ -188,6 +199,51 @@ def test_the_front_holds_what_nothing_beats(results: dict[str, GateResult]) -> N
     assert next(figure for name, _, figure in result.points if name == "parent") == best
 
 
+def test_few_images_are_judged_in_parts_by_what_the_others_chose(folder: Path, tmp_path: Path) -> None:
+    parent = folder / "one.onnx"
+    result = found_by(parent, quantizer(parent, tmp_path), folder)
+    assert (result.data.parts, result.data.choosing, result.data.judging) == (4, 48, 48)
+    assert result.data.text == "data val, 48 images, each of 4 parts judged by what the others chose, seed 0"
+    assert result.judged[0].candidate.is_lost
+    assert result.judged[0].deltas[0].drop > 50
+    assert result.accepted is not None
+    assert result.accepted.candidate.kept_float == ("conv2",)
+
+
+def test_a_network_hostile_throughout_is_refused_by_few_images_too(folder: Path, tmp_path: Path) -> None:
+    parent = folder / "all.onnx"
+    assert found_by(parent, quantizer(parent, tmp_path), folder).accepted is None
+
+
+@pytest.fixture(scope="module")
+def sparse(folder: Path) -> Path:
+    """A dozen pictures of one object each: no class has ten."""
+    return write_labelled(folder / "sparse", folder / "plain.onnx", images=12, objects=1)
+
+
+@pytest.mark.parametrize("is_strict", [pytest.param(False, id="accepted"), pytest.param(True, id="refused, strictly")])
+def test_what_the_images_cannot_tell_is_said(folder: Path, sparse: Path, tmp_path: Path, *, is_strict: bool) -> None:
+    parent = folder / "plain.onnx"
+    given = Candidate(name="clipped", path=tmp_path / "clipped.onnx")
+    save_graph(quantized_by_rounding(parent, (), clip=0.7), CARD, given.path)
+    settings = GateSettings(max_drop=0.5, replicates=200, is_strict=is_strict)
+    result = gate(parent, [given], data=sparse, settings=settings)
+    assert result.metric == "AP50:95 of all classes pooled"
+    assert result.averaged == ()
+    first = result.judged[0].deltas[0]
+    assert first.drop > 0.5
+    assert first.drop_interval is not None
+    assert first.drop_interval.low < 0.5
+    unable = f"these 12 images cannot tell 0.5 points apart, they could tell {first.resolution:.2g}"
+    if is_strict:
+        with pytest.raises(CheckError, match=f"{unable}: --strict refuses that"):
+            result.check(tmp_path / "out.onnx")
+        return
+    assert result.accepted is not None
+    assert unable in result.lines()
+    assert unable in next(item.note for item in result.measurements() if item.metric.startswith("drop"))
+
+
 def write_quarters(root: Path, names: Sequence[str]) -> Path:
     """Pictures of one bright quarter each, labelled with its class."""
     (root / "images").mkdir(parents=True)
@@ -241,7 +297,9 @@ def few_objects(folder: Path, tmp_path: Path) -> GateResult:
             lambda *_: GateSettings(max_drop=-1), r"--max-drop: expected points from 0 to 100, got -1", id="drop"
         ),
         pytest.param(lambda *_: GateSettings(images=0), r"--gate-images: expected at least 1, got 0", id="no image"),
-        pytest.param(few_objects, r"expected a class with at least 10 objects among the 2 images", id="few objects"),
+        pytest.param(
+            few_objects, r"expected at least 10 objects .* among the 2 images to judge by, got 8", id="few objects"
+        ),
     ],
 )
 def test_what_cannot_be_asked_for(

@@ -18,7 +18,8 @@ from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.quantize import gated as gated_quantization
 from singleshot.export.quantize.calibrated import QuantizationSettings
 from singleshot.export.quantize.gated import GatedInt8, gate_fp16, gate_int8
-from singleshot.runtime.errors import CheckError
+from singleshot.export.quantize.quantize import quantize
+from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import (
     CARD,
@@ -104,7 +105,7 @@ def test_what_is_kept_may_compute_in_float16(folder: Path, tmp_path: Path) -> No
 
 def test_images_that_calibrated_do_not_judge(folder: Path, tmp_path: Path) -> None:
     result = gated(folder, "one", images="data/images").result
-    assert result.data.choosing + result.data.judging == 48 - 12
+    assert result.data.judging == 48 - 12
 
 
 def test_fp16_passes_the_same_gate(folder: Path, tmp_path: Path) -> None:
@@ -129,3 +130,24 @@ def test_fp16_that_the_gate_refuses_is_not_written(
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(CheckError, match="got fp16: "):
         result.check(out)
+
+
+def test_blocks_are_kept_in_float_by_name(folder: Path, tmp_path: Path) -> None:
+    settings = QuantizationSettings(method="minmax", count=12, keep_float="conv[23]")
+    made = quantize(folder / "one.onnx", tmp_path / "q.onnx", images=folder / "photos", settings=settings)
+    assert made.card.origin.settings["kept_float"] == ["conv2", "conv3"]
+    assert not {"conv2", "conv3"} & set(quantized_convolutions(onnx.load(str(made.path))))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        pytest.param("conv9", r"--keep-float conv9: expected part of the name .* like conv\d", id="near names"),
+        pytest.param("(", r"--keep-float \(: expected a regular expression, got", id="no expression"),
+        pytest.param("conv", r"--keep-float conv: expected some of the 5 blocks of .*, got all", id="all"),
+    ],
+)
+def test_an_expression_that_keeps_nothing_is_refused(folder: Path, tmp_path: Path, pattern: str, message: str) -> None:
+    settings = QuantizationSettings(method="minmax", count=12, keep_float=pattern)
+    with pytest.raises(InputError, match=message):
+        quantize(folder / "one.onnx", tmp_path / "q.onnx", images=folder / "photos", settings=settings)

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from singleshot.calib.int8.image_pool import ImagePool
 from singleshot.calib.int8.quantized_graph import quantized_convolutions
 from singleshot.calib.records.disagreement import answers_to, disagreement
 from singleshot.export.engine.fixed_batch import with_batch
@@ -96,7 +97,7 @@ def test_auto_takes_the_method_whose_answers_differ_least(made: Quantized) -> No
 def test_answers_are_compared_on_images_that_were_not_calibrated_on(
     small_detector: Path, photos: Path, tmp_path: Path
 ) -> None:
-    some, folder = calibrate(open_parent(small_detector), photos, SETTINGS), tmp_path / "photos"
+    some, folder = calibrate(open_parent(small_detector), ImagePool(photos), SETTINGS), tmp_path / "photos"
     used = set(some.tables["mse"].images.sha256_of)
     assert set(some.held_out_names) == {path.name for path in photos.iterdir()} - used
     assert len(some.held_out_frames()) == 14 - COUNT
@@ -104,7 +105,7 @@ def test_answers_are_compared_on_images_that_were_not_calibrated_on(
     for name in used:
         (folder / name).write_bytes((photos / name).read_bytes())
     (folder / "broken.png").write_bytes(b"nothing")
-    others_are_broken = calibrate(open_parent(small_detector), folder, SETTINGS)
+    others_are_broken = calibrate(open_parent(small_detector), ImagePool(folder), SETTINGS)
     assert others_are_broken.held_out_names == ("broken.png",)
     assert len(others_are_broken.held_out_frames()) == COUNT
 

@@ -57,7 +57,7 @@ def test_an_accepted_graph_comes_with_its_page_and_json(folder: Path, tmp_path: 
     assert str(tmp_path / "one.int8.gate.html") in record["written"]
     assert (tmp_path / "one.int8.onnx").exists()
     assert "accepted: int8 minmax, 1 of 5 blocks in float: " in done.stderr
-    assert "judging int8 minmax (24)" in done.stderr
+    assert "trying int8 minmax (48)" in done.stderr
 
 
 def test_a_refusal_ends_with_1_the_figures_and_the_page_alone(folder: Path, tmp_path: Path) -> None:
@@ -85,6 +85,8 @@ def test_fp16_is_gated_too(folder: Path, tmp_path: Path) -> None:
         pytest.param(("--max-drop", 1), "--max-drop: expected --data DIR with it, got none.", id="drop without data"),
         pytest.param(("--split", "val"), "--split: expected --data DIR with it, got none.", id="split without data"),
         pytest.param(("--gate-images", 9), "--gate-images: expected --data DIR with it, got none.", id="images alone"),
+        pytest.param(("--strict",), "--strict: expected --data DIR with it, got none.", id="strict without data"),
+        pytest.param(("--keep-float", "conv"), "--keep-float: expected --images with it, got none.", id="no int8"),
         pytest.param(
             ("--data", "nowhere"), "nowhere: expected a folder with labelled images, got none.", id="no folder"
         ),
