@@ -6,6 +6,7 @@ TensorRT builds what the graph's types say (strongly typed networks), so precisi
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 
 import numpy as np
 import onnx
@@ -26,13 +27,15 @@ _HALF = "/fp16"
 _LARGEST = float(np.finfo(np.float16).max)
 
 
-def with_fp16_network(model: onnx.ModelProto) -> onnx.ModelProto:
+def with_fp16_network(model: onnx.ModelProto, *, kept_float: Collection[str] = ()) -> onnx.ModelProto:
     """Let the convolutions, and what passes their results on, compute in float16.
 
     Args:
         model: a float32 graph, or an int8 one, whose int8 convolutions stay as they are: DequantizeLinear between
             float16 casts would hide them from compilers, and with float16 scales ONNX Runtime 1.32 computes them
             wrongly. Its nodes in topological order, as `onnx.checker` demands.
+        kept_float: names of convolutions that compute in float32, as islands; what reads their results does too, up to
+            the next convolution.
 
     Returns:
         A new model with the same inputs and outputs. A tensor that both precisions need exists twice: under its name in
@@ -43,7 +46,7 @@ def with_fp16_network(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     result = copy.deepcopy(model)
     graph = result.graph
-    halves = _Halves(graph)
+    halves = _Halves(graph, kept_float)
     nodes = list(graph.node)
     del graph.node[:]
     for node in nodes:
@@ -62,8 +65,8 @@ def with_fp16_network(model: onnx.ModelProto) -> onnx.ModelProto:
 class _Halves:
     """The graph being rewritten, and which tensors exist in which precision."""
 
-    def __init__(self, graph: onnx.GraphProto) -> None:
-        self.graph = graph
+    def __init__(self, graph: onnx.GraphProto, kept_float: Collection[str]) -> None:
+        self.graph, self.kept_float = graph, kept_float
         self.constants = {item.name: item for item in graph.initializer}
         self.half: set[str] = set()
         """Tensors that exist in float16, under their name + `/fp16`."""
@@ -77,7 +80,7 @@ class _Halves:
     def takes(self, node: onnx.NodeProto) -> bool:
         """Say whether a node shall compute in float16."""
         if node.op_type in SEEDS:
-            return not self.dequantized.intersection(node.input)
+            return node.name not in self.kept_float and not self.dequantized.intersection(node.input)
         data = [name for name in _data_of(node) if not self._is_float_constant(name)]
         return node.op_type in CARRIERS and bool(data) and all(name in self.results for name in data)
 

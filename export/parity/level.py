@@ -18,7 +18,7 @@ from .rounding import honest_network, network_with_noise, rounded_network, with_
 
 Array = NDArray[np.float32]
 
-LEVEL_FRAMES = 8
+LEVEL_FRAMES = 4
 """Frames that the level is measured on, at most: the networks run node by node, unoptimized."""
 _NARROW = {Precision.FP16: TensorProto.FLOAT16, Precision.BF16: TensorProto.BFLOAT16}
 

@@ -128,3 +128,14 @@ def test_int8_convolution_stays_as_it_is() -> None:
 def test_weight_that_half_cannot_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="w: expected values within float16's 65504, got "):
         with_fp16_network(model_of([CONV, helper.make_node("Relu", ["c"], ["y"])], weight=1e5))
+
+
+def test_an_island_computes_in_float32_and_its_neighbours_do_not() -> None:
+    model = model_of([CONV, helper.make_node("Relu", ["c"], ["y"], name="relu")])
+    model.graph.node[-1].output[0] = "r"
+    model.graph.node.append(helper.make_node("Conv", ["r", "w2"], ["y"], name="second"))
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((4, 4, 1, 1), np.float32), "w2"))
+    del model.graph.value_info[:]
+    types = types_of(with_fp16_network(model, kept_float={"conv"}))
+    assert {name for name in ("c", "r") if types[name] == TensorProto.FLOAT} == {"c", "r"}
+    assert types["y/fp16"] == TensorProto.FLOAT16
