@@ -46,6 +46,14 @@ def whole_file(path: StrPath) -> Iterator[Path]:
             temporary.unlink()
 
 
+def is_same_file(first: StrPath, second: StrPath) -> bool:
+    """Whether both are there and one file, whatever they are called."""
+    try:
+        return Path(first).samefile(second)
+    except OSError:
+        return False
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,14 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .files import StrPath
+from .require import require
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+HEIC_SUFFIXES = (".heic", ".heif")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", *HEIC_SUFFIXES)
 """What counts as an image when a folder is searched; compared in lower case."""
+
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")
+"""What stands at byte 8 of a picture as phones write them; OpenCV reads none."""
 
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
@@ -57,7 +63,7 @@ def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
     Grey becomes three equal channels, transparency is dropped, 16 bits become 8.
 
     Args:
-        path: a file in any format that OpenCV reads.
+        path: a file in any format that OpenCV reads, or HEIC where the extra `heic` is installed.
 
     Returns:
         [height, width, 3] uint8, BGR.
@@ -65,11 +71,14 @@ def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
     Raises:
         InputError: the file is missing, is no image, or ends early (OpenCV alone would fill the rest with grey).
             Wrong bytes in the middle of a whole file are not noticed.
+        MissingDependencyError: it is HEIC, and what reads it is not installed.
     """
     path = Path(path)
     data = _bytes_of(path)
     if _is_cut_short(data):
         raise InputError(f"{path}: expected a whole image, got one that ends early. Copy or download it again.")
+    if _is_heic(data):
+        return _heic_bgr(path, data)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error:
@@ -77,6 +86,16 @@ def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
     if image is None:
         raise InputError(f"{path}: expected an image that OpenCV can decode, got {_content(data)}. Replace the file.")
     return np.asarray(image, np.uint8)
+
+
+def _heic_bgr(path: Path, data: bytes) -> NDArray[np.uint8]:
+    """Decode HEIC whole: phones store a grid of tiles, of which a video decoder gives the first alone."""
+    pillow_heif = require("pillow_heif", extra="heic", why=f"{path}: HEIC")
+    try:
+        image = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True).to_pillow().convert("RGB")
+    except (ValueError, EOFError, OSError, SyntaxError, RuntimeError) as error:
+        raise InputError(f"{path}: expected a HEIC picture, got {error}. Copy or convert it again.") from error
+    return np.ascontiguousarray(np.asarray(image)[:, :, ::-1], np.uint8)
 
 
 def image_hw(path: StrPath) -> tuple[int, int]:
@@ -120,7 +139,17 @@ def _content(data: bytes) -> str:
     return f"{len(data)} bytes that are none" if data else "an empty file"
 
 
+def _is_heic(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
+
+
 def _is_cut_short(data: bytes) -> bool:
+    if _is_heic(data):  # boxes, each led by its size; libheif alone would leave out the tiles that are not there
+        at = 0
+        while at < len(data):
+            size = int.from_bytes(data[at : at + 4], "big")
+            at += int.from_bytes(data[at + 8 : at + 16], "big") if size == 1 else size or len(data)  # 0: to the end
+        return at > len(data)
     if data.startswith(_PNG_START):
         return b"IEND" not in data[-64:]
     head = _jpeg_head(data)

@@ -8,6 +8,8 @@ import cv2
 
 from ..errors import InputError
 from ..files import whole_file
+from ..image_files import HEIC_SUFFIXES
+from ..sources.frame import Source
 from .frame_result import FrameResult
 
 
@@ -18,6 +20,7 @@ class ImagesSink:
 
     Args:
         folder: made if missing. Files of the same name that are there are replaced.
+        source: what is read, none of which is ever replaced.
 
     Raises:
         InputError: the folder cannot be made; while writing: a file cannot be written, or it is the input itself.
@@ -25,9 +28,10 @@ class ImagesSink:
 
     needs_drawing = True
 
-    def __init__(self, folder: Path) -> None:
-        self.name = str(folder)
+    def __init__(self, folder: Path, source: Source) -> None:
+        self.paths = (str(folder),)
         self._folder = folder
+        self._source = source
         self._taken: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -40,8 +44,8 @@ class ImagesSink:
             raise ValueError("an annotated image needs a drawn frame")
         source = Path(result.frame.source)
         target = self._folder / self._free_name(source)
-        if target.exists() and source.exists() and target.samefile(source):
-            raise InputError(f"{self._folder}: expected another folder than the input's, got the one of {source}.")
+        if self._source.reads(target):
+            raise InputError(f"{self._folder}: expected another folder than the input's, got the one of {target.name}.")
         if not cv2.haveImageWriter(target.name):
             raise InputError(f"{target}: expected a format that OpenCV writes, got {target.suffix}.")
         _, data = cv2.imencode(target.suffix.lower(), result.drawn)
@@ -52,9 +56,10 @@ class ImagesSink:
         """Nothing is held open."""
 
     def _free_name(self, source: Path) -> str:
-        name, number = source.name, 1
+        suffix = ".jpg" if source.suffix.lower() in HEIC_SUFFIXES else source.suffix  # which OpenCV does not write
+        name, number = f"{source.stem}{suffix}", 1
         while name.lower() in self._taken:  # lower case: some file systems do not tell x.jpg from X.jpg
             number += 1
-            name = f"{source.stem}_{number}{source.suffix}"
+            name = f"{source.stem}_{number}{suffix}"
         self._taken.add(name.lower())
         return name

@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from ..detection.classifications import Classification
 from ..errors import InputError
 from .frame_result import FrameResult
+from .output_file import OutputFile
 
 STDOUT = "-"
 
@@ -20,7 +20,7 @@ class JsonLinesSink:
     """One flushed line per frame, in a file or on stdout.
 
     Args:
-        path: the file, replaced if it is there; `-` means stdout.
+        path: the file; what is in it stays until the first line comes. `-` means stdout.
         class_names: in the order of class ids.
 
     Raises:
@@ -30,33 +30,42 @@ class JsonLinesSink:
     needs_drawing = False
 
     def __init__(self, path: Path, class_names: Sequence[str]) -> None:
-        self.name = str(path)
+        self._name = str(path)
         self._class_names = class_names
-        self._is_stdout = self.name == STDOUT
-        self._file: IO[bytes] = sys.stdout.buffer if self._is_stdout else _opened(path)
+        self._output = None if self._name == STDOUT else OutputFile(path)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The file; none of stdout."""
+        return () if self._output is None else (self._name,)
 
     def write(self, result: FrameResult) -> None:
         """Write one line."""
-        line = (json_line(result, self._class_names) + "\n").encode()
-        if self._is_stdout:
-            self._file.write(line)
-            self._file.flush()
+        # Bytes of a file's name that are not UTF-8 become JSON's escapes, from which Python makes the same name.
+        line = (json_line(result, self._class_names) + "\n").encode(errors="backslashreplace")
+        if self._output is None:
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
             return
-        start = self._file.tell()
-        try:
-            written = 0
-            while written < len(line):  # a full disk takes a part, and refuses the next
-                written += self._file.write(line[written:])
-        except OSError as error:
-            os.ftruncate(self._file.fileno(), start)
-            raise InputError(
-                f"{self.name}: could not be written ({error.strerror}); it ends with the last whole line."
-            ) from error
+        self._output.begin()
+        self._write_whole(line, self._output)
 
     def close(self) -> None:
         """Close the file."""
-        if not self._is_stdout:
-            self._file.close()
+        if self._output is not None:
+            self._output.close()
+
+    def _write_whole(self, line: bytes, output: OutputFile) -> None:
+        written = 0
+        try:
+            while written < len(line):  # a full disk takes a part, and refuses the next
+                written += output.file.write(line[written:])
+        except OSError as error:
+            if output.is_regular:
+                os.ftruncate(output.file.fileno(), os.fstat(output.file.fileno()).st_size - written)
+            raise InputError(
+                f"{self._name}: could not be written ({error.strerror}); it ends with the last whole line."
+            ) from error
 
 
 def json_line(result: FrameResult, class_names: Sequence[str]) -> str:
@@ -85,11 +94,3 @@ def json_line(result: FrameResult, class_names: Sequence[str]) -> str:
         for class_id, score, box in zip(found.class_ids.tolist(), found.scores, boxes_px.tolist(), strict=True)
     ]
     return json.dumps({**line, "detections": detections}, ensure_ascii=False)
-
-
-def _opened(path: Path) -> IO[bytes]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb", buffering=0)
-    except OSError as error:
-        raise InputError(f"{path}: expected a file that can be written to, got {error.strerror}.") from error

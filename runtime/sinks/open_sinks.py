@@ -20,8 +20,8 @@ class Sink(Protocol):
     """Takes results in order."""
 
     @property
-    def name(self) -> str:
-        """The file or folder."""
+    def paths(self) -> tuple[str, ...]:
+        """The files or the folder, as far as they are known; none of stdout."""
 
     @property
     def needs_drawing(self) -> bool:
@@ -38,6 +38,33 @@ class Sink(Protocol):
         """Finish what was written, so that it can be used."""
 
 
+def open_sinks(
+    *, json_lines: StrPath | None, save: StrPath | None, source: Source, class_names: Sequence[str]
+) -> list[Sink]:
+    """Open what a run writes; the lines come first, as a video's frames take longer.
+
+    Args:
+        json_lines: as `open_json_lines`; none if not given.
+        save: as `open_recording`; none if not given.
+        source: what is read.
+        class_names: in the order of class ids.
+
+    Raises:
+        InputError: one of them cannot be written to; the other is left as it was.
+    """
+    sinks: list[Sink] = []
+    try:
+        if json_lines is not None:
+            sinks.append(open_json_lines(json_lines, source, class_names))
+        if save is not None:
+            sinks.append(open_recording(save, source))
+    except InputError:
+        for sink in sinks:
+            sink.close()
+        raise
+    return sinks
+
+
 def open_recording(save: StrPath, source: Source) -> Sink:
     """Open what pictures are saved to: a video of a video or camera, a folder of annotated images of images.
 
@@ -50,9 +77,9 @@ def open_recording(save: StrPath, source: Source) -> Sink:
     """
     save = Path(save)
     if source.kind == "images":
-        if save.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES) or save.is_file():
+        if save.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES):
             raise InputError(f"{save}: expected a folder for annotated images, got a file's name.")
-        return ImagesSink(save)
+        return ImagesSink(save, source)
     _check_is_not_input(save, source)
     return VideoSink(save)
 
@@ -70,5 +97,5 @@ def open_json_lines(path: StrPath, source: Source, class_names: Sequence[str]) -
 
 
 def _check_is_not_input(path: Path, source: Source) -> None:
-    if path.exists() and Path(source.name).exists() and path.samefile(source.name):
+    if source.reads(path):
         raise InputError(f"{path}: expected another place than the input, got the input itself.")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from .frame_result import FrameResult
+from .output_file import OutputFile
 
 VIDEO_SUFFIXES = (".mp4", ".mkv")
 
@@ -35,7 +38,8 @@ _ONE_THREAD_PIXELS = 1280 * 720
 class VideoSink:
     """An annotated video with the source's own timestamps, H.264 in .mp4 or .mkv.
 
-    H.264's usual pixel format holds even sizes only: an odd frame's last row or column is repeated once.
+    H.264's usual pixel format holds even sizes only: an odd frame's last row or column is repeated once. Where the size
+    or the shape of the pixels changes, the video goes on in `NAME_2.mp4`, whose times begin with its first frame.
 
     Args:
         path: where to; missing folders are made. A file that is there is replaced when the first frame comes.
@@ -47,34 +51,38 @@ class VideoSink:
     needs_drawing = True
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
-        self._path = path
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise InputError(
                 f"{path}: expected a video's name ending in .mp4 or .mkv, got {path.suffix or 'no suffix'!r}."
             )
-        if path.is_dir():
-            raise InputError(f"{path}: expected a video's name, got a folder.")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{path}: expected a place that can be written to, got {error.strerror}.") from error
+        self._first = path
+        self._outputs = [OutputFile(path)]
         self._recording: _Recording | None = None
         self._frames = 0
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The file, and those that it goes on in."""
+        return tuple(str(output.path) for output in self._outputs)
 
     def write(self, result: FrameResult) -> None:
         """Encode one frame."""
         if result.drawn is None:
             raise ValueError("a video needs drawn frames")
         height, width = result.drawn.shape[:2]
+        shape = (height, width, result.frame.pixel_aspect)
         try:
+            if self._recording is not None and shape != self._recording.shape:
+                self._finish()
+                self._outputs.append(OutputFile(self._next_path()))
             if self._recording is None:
-                self._recording = _Recording(self._path, height=height, width=width)
-            if (height, width) != self._recording.hw:
-                was_height, was_width = self._recording.hw
-                raise InputError(
-                    f"{self.name}: expected frames of {was_width}x{was_height}, got {width}x{height}. "
-                    f"A video cannot change its size."
+                self._outputs[-1].begin()
+                self._recording = _Recording(
+                    self._outputs[-1].path,
+                    height=height,
+                    width=width,
+                    pixel_aspect=result.frame.pixel_aspect,
+                    start_s=result.frame.time_s if len(self._outputs) > 1 else 0.0,
                 )
             self._recording.add(result.drawn, result.frame.time_s)
         except (av.FFmpegError, OSError) as error:
@@ -83,40 +91,57 @@ class VideoSink:
 
     def close(self) -> None:
         """Write what the encoder holds, and the index."""
-        recording, self._recording = self._recording, None
-        if recording is None:
-            return
         try:
-            recording.finish()
+            self._finish()
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
+        finally:
+            for output in self._outputs:
+                output.close()
+
+    def _next_path(self) -> Path:
+        """Find a name that is free: what nobody named replaces nothing."""
+        numbered = (self._first.with_stem(f"{self._first.stem}_{number}") for number in count(2))
+        return next(path for path in numbered if not path.exists())
+
+    def _finish(self) -> None:
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            recording.finish()
 
     def _failure(self, error: av.FFmpegError | OSError) -> InputError:
         return InputError(
-            f"{self.name}: could not be written ({error.strerror}) after {self._frames} frames. "
+            f"{self._outputs[-1].path}: could not be written ({error.strerror}) after {self._frames} frames. "
             f"What was written until then plays."
         )
 
 
 class _Recording:
-    """An open file with its encoder, for frames of one size."""
+    """An open file with its encoder, for frames of one size and pixel shape, whose times begin at `start_s`."""
 
-    def __init__(self, path: Path, *, height: int, width: int) -> None:
-        self.hw = (height, width)
+    def __init__(self, path: Path, *, height: int, width: int, pixel_aspect: Fraction, start_s: float) -> None:
+        self.shape = (height, width, pixel_aspect)
+        self._start_s = start_s
         self._last_pts = -1
-        self._container = av.open(str(path), mode="w", options=_CONTAINER_OPTIONS[path.suffix.lower()])
+        options = _CONTAINER_OPTIONS[path.suffix.lower()]
+        self._container = av.open(f"file:{path}", mode="w", options=options)  # `12:30.mp4` is no protocol
         self._stream = self._container.add_stream("libx264", rate=25, options=_ENCODER_OPTIONS)
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.thread_count = 1 if height * width <= _ONE_THREAD_PIXELS else 0
-        self._stream.codec_context.time_base = self._stream.time_base = Fraction(1, _TICKS_PER_S)
+        context = self._stream.codec_context
+        context.thread_count = 1 if height * width <= _ONE_THREAD_PIXELS else 0
+        context.time_base = self._stream.time_base = Fraction(1, _TICKS_PER_S)
+        context.sample_aspect_ratio = pixel_aspect
+        # What OpenCV's conversion makes; without the tags players take the colours of HD for BT.709's.
+        context.colorspace, context.color_range = Colorspace.SMPTE170M, ColorRange.MPEG
+        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
 
     def add(self, image: NDArray[np.uint8], time_s: float) -> None:
         """Encode a frame and put it on the disk."""
         planes = cv2.cvtColor(_even(image), cv2.COLOR_BGR2YUV_I420)  # half the time of FFmpeg's own conversion
         frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
         # Timestamps must rise, also where a source's do not.
-        self._last_pts = max(self._last_pts + 1, round(time_s * _TICKS_PER_S))
+        self._last_pts = max(self._last_pts + 1, round((time_s - self._start_s) * _TICKS_PER_S))
         frame.pts = self._last_pts
         frame.time_base = Fraction(1, _TICKS_PER_S)
         self._container.mux(self._stream.encode(frame))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -75,6 +76,10 @@ class CameraSource(Closing):
                 f"{self.name}: expected a camera that delivers frames, got none. Is another program using it?"
             )
         self._warnings.append(f"{self.name}: the camera stopped delivering frames (unplugged?); the run ends here.")
+
+    def reads(self, _path: Path) -> bool:
+        """Whether it is a file, which it is not."""
+        return False
 
     def close(self) -> None:
         """Stop reading and free the camera."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -24,12 +26,14 @@ class Frame:
             the last one was still being worked on) leaves a gap.
         time_s: seconds since the source's first frame; 0 for images.
         source: what it came from: the video's path, `cam0`, the image's own path.
+        pixel_aspect: width of a pixel to its height; other than 1 where a video says that it is shown wider or higher.
     """
 
     image: NDArray[np.uint8]
     index: int
     time_s: float
     source: str
+    pixel_aspect: Fraction = Fraction(1)
 
 
 class Source(Closing, Protocol):
@@ -50,6 +54,9 @@ class Source(Closing, Protocol):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What went wrong without ending the run, one line each; complete after the last frame."""
+
+    def reads(self, path: Path) -> bool:
+        """Whether that file is among what is read."""
 
     def __iter__(self) -> Iterator[Frame]:
         """Deliver the frames.

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Generator, Iterator
+import mimetypes
+from collections.abc import Generator
 from pathlib import Path
 
-from ..closing import Closing
 from ..errors import InputError
 from ..image_files import IMAGE_SUFFIXES, read_image_bgr
 from .frame import Frame, SourceKind
-from .prefetch import Prefetch
-
-_DEPTH = 4
+from .prefetch import PrefetchedSource
 
 
-class ImagesSource(Closing):
+class ImagesSource(PrefetchedSource):
     """Images in sorted order, decoded in a thread of their own; one that is broken is named, skipped and counted.
 
     Args:
@@ -30,30 +28,20 @@ class ImagesSource(Closing):
     kind: SourceKind = "images"
 
     def __init__(self, name: str, paths: list[Path], *, warnings: tuple[str, ...] = ()) -> None:
-        self.name = name
+        super().__init__(name, warnings=warnings)
         self._paths = paths
-        self._warnings = list(warnings)
-        self._prefetch: Prefetch[Frame] | None = None
+        self._files: frozenset[tuple[int, int]] | None = None
 
     @property
     def length(self) -> int | None:
         """Number of image files."""
         return len(self._paths)
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The broken images."""
-        return tuple(self._warnings)
-
-    def __iter__(self) -> Iterator[Frame]:
-        if self._prefetch is None:
-            self._prefetch = Prefetch(self._frames(), depth=_DEPTH, name="decode")
-        return self._prefetch
-
-    def close(self) -> None:
-        """Stop decoding."""
-        if self._prefetch is not None:
-            self._prefetch.close()
+    def reads(self, path: Path) -> bool:
+        """Whether that file is one of the images, under whatever name."""
+        if self._files is None:
+            self._files = frozenset(filter(None, map(_file_id, self._paths)))
+        return _file_id(path) in self._files
 
     def _frames(self) -> Generator[Frame, None, None]:
         broken: list[str] = []
@@ -80,12 +68,14 @@ def images_in_folder(folder: Path) -> ImagesSource:
         InputError: there is none.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if _is_image(path))
+        files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file())
     except OSError as error:
         raise InputError(f"{folder}: expected a folder of images, got {error.strerror}.") from error
+    paths = [path for path in files if is_image_name(path)]
     if not paths:
         raise InputError(f"{folder}: expected a folder of images, got none ({', '.join(IMAGE_SUFFIXES)}).")
-    return ImagesSource(str(folder), paths)
+    pictures = [path for path in files if is_image_name(path) or _is_media(path)]  # lists and labels are no loss
+    return ImagesSource(str(folder), paths, warnings=_left_out(str(folder), pictures))
 
 
 def images_by_glob(pattern: str) -> ImagesSource:
@@ -104,9 +94,7 @@ def images_by_glob(pattern: str) -> ImagesSource:
             f"{pattern}: expected images, got {len(matches)} files that are none (first: {matches[0]}). "
             f"Videos are given one at a time."
         )
-    others = len(matches) - len(paths)
-    warnings = (f"{pattern}: {others} of {len(matches)} matches are no images and were left out.",) if others else ()
-    return ImagesSource(pattern, paths, warnings=warnings)
+    return ImagesSource(pattern, paths, warnings=_left_out(pattern, matches))
 
 
 def is_image_name(path: Path) -> bool:
@@ -116,3 +104,24 @@ def is_image_name(path: Path) -> bool:
 
 def _is_image(path: Path) -> bool:
     return is_image_name(path) and not path.name.startswith(".") and path.is_file()
+
+
+def _is_media(path: Path) -> bool:
+    return (mimetypes.guess_type(path.name)[0] or "").startswith(("video/", "image/"))
+
+
+def _left_out(name: str, files: list[Path]) -> tuple[str, ...]:
+    """Say what lies beside the images."""
+    others = [path for path in files if not _is_image(path)]
+    if not others:
+        return ()
+    warning = f"{name}: {len(others)} of {len(files)} files are no images and were left out (first: {others[0].name})."
+    return (f"{warning} Videos are given one at a time.",)
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -35,9 +35,13 @@ def open_source(spec: StrPath) -> Source:
     if camera:
         return open_camera(int(camera[1]))
     path = Path(spec)
-    if path.is_dir():
+    try:
+        is_there, is_folder = path.exists(), path.is_dir()
+    except OSError as error:  # a name that is too long
+        raise InputError(f"{spec}: expected a source of frames, got {error.strerror}.") from error
+    if is_folder:
         return images_in_folder(path)
-    if path.exists():
+    if is_there:
         return ImagesSource(spec, [path]) if is_image_name(path) else VideoSource(path)
     if glob.has_magic(spec):
         return images_by_glob(spec)

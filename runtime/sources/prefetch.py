@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import queue
 import threading
+from abc import abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from ..closing import Closing
+from .frame import Frame
+
 T = TypeVar("T")
+
+_DEPTH = 4
+"""Decoded frames that may wait: enough to ride out one slow frame, 100 MB at 4K."""
 
 _POLL_S = 0.1
 """How often a full queue's producer looks whether it should stop."""
+
+
+_CLOSE_S = 2.0
+"""How long an item that is being worked on is waited for: much longer than a frame of 8K takes."""
 
 
 class _End:
@@ -58,9 +69,14 @@ class Prefetch(Generic[T]):
         return item
 
     def close(self) -> None:
-        """Stop the thread and wait for it; items that were waiting are lost."""
+        """Stop the thread and wait for it, but not for one that hangs; items that were waiting are lost."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(_CLOSE_S)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is at work, also after `close` if it hangs: a read from a silent pipe never returns."""
+        return self._thread.is_alive()
 
     def _produce(self) -> None:
         try:
@@ -79,3 +95,41 @@ class Prefetch(Generic[T]):
                 self._queue.put(item, timeout=_POLL_S)
                 return True
         return False
+
+
+class PrefetchedSource(Closing):
+    """What sources share whose frames are decoded in a thread of their own.
+
+    Args:
+        name: what the user called it.
+        warnings: what was found wrong before anything is decoded.
+    """
+
+    def __init__(self, name: str, *, warnings: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self._warnings = list(warnings)
+        self._prefetch: Prefetch[Frame] | None = None
+
+    @abstractmethod
+    def _frames(self) -> Generator[Frame, None, None]:
+        """Decode, in order; what is broken is skipped and goes into the warnings."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong without ending the run, a line each."""
+        return tuple(self._warnings)
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._prefetch is None:
+            self._prefetch = Prefetch(self._frames(), depth=_DEPTH, name="decode")
+        return self._prefetch
+
+    def close(self) -> None:
+        """Stop decoding."""
+        if self._prefetch is not None:
+            self._prefetch.close()
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether the thread is still at work."""
+        return self._prefetch is not None and self._prefetch.is_running

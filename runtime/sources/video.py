@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from math import inf
 from pathlib import Path
+from queue import Queue
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from ..closing import Closing
 from ..errors import InputError
+from ..files import StrPath, is_same_file
 from .frame import Frame, SourceKind
-from .prefetch import Prefetch
-
-_DEPTH = 4
-"""Decoded frames that may wait: enough to ride out one slow frame, 100 MB at 4K."""
+from .frame_clock import FrameClock
+from .prefetch import PrefetchedSource
 
 _SHORTFALL_FRAMES = 3
 """A healthy file may end this many frame intervals before the announced time (edit lists, rounding)."""
@@ -31,7 +33,7 @@ class _Announced:
     end_s: float | None
 
 
-class VideoSource(Closing):
+class VideoSource(PrefetchedSource):
     """A video file, decoded in a thread of its own.
 
     Frames stand upright as the file's rotation says, and carry the container's own timestamps, so that variable frame
@@ -44,55 +46,55 @@ class VideoSource(Closing):
     kind: SourceKind = "video"
 
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
-        self._container = _open(path)
+        super().__init__(str(path))
+        self._path = path
+        self._container = open_container(
+            f"file:{path}", path
+        )  # without `file:` the colon of `12:30.mp4` is a protocol's
         if not self._container.streams.video:
             self._container.close()
             raise InputError(f"{path}: expected a video, got a file without a video stream.")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self._announced = _announced(self._container, self._stream)
+        self._clock = FrameClock()
         self._damaged_packets = 0
-        self._warnings: list[str] = []
-        self._prefetch: Prefetch[Frame] | None = None
+        self._damaged_frames = 0
 
     @property
     def length(self) -> int | None:
         """Announced number of frames."""
         return self._announced.frames
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Damage, and an end before the announced one."""
-        return tuple(self._warnings)
-
-    def __iter__(self) -> Iterator[Frame]:
-        if self._prefetch is None:
-            self._prefetch = Prefetch(self._frames(), depth=_DEPTH, name="decode")
-        return self._prefetch
+    def reads(self, path: Path) -> bool:
+        """Whether it is this file, under whatever name."""
+        return is_same_file(path, self._path)
 
     def close(self) -> None:
         """Stop decoding and close the file."""
-        if self._prefetch is not None:
-            self._prefetch.close()
-        self._container.close()
+        super().close()
+        if not self.is_decoding:  # else a pipe says nothing, and what reads it ends with the process
+            self._container.close()
 
     def _frames(self) -> Generator[Frame, None, None]:
         reformatter = VideoReformatter()
-        count, first_s, last_s, end_s, longest_s = 0, 0.0, 0.0, 0.0, 0.0
+        count, end_s, time_s = 0, 0.0, 0.0
         for decoded in self._decoded():
-            time_s = self._time_s(decoded, count)
-            if count == 0:
-                first_s = last_s = time_s
-            longest_s = max(longest_s, time_s - last_s)
-            last_s = time_s
-            end_s = time_s + self._duration_s(decoded)
-            image = _upright_bgr(decoded, reformatter)
-            yield Frame(image=image, index=count, time_s=max(0.0, time_s - first_s), source=self.name)
+            stamp_s = self._stamp_s(decoded, count)
+            time_s = self._clock.time_s(stamp_s)
+            end_s = stamp_s + self._duration_s(decoded)
+            self._damaged_frames += decoded.is_corrupt
+            yield Frame(
+                image=upright_bgr(decoded, reformatter),
+                index=count,
+                time_s=time_s,
+                source=self.name,
+                pixel_aspect=pixel_aspect(decoded, self._stream),
+            )
             count += 1
         if count == 0:
             raise InputError(f"{self.name}: expected a video, got a file that decodes to no frame.")
-        self._judge_end(count, end_s, longest_s)
+        self._judge_end(count, end_s, self._damage(count, time_s))
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Decode what can be decoded; damaged packets are counted."""
@@ -110,11 +112,10 @@ class VideoSource(Closing):
             except av.FFmpegError:
                 self._damaged_packets += 1
 
-    def _time_s(self, decoded: av.VideoFrame, count: int) -> float:
+    def _stamp_s(self, decoded: av.VideoFrame, count: int) -> float:
         if decoded.pts is not None and decoded.time_base is not None:
             return float(decoded.pts * decoded.time_base)
-        rate = self._stream.average_rate or self._stream.guessed_rate or 25  # a raw stream has no timestamps
-        return count / float(rate)
+        return count / self._rate()  # a raw stream has no timestamps
 
     @staticmethod
     def _duration_s(decoded: av.VideoFrame) -> float:
@@ -122,38 +123,78 @@ class VideoSource(Closing):
             return 0.0
         return float(decoded.duration * decoded.time_base)
 
-    def _judge_end(self, count: int, end_s: float, longest_s: float) -> None:
+    def _judge_end(self, count: int, end_s: float, damage: str) -> None:
         """Warn of an early end, but not of a healthy file whose container counts frames that nobody sees.
 
         A count alone proves nothing: a file that was cut without encoding anew counts frames before its start. So the
         file must also end clearly before its announced time, or must have been damaged.
         """
-        announced = self._announced
-        missing_frames = announced.frames is not None and count < announced.frames
-        early = announced.end_s is not None and announced.end_s - end_s > _SHORTFALL_FRAMES * longest_s
-        if missing_frames and (early or self._damaged_packets):
+        announced, clock = self._announced, self._clock
+        if clock.restarts:
             self._warnings.append(
-                f"{self.name}: expected {announced.frames} frames as announced, got {count}. "
+                f"{self.name}: its clock starts anew {clock.restarts} times, as in recordings that were joined; "
+                f"times go on from the frame before."
+            )
+            end_s = inf  # what is announced holds for one of the parts
+        missing_frames = announced.frames is not None and count < announced.frames
+        early = announced.end_s is not None and announced.end_s - end_s > _SHORTFALL_FRAMES * clock.longest_step_s
+        if missing_frames and (early or damage):
+            self._warnings.append(
+                f"{self.name}: expected {announced.frames} frames as announced, got {count}{damage}. "
                 f"The file ends early or is damaged; copy it again if it was longer."
             )
-        elif self._damaged_packets:
-            self._warnings.append(
-                f"{self.name}: {self._damaged_packets} damaged parts could not be decoded; got {count} frames."
-            )
+        elif damage:
+            self._warnings.append(f"{self.name}: got {count} frames{damage}. The file is damaged.")
+
+    def _damage(self, count: int, last_s: float) -> str:
+        """Say what is broken, as the end of a sentence; nothing where nothing is."""
+        if not self._damaged_packets and not self._damaged_frames:
+            return ""
+        missing = round(last_s * self._rate()) + 1 - count
+        return f", {self._damaged_frames} of them with faults, {self._damaged_packets} damaged parts not decoded" + (
+            f", about {missing} missing" if missing > 0 else ""
+        )
+
+    def _rate(self) -> float:
+        return float(self._stream.average_rate or self._stream.guessed_rate or 25)
 
 
-def _open(path: Path) -> av.container.InputContainer:
-    try:
-        return av.open(str(path), mode="r")
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a video, got no such file.") from None
-    except av.FFmpegError as error:
+def open_container(
+    url: str, shown: StrPath, *, options: dict[str, str] | None = None, timeout_s: float | None = None
+) -> av.container.InputContainer:
+    """Open what FFmpeg reads, in a thread, so that Ctrl-C ends waiting for a pipe that says nothing.
+
+    Args:
+        url: as FFmpeg takes it.
+        shown: what messages call it.
+        options: of FFmpeg's protocol and format.
+        timeout_s: for opening and for each read of a network source; without an end where not given.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    opened: Queue[av.container.InputContainer | Exception] = Queue()
+
+    def work() -> None:
+        try:
+            opened.put(av.open(url, mode="r", options=options, timeout=timeout_s))
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to who waits
+            opened.put(error)
+
+    threading.Thread(target=work, name="open", daemon=True).start()
+    outcome = opened.get()
+    if isinstance(outcome, av.container.InputContainer):
+        return outcome
+    if isinstance(outcome, FileNotFoundError):
+        raise InputError(f"{shown}: expected a video, got no such file.") from None
+    if isinstance(outcome, av.InvalidDataError):
         raise InputError(
-            f"{path}: expected a video, got a file that cannot be decoded ({error.strerror}). "
+            f"{shown}: expected a video, got a file that cannot be decoded ({outcome.strerror}). "
             f"A recording that was cut off before its index was written looks like this."
-        ) from error
-    except OSError as error:
-        raise InputError(f"{path}: expected a video, got {error.strerror}.") from error
+        ) from None
+    if isinstance(outcome, OSError):
+        raise InputError(f"{shown}: expected a video, got {outcome.strerror}.") from None
+    raise outcome
 
 
 def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> _Announced:
@@ -171,9 +212,15 @@ def _announced(container: av.container.InputContainer, stream: av.VideoStream) -
     return _Announced(frames=frames, end_s=end_s)
 
 
-def _upright_bgr(decoded: av.VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
+def upright_bgr(decoded: av.VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
     """Convert to [h, w, 3] uint8 BGR, turned as the file says."""
     # One thread: the scaler's own threads cost more than they save below 4K (PyAV 18: 3 times slower at 640x360).
     image = reformatter.reformat(decoded, format="bgr24", threads=1).to_ndarray()
     quarter_turns = round(decoded.rotation / 90) % 4  # counter-clockwise, as np.rot90 turns
     return np.ascontiguousarray(np.rot90(image, quarter_turns), np.uint8)
+
+
+def pixel_aspect(decoded: av.VideoFrame, stream: av.VideoStream) -> Fraction:
+    """Width of a pixel to its height in the upright picture; 1 where nothing is said."""
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    return 1 / aspect if round(decoded.rotation / 90) % 2 else aspect

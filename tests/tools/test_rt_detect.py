@@ -163,6 +163,38 @@ def test_killed_run_leaves_a_playable_video(graphs: Path, write_video: WriteVide
     assert frames_of(tmp_path / "out.mp4") >= 20  # half a second may be lost
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and pipes")
+@pytest.mark.usefixtures("ctrl_c_raises")
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, id="Ctrl-C"), pytest.param(signal.SIGTERM, id="SIGTERM")]
+)
+@pytest.mark.parametrize("frames", [pytest.param(0, id="that never spoke"), pytest.param(250, id="that fell silent")])
+def test_silent_pipe_can_be_left(
+    graphs: Path, write_video: WriteVideo, tmp_path: Path, number: signal.Signals, frames: int
+) -> None:
+    pipe, lines = tmp_path / "pipe.ts", tmp_path / "out.jsonl"
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR)  # so that the pipe never ends
+    arguments = ("--video", pipe, "--model", graphs / "quarters.onnx", "--json", lines)
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    if frames:
+        pipe.write_bytes(write_video("clip.ts", times_s=[number / 25 for number in range(frames)]).read_bytes())
+        deadline_s = time.monotonic() + STARTED_WITHIN_S
+        while not (lines.exists() and lines.stat().st_size):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+    else:
+        time.sleep(3)  # it is loaded, and waits in the library
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    os.close(held)
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    if frames:
+        assert all(json.loads(line) for line in lines.read_bytes().splitlines())
+
+
 def test_help_has_examples() -> None:
     run = run_verb("rt-detect", "--help")
     assert run.exit_code == 0

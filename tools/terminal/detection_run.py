@@ -17,6 +17,7 @@ from .stage_progress import tell
 if TYPE_CHECKING:
     from ...runtime.loop.run import RunSummary
     from ...runtime.sinks.frame_result import FrameResult
+    from ...runtime.sinks.open_sinks import Sink
     from ...runtime.sources.frame import Source
 
 
@@ -49,6 +50,9 @@ class DetectionOptions:
         ),
     ] = None
     show: Annotated[bool, typer.Option("--show", help="Show a window; q or Escape ends the run.")] = False
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads that compute a frame.", show_default="the backend's choice")
+    ] = None
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None
 
 
@@ -64,24 +68,21 @@ def run_detection(options: DetectionOptions) -> None:
     from ...runtime.detection.thresholds import thresholds_from_options
     from ...runtime.loop.run import run_pipeline
     from ...runtime.shipped import shipped_detector
-    from ...runtime.sinks.open_sinks import open_json_lines, open_recording
+    from ...runtime.sinks.open_sinks import open_sinks
     from ...runtime.sinks.window import Window
     from ...runtime.sources.open_source import open_source
 
     out = sys.stderr if str(options.json) == "-" else sys.stdout
     model, told = options.model or shipped_detector(), list[str]()
-    with open_with(model, options.backend, trust=options.trust, tell=told.append) as session:
+    with open_with(model, options.backend, threads=options.threads, trust=options.trust, tell=told.append) as session:
         thresholds = thresholds_from_options(options.score or (), session.card)
         with open_source(options.video) as source:
             window = Window() if options.show else None
-            sinks = []
-            if options.json is not None:  # before the video, which takes longer
-                sinks.append(open_json_lines(options.json, source, session.card.class_names))
-            if options.save is not None:
-                sinks.append(open_recording(options.save, source))
-            paths = [sink.name for sink in reversed(sinks) if sink.name != "-"]
+            sinks = open_sinks(
+                json_lines=options.json, save=options.save, source=source, class_names=session.card.class_names
+            )
             tell(*told)  # not before: a mistake among the options leaves its own line alone
-            with _told_of_interruption(paths), _progress(source, options.max_frames) as on_frame:
+            with _told_of_interruption(sinks), _progress(source, options.max_frames) as on_frame:
                 summary = run_pipeline(
                     source,
                     session,
@@ -92,7 +93,7 @@ def run_detection(options: DetectionOptions) -> None:
                     on_frame=on_frame,
                 )
         tell(*(f"warning: {warning}" for warning in summary.warnings))
-        print_summary(summary, paths=paths, backend=session.backend, out=out)
+        print_summary(summary, paths=_paths(sinks), backend=session.backend, out=out)
 
 
 def print_summary(summary: RunSummary, *, paths: Sequence[str], backend: str, out: TextIO) -> None:
@@ -115,11 +116,16 @@ def print_summary(summary: RunSummary, *, paths: Sequence[str], backend: str, ou
     print(f"median ms a frame: {stages}", file=out)
 
 
+def _paths(sinks: Sequence[Sink]) -> list[str]:
+    return [path for sink in reversed(sinks) for path in sink.paths]
+
+
 @contextmanager
-def _told_of_interruption(paths: Sequence[str]) -> Iterator[None]:
+def _told_of_interruption(sinks: Sequence[Sink]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        paths = _paths(sinks)
         kept = f"; what was done until then is in {' and '.join(paths)}" if paths else ""
         tell(f"interrupted{kept}")
         raise
@@ -136,7 +142,7 @@ def _progress(source: Source, max_frames: int | None) -> Iterator[Callable[[Fram
     if max_frames is not None:
         total = min(max_frames, total or max_frames)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -33,6 +34,8 @@ def exit_codes() -> Iterator[None]:
     Raises:
         SystemExit: 2 or 1 for a SingleshotError, 130 after Ctrl-C, 143 after SIGTERM, 141 when stdout was closed.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are not UTF-8 are printed as they are
     try:
         with _sigterm_raises():
             yield

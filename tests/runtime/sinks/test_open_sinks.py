@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -12,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
@@ -21,9 +23,10 @@ from singleshot.runtime.loop.stage_times import StageTimes
 from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.image_folder import ImagesSink
 from singleshot.runtime.sinks.json_lines import JsonLinesSink, json_line
-from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording
+from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording, open_sinks
 from singleshot.runtime.sinks.video import VideoSink
 from singleshot.runtime.sources.frame import Frame
+from singleshot.runtime.sources.image_folder import ImagesSource
 from singleshot.runtime.sources.open_source import open_source
 from singleshot.tests.fixtures.found import detections
 
@@ -100,13 +103,34 @@ def test_video_whose_times_do_not_rise_is_still_written(tmp_path: Path) -> None:
     assert times_s(tmp_path / "out.mp4") == pytest.approx([0, 0, 0.04, 0.04], abs=1e-3)
 
 
-def test_video_cannot_change_its_size(tmp_path: Path) -> None:
+def test_video_whose_size_changes_goes_on_in_a_new_file(tmp_path: Path) -> None:
+    (tmp_path / "out_2.mp4").write_bytes(b"somebody's")
     sink = VideoSink(tmp_path / "out.mp4")
-    sink.write(result())
-    with pytest.raises(InputError, match="expected frames of 64x48, got 30x20"):
-        sink.write(result(height=20, width=30))
+    for index, height in enumerate((48, 48, 20, 20, 20, 48)):
+        sink.write(result(index=index, time_s=index / 10, height=height))
     sink.close()
-    assert len(times_s(tmp_path / "out.mp4")) == 1
+    assert sink.paths == tuple(str(tmp_path / name) for name in ("out.mp4", "out_3.mp4", "out_4.mp4"))
+    assert [times_s(Path(path)) for path in sink.paths] == [
+        pytest.approx(expected, abs=1e-3) for expected in ([0, 0.1], [0, 0.1, 0.2], [0])
+    ]
+    assert (tmp_path / "out_2.mp4").read_bytes() == b"somebody's"
+
+
+def test_video_carries_its_colours_and_the_shape_of_pixels(tmp_path: Path) -> None:
+    colour = np.array([200, 30, 90], np.uint8)
+    image = np.broadcast_to(colour, (720, 1280, 3)).copy()  # of HD untagged colours shift
+    sink = VideoSink(tmp_path / "out.mp4")
+    frame = Frame(image=image, index=0, time_s=0.0, source="x", pixel_aspect=Fraction(4, 3))
+    sink.write(FrameResult(frame=frame, found=Detections.none(), drawn=image))
+    sink.close()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_range) == (Colorspace.ITU601, ColorRange.MPEG)
+        assert (context.color_primaries, context.color_trc) == (ColorPrimaries.BT709, ColorTrc.BT709)
+    with open_source(tmp_path / "out.mp4") as source:
+        (read,) = source
+    assert read.pixel_aspect == Fraction(4, 3)
+    assert np.abs(read.image.astype(int) - colour).max() <= 3
 
 
 def test_video_without_a_frame_leaves_no_file(tmp_path: Path) -> None:
@@ -157,27 +181,101 @@ def test_full_disk_is_said_and_leaves_what_was_written_usable(tmp_path: Path, na
 
 
 def test_images_keep_their_names_and_twins_get_a_number(tmp_path: Path) -> None:
-    sink = ImagesSink(tmp_path / "new" / "out")
-    for value, source in enumerate(("a/x.png", "b/x.png", "b/X.PNG", "b/y.bmp", "c/x.png")):
+    sink = ImagesSink(tmp_path / "new" / "out", ImagesSource("none", []))
+    for value, source in enumerate(("a/x.png", "b/x.png", "b/X.PNG", "b/y.bmp", "c/x.png", "p/IMG_1.HEIC")):
         sink.write(result(source=source, value=50 * value))
     sink.close()
     written = {path.name: int(read_image_bgr(path)[0, 0, 0]) for path in (tmp_path / "new" / "out").iterdir()}
-    assert written == {"x.png": 0, "x_2.png": 50, "X_3.PNG": 100, "y.bmp": 150, "x_4.png": 200}
+    assert written == {"x.png": 0, "x_2.png": 50, "X_3.PNG": 100, "y.bmp": 150, "x_4.png": 200, "IMG_1.jpg": 250}
 
 
 def test_a_format_that_is_read_and_not_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.jfif: expected a format that OpenCV writes, got \.jfif\."):
-        ImagesSink(tmp_path / "out").write(result(source="x.jfif"))
+        ImagesSink(tmp_path / "out", ImagesSource("none", [])).write(result(source="x.jfif"))
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_annotated_image_never_replaces_its_input(tmp_path: Path) -> None:
-    photo = tmp_path / "x.png"
+def test_annotated_image_never_replaces_an_input(tmp_path: Path) -> None:
+    """The first image's own place, and that of one which comes later."""
+    paths = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"]
+    for path in paths:
+        path.parent.mkdir()
+        cv2.imwrite(str(path), np.full((8, 8, 3), 77, np.uint8))
+    before = [path.read_bytes() for path in paths]
+    with open_source(f"{tmp_path}/*/x.png") as source:
+        for folder in ("a", "b"):
+            with pytest.raises(InputError, match=r"expected another folder than the input's, got the one of x\.png"):
+                ImagesSink(tmp_path / folder, source).write(result(source=str(paths[0])))
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_lines_never_replace_an_image_of_the_folder(tmp_path: Path) -> None:
+    photo = tmp_path / "photos" / "x.png"
+    photo.parent.mkdir()
     cv2.imwrite(str(photo), np.full((8, 8, 3), 77, np.uint8))
     before = photo.read_bytes()
-    with pytest.raises(InputError, match="expected another folder than the input's"):
-        ImagesSink(tmp_path).write(result(source=str(photo)))
+    (tmp_path / "link.jsonl").symlink_to(photo)
+    for spec in (tmp_path / "photos", photo, f"{tmp_path}/photos/*.png"):
+        for path in (photo, tmp_path / "link.jsonl"):
+            with open_source(spec) as source, pytest.raises(InputError, match="expected another place than the input"):
+                open_json_lines(path, source, NAMES)
     assert photo.read_bytes() == before
+
+
+def test_one_file_is_not_written_twice(tmp_path: Path, dog_clip: Path) -> None:
+    """Not by two outputs of a run, nor by two runs; who is refused changes nothing."""
+    path = tmp_path / "out.mp4"
+    message = "expected a file that nothing else writes, got one that this or another run is writing"
+    with open_source(dog_clip) as source:
+        with pytest.raises(InputError, match=message):
+            open_sinks(json_lines=path, save=path, source=source, class_names=NAMES)
+        assert list(tmp_path.iterdir()) == []
+        first = open_json_lines(path, source, NAMES)
+        first.write(result())
+        with pytest.raises(InputError, match=message):
+            open_recording(path, source)
+        assert len(path.read_bytes().splitlines()) == 1
+        first.close()
+        open_recording(path, source).close()
+
+
+def test_lines_of_before_stay_until_there_is_a_frame(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("of before\n")
+    JsonLinesSink(path, NAMES).close()
+    assert path.read_text() == "of before\n"
+    sink = JsonLinesSink(path, NAMES)
+    sink.write(result())
+    sink.close()
+    assert path.read_text().startswith('{"source": "clip.mp4"')
+    JsonLinesSink(tmp_path / "new.jsonl", NAMES).close()
+    assert not (tmp_path / "new.jsonl").exists()
+
+
+def test_name_that_is_not_utf8_is_read_back_from_the_line(tmp_path: Path) -> None:
+    name = os.fsdecode(b"l\xe4rm.mp4")
+    sink = JsonLinesSink(tmp_path / "out.jsonl", NAMES)
+    sink.write(result(source=name))
+    sink.close()
+    assert json.loads((tmp_path / "out.jsonl").read_bytes())["source"] == name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes with a name and /dev/full are POSIX")
+def test_lines_go_into_pipes_and_devices(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    sink = JsonLinesSink(pipe, NAMES)
+    sink.write(result())
+    assert json.loads(os.read(reader, 1000))["frame"] == 0
+    os.close(reader)
+    with pytest.raises(InputError, match=r"pipe: could not be written \(Broken pipe\)"):
+        sink.write(result())
+    sink.close()
+    full = JsonLinesSink(Path("/dev/full"), NAMES)
+    with pytest.raises(InputError, match=r"/dev/full: could not be written \(No space left on device\)"):
+        full.write(result())
+    full.close()
 
 
 @pytest.mark.parametrize(
@@ -185,9 +283,14 @@ def test_annotated_image_never_replaces_its_input(tmp_path: Path) -> None:
     [
         pytest.param("out.avi", "clip.mp4", "expected a video's name ending in .mp4 or .mkv, got '.avi'", id="suffix"),
         pytest.param("out", "clip.mp4", "expected a video's name ending in .mp4 or .mkv, got 'no suffix'", id="folder"),
-        pytest.param("taken.mp4", "clip.mp4", "expected a video's name, got a folder", id="a folder is there"),
+        pytest.param(
+            "taken.mp4",
+            "clip.mp4",
+            "expected a file that can be written to, got Is a directory",
+            id="a folder is there",
+        ),
         pytest.param("clip.mp4", "clip.mp4", "expected another place than the input, got the input", id="input"),
-        pytest.param("clip.mp4/x.mp4", "clip.mp4", "expected a place that can be written to, got", id="no folder"),
+        pytest.param("clip.mp4/x.mp4", "clip.mp4", "expected a file that can be written to, got", id="no folder"),
         pytest.param("out.mp4", "photos", "expected a folder for annotated images, got a file's name", id="images"),
         pytest.param("clip.mp4/x", "photos", "expected a folder that can be written to, got", id="images, no folder"),
     ],
@@ -209,12 +312,16 @@ def test_json_lines_that_cannot_be(tmp_path: Path, dog_clip: Path) -> None:
             open_json_lines(dog_clip, source, NAMES)
         with pytest.raises(InputError, match="expected a file that can be written to, got Is a directory"):
             open_json_lines(tmp_path, source, NAMES)
+        with pytest.raises(InputError, match="expected a file that can be written to, got File name too long"):
+            open_json_lines(tmp_path / ("m" * 300), source, NAMES)
+        with pytest.raises(InputError, match="expected a file that can be written to, got File name too long"):
+            open_recording(tmp_path / ("m" * 300 + ".mp4"), source)
 
 
 class FailingSink:
     """Fails from the third result on."""
 
-    name = "failing"
+    paths = ("failing",)
     needs_drawing = False
 
     def __init__(self) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from singleshot.runtime.errors import InputError
+from singleshot.runtime.errors import InputError, MissingDependencyError
 from singleshot.runtime.sources.open_source import open_source
+from singleshot.tests.places import FIXTURES
 
 
 def save_image(path: Path, value: int, *, height: int = 20, width: int = 30) -> Path:
@@ -53,7 +56,27 @@ def test_single_image(photos: Path) -> None:
 def test_glob_says_what_it_left_out(photos: Path) -> None:
     with open_source(f"{photos}/*.*") as source:
         assert len(list(source)) == 3
-        assert source.warnings == (f"{photos}/*.*: 1 of 4 matches are no images and were left out.",)
+        (warning,) = source.warnings
+        assert warning.startswith(f"{photos}/*.*: 1 of 4 files are no images and were left out (first: notes.txt).")
+
+
+def test_folder_says_what_it_left_out(photos: Path, dog_clip: Path) -> None:
+    for number in range(37):
+        (photos / f"clip{number:02d}.mp4").symlink_to(dog_clip)
+    with open_source(photos) as source:
+        (warning,) = source.warnings
+    assert warning == (
+        f"{photos}: 37 of 40 files are no images and were left out (first: clip00.mp4). Videos are given one at a time."
+    )
+
+
+def test_file_that_is_called_like_a_protocol(dog_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "2024-01-01T12:30:00.mp4").symlink_to(dog_clip)
+    (tmp_path / os.fsdecode(b"l\xe4rm.mp4")).symlink_to(dog_clip)
+    monkeypatch.chdir(tmp_path)
+    for name in ("2024-01-01T12:30:00.mp4", os.fsdecode(b"l\xe4rm.mp4")):
+        with open_source(name) as source:
+            assert next(iter(source)).source == name
 
 
 def test_broken_image_is_named_skipped_and_counted(photos: Path) -> None:
@@ -63,6 +86,34 @@ def test_broken_image_is_named_skipped_and_counted(photos: Path) -> None:
         first, last = source.warnings
     assert first.startswith(f"skipped {photos / 'b.JPG'}: ")
     assert last == f"{photos}: skipped 1 of 3 images as unreadable."
+
+
+def test_phone_picture_of_tiles_is_read_whole(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif")
+    path = FIXTURES / "grid.heic"
+    with open_source(path) as source:
+        (frame,) = source
+    assert frame.image.shape == (768, 1024, 3)
+    corners = frame.image[[100, 100, 700, 700], [100, 900, 100, 900]].astype(int)
+    assert np.abs(corners - [[200, 30, 30], [0, 0, 0], [20, 200, 60], [20, 200, 60]]).max() <= 6
+    data = bytearray(path.read_bytes())
+    (tmp_path / "cut.heic").write_bytes(data[:-400])
+    data[40:400] = bytes(360)
+    (tmp_path / "broken.heic").write_bytes(data)
+    for name, message in (
+        ("cut.heic", "expected a whole image, got one that"),
+        ("broken.heic", "expected a HEIC pict"),
+    ):
+        with open_source(tmp_path / name) as source, pytest.raises(InputError, match=f"{name}: {message}"):
+            list(source)
+
+
+def test_phone_picture_without_its_reader_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with open_source(FIXTURES / "grid.heic") as source, pytest.raises(MissingDependencyError) as caught:
+        list(source)
+    assert "grid.heic: HEIC needs the package 'pillow_heif'" in str(caught.value)
+    assert "pip install 'singleshot[heic]'" in str(caught.value)
 
 
 def test_folder_of_broken_images_decodes_to_nothing(photos: Path) -> None:
@@ -85,6 +136,7 @@ def test_single_broken_image(photos: Path) -> None:
     ("spec", "message"),
     [
         pytest.param("no_such.mp4", "expected a video, an image, a folder, a glob or a camera like cam0", id="missing"),
+        pytest.param("{}/" + "m" * 300 + ".mp4", "expected a source of frames, got File name too long", id="long name"),
         pytest.param("cam99", "cam99: expected a camera, got none that can be opened.", id="camera"),
         pytest.param("99", "cam99: expected a camera, got none that can be opened.", id="camera by number"),
         pytest.param("{}/deeper/*.jpg", "expected a pattern that matches images, got no match.", id="glob, no match"),

@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
+from singleshot.runtime.sources import prefetch
 from singleshot.runtime.sources.prefetch import Prefetch
 
 
@@ -43,3 +44,19 @@ def test_closing_early_stops_a_thread_that_waits() -> None:
     items.close()
     assert closed == ["numbers"]
     assert "numbers" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_closing_does_not_wait_for_a_thread_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does that reads from a silent pipe."""
+    monkeypatch.setattr(prefetch, "_CLOSE_S", 0.05)
+    let_go = threading.Event()
+
+    def hanging() -> Generator[int, None, None]:
+        yield 0
+        let_go.wait()
+
+    items = Prefetch(hanging(), depth=1, name="hanging")
+    assert next(items) == 0
+    items.close()
+    assert items.is_running
+    let_go.set()

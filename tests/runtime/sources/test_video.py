@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,6 +114,34 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="expected a video, got a file without a video stream"):
         open_source(str(path))
+
+
+def write_stream(write_video: WriteVideo, name: str, *, frames: int, width: int = 64) -> bytes:
+    """Write an MPEG transport stream of 25 frames a second, which can be joined and damaged anywhere."""
+    return write_video(name, times_s=[number / 25 for number in range(frames)], width=width).read_bytes()
+
+
+def test_clock_that_starts_anew_goes_on(write_video: WriteVideo, tmp_path: Path) -> None:
+    part = write_stream(write_video, "part.ts", frames=50)
+    (tmp_path / "joined.ts").write_bytes(part + part)
+    frames, source = read(tmp_path / "joined.ts")
+    assert [frame.time_s for frame in frames] == pytest.approx([number / 25 for number in range(100)], abs=1e-3)
+    (warning,) = source.warnings
+    assert warning.startswith(f"{tmp_path / 'joined.ts'}: its clock starts anew 1 times")
+
+
+def test_damaged_and_lost_frames_are_counted(write_video: WriteVideo, tmp_path: Path) -> None:
+    packet = 188
+    data = write_stream(write_video, "whole.ts", frames=100)
+    assert read(tmp_path / "whole.ts")[1].warnings == ()
+    dice = random.Random(1)
+    kept = (data[at : at + packet] for at in range(0, len(data), packet) if at < 5000 or dice.random() > 0.05)
+    (tmp_path / "lossy.ts").write_bytes(b"".join(kept))
+    frames, source = read(tmp_path / "lossy.ts")
+    (warning,) = source.warnings
+    counts = re.search(r"got (\d+)(?: frames)?, (\d+) of them with faults", warning)
+    assert counts is not None
+    assert (int(counts[1]), int(counts[2]) > 0) == (len(frames), True)
 
 
 def test_leaving_early_stops_the_decoder(dog_clip: Path) -> None:

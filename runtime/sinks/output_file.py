@@ -1,0 +1,72 @@
+"""A file that one run alone writes, and that keeps its old content until there is something new."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import IO
+
+from ..errors import InputError
+
+
+class OutputFile:
+    """An output, open and locked before any work begins; what is in it stays until `begin`.
+
+    Args:
+        path: the file; missing folders are made. It may be a pipe or a device, which are never emptied or removed.
+
+    Raises:
+        InputError: it cannot be written to, or is being written already: by another run, or by this one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._is_new = not path.exists()
+            self.file: IO[bytes] = _locked(path)
+        except BlockingIOError:
+            raise InputError(
+                f"{path}: expected a file that nothing else writes, got one that this or another run is writing. "
+                f"Give each output a name of its own."
+            ) from None
+        except OSError as error:
+            raise InputError(f"{path}: expected a file that can be written to, got {error.strerror}.") from error
+        self.is_regular = stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
+        self._has_begun = False
+
+    def begin(self) -> None:
+        """Empty the file, the first time."""
+        if self.is_regular and not self._has_begun:
+            os.ftruncate(self.file.fileno(), 0)
+        self._has_begun = True
+
+    def close(self) -> None:
+        """Free the file; one that was made for nothing goes."""
+        if self._is_new and self.is_regular and not self._has_begun:
+            self.path.unlink(missing_ok=True)
+        self.file.close()
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """Open for appending, so that nothing is lost yet, and lock.
+
+    Raises:
+        BlockingIOError: somebody else has the lock.
+    """
+    while True:
+        file = path.open("ab", buffering=0)
+        try:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or sys.platform == "win32":
+                return file
+            import fcntl  # not there on Windows
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file  # else the last holder removed it meanwhile
+            file.close()
+        except BaseException:
+            file.close()
+            raise
