@@ -23,7 +23,7 @@ from ..graphs.graph_file import precision_of_graph
 from ..graphs.product_convolutions import with_convolutions_for_products
 from .fixed_batch import with_batch
 from .plan import CompilerSettings, Plan, compile_plan
-from .plan_program import PlanProgram, read_plan_program
+from .plan_program import UNKNOWN, PlanProgram, read_plan_program
 from .tail_agreement import TailAgreement, check_tails_agree
 from .tensorrt_api import TensorRt
 
@@ -210,7 +210,8 @@ def check_precision(
     """Refuse a plan that does not compute as asked: a build that falls back silently looks like one that worked.
 
     In an int8 engine, some convolutions may have been left in float on purpose: the plan may not have more of them than
-    the graph. A plan may have fewer convolutions than its network, as the compiler turns some into other kernels.
+    the graph. A plan may have fewer convolutions than its network, as the compiler turns some into other kernels. Those
+    of unknown type count for nothing: neither for the precision nor against it.
 
     Raises:
         CheckError: a convolution of the network or of the plan computes in another type, or there is none to judge by.
@@ -230,7 +231,7 @@ def check_precision(
 
 
 def _others(counts: dict[str, int], wanted: str) -> int:
-    return sum(count for kind, count in counts.items() if kind != wanted)
+    return sum(count for kind, count in counts.items() if kind not in (wanted, UNKNOWN))
 
 
 def _with_static_tail(

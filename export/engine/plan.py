@@ -184,7 +184,7 @@ def _refused(what: str, tensorrt: TensorRt) -> InputError:
 
 
 def _convolutions_of(network: NetworkApi, tensorrt: TensorRt) -> dict[str, int]:
-    """Count the convolutions of the parsed network by the type that they compute in: int8 behind a dequantization."""
+    """Count the convolutions, transposed ones too, by the type that they compute in: int8 behind a dequantization."""
     kinds = tensorrt.module.LayerType
     dequantized: set[str] = set()
     counts: Counter[str] = Counter()
@@ -195,7 +195,7 @@ def _convolutions_of(network: NetworkApi, tensorrt: TensorRt) -> dict[str, int]:
             continue
         if layer.type == kinds.DEQUANTIZE:
             dequantized.add(result.name)
-        elif layer.type == kinds.CONVOLUTION:
+        elif layer.type in (kinds.CONVOLUTION, kinds.DECONVOLUTION):
             source = layer.get_input(0)
             is_int8 = source is not None and source.name in dequantized
             counts["int8" if is_int8 else _type_name(result.dtype)] += 1

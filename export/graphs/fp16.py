@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ...calib.graph_surgery import drop_unused
 
-SEEDS = frozenset({"Conv"})
+SEEDS = frozenset({"Conv", "ConvTranspose"})
 """Start half precision: this is where the time goes."""
 CARRIERS = frozenset(
     {"Add", "AveragePool", "Clip", "Concat", "MaxPool", "Mul", "Relu", "Reshape", "Resize", "Transpose"}

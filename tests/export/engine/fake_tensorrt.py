@@ -48,7 +48,7 @@ def fake_tensorrt(version: str, recorder: Recorder) -> ModuleType:
         "MemoryPoolType": Enum("MemoryPoolType", ["WORKSPACE"]),
         "HardwareCompatibilityLevel": Enum("HardwareCompatibilityLevel", ["NONE", "AMPERE_PLUS"]),
         "BuilderFlag": Enum("BuilderFlag", ["VERSION_COMPATIBLE", "TF32"]),
-        "LayerType": Enum("LayerType", ["CONVOLUTION", "SHUFFLE", "DEQUANTIZE"]),
+        "LayerType": Enum("LayerType", ["CONVOLUTION", "DECONVOLUTION", "SHUFFLE", "DEQUANTIZE"]),
         "DataType": Enum("DataType", ["FLOAT", "HALF"]),
     }
     for name, value in {
