@@ -27,6 +27,12 @@ CPU_FEATURES = (
 )
 """Flags of /proc/cpuinfo that decide what a precision costs, with what each is good for."""
 
+_WHOLE_INT8_SUMS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
+"""With any of these int8 products are summed in 32 bits."""
+
+_WITHOUT_THEM = frozenset({"SSE41", "AVX", "AVX2", "AVX512_CORE"})
+"""Values of ONEDNN_MAX_CPU_ISA under which OpenVINO leaves them and bfloat16 alone."""
+
 ONNXRUNTIME_DISTRIBUTIONS = (
     "onnxruntime",
     "onnxruntime-gpu",
@@ -87,6 +93,26 @@ def cpu_features(cpuinfo: str) -> tuple[str, ...]:
     match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     flags = set(match[1].split()) if match else set()
     return tuple(name for name, _ in CPU_FEATURES if name in flags)
+
+
+def processor_kind(cpuinfo: str | None = None) -> str:
+    """Name what decides how this processor computes int8 and bfloat16, as `avx2 avx512_vnni avx512_bf16`.
+
+    Args:
+        cpuinfo: text of /proc/cpuinfo; none reads it. On other systems nothing is known.
+    """
+    found = cpu_features(read_cpuinfo() if cpuinfo is None else cpuinfo)
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _WITHOUT_THEM:
+        found = tuple(name for name in found if name == "avx2")
+    return " ".join(name for name in found if name != "avx512f")
+
+
+def saturates_int8(kind: str) -> bool:
+    """Tell whether a kind of processor cuts sums of two int8 products to 16 bits: x86 before VNNI.
+
+    Nothing known is taken for a processor that does not.
+    """
+    return "avx2" in kind.split() and _WHOLE_INT8_SUMS.isdisjoint(kind.split())
 
 
 def read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:

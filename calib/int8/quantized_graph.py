@@ -29,6 +29,9 @@ from .table import CalibrationTable, TensorRange
 if TYPE_CHECKING:
     import onnx
 
+HALF_RANGE_STEPS = 63
+"""Weights up to this, two of whose products with 8 bits have a sum within 16: 2 * 255 * 63 = 32130."""
+
 _MOVED_THROUGH = frozenset(
     {"Add", "BatchNormalization", "Cast", "Clip", "Div", "Dropout", "Flatten", "Identity", "Mul"}
     | {"Relu", "Reshape", "Squeeze", "Sub", "Transpose", "Unsqueeze"}
@@ -37,7 +40,11 @@ _MOVED_THROUGH = frozenset(
 
 
 def quantized_graph(
-    model: onnx.ModelProto, table: CalibrationTable, *, kept_float: Collection[str] = ()
+    model: onnx.ModelProto,
+    table: CalibrationTable,
+    *,
+    kept_float: Collection[str] = (),
+    weight_steps: int = STEPS,
 ) -> onnx.ModelProto:
     """Quantize a graph's convolutions.
 
@@ -47,6 +54,8 @@ def quantized_graph(
         model: float32; its batch norms are folded.
         table: ranges of this graph; that it is of this graph is for the caller to check.
         kept_float: names of blocks (see `blocks_of`) or of convolutions that are not quantized.
+        weight_steps: that a channel's largest weight stands for; `HALF_RANGE_STEPS` for processors whose sums of int8
+            products saturate.
 
     Returns:
         A new model with the same inputs, outputs and names; where a tensor `x` is quantized, `x/dequantized` is what
@@ -65,7 +74,7 @@ def quantized_graph(
         for node in reading.quantizable
         if name_of(node) not in kept and not _range_of(table, node.input[0]).is_constant
     ]
-    placement = _Placement(reading, table)
+    placement = _Placement(reading, table, weight_steps)
     axes = {name_of(node): len(reading.constants[node.input[1]].dims) - 2 for node in chosen}
     replaced = {(name, place): axes[name] for name in axes for place in (0, 1)}
     for node, residual, convolution in reading.residual_inputs():
@@ -121,9 +130,9 @@ def _range_of(table: CalibrationTable, name: str) -> TensorRange:
 class _Placement:
     """Adds pairs of Q and DQ to a graph that is being written, each once."""
 
-    def __init__(self, reading: GraphReading, table: CalibrationTable) -> None:
+    def __init__(self, reading: GraphReading, table: CalibrationTable, weight_steps: int) -> None:
         self._graph, self._constants, self._table = reading.graph, reading.constants, table
-        self._producers = reading.producers
+        self._producers, self._weight_steps = reading.producers, weight_steps
         self._done: set[str] = set()
 
     def dequantized(self, name: str, axes: int) -> str:
@@ -146,9 +155,9 @@ class _Placement:
         from onnx import helper, numpy_helper
 
         weight = numpy_helper.to_array(self._constants[name])
-        scale = _scale(np.abs(weight).reshape(len(weight), -1).max(axis=1, initial=0))
+        scale = _scale(np.abs(weight).reshape(len(weight), -1).max(axis=1, initial=0), self._weight_steps)
         columns = scale.reshape(-1, *[1] * (weight.ndim - 1))
-        steps = np.clip(np.rint(weight / columns), -STEPS, STEPS).astype(np.int8)
+        steps = np.clip(np.rint(weight / columns), -self._weight_steps, self._weight_steps).astype(np.int8)
         inputs = [
             self._constant(f"{name}/int8", steps),
             self._constant(f"{name}/scale", scale),
@@ -186,10 +195,10 @@ class _Placement:
         return name
 
 
-def _scale(limit: NDArray[np.float32]) -> NDArray[np.float32]:
+def _scale(limit: NDArray[np.float32], steps: int = STEPS) -> NDArray[np.float32]:
     """Divide limits into steps; a scale is never 0, which TensorRT refuses: a channel of zeros has the scale 1."""
     least = np.finfo(np.float32).tiny
-    return np.asarray(np.where(limit > 0, np.maximum(limit / STEPS, least), 1), np.float32)
+    return np.asarray(np.where(limit > 0, np.maximum(limit / steps, least), 1), np.float32)
 
 
 def _convolutions_named(model: onnx.ModelProto, names: Collection[str]) -> set[str]:

@@ -25,11 +25,13 @@ from ...calib.int8.collect import (
 from ...calib.int8.contact_sheet import ContactSheet
 from ...calib.int8.graph_blocks import Block, blocks_of
 from ...calib.int8.image_pool import ImagePool
-from ...calib.int8.quantized_graph import quantized_graph
+from ...calib.int8.quantized_graph import HALF_RANGE_STEPS, quantized_graph
+from ...calib.int8.ranges import STEPS
 from ...calib.int8.table import CalibrationTable, Method, load_table
 from ...runtime.card import Card
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
+from ...runtime.machine import processor_kind, saturates_int8
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
@@ -37,6 +39,8 @@ from ..graphs.fp16 import with_fp16_network
 from ..graphs.graph_file import precision_of_graph
 
 MethodChoice = Literal["minmax", "percentile", "entropy", "mse", "auto"]
+
+WeightRange = Literal["full", "half", "auto"]
 
 HELD_OUT = 64
 """Images, not among those calibrated on, that the answers of parent and quantized graph are compared on."""
@@ -52,6 +56,8 @@ class QuantizationSettings:
         seed: of their choice.
         fp16: let what is not quantized compute in float16.
         keep_float: regular expression; blocks whose name, or a convolution's in them, has it are never quantized.
+        weight_range: `full` rounds weights to 255 steps; `half` to 127, for processors that cut sums of two int8
+            products to 16 bits (x86 before VNNI); `auto` is `half` on such a processor.
     """
 
     method: MethodChoice = "auto"
@@ -59,6 +65,13 @@ class QuantizationSettings:
     seed: int = 0
     fp16: bool = False
     keep_float: str | None = None
+    weight_range: WeightRange = "auto"
+
+    @property
+    def weight_steps(self) -> int:
+        """Steps that the largest weight of a channel stands for."""
+        is_half = saturates_int8(processor_kind()) if self.weight_range == "auto" else self.weight_range == "half"
+        return HALF_RANGE_STEPS if is_half else STEPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +126,9 @@ class Calibrated:
             InputError: a name is of no block, or float16 cannot hold a weight.
         """
         table = next(table for name, table in self.tables.items() if name == method)
-        graph = quantized_graph(self.parent.model, table, kept_float={*self.always_float, *kept_float})
+        kept = {*self.always_float, *kept_float}
+        steps = self.settings.weight_steps
+        graph = quantized_graph(self.parent.model, table, kept_float=kept, weight_steps=steps)
         return fp16_graph(graph, source=self.parent.path) if self.settings.fp16 else graph
 
     @property

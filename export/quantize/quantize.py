@@ -212,6 +212,7 @@ def save_quantized(
         "images": len(table.images.sha256_of),
         "seed": table.images.seed,
         "table_sha256": table.sha256,
+        "weight_steps": calibrated.settings.weight_steps,
         "int8_convolutions": f"{quantized} of {every}",
         "kept_float": sorted({*calibrated.always_float, *kept_float}),
         "constant": list(constant),

@@ -58,3 +58,22 @@ def test_nvidia_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: st
 def test_a_machine_without_nvidia_has_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine.nvidia_gpus() == ()
+
+
+@pytest.mark.parametrize(
+    ("flags", "limit", "kind", "saturates"),
+    [
+        pytest.param("fma avx2", "", "avx2", True, id="x86 before VNNI"),
+        pytest.param("avx2 avx512f", "", "avx2", True, id="wide vectors alone do not help"),
+        pytest.param("avx2 avx512f avx512_vnni", "", "avx2 avx512_vnni", False, id="VNNI"),
+        pytest.param("avx2 avx_vnni", "", "avx2 avx_vnni", False, id="VNNI without wide vectors"),
+        pytest.param("avx2 avx512_vnni amx_int8", "AVX2", "avx2", True, id="OpenVINO is told to do without"),
+        pytest.param("avx2 avx512_vnni", "ALL", "avx2 avx512_vnni", False, id="told to use all"),
+        pytest.param("asimddp i8mm bf16", "", "asimddp i8mm bf16", False, id="ARM"),
+        pytest.param("", "", "", False, id="nothing is known"),
+    ],
+)
+def test_kind_of_processor(flags: str, limit: str, kind: str, saturates: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert machine.processor_kind(f"flags : {flags}") == kind
+    assert machine.saturates_int8(kind) == saturates

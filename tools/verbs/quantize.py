@@ -46,6 +46,10 @@ class QuantizeOptions:
     fp16: Annotated[
         bool, typer.Option("--fp16", help="Compute in float16 what is not int8; without --images, all.")
     ] = False
+    weight_range: Annotated[
+        Literal["full", "half", "auto"],
+        typer.Option(help="half: weights of 7 bits, for x86 processors before VNNI; auto: half where this is one."),
+    ] = "auto"
     table: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Reuse the ranges of an earlier run.")] = None
     save_table: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Keep the ranges.")] = None
     data: Annotated[
@@ -140,6 +144,7 @@ def _settings(options: QuantizeOptions) -> QuantizationSettings:
         seed=options.seed,
         fp16=options.fp16,
         keep_float=options.keep_float,
+        weight_range=options.weight_range,
     )
 
 

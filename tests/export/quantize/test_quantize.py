@@ -19,12 +19,13 @@ from singleshot.export.graphs.classifier_tail import append_classifier_tail
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
-from singleshot.export.quantize.calibrated import QuantizationSettings, calibrate, open_parent
+from singleshot.export.quantize.calibrated import QuantizationSettings, WeightRange, calibrate, open_parent
 from singleshot.export.quantize.quantize import Quantized, convert_to_fp16, quantize
 from singleshot.runtime.card import BackendParity, Measurement
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.image_files import read_image_bgr
+from singleshot.runtime.machine import processor_kind
 from singleshot.runtime.precision import Precision
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import CARD as HOSTILE_CARD
@@ -305,3 +306,18 @@ def test_nvidias_compiler_takes_it(small_detector: Path, photos: Path, tmp_path:
     plan = builder.build_serialized_network(network, builder.create_builder_config())
     assert plan is not None
     assert sum("QUANTIZE" in str(network.get_layer(index).type) for index in range(network.num_layers)) >= 6
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit", "steps"),
+    [
+        pytest.param("full", "AVX2", 127, id="full, whatever the processor"),
+        pytest.param("half", "", 63, id="half, whatever the processor"),
+        pytest.param("auto", "AVX2", 63, id="auto, where sums saturate"),
+    ],
+)
+def test_range_of_weights(asked: WeightRange, limit: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    if limit and not processor_kind():
+        pytest.skip("no x86 processor")
+    assert QuantizationSettings(weight_range=asked).weight_steps == steps
