@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -27,10 +27,12 @@ from ..parity.parity import Parity
 from ..parity.proof_frames import PROOF_FRAMES, frames_of_folder, generated_frames
 from ..parity.tolerances import HEADS_TOLERANCE, TOLERANCES
 from .declared import Declared, declared_of, names_of_file
+from .final import without_suppression
 from .graph import ForeignGraph, Outputs, load_foreign_graph
 from .guess import Told, guess_reading
 from .nodes import BOXES, SCORES, with_front_and_tail
 from .reading import Array, Reading, candidates_from_outputs
+from .rows import Rows, rows_of
 
 Colour = Literal["rgb", "bgr"]
 
@@ -91,10 +93,12 @@ class Adaptation:
         unit = "fractions" if reading.normalised else "pixels"
         undecoded = f", in cells of {', '.join(map(str, reading.strides))} pixels" if reading.strides else ""
         objectness = "" if reading.objectness is None else f", times {reading.objectness}"
+        class_ids = "" if reading.class_ids is None else f", class ids {reading.class_ids} from {reading.first_class}"
         return [
             f"input     {spec.width}x{spec.height} {spec.colour}, {spec.resize}, (x - {spec.mean}) / {spec.std}",
             f"boxes     {reading.boxes}: {reading.layout}, {unit}{undecoded}",
-            f"scores    {reading.scores}{objectness}: activation {reading.activation}, background {reading.background}",
+            f"scores    {reading.scores}{objectness}: activation {reading.activation}, background {reading.background}"
+            f"{class_ids}",
             f"classes   {len(self.card.class_names)}",
             *(f"proof     {line}".replace("raw heads", _HEADS) for line in self.parity.lines()),
         ]
@@ -138,12 +142,16 @@ def adapt_detector(
         declared = declared_of(foreign_path, foreign.metadata)
         spec = _input_spec(foreign, given, declared, guesses)
         frames = generated_frames(spec) if images is None else frames_of_folder(images, spec, most=_LOOKED_AT)
-        outputs = _outputs_of_frames(foreign, spec, frames)
+        outputs, rows = _outputs_of_frames(foreign, spec, frames)
         names = declared.names if names_path is None else names_of_file(names_path)
         count = None if names is None else len(names)
-        reading = guess_reading(foreign, outputs, told, guesses, class_count=count)
+        reading = guess_reading(
+            foreign, outputs, told, guesses, class_count=count, is_end_to_end=declared.is_end_to_end
+        )
         names = _class_names(foreign, names_path, names, reading, guesses)
         boxes, scores = candidates_from_outputs(outputs, reading, height=foreign.height, width=foreign.width)
+        foreign = replace(foreign, rows=rows)
+        postprocess = without_suppression(postprocess, reading, boxes.shape[1])
         graph = with_front_and_tail(foreign, spec, reading, postprocess, box_count=boxes.shape[1])
         card = _card(foreign_path, names, spec, postprocess, reading)
         shown = _most_telling(scores)
@@ -214,16 +222,23 @@ def _card(
     )
 
 
-def _outputs_of_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]) -> Outputs:
-    """Run the foreign graph frame by frame; outputs whose first axis is no batch stay as the first frame gave them."""
+def _outputs_of_frames(
+    foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]
+) -> tuple[Outputs, dict[str, Rows]]:
+    """Run the foreign graph frame by frame; outputs that are no lists of rows stay as the first frame gave them."""
     run = foreign.open()
     results = [run(images_from_frames(foreign, spec, frame[None])) for frame in frames]
     joined: Outputs = {}
+    rows: dict[str, Rows] = {}
     for name, first in results[0].items():
         values = [result[name] for result in results]
-        is_batched = all(value.shape == first.shape for value in values) and first.ndim > 0 and len(first) == 1
-        joined[name] = np.concatenate(values) if is_batched else first
-    return joined
+        how = rows_of(values)
+        if how is not None:
+            rows[name] = how
+            joined[name] = np.concatenate([how.of(value) for value in values])
+        else:
+            joined[name] = first
+    return joined, rows
 
 
 def _class_names(

@@ -75,6 +75,24 @@ def check_reading(outputs: Outputs, reading: Reading, *, height: int, width: int
     _check_activation(outputs, reading)
 
 
+def check_final(outputs: Outputs, reading: Reading, found: Array) -> None:
+    """Refuse a reading of detections with one class each that the values contradict.
+
+    Args:
+        outputs: of the graph.
+        reading: of them.
+        found: [1, n, 4], the boxes of rows that have a score.
+
+    Raises:
+        InputError: they do; the text holds the figures.
+    """
+    if not np.isfinite(found).all():
+        raise InputError(f"--boxes: expected finite values in {reading.boxes}, got NaN or infinity.")
+    _check_layout(found, reading.layout)
+    _check_unit(found, reading)
+    _check_activation(outputs, reading)
+
+
 def _check_background(reading: Reading) -> None:
     if reading.background is not None and not 0 <= reading.background < len(reading.scores):
         raise InputError(

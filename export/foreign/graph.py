@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, compose, version_converter
+from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from ...runtime.card import CARD_KEY
 from ...runtime.errors import InputError
 from ...runtime.runners.quiet_session import RUNTIME_ERRORS, open_quietly, reason_of
 from ..graphs.tail import MAX_IR_VERSION, OPSET
-from .mending import fold_branches, load_with_weights
+from .mending import add_prefix, fold_branches, load_with_weights
+from .rows import Rows, add_rows
 
 PREFIX = "network/"
 """Before every name of the foreign graph in the adapted one, so that none can meet a name of the contract."""
@@ -45,6 +46,7 @@ class ForeignGraph:
         height: of the input, in pixels.
         width: of the input, in pixels.
         batch: 1, or `N` where any number of images can be given at once.
+        rows: by output that is a list of rows, how it becomes [N, rows, columns], as `prefixed` gives it.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class ForeignGraph:
     height: int
     width: int
     batch: int | str
+    rows: Mapping[str, Rows] = field(default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -91,12 +94,13 @@ class ForeignGraph:
                     f"{self.path}: expected opset {OPSET} or one that onnx converts to it, got {opset} ({reason}). "
                     f"Export it again with opset {OPSET}."
                 ) from error
-        model = compose.add_prefix(model, PREFIX)
+        given, model = model, onnx.ModelProto()
+        model.CopyFrom(given)
+        add_rows(model.graph, self.rows)
+        add_prefix(model.graph, PREFIX)
         model.ir_version = min(max(model.ir_version, 8), MAX_IR_VERSION)
         del model.metadata_props[:]
         model.producer_name, model.producer_version = "singleshot", ""
-        # Shapes written for another input size or batch would contradict those that follow from this one.
-        del model.graph.value_info[:]
         return model
 
 
@@ -169,6 +173,13 @@ def _image_input(model: onnx.ModelProto, path: Path) -> onnx.ValueInfoProto:
         names = ", ".join(value.name for value in inputs) or "none"
         raise InputError(f"{path}: expected one input, the image, got {names}. Export it with the image alone.")
     image: onnx.ValueInfoProto = model.graph.input[0]
+    shape = image.type.tensor_type.shape
+    if len(shape.dim) == 3 and shape.dim[0].dim_value == 3:  # torchvision's detectors take one image without a batch
+        name, image.name = image.name, f"{image.name}/batched"
+        shape.CopyFrom(onnx.TensorShapeProto(dim=[onnx.TensorShapeProto.Dimension(dim_value=1), *shape.dim]))
+        axes = numpy_helper.from_array(np.array([0], np.int64), f"{name}/axes")
+        model.graph.initializer.append(axes)
+        model.graph.node.insert(0, helper.make_node("Squeeze", [image.name, axes.name], [name]))
     return image
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,10 +14,12 @@ from .checks import (
     FAR_OUTSIDE,
     WELL_FORMED,
     check_cells,
+    check_final,
     check_reading,
     share_of_corners_in_order,
     share_of_sizes_above_0,
 )
+from .final import first_class_of, is_suppressed, recognised_final
 from .graph import ForeignGraph, Outputs, output_shapes_text
 from .mending import cut_at
 from .reading import (
@@ -55,6 +57,7 @@ class Told:
         activation: that scores and objectness still need.
         background: column of the scores that is no class, or `none`.
         strides: of boxes that are not decoded; empty: they are decoded.
+        class_ids: output, or its column, of the class of each box.
     """
 
     boxes: str | None = None
@@ -65,10 +68,15 @@ class Told:
     activation: Activation | None = None
     background: int | Literal["none"] | None = None
     strides: tuple[int, ...] | None = None
+    class_ids: str | None = None
 
     def cut(self, model: onnx.ModelProto) -> None:
         """Make what is named outputs of a graph, in place; where boxes and scores are named, the only ones."""
-        texts = [text for text in (self.boxes, self.scores, self.objectness) if text is not None]
+        plugins = [node for node in model.graph.node if node.op_type == "EfficientNMS_TRT"]
+        if plugins and self.boxes is None and self.scores is None:
+            cut_at(model, plugins[0].input[:2], only=True)
+            return
+        texts = [text for text in (self.boxes, self.scores, self.objectness, self.class_ids) if text is not None]
         made = {name for node in model.graph.node for name in node.output}
         names = [text if text in made else re.sub(r"\[\d*:\d*\]$", "", text) for text in texts]
         is_whole = self.boxes is not None and self.scores is not None and made.issuperset(names)
@@ -76,7 +84,13 @@ class Told:
 
 
 def guess_reading(
-    graph: ForeignGraph, outputs: Outputs, told: Told, guesses: list[str], *, class_count: int | None = None
+    graph: ForeignGraph,
+    outputs: Outputs,
+    told: Told,
+    guesses: list[str],
+    *,
+    class_count: int | None = None,
+    is_end_to_end: bool = False,
 ) -> Reading:
     """Complete what the user says from the shapes and values of the outputs.
 
@@ -86,6 +100,7 @@ def guess_reading(
         told: what is law.
         guesses: a line is added for each: the option that would have said it, and what it was guessed from.
         class_count: how many classes there are names for, background left out; None where nobody named them.
+        is_end_to_end: whether the file says that its detections are final.
 
     Returns:
         A complete reading that the values do not contradict.
@@ -93,10 +108,14 @@ def guess_reading(
     Raises:
         InputError: something is neither told nor recognisable, or what is told contradicts the values.
     """
+    told = _with_final(outputs, told, guesses)
+    if told.class_ids is not None:
+        return _guess_final(outputs, told, guesses, class_count, is_end_to_end=is_end_to_end)
     boxes, scores, objectness = _columns(graph, outputs, told, guesses, class_count)
     values = boxes.of(outputs)
     if len(boxes) != 4:
         raise InputError(f"--boxes: expected four columns, got the {len(boxes)} of {boxes}.")
+    told = replace(told, layout=told.layout or _layout_by_name(boxes, guesses))
     strides = _strides(graph, values, told, guesses)
     values = decoded_boxes(values, strides, height=graph.height, width=graph.width)
     layout = told.layout or _layout(values, bool(strides), guesses)
@@ -111,10 +130,64 @@ def guess_reading(
         layout=layout,
         normalised=normalised,
         activation=activation,
-        background=_background(activated(scores.of(outputs), activation), told, guesses),
+        background=_background(scores, activated(scores.of(outputs), activation), told, guesses),
         strides=strides,
     )
     check_reading(outputs, reading, height=graph.height, width=graph.width)
+    return reading
+
+
+def _with_final(outputs: Outputs, told: Told, guesses: list[str]) -> Told:
+    """Name the outputs of detections that have one class each, where nothing is told of them."""
+    if told.boxes is not None or told.scores is not None or told.class_ids is not None:
+        return told
+    final = recognised_final(outputs)
+    if final is None:
+        return told
+    texts = f"--boxes {final.boxes} --scores {final.scores} --class-ids {final.class_ids}"
+    guesses.append(f"{texts}: class ids are whole numbers")
+    return replace(told, boxes=final.boxes, scores=final.scores, class_ids=final.class_ids)
+
+
+def _guess_final(
+    outputs: Outputs,
+    told: Told,
+    guesses: list[str],
+    class_count: int | None,
+    *,
+    is_end_to_end: bool,
+) -> Reading:
+    """Complete what is told of detections that have one class each; rows without a score are none."""
+    boxes, scores, class_ids = (
+        columns_from_text(flag, text or "nothing", outputs, is_rows=True)
+        for flag, text in (("--boxes", told.boxes), ("--scores", told.scores), ("--class-ids", told.class_ids))
+    )
+    is_found = scores.of(outputs)[..., 0] > 0  # [N, D]
+    ids = class_ids.of(outputs)[is_found][:, 0]
+    first = first_class_of(ids, class_ids, told.background, class_count, guesses)
+    values = boxes.of(outputs)[is_found][None]  # [1, found, 4]
+    layout = told.layout or _layout_by_name(boxes, guesses) or _layout(values, False, guesses)
+    normalised = _normalised(values, guesses) if told.normalised is None else told.normalised
+    is_final = is_end_to_end or is_suppressed(scores.of(outputs))
+    ground = "the file says so" if is_end_to_end else "scores descend" if is_final else "scores do not descend"
+    guesses.append(
+        f"--iou-threshold: {'final, so nothing is suppressed again' if is_final else 'as usual'}, as {ground}"
+    )
+    reading = Reading(
+        boxes=boxes,
+        scores=scores,
+        objectness=None,
+        layout=layout,
+        normalised=normalised,
+        activation=told.activation or _activation(scores.of(outputs), guesses),
+        background=None,
+        class_ids=class_ids,
+        class_count=class_count or 0,
+        first_class=first,
+        is_final=is_final,
+    )
+    found = {columns.output: outputs[columns.output] for columns in (boxes, scores, class_ids)}
+    check_final(found, reading, values)
     return reading
 
 
@@ -155,11 +228,14 @@ def _recognised(
     with_four = [name for name, shape in cubes.items() if 4 in shape[1:]]
     if len(with_four) > 1:  # with three classes and a background, scores have four columns, too
         with_four = [name for name in with_four if "box" in name.lower()]
-    if len(with_four) == 1:
-        box_count = max(cubes[with_four[0]][1:])
-        others = [name for name, shape in cubes.items() if name != with_four[0] and box_count in shape[1:]]
-        if len(others) == 1:
-            return with_four[0], others[0], told.objectness, box_count
+    pairs = []
+    for name in with_four:
+        box_count = cubes[name][1] if cubes[name][2] == 4 else cubes[name][2]
+        others = [other for other, shape in cubes.items() if other != name and box_count in shape[1:]]
+        pairs += [(name, others[0], box_count)] if len(others) == 1 else []
+    if len(pairs) == 1:
+        name, other, box_count = pairs[0]
+        return name, other, told.objectness, box_count
     if len(cubes) == 1:
         ((name, shape),) = cubes.items()
         if any(value.ndim == 4 and value.shape[1] == _MASK_PROTOTYPES for value in outputs.values()):
@@ -227,6 +303,13 @@ def _correlation(values: Array, positions: Array) -> float:
     return float(((values - values.mean()) * (positions - positions.mean())).mean() / spread) if spread > 0 else 0.0
 
 
+def _layout_by_name(boxes: Columns, guesses: list[str]) -> Layout | None:
+    if not boxes.output.endswith("detection_boxes"):
+        return None
+    guesses.append(f"--layout yxyx: {boxes.output} is TensorFlow's name, whose boxes have y first")
+    return "yxyx"
+
+
 def _layout(values: Array, is_grid: bool, guesses: list[str]) -> Layout:
     if is_grid:
         guesses.append("--layout cxcywh: boxes in cells of a grid are")
@@ -266,12 +349,15 @@ def _activation(values: Array, guesses: list[str]) -> Activation:
     return "none"
 
 
-def _background(scores: Array, told: Told, guesses: list[str]) -> int | None:
+def _background(columns: Columns, scores: Array, told: Told, guesses: list[str]) -> int | None:
     """Where scores of a box sum to 1, the background is among them; at one of the ends, and above the others."""
     if told.background == "none":
         return None
     if told.background is not None:
         return told.background
+    if columns.output.endswith("raw_detection_scores"):
+        guesses.append(f"--background 0: {columns.output} is TensorFlow's name")
+        return 0
     sums_to_1 = scores.shape[2] > 1 and bool((np.abs(scores.sum(axis=2) - 1) <= ROUNDING).all())
     if not sums_to_1:
         guesses.append("--background none: scores of a box do not sum to 1")

@@ -96,6 +96,23 @@ def fold_branches(model: onnx.ModelProto, image: np.ndarray[tuple[int, ...], np.
         folded = True
 
 
+def add_prefix(graph: onnx.GraphProto, prefix: str) -> None:
+    """Let every name of a graph and of its branches begin with a prefix, in place.
+
+    onnx's own function leaves out what a branch reads from the graph around it.
+    """
+    for node in graph.node:
+        node.name = f"{prefix}{node.name}" if node.name else ""
+        node.input[:] = [f"{prefix}{name}" if name else "" for name in node.input]
+        node.output[:] = [f"{prefix}{name}" if name else "" for name in node.output]
+        for branch in _branches(node):
+            add_prefix(branch, prefix)
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        value.name = f"{prefix}{value.name}"
+    # Shapes written for another input size or batch would contradict those that follow from this one.
+    del graph.value_info[:]
+
+
 def _check_bytes(path: Path, count: int) -> None:
     if count > MOST_BYTES:
         raise InputError(

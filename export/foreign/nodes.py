@@ -15,7 +15,7 @@ from ...runtime.runners.contract import FRAMES
 from ..graphs.network_part import ADAPTED
 from ..graphs.tail import CANDIDATES, Candidates, Tail, add_outputs, add_suppression
 from .graph import PREFIX, ForeignGraph
-from .reading import Columns, Reading, grid_px
+from .reading import NO_SCORE, Columns, Reading, grid_px
 
 SCORES, BOXES = ADAPTED
 
@@ -130,12 +130,24 @@ def _add_columns(tail: Tail, name: str, columns: Columns) -> str:
 def _add_scores(tail: Tail, reading: Reading) -> str:
     """Activate, drop the background and multiply by the objectness: `SCORES`."""
     scores = _add_activation(tail, "scores", reading.scores, reading)
+    if reading.class_ids is not None:
+        return _add_scores_by_class(tail, scores, _add_columns(tail, "class_ids", reading.class_ids), reading)
     if reading.background is not None:
         kept = tail.constant("foreground_columns", reading.class_columns, np.int64)
         scores = tail.node("Gather", "foreground", [scores, kept], axis=2)
     if reading.objectness is None:
         return tail.node("Identity", "scores", [scores])
     return tail.node("Mul", "scores", [scores, _add_activation(tail, "objectness", reading.objectness, reading)])
+
+
+def _add_scores_by_class(tail: Tail, scores: str, class_ids: str, reading: Reading) -> str:
+    """Give a box's one score [N, D, 1] to its class alone: `SCORES`."""
+    numbers = np.arange(reading.first_class, reading.first_class + reading.class_count).reshape(1, 1, -1)
+    whole = tail.node("Cast", "whole_class_ids", [class_ids], to=TensorProto.INT32)
+    is_class = tail.node("Equal", "is_of_class", [whole, tail.constant("class_numbers", numbers, np.int32)])
+    is_row = tail.node("Greater", "is_row", [scores, tail.constant("no_row", 0, np.float32)])
+    no_score = tail.constant("score_of_no_row", NO_SCORE, np.float32)
+    return tail.node("Where", "scores", [tail.node("And", "is_found", [is_class, is_row]), scores, no_score])
 
 
 def _add_activation(tail: Tail, name: str, columns: Columns, reading: Reading) -> str:

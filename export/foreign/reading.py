@@ -19,6 +19,8 @@ Array = NDArray[np.float32]
 Layout = Literal["xyxy", "yxyx", "cxcywh"]
 Activation = Literal["none", "sigmoid", "softmax"]
 
+NO_SCORE = np.float32(-1)
+"""Of a class that a box is not, and of a row that holds none; below every score floor."""
 ROUNDING = 1e-3
 """How far outside [0, 1] a score may lie and a sum of scores from 1; half precision rounds that much."""
 
@@ -69,6 +71,11 @@ class Reading:
         background: column of `scores` that is the background; None where there is none.
         strides: pixels per grid cell, level by level, of boxes that were left undecoded: the centre in cells from the
             box's own cell, the size as the logarithm of cells. Empty where boxes are decoded.
+        class_ids: column of the class of each box, whose score is the one of `scores`; None where there is a score for
+            every class.
+        class_count: where there are class ids.
+        first_class: id of the first class.
+        is_final: whether suppression is behind, so that none follows.
     """
 
     boxes: Columns
@@ -79,10 +86,16 @@ class Reading:
     activation: Activation
     background: int | None
     strides: tuple[int, ...] = ()
+    class_ids: Columns | None = None
+    class_count: int = 0
+    first_class: int = 0
+    is_final: bool = False
 
     @property
     def class_columns(self) -> list[int]:
         """Columns of the scores without the background's."""
+        if self.class_ids is not None:
+            return list(range(self.class_count))
         return [column for column in range(len(self.scores)) if column != self.background]
 
     def settings(self) -> dict[str, Any]:
@@ -96,10 +109,15 @@ class Reading:
             "activation": self.activation,
             "background": self.background,
             "strides": list(self.strides),
+            "class_ids": None if self.class_ids is None else str(self.class_ids),
+            "first_class": self.first_class,
+            "is_final": self.is_final,
         }
 
 
-def columns_from_text(flag: str, text: str, outputs: Outputs, *, box_count: int | None = None) -> Columns:
+def columns_from_text(
+    flag: str, text: str, outputs: Outputs, *, box_count: int | None = None, is_rows: bool = False
+) -> Columns:
     """Understand `NAME` or `NAME[START:STOP]`.
 
     Which axis counts boxes follows from the number of boxes where it is known; of an output that holds boxes alone
@@ -110,6 +128,7 @@ def columns_from_text(flag: str, text: str, outputs: Outputs, *, box_count: int 
         text: what the user wrote.
         outputs: of the graph, from a run.
         box_count: D, where it is known.
+        is_rows: whether outputs are known to be [N, D, columns].
 
     Raises:
         InputError: there is no such output or column, or its shape is not that of values per box.
@@ -124,9 +143,9 @@ def columns_from_text(flag: str, text: str, outputs: Outputs, *, box_count: int 
     if len(shape) != 3:
         raise InputError(
             f"{flag}: expected {name} to be [N, boxes, columns] or [N, columns, boxes], got {list(shape)}. "
-            "Detections that already went through suppression cannot be adapted: export the graph without it."
+            "Name another tensor, also one inside the graph."
         )
-    channels_first = _is_channels_first(flag, name, shape, is_whole=match is None, box_count=box_count)
+    channels_first = not is_rows and _is_channels_first(flag, name, shape, is_whole=match is None, box_count=box_count)
     width = shape[1] if channels_first else shape[2]
     start, stop = int(first or 0), int(last or width)
     if not 0 <= start < stop <= width:
@@ -164,7 +183,12 @@ def candidates_from_outputs(outputs: Outputs, reading: Reading, *, height: int, 
 
 def scores_from_outputs(outputs: Outputs, reading: Reading) -> Array:
     """Return [N, D, classes] float32: activated, multiplied by the objectness, without the background."""
-    scores = activated(reading.scores.of(outputs), reading.activation)[..., reading.class_columns]
+    scores = activated(reading.scores.of(outputs), reading.activation)
+    if reading.class_ids is not None:
+        places = reading.class_ids.of(outputs) - np.float32(reading.first_class)  # [N, D, 1]
+        is_class = (places == np.arange(reading.class_count, dtype=np.float32)) & (scores > 0)
+        return np.where(is_class, scores, NO_SCORE)
+    scores = scores[..., reading.class_columns]
     if reading.objectness is not None:
         scores = scores * activated(reading.objectness.of(outputs), reading.activation)
     return scores

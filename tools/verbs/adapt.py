@@ -25,7 +25,7 @@ _NONE = "none"
 class AdaptOptions:
     """What `adapt` is told."""
 
-    foreign: Annotated[Path, typer.Argument(metavar="FOREIGN.onnx", help="A detector that ends before suppression.")]
+    foreign: Annotated[Path, typer.Argument(metavar="FOREIGN.onnx", help="A detector.")]
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.onnx", help="The graph.")]
     boxes: Annotated[str | None, typer.Option(metavar="NAME", help="Output of boxes, or columns: 'output[0:4]'.")] = (
         None
@@ -35,6 +35,10 @@ class AdaptOptions:
     ] = None
     objectness: Annotated[
         str | None, typer.Option(metavar="NAME", help="Column that multiplies scores: 'output[4:5]'.")
+    ] = None
+    class_ids: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of class ids, where each box has one score: 'output[5:6]'."),
     ] = None
     layout: Annotated[Literal["xyxy", "yxyx", "cxcywh"] | None, typer.Option(help="Of the boxes.")] = None
     normalised: Annotated[
@@ -68,10 +72,16 @@ class AdaptOptions:
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Real images for the proof; patterns if not given.")
     ] = None
-    candidates: Annotated[int, typer.Option(min=1, help="K: pairs of box and class that enter suppression.")] = 1000
-    max_detections: Annotated[int, typer.Option(min=1, help="M: detections that leave it.")] = 100
+    candidates: Annotated[
+        int | None, typer.Option(min=1, help="K: pairs of box and class that enter suppression; 1000 at most.")
+    ] = None
+    max_detections: Annotated[
+        int | None, typer.Option(min=1, help="M: detections that leave it; 100, or as many as a final detector gives.")
+    ] = None
     score_floor: Annotated[float, typer.Option(min=0, max=1, help="Nothing below this score leaves the graph.")] = 0.01
-    iou_threshold: Annotated[float, typer.Option(min=0, max=1, help="Overlap that suppresses.")] = 0.45
+    iou_threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Overlap that suppresses; 0.45, or none of final detections.")
+    ] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print the reading and the figures as JSON.")] = False
 
 
@@ -92,12 +102,14 @@ def adapt(options: AdaptOptions) -> None:
     from ...export.foreign.adapt import adapt_detector
     from ...runtime.card import postprocess_settings
 
-    postprocess = postprocess_settings(
-        candidates=options.candidates,
-        max_detections=options.max_detections,
-        score_floor=options.score_floor,
-        iou_threshold=options.iou_threshold,
-    )
+    settings = {
+        "candidates": options.candidates,
+        "max_detections": options.max_detections,
+        "score_floor": options.score_floor,
+        "iou_threshold": options.iou_threshold,
+    }
+    # What is not said is for the detector to decide.
+    postprocess = postprocess_settings(**{name: value for name, value in settings.items() if value is not None})
     with Console(stderr=True).status("Adapting, then comparing with the foreign graph"):
         written = adapt_detector(
             options.foreign,
@@ -128,6 +140,7 @@ def _told(options: AdaptOptions) -> Told:
         activation=options.activation,
         background=_background(options.background),
         strides=_strides(options.strides),
+        class_ids=options.class_ids,
     )
 
 

@@ -92,10 +92,10 @@ OUTPUTS = [
         id="fewer scores than boxes",
     ),
     pytest.param(
-        model_of({"boxes": BOXES[0], "scores": SCORES}),
+        model_of({"boxes": BOXES[None], "scores": SCORES}),
         Told(**NAMED),
-        "--boxes: expected boxes to be [N, boxes, columns] or [N, columns, boxes], got [4, 4]. Detections that already "
-        "went through suppression cannot be adapted: export the graph without it.",
+        "--boxes: expected boxes to be [N, boxes, columns] or [N, columns, boxes], got [1, 1, 21, 4]. Name another "
+        "tensor, also one inside the graph.",
         id="no axis of boxes",
     ),
     pytest.param(

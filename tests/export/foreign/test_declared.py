@@ -108,7 +108,7 @@ def test_masks_are_named_without_metadata(tmp_path: Path) -> None:
     model = model_of({"o": WITHOUT_OBJECTNESS.T.copy(), "masks": np.zeros((32, 8, 8), np.float32)})
     assert refusal(model, tmp_path) == (
         "foreign.onnx: expected a detector of boxes, got one of masks (a seg model), as o [N, 7, 21], masks "
-        "[4, 32, 8, 8] show. Export a detection model."
+        "[1, 32, 8, 8] show. Export a detection model."
     )
 
 
@@ -134,3 +134,28 @@ def test_nearly_nothing_in_real_pictures_is_no_proof(tmp_path: Path) -> None:
     with pytest.raises(CheckError, match=r"got a score of 0\.25 or more in 0 of 3\. Check .* Guessed so far: --boxes "):
         adapt_detector(path, tmp_path / "adapted.onnx", images=tmp_path / "images")
     assert not (tmp_path / "adapted.onnx").exists()
+
+
+def test_names_of_tensorflow_say_the_layout_and_the_background(tmp_path: Path) -> None:
+    background = np.full((len(BOXES), 1), 0.3, np.float32)
+    outputs = {
+        "detection_boxes": BOXES[:2, [1, 0, 3, 2]],
+        "raw_detection_boxes": BOXES[:, [1, 0, 3, 2]],
+        "raw_detection_scores": np.concatenate([background, SCORES], axis=1),
+    }
+    done = adapt_detector(
+        save(model_of(outputs), tmp_path / "foreign.onnx"), tmp_path / "adapted.onnx", postprocess=POSTPROCESS
+    )
+    assert (str(done.reading.boxes), done.reading.layout, done.reading.background) == ("raw_detection_boxes", "yxyx", 0)
+    assert done.parity.matched == 2 * done.parity.frames
+
+
+def test_graph_that_ends_in_a_plugin_is_cut_before_it(tmp_path: Path) -> None:
+    model = plain_model()
+    del model.graph.output[:]
+    model.graph.node.append(helper.make_node("EfficientNMS_TRT", ["boxes", "scores"], ["num"], domain="TRT"))
+    model.graph.output.append(helper.make_tensor_value_info("num", onnx.TensorProto.INT32, [1, 1]))
+    model.opset_import.append(helper.make_opsetid("TRT", 1))
+    done = adapt_detector(save(model, tmp_path / "foreign.onnx"), tmp_path / "adapted.onnx", postprocess=POSTPROCESS)
+    assert (str(done.reading.boxes), str(done.reading.scores)) == ("boxes", "scores")
+    assert done.parity.matched == 2 * done.parity.frames
