@@ -72,10 +72,12 @@ def json_line(result: FrameResult, class_names: Sequence[str]) -> str:
     """Put what was found in one frame into one line of JSON, without the line's end.
 
     Of a detector it lists `detections`, of a classifier `classes`. Boxes are corners in pixels of the frame, to 2
-    decimals; scores have 4, `time_s` 6.
+    decimals; scores have 4, `time_s` 6. Of a camera or stream there is `captured_at` too, ISO 8601 in UTC.
     """
     frame, found = result.frame, result.found
-    line = {"source": frame.source, "frame": frame.index, "time_s": round(frame.time_s, 6)}
+    line: dict[str, object] = {"source": frame.source, "frame": frame.index, "time_s": round(frame.time_s, 6)}
+    if frame.captured_at is not None:
+        line["captured_at"] = frame.captured_at.isoformat(timespec="milliseconds")
     if isinstance(found, Classification):
         classes = [
             {"label": class_names[class_id], "class_id": class_id, "score": round(float(score), 4)}

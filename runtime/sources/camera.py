@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,15 @@ import numpy as np
 from ..closing import Closing
 from ..errors import InputError
 from .frame import Frame, SourceKind
+from .handoff import Handoff
+from .source_names import Policy
+
+_PROPERTIES = {
+    "format": cv2.CAP_PROP_FOURCC,
+    "width": cv2.CAP_PROP_FRAME_WIDTH,
+    "height": cv2.CAP_PROP_FRAME_HEIGHT,
+    "fps": cv2.CAP_PROP_FPS,
+}
 
 _SILENCE_S = 5.0
 """A camera that delivers nothing for this long is gone."""
@@ -25,20 +35,24 @@ class Capture(Protocol):
     def read(self) -> tuple[bool, Any]:
         """Wait for the next frame, [h, w, 3] uint8 BGR (untyped in OpenCV); False when the camera is gone."""
 
+    def get(self, _number: int, /) -> float:
+        """Return a property."""
+
+    def set(self, _number: int, _value: float, /) -> bool:
+        """Ask for a property; whether it was taken shows `get` alone."""
+
     def release(self) -> None:
         """Free the camera."""
 
 
 class CameraSource(Closing):
-    """A camera read in a thread that keeps only the newest frame.
-
-    Queued frames are the field's usual cause of a picture that lags behind: a detector slower than the camera would
-    work through ever older frames. Here it skips instead, and `Frame.index` shows the gap.
+    """A camera read in a thread that keeps only the newest frame; `Frame.index` shows a gap.
 
     Args:
         name: for messages and JSON lines, for example `cam0`.
         capture: the open camera; it belongs to the source from here on.
         silence_s: seconds without a frame after which the camera counts as gone.
+        policy: of frames that nobody took.
 
     Raises:
         InputError: while iterating, if the camera never delivers a frame.
@@ -47,26 +61,29 @@ class CameraSource(Closing):
     kind: SourceKind = "camera"
     length: int | None = None
 
-    def __init__(self, name: str, capture: Capture, *, silence_s: float = _SILENCE_S) -> None:
+    def __init__(
+        self, name: str, capture: Capture, *, silence_s: float = _SILENCE_S, policy: Policy = "latest"
+    ) -> None:
         self.name = name
         self._capture = capture
         self._silence_s = silence_s
         self._warnings: list[str] = []
-        self._changed = threading.Condition()
-        self._newest: Frame | None = None
-        self._ended = False
+        self._handoff = Handoff(policy)
+        self._index = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="camera", daemon=True)
         self._thread.start()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """How the camera ended."""
-        return tuple(self._warnings)
+        """What was dropped, and how the camera ended."""
+        dropped = self._handoff.dropped
+        told = (f"{self.name}: {dropped} of {self._index} frames came while another was looked at.",) if dropped else ()
+        return (*told, *self._warnings)
 
     def __iter__(self) -> Iterator[Frame]:
         delivered = 0
-        while (frame := self._take()) is not None:
+        while (frame := self._handoff.take(self._silence_s)) is not None:
             delivered += 1
             yield frame
         if self._stop.is_set():
@@ -84,46 +101,42 @@ class CameraSource(Closing):
     def close(self) -> None:
         """Stop reading and free the camera."""
         self._stop.set()
-        with self._changed:
-            self._changed.notify_all()
+        self._handoff.end(is_left=True)
         # A camera that hangs inside the driver never returns from read(); its thread is left to end with the process.
         self._thread.join(timeout=self._silence_s)
 
-    def _take(self) -> Frame | None:
-        """Wait for a frame that was not delivered yet; None when the camera is gone."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._newest is not None or self._ended or self._stop.is_set(), timeout=self._silence_s
-            )
-            frame, self._newest = self._newest, None
-            return None if self._stop.is_set() else frame
-
     def _read(self) -> None:
-        index = 0
         first_s = 0.0
         while not self._stop.is_set():
             delivered, image = self._capture.read()
             if not delivered:
                 break
             now_s = time.monotonic()
-            if index == 0:
+            if self._index == 0:
                 first_s = now_s
-            frame = Frame(image=np.asarray(image, np.uint8), index=index, time_s=now_s - first_s, source=self.name)
-            index += 1
-            with self._changed:
-                self._newest = frame
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+            frame = Frame(
+                image=np.asarray(image, np.uint8),
+                index=self._index,
+                time_s=now_s - first_s,
+                source=self.name,
+                captured_at=datetime.now(timezone.utc),
+            )
+            self._index += 1
+            self._handoff.put(frame)
+        self._handoff.end()
         self._capture.release()
 
 
-def open_camera(number: int) -> CameraSource:
+def open_camera(number: int, *, options: Mapping[str, str], policy: Policy = "latest") -> CameraSource:
     """Open a camera by its number.
 
+    Args:
+        number: as the system counts cameras.
+        options: `width`, `height`, `fps`, `format`, as `read_source_name` gives them; the rest is the camera's choice.
+        policy: of frames that nobody took.
+
     Raises:
-        InputError: there is no such camera, or it cannot be opened.
+        InputError: there is no such camera, it cannot be opened, or it has no such size, rate or format.
     """
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # a missing camera makes it print a page
@@ -135,5 +148,21 @@ def open_camera(number: int) -> CameraSource:
         raise InputError(
             f"cam{number}: expected a camera, got none that can be opened. `ls /dev/video*` lists cameras."
         )
+    set_options(f"cam{number}", capture, options)
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-    return CameraSource(f"cam{number}", capture)
+    return CameraSource(f"cam{number}", capture, policy=policy)
+
+
+def set_options(name: str, capture: Capture, options: Mapping[str, str]) -> None:
+    """Ask the camera for a format, size and rate, in this order, as the size depends on the format.
+
+    Raises:
+        InputError: it took another.
+    """
+    for key, number in _PROPERTIES.items():
+        if key in options:
+            value = cv2.VideoWriter.fourcc(*options[key].upper()) if key == "format" else int(options[key])
+            capture.set(number, value)
+            if (taken := round(capture.get(number))) != value:
+                shown = taken.to_bytes(4, "little").decode(errors="replace") if key == "format" else taken
+                raise InputError(f"{name}: expected a camera with {key}={options[key]}, got {shown}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Protocol
@@ -27,6 +28,7 @@ class Frame:
         time_s: seconds since the source's first frame; 0 for images.
         source: what it came from: the video's path, `cam0`, the image's own path.
         pixel_aspect: width of a pixel to its height; other than 1 where a video says that it is shown wider or higher.
+        captured_at: when it arrived from a camera or stream, with its zone; none of files.
     """
 
     image: NDArray[np.uint8]
@@ -34,6 +36,7 @@ class Frame:
     time_s: float
     source: str
     pixel_aspect: Fraction = Fraction(1)
+    captured_at: datetime | None = None
 
 
 class Source(Closing, Protocol):

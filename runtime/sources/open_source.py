@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-import re
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
@@ -12,17 +12,25 @@ from ..files import StrPath
 from .camera import open_camera
 from .frame import Source
 from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_image_name
+from .source_names import Policy, read_source_name
+from .stream import StreamSource
 from .video import VideoSource
 
-_CAMERA = re.compile(r"(?:cam)?(\d{1,3})")
 
-
-def open_source(spec: StrPath) -> Source:
+def open_source(
+    spec: StrPath,
+    *,
+    policy: Policy | None = None,
+    give_up_after_s: float | None = None,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Source:
     """Open a source of frames.
 
     Args:
-        spec: a video file, a camera (`cam0` or `0`), an image, a folder of images, or a glob of images. A file whose
-            name is a number is written `./0`.
+        spec: as `SOURCE_FORMS` of `source_names.py` says.
+        policy: of frames that nobody took: by default `latest` of cameras and live streams, `all` of everything else.
+        give_up_after_s: ends the run when a stream was lost for so long; never where not given.
+        tell: is given a line whenever a stream is lost or back.
 
     Returns:
         A source; use it as a context manager.
@@ -30,10 +38,17 @@ def open_source(spec: StrPath) -> Source:
     Raises:
         InputError: nothing like that can be opened.
     """
-    spec = os.fspath(spec)
-    camera = _CAMERA.fullmatch(spec)
-    if camera:
-        return open_camera(int(camera[1]))
+    name = read_source_name(os.fspath(spec))
+    if name.kind == "camera":
+        return open_camera(int(name.target), options=name.options, policy=policy or "latest")
+    if name.kind != "path":
+        return StreamSource(name, policy=policy, give_up_after_s=give_up_after_s, tell=tell)
+    if policy == "latest":
+        raise InputError(f"--policy latest: expected a camera or stream, got {name.shown}. Files lose no frame.")
+    return _open_path(name.target)
+
+
+def _open_path(spec: str) -> Source:
     path = Path(spec)
     try:
         is_there, is_folder = path.exists(), path.is_dir()

@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import StrPath, is_same_file
+from ..files import is_same_file
 from .frame import Frame, SourceKind
 from .frame_clock import FrameClock
 from .prefetch import PrefetchedSource
@@ -48,9 +48,7 @@ class VideoSource(PrefetchedSource):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path = path
-        self._container = open_container(
-            f"file:{path}", path
-        )  # without `file:` the colon of `12:30.mp4` is a protocol's
+        self._container = _open(path)
         if not self._container.streams.video:
             self._container.close()
             raise InputError(f"{path}: expected a video, got a file without a video stream.")
@@ -159,25 +157,29 @@ class VideoSource(PrefetchedSource):
         return float(self._stream.average_rate or self._stream.guessed_rate or 25)
 
 
-def open_container(
-    url: str, shown: StrPath, *, options: dict[str, str] | None = None, timeout_s: float | None = None
+def open_waiting(
+    url: str,
+    *,
+    form: str | None = None,
+    options: dict[str, str] | None = None,
+    timeout_s: tuple[float, float] | None = None,
 ) -> av.container.InputContainer:
     """Open what FFmpeg reads, in a thread, so that Ctrl-C ends waiting for a pipe that says nothing.
 
     Args:
         url: as FFmpeg takes it.
-        shown: what messages call it.
+        form: FFmpeg's name of the format; it finds out by itself where not given.
         options: of FFmpeg's protocol and format.
-        timeout_s: for opening and for each read of a network source; without an end where not given.
+        timeout_s: for opening and for each read from the network; without an end where not given.
 
     Raises:
-        InputError: it cannot be opened.
+        FFmpegError, OSError: it cannot be opened.
     """
     opened: Queue[av.container.InputContainer | Exception] = Queue()
 
     def work() -> None:
         try:
-            opened.put(av.open(url, mode="r", options=options, timeout=timeout_s))
+            opened.put(av.open(url, mode="r", format=form, options=options, timeout=timeout_s))
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who waits
             opened.put(error)
 
@@ -185,16 +187,21 @@ def open_container(
     outcome = opened.get()
     if isinstance(outcome, av.container.InputContainer):
         return outcome
-    if isinstance(outcome, FileNotFoundError):
-        raise InputError(f"{shown}: expected a video, got no such file.") from None
-    if isinstance(outcome, av.InvalidDataError):
-        raise InputError(
-            f"{shown}: expected a video, got a file that cannot be decoded ({outcome.strerror}). "
-            f"A recording that was cut off before its index was written looks like this."
-        ) from None
-    if isinstance(outcome, OSError):
-        raise InputError(f"{shown}: expected a video, got {outcome.strerror}.") from None
     raise outcome
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    try:
+        return open_waiting(f"file:{path}")  # without `file:` the colon of `12:30.mp4` is a protocol's
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a video, got no such file.") from None
+    except av.FFmpegError as error:
+        raise InputError(
+            f"{path}: expected a video, got a file that cannot be decoded ({error.strerror}). "
+            f"A recording that was cut off before its index was written looks like this."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path}: expected a video, got {error.strerror}.") from error
 
 
 def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> _Announced:

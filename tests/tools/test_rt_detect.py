@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from singleshot.runtime.sources.open_source import open_source
+from singleshot.runtime.sources.source_names import SOURCE_FORMS
 from singleshot.tests.fixtures.command_line import run_verb
 
 WriteVideo = Callable[..., Path]
@@ -78,6 +80,12 @@ def test_truncated_video_is_a_warning(graphs: Path, dog_clip: Path, tmp_path: Pa
     ("arguments", "message"),
     [
         pytest.param(["--video", "no.mp4"], "no.mp4: expected a video, an image, a folder", id="missing video"),
+        pytest.param(
+            ["--video", "rtsp://me:geheim@127.0.0.1:1/cam"],
+            "rtsp://127.0.0.1:1/cam: expected a stream that",
+            id="no server",
+        ),
+        pytest.param(["--video", "{clip}", "--policy", "latest"], "--policy latest: expected a camera", id="policy"),
         pytest.param(["--video", "cam99"], "cam99: expected a camera, got none", id="missing camera"),
         pytest.param(["--video", "{clip}", "--model", "no.onnx"], "no.onnx: expected an ONNX graph", id="no model"),
         pytest.param(
@@ -199,3 +207,6 @@ def test_help_has_examples() -> None:
     run = run_verb("rt-detect", "--help")
     assert run.exit_code == 0
     assert "rt-detect --video cam0 --show --score 0.4 --score person=0.7" in run.stdout
+    said = re.sub(r"[\s│]", "", run.stdout)
+    for form, meaning in SOURCE_FORMS.items():
+        assert re.sub(r"\s", "", form + ":" + meaning) in said

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from ...runtime.sources.source_names import SOURCE_FORMS, Policy
 from .backend_option import BackendFlag, TrustFlag, open_with
 from .stage_progress import tell
 
@@ -27,7 +28,9 @@ class DetectionOptions:
 
     video: Annotated[
         str,
-        typer.Option(metavar="SOURCE", help="A video, a camera (cam0 or 0), an image, a folder or a glob of images."),
+        typer.Option(
+            metavar="SOURCE", help="; ".join(f"{form}: {meaning}" for form, meaning in SOURCE_FORMS.items()) + "."
+        ),
     ]
     model: Annotated[
         Path | None,
@@ -50,6 +53,18 @@ class DetectionOptions:
         ),
     ] = None
     show: Annotated[bool, typer.Option("--show", help="Show a window; q or Escape ends the run.")] = False
+    policy: Annotated[
+        Policy | None,
+        typer.Option(
+            help="Which frames of a camera or stream are looked at where not all can be.", show_default="latest"
+        ),
+    ] = None
+    give_up_after: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0, help="End the run when a stream was lost for so long.", show_default="never"
+        ),
+    ] = None
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads that compute a frame.", show_default="the backend's choice")
     ] = None
@@ -76,7 +91,9 @@ def run_detection(options: DetectionOptions) -> None:
     model, told = options.model or shipped_detector(), list[str]()
     with open_with(model, options.backend, threads=options.threads, trust=options.trust, tell=told.append) as session:
         thresholds = thresholds_from_options(options.score or (), session.card)
-        with open_source(options.video) as source:
+        with open_source(
+            options.video, policy=options.policy, give_up_after_s=options.give_up_after, tell=tell
+        ) as source:
             window = Window() if options.show else None
             sinks = open_sinks(
                 json_lines=options.json, save=options.save, source=source, class_names=session.card.class_names

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timezone
 from fractions import Fraction
 from pathlib import Path
 
@@ -61,6 +62,15 @@ def test_json_line_is_exactly_this() -> None:
 def test_json_line_of_nothing() -> None:
     assert json_line(result(time_s=1 / 3), NAMES) == (
         '{"source": "clip.mp4", "frame": 0, "time_s": 0.333333, "detections": []}'
+    )
+
+
+def test_json_line_of_a_stream_says_when_it_came() -> None:
+    came = datetime(2026, 11, 30, 9, 5, 2, 123456, tzinfo=timezone.utc)
+    frame = Frame(image=np.zeros((8, 8, 3), np.uint8), index=3, time_s=1.5, source="rtsp://cam/1", captured_at=came)
+    assert json_line(FrameResult(frame=frame, found=Detections.none(), drawn=None), NAMES) == (
+        '{"source": "rtsp://cam/1", "frame": 3, "time_s": 1.5, "captured_at": "2026-11-30T09:05:02.123+00:00", '
+        '"detections": []}'
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import cv2
 import numpy as np
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.sources.camera import CameraSource
+from singleshot.runtime.sources.camera import CameraSource, set_options
 
 
 class ScriptedCamera:
@@ -21,6 +22,7 @@ class ScriptedCamera:
         self.read_again = threading.Semaphore(0)
         self.unhang = threading.Event()
         self.released = False
+        self.properties: dict[int, float] = {}
 
     def read(self) -> tuple[bool, np.ndarray]:
         self.read_again.release()
@@ -34,6 +36,13 @@ class ScriptedCamera:
 
     def release(self) -> None:
         self.released = True
+
+    def get(self, number: int, /) -> float:
+        return self.properties.get(number, 0)
+
+    def set(self, number: int, value: float, /) -> bool:
+        self.properties[number] = min(value, 1920)  # no camera has more
+        return True
 
     def deliver(self, count: int) -> None:
         """Let so many reads happen and wait until the source has taken them."""
@@ -58,7 +67,10 @@ def test_frames_that_came_meanwhile_are_skipped() -> None:
         assert next(frames).index == 5
         camera.let.release()  # unplugged
         assert list(frames) == []
-    assert source.warnings == ("cam0: the camera stopped delivering frames (unplugged?); the run ends here.",)
+    assert source.warnings == (
+        "cam0: 3 of 6 frames came while another was looked at.",
+        "cam0: the camera stopped delivering frames (unplugged?); the run ends here.",
+    )
     assert camera.released
 
 
@@ -91,4 +103,12 @@ def test_closing_is_no_fault_of_the_camera() -> None:
     camera.let.release(9)
     source.close()
     assert list(frames) == []
-    assert source.warnings == ()
+    assert "stopped delivering" not in str(source.warnings)
+
+
+def test_camera_is_asked_for_size_and_rate_and_says_what_it_does_not_have() -> None:
+    camera = ScriptedCamera(0)
+    set_options("cam0", camera, {"width": "1280", "fps": "30"})
+    assert camera.properties == {cv2.CAP_PROP_FRAME_WIDTH: 1280, cv2.CAP_PROP_FPS: 30}
+    with pytest.raises(InputError, match=r"cam0: expected a camera with width=4000, got 1920\."):
+        set_options("cam0", camera, {"width": "4000"})
