@@ -53,7 +53,7 @@ class ForeignInput:
 
     Args:
         colour: channel order that it expects.
-        mean: per channel in that order, on the 0..255 scale.
+        mean: per channel in that order, on the 0..255 scale; with no number above 1, on the 0..1 scale.
         std: in the same order and scale; the graph computes (x - mean) / std.
         resize: how frames are fitted to it; where not given, as its exporter does, else `stretch`.
         height: in pixels, where the graph leaves it open.
@@ -190,6 +190,9 @@ def _input_spec(foreign: ForeignGraph, given: ForeignInput, declared: Declared, 
         resize = "letterbox"
         guesses.append("--letterbox: the metadata are Ultralytics', whose way it is")
     scale = given.mean, given.std
+    if any(given.mean) and max(*map(abs, given.mean), *given.std) <= 1:
+        scale = _on_255(given.mean), _on_255(given.std)
+        guesses.append(f"--mean, --std: on the 0..1 scale, as none is above 1; {scale[0]} and {scale[1]} on 0..255")
     if foreign.input_type is np.uint8:
         # Such a network scales inside.
         if scale not in ((ForeignInput.mean, ForeignInput.std), ((0, 0, 0), (1, 1, 1))):
@@ -206,6 +209,11 @@ def _input_spec(foreign: ForeignGraph, given: ForeignInput, declared: Declared, 
         mean=scale[0],
         std=scale[1],
     )
+
+
+def _on_255(values: tuple[float, float, float]) -> tuple[float, float, float]:
+    first, second, third = (round(255 * value, 6) for value in values)
+    return first, second, third
 
 
 def _card(

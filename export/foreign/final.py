@@ -106,11 +106,13 @@ def is_suppressed(scores: Array) -> bool:
 def without_suppression(postprocess: Postprocess, reading: Reading, rows: int) -> Postprocess:
     """Let detections that are final pass: no overlap suppresses, and all rows leave, where nothing else was said."""
     said = postprocess.model_fields_set
-    changed: dict[str, float] = {"candidates": rows} if "candidates" not in said else {}
+    changed: dict[str, float] = {}
+    if reading.class_ids is not None and "candidates" not in said:
+        changed["candidates"] = rows
     if reading.is_final:
         changed |= {"iou_threshold": 1.0} if "iou_threshold" not in said else {}
         changed |= {"max_detections": rows} if "max_detections" not in said else {}
-    return postprocess.model_copy(update=changed) if reading.class_ids is not None else postprocess
+    return postprocess.model_copy(update=changed)
 
 
 def _are_ids(values: Array) -> bool:

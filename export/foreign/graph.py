@@ -27,6 +27,8 @@ _INPUT_TYPES: dict[int, type[np.generic]] = {
     TensorProto.FLOAT16: np.float16,
     TensorProto.UINT8: np.uint8,
 }
+_SIZES: dict[str, tuple[int, ...]] = {"orig_target_sizes": (1, 0), "im_shape": (0, 1), "scale_factor": ()}
+"""Inputs of RT-DETR, D-FINE and Paddle beside the image: which of height and width they are, or factors of 1."""
 Outputs = dict[str, NDArray[Any]]
 """By name; `Any` because a foreign graph may put out what it likes."""
 Run = Callable[[NDArray[Any]], Outputs]
@@ -126,6 +128,7 @@ def load_foreign_graph(
         raise InputError(f"{path}: expected a third-party graph, got one with a singleshot card. Use it as it is.")
     if cut is not None:
         cut(model)
+    sizes = _take_sizes(model)
     image = _image_input(model, path)
     tensor = image.type.tensor_type
     dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in tensor.shape.dim]
@@ -143,6 +146,7 @@ def load_foreign_graph(
     ]
     for dim, value in zip(tensor.shape.dim[place : place + 2], size, strict=True):
         dim.dim_value = value
+    model.graph.initializer.extend(_size_given(value, size) for value in sizes)
     graph = ForeignGraph(
         path=path,
         model=model,
@@ -160,6 +164,22 @@ def load_foreign_graph(
     if has_branches:
         fold_branches(model, np.zeros((1, *graph.image_shape), graph.input_type))
     return replace(graph, batch=1)
+
+
+def _take_sizes(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Take the inputs that tell the picture's size, which is the network's own here, from a graph, in place."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    sizes = [value for value in model.graph.input if value.name in _SIZES and value.name not in weights]
+    for value in sizes:
+        model.graph.input.remove(value)
+    return sizes
+
+
+def _size_given(value: onnx.ValueInfoProto, size: list[int]) -> onnx.TensorProto:
+    """Make a constant of an input that tells the picture's size, [height, width] in pixels."""
+    values = [size[place] for place in _SIZES[value.name]] or [1, 1]
+    kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    return numpy_helper.from_array(np.array([values], kind), value.name)
 
 
 def _image_input(model: onnx.ModelProto, path: Path) -> onnx.ValueInfoProto:

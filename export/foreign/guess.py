@@ -40,6 +40,8 @@ _MASK_PROTOTYPES = 32
 """Channels of the prototypes that YOLO's masks are made of."""
 _COCO_CLASSES = 80
 """Where nothing names the classes, 84 columns are 4 + 80 and 85 are 5 + 80."""
+_DETR_LOGITS = ("logits", "pred_logits")
+"""What DETR, RT-DETR and D-FINE call their scores; RF-DETR's are `labels` beside `dets`."""
 FOLLOWS_GRID = 0.8
 """Correlation with their cells' places that decoded centres surpass by far and undecoded ones never reach."""
 
@@ -122,7 +124,11 @@ def guess_reading(
     normalised = told.normalised
     if normalised is None:
         normalised = _normalised(values, guesses)
-    activation = told.activation or _activation(scores.of(outputs), guesses)
+    is_detr = scores.output in _DETR_LOGITS or (boxes.output, scores.output) == ("dets", "labels")
+    activation = told.activation or (is_detr and _activation_of_detr(scores, outputs, guesses))
+    activation = activation or _activation(scores.of(outputs), guesses)
+    if is_detr:
+        guesses.append(f"--iou-threshold 1: {scores.output} is DETR's name, whose detections need no suppression")
     reading = Reading(
         boxes=boxes,
         scores=scores,
@@ -132,6 +138,7 @@ def guess_reading(
         activation=activation,
         background=_background(scores, activated(scores.of(outputs), activation), told, guesses),
         strides=strides,
+        is_final=is_detr,
     )
     check_reading(outputs, reading, height=graph.height, width=graph.width)
     return reading
@@ -227,7 +234,7 @@ def _recognised(
     cubes = {name: value.shape for name, value in outputs.items() if value.ndim == 3}
     with_four = [name for name, shape in cubes.items() if 4 in shape[1:]]
     if len(with_four) > 1:  # with three classes and a background, scores have four columns, too
-        with_four = [name for name in with_four if "box" in name.lower()]
+        with_four = [name for name in with_four if "box" in name.lower() or name == "dets"]
     pairs = []
     for name in with_four:
         box_count = cubes[name][1] if cubes[name][2] == 4 else cubes[name][2]
@@ -336,6 +343,17 @@ def _normalised(values: Array, guesses: list[str]) -> bool:
     normalised = reach <= FAR_OUTSIDE
     guesses.append(f"--normalised {'yes' if normalised else 'no'}: boxes reach to {reach:.4g}")
     return normalised
+
+
+def _activation_of_detr(columns: Columns, outputs: Outputs, guesses: list[str]) -> Activation | None:
+    """Tell DETR's softmax, where most queries find nothing and the last column says so, from a sigmoid."""
+    values = columns.of(outputs)
+    if values.min() >= -ROUNDING and values.max() <= 1 + ROUNDING:
+        return None
+    share = float((values.argmax(axis=2) == values.shape[2] - 1).mean())
+    activation: Activation = "softmax" if share > 0.5 and values.shape[2] > 1 else "sigmoid"
+    guesses.append(f"--activation {activation}: the last column is the greatest in {share:.0%} of the queries")
+    return activation
 
 
 def _activation(values: Array, guesses: list[str]) -> Activation:

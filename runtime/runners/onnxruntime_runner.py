@@ -138,7 +138,10 @@ def load_graph(
 def _card_of(session: ort.InferenceSession, path: Path) -> Card:
     metadata = session.get_modelmeta().custom_metadata_map
     if CARD_KEY not in metadata:
-        raise InputError(f"{path}: expected a graph with a card, got none under {CARD_KEY!r}. {EXPORT_AGAIN}")
+        raise InputError(
+            f"{path}: expected a graph with a card, got none under {CARD_KEY!r}. {EXPORT_AGAIN} "
+            "`singleshot adapt` gives somebody else's detector one."
+        )
     return card_from_json(metadata[CARD_KEY], source=str(path))
 
 

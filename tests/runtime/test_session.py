@@ -39,7 +39,10 @@ def test_each_frame_of_a_batch_has_its_own_detections(graphs: Path) -> None:
     [
         pytest.param("no_such.onnx", "expected an ONNX graph, got no such file.", id="missing"),
         pytest.param(
-            "bad_no_card.onnx", "expected a graph with a card, got none under 'singleshot.card'.", id="no card"
+            "bad_no_card.onnx",
+            "expected a graph with a card, got none under 'singleshot.card'. Export it again with `singleshot export`. "
+            "`singleshot adapt` gives somebody else's detector one.",
+            id="no card",
         ),
         pytest.param("bad_card_not_json.onnx", "expected a valid singleshot card, got Expecting", id="card no JSON"),
         pytest.param("bad_card_without_names.onnx", "expected a valid singleshot card, got class_names", id="bad card"),

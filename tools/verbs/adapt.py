@@ -54,8 +54,12 @@ class AdaptOptions:
     colour: Annotated[
         Literal["rgb", "bgr"], typer.Option("--input", help="Channel order that the network expects.")
     ] = "rgb"
-    mean: Annotated[str, typer.Option(metavar="M[,M,M]", help="Subtracted, on the 0..255 scale, in that order.")] = "0"
-    std: Annotated[str, typer.Option(metavar="S[,S,S]", help="Divided by, on the 0..255 scale, in that order.")] = "255"
+    mean: Annotated[
+        str, typer.Option(metavar="M[,M,M]", help="Subtracted, in that order, on the 0..255 scale or 0..1.")
+    ] = "0"
+    std: Annotated[
+        str, typer.Option(metavar="S[,S,S]", help="Divided by, in that order, on the scale of the mean.")
+    ] = "255"
     letterbox: Annotated[
         bool | None,
         typer.Option("--letterbox/--stretch", help="Fit frames with bars; as the file's exporter does if not given."),
