@@ -194,10 +194,6 @@ def typed_graph(model: onnx.ModelProto, precision: Precision, *, name: str) -> o
             f"--precision: expected {has}, as {name} is an {has} graph, got {precision}. "
             f"Build the float32 graph that it was made from."
         )
-    if precision == Precision.INT8:
-        raise InputError(
-            f"--precision int8: expected an int8 graph, got {name}. `singleshot quantize {name}` makes one."
-        )
     try:
         return with_fp16_network(model)
     except ValueError as error:

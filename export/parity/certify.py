@@ -185,13 +185,11 @@ def write_parities(graph: Path, parities: Sequence[BackendParity], out: Path) ->
     Raises:
         InputError: the graph has no card, or `out` cannot be written.
     """
-    inspection = inspect_artefact(graph)
-    if inspection.card is None:
-        raise InputError(f"{graph}: expected a graph with a card, got {inspection.card_problem}.")
+    card = graph_facts(graph).card
     check_graph_name(out)
     measured = {item.precision for item in parities}
-    kept = tuple(item for item in inspection.card.backend_parity if item.precision not in measured)
-    card = inspection.card.model_copy(update={"backend_parity": (*kept, *parities)})
+    kept = tuple(item for item in card.backend_parity if item.precision not in measured)
+    card = card.model_copy(update={"backend_parity": (*kept, *parities)})
     write_graph(onnx.load(str(graph)), card, out)
     return card
 

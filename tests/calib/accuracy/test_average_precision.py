@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from singleshot.calib.accuracy.average_precision import MIN_OBJECTS, ClassResult, DetectionEvaluator, EvaluationResult
 from singleshot.data.sample import Sample
 from singleshot.runtime.detection.detections import Detections
+from singleshot.tests.fixtures.found import detections
 
 SIDE = 128  # a power of two: normalised boxes come back to the pixel exactly
 
@@ -39,13 +40,9 @@ def _sample(truths: Sequence[Truth], class_ids: Sequence[int] | None = None) -> 
 
 
 def _detections(found: Sequence[Found], class_ids: Sequence[int] | None = None) -> Detections:
-    order = sorted(range(len(found)), key=lambda row: -found[row][1])
     ids = class_ids if class_ids is not None else [0] * len(found)
-    return Detections(
-        boxes_xyxy=np.array([found[row][0] for row in order], np.float32).reshape(-1, 4) / np.float32(SIDE),
-        scores=np.array([found[row][1] for row in order], np.float32),
-        class_ids=np.array([ids[row] for row in order], np.int32),
-    )
+    rows = [(score, label, np.divide(box, SIDE)) for (box, score), label in zip(found, ids, strict=True)]
+    return detections(*sorted(rows, key=lambda row: -row[0]))
 
 
 def _measure(*images: tuple[Sequence[Truth], Sequence[Found]]) -> ClassResult:

@@ -23,6 +23,7 @@ from singleshot.calib.accuracy.class_matches import (
 from singleshot.data.sample import Sample
 from singleshot.runtime.detection.detections import Detections
 from singleshot.tests.fixtures.coco_oracle import by_pycocotools
+from singleshot.tests.fixtures.found import detections
 
 A = (0.0, 0.0, 40.0, 40.0)
 A_ALMOST = (0.0, 0.0, 40.0, 30.0)
@@ -77,19 +78,15 @@ def scene(truths: list[tuple[Box, str]], found: list[tuple[Box, int]]) -> tuple[
         crowd=np.array([kind == "crowd" for _, kind in truths], np.bool_),
     )
     ordered = sorted(found, key=lambda row: -row[1])
-    return sample, Detections(
-        boxes_xyxy=np.array([box for box, _ in ordered], np.float32).reshape(-1, 4) / np.float32(64),
-        scores=np.array([score / 8 for _, score in ordered], np.float32),
-        class_ids=np.zeros(len(found), np.int32),
-    )
+    return sample, detections(*((score / 8, 0, np.divide(box, 64)) for box, score in ordered))
 
 
 @settings(max_examples=150, deadline=None)
 @given(images=scenes())
 def test_it_is_cocos_average_precision_with_difficult_objects_too(images: list[tuple[Sample, Detections]]) -> None:
     evaluator = DetectionEvaluator(["the class"])
-    for sample, detections in images:
-        evaluator.add(sample, detections)
+    for sample, found_there in images:
+        evaluator.add(sample, found_there)
     found = measured(evaluator.boxes_by_class()[0], [1] * len(images))
     _, precision = by_pycocotools([sample for sample, _ in images], [item for _, item in images], classes=1)
     np.testing.assert_allclose(np.nan_to_num(found, nan=-1), precision[:, :, 0].mean(axis=1), rtol=0, atol=1e-9)

@@ -14,6 +14,7 @@ from singleshot.calib.accuracy.average_precision import DetectionEvaluator
 from singleshot.data.sample import Sample
 from singleshot.runtime.detection.detections import Detections
 from singleshot.tests.fixtures.coco_oracle import by_pycocotools
+from singleshot.tests.fixtures.found import detections
 
 SIDE = 512
 """A power of two: normalised boxes come back to the pixel exactly."""
@@ -107,11 +108,8 @@ def herd(*objects: tuple[tuple[int, ...], bool]) -> Sample:
 
 def sheep(boxes: list[tuple[int, ...]]) -> Detections:
     """Find sheep, the surest first."""
-    return Detections(
-        boxes_xyxy=(np.array(boxes) / SIDE).astype(np.float32),
-        scores=np.linspace(0.9, 0.1, len(boxes), dtype=np.float32),
-        class_ids=np.zeros(len(boxes), np.int32),
-    )
+    scores = np.linspace(0.9, 0.1, len(boxes))
+    return detections(*((score, 0, np.divide(box, SIDE)) for score, box in zip(scores, boxes, strict=True)))
 
 
 @pytest.mark.parametrize(

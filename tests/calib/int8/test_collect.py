@@ -155,3 +155,12 @@ def test_image_that_vanishes_meanwhile(pool: ImagePool, tmp_path: Path) -> None:
 def test_a_dead_layer_is_constant(pool: ImagePool) -> None:
     _, tables = calibrated(changed("w1", 0.0), pool)
     assert {name for name, item in tables["mse"].ranges.items() if item.is_constant} == {"r1", "r2"}
+
+
+def test_a_tensor_that_was_not_looked_at_before_and_is_no_number(pool: ImagePool) -> None:
+    sound = small_detector_graph()
+    selection = choose_calibration_images(sound, CARD, pool, source="x.onnx", count=COUNT, seed=0)
+    with pytest.raises(
+        InputError, match=r"x\.onnx: expected finite activations, got NaN .* the tensor r\d on \d\d\.png"
+    ):
+        collect_calibration(changed("w1", np.nan), CARD, pool, selection, source="x.onnx")

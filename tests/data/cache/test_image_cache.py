@@ -27,6 +27,7 @@ from singleshot.data.sample import Sample
 from singleshot.data.usable_samples import Found, check_samples, image_or_problem
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.image_files import read_image_bgr
+from singleshot.tests.fixtures.voc_folder import VocFolder
 from singleshot.tests.places import VOC_ROOT
 
 HW = (64, 96)
@@ -386,3 +387,11 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
         command = [sys.executable, "-c", READ_ALL, str(tmp_path / str(images))]
         peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
     assert peaks[1] - peaks[0] < 4 * 2**20
+
+
+def test_a_split_without_an_image_is_told(voc_folder: VocFolder, tmp_path: Path) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    voc_folder.list_again("gone", split="val")
+    with pytest.raises(InputError, match=r"VOC2012 val: expected labelled images, got none that can be used of 1"):
+        open_image_cache(open_dataset(voc_folder.root), "val", input_hw=HW, folder=tmp_path / "caches")
+    assert not (tmp_path / "caches").exists()

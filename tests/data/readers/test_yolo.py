@@ -272,3 +272,11 @@ def test_places_of_other_tools(
     assert dataset.layout == "yolo"
     assert {split: dataset.sample_ids(split) for split in dataset.official_splits()} == splits
     assert all(len(sample) == 1 for split in splits for sample in dataset.samples(split))
+
+
+def test_a_folder_without_an_image_is_told(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "classes.txt").write_text("cat\n")
+    with pytest.raises(InputError, match=r"expected images in YOLO's layout, got none\. Put them into images/train\."):
+        open_dataset(tmp_path)

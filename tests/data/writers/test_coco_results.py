@@ -13,13 +13,10 @@ from singleshot.data.sample import Sample
 from singleshot.data.writers.coco_results import coco_results
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
+from singleshot.tests.fixtures.found import detections
 
 IDS = CocoIds(images={"val/a.jpg": 70, "val/b.jpg": "seven"}, categories={"dog": 18})
-FOUND = Detections(
-    boxes_xyxy=np.array([[0.25, 0.5, 0.5, 1], [0, 0, 1, 1]], np.float32),
-    scores=np.array([0.75, 0.5], np.float32),
-    class_ids=np.array([1, 0], np.int32),
-)
+FOUND = detections((0.75, 1, [0.25, 0.5, 0.5, 1]), (0.5, 0, [0, 0, 1, 1]))
 
 
 def sample(image_id: str) -> Sample:

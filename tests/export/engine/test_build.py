@@ -11,16 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from singleshot.export.engine import build
 from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.compile import Gpu, check_precision
+from singleshot.export.engine.fixed_batch import with_batch
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings, UnsupportedGraphError, compile_plan
 from singleshot.export.engine.plan_program import PlanProgram, read_plan_program
+from singleshot.export.engine.stage import Checks
 from singleshot.export.engine.tail_agreement import check_tails_agree
 from singleshot.export.engine.tensorrt_api import TensorRt
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
@@ -32,6 +35,8 @@ from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.precision import Precision
 from singleshot.runtime.progress import no_progress
 from singleshot.runtime.session import open_session
+from singleshot.tests.fixtures.hostile_detector import CARD as HOSTILE_CARD
+from singleshot.tests.fixtures.hostile_detector import EVERY_LAYER, hostile_detector_graph, patches
 from singleshot.tests.fixtures.small_detector import CARD, SIDE, small_detector_graph
 
 CONVOLUTIONS = 4
@@ -296,3 +301,37 @@ def test_tails_that_differ_are_found() -> None:
 @pytest.mark.parametrize("data", [b"", b"header {\n", b"some other format header {\nn_streams = 1\n\0"])
 def test_plan_that_tells_nothing(data: bytes) -> None:
     assert read_plan_program(data) is None
+
+
+def test_a_weight_that_float16_does_not_hold_is_told(rtx: TensorRt, tmp_path: Path) -> None:
+    model = small_detector_graph()
+    weight = next(item for item in model.graph.initializer if item.name == "w_class")
+    weight.CopyFrom(numpy_helper.from_array(np.full((3, 8, 3, 3), 1e5, np.float32), "w_class"))
+    save_graph(model, CARD, tmp_path / "a.onnx")
+    message = r"a\.onnx: w_class: expected values within float16's 65504, got 100000\. Build it with --precision fp32\."
+    with pytest.raises(InputError, match=message):
+        build_engine(tmp_path / "a.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+
+
+def test_int8_that_says_something_else_is_told_of_the_file_that_it_would_be(rtx: TensorRt, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(40):
+        cv2.imwrite(str(photos / f"{number:02d}.png"), patches(number))
+    graph = tmp_path / "hostile.onnx"
+    save_graph(hostile_detector_graph(EVERY_LAYER), HOSTILE_CARD, graph)
+    kept = tmp_path / "hostile.int8.onnx"
+    with pytest.raises(CheckError, match=rf"^{kept}: expected answers like those of {graph}, got a disagreement of 0"):
+        build_engine(graph, precision="int8", calib_images=photos)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hostile.onnx", "photos"]
+
+
+def test_labelled_images_judge_graphs_that_take_one_frame(rtx: TensorRt, tmp_path: Path, voc_root: Path) -> None:
+    batch = BatchProfile(least=2, best=2, most=2)
+    save_graph(with_batch(small_detector_graph(), batch, name="two"), CARD, tmp_path / "two.onnx")
+    with pytest.raises(
+        InputError,
+        match=r"--data: expected a graph that takes one frame at a time, got .*two\.onnx that takes 2\. Export it with",
+    ):
+        build_engine(tmp_path / "two.onnx", checks=Checks(data=voc_root))

@@ -19,6 +19,7 @@ from singleshot.runtime.detection.boxes import decode_boxes, encode_boxes, inter
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.detection.postprocess import detections_from_heads, scores_from_logits
 from singleshot.runtime.runners.quiet_session import open_quietly, quiet_options
+from singleshot.tests.fixtures.found import detections
 
 Array = NDArray[np.float32]
 
@@ -88,16 +89,12 @@ def assert_same(outputs: dict[str, NDArray[Any]], expected: list[Detections], ro
     assert dtypes == {"num_dets": "int32", "det_boxes": "float32", "det_scores": "float32", "det_classes": "int32"}
     shapes = [value.shape for value in outputs.values()]
     assert shapes == [(batch, 1), (batch, rows, 4), (batch, rows), (batch, rows)]
-    assert outputs["num_dets"][:, 0].tolist() == [len(detections) for detections in expected]
-    for image, detections in enumerate(expected):
-        count = len(detections)
-        assert outputs["det_classes"][image, :count].tolist() == detections.class_ids.tolist()
-        np.testing.assert_allclose(
-            outputs["det_scores"][image, :count], detections.scores, rtol=0, atol=SCORE_TOLERANCE
-        )
-        np.testing.assert_allclose(
-            outputs["det_boxes"][image, :count], detections.boxes_xyxy, rtol=0, atol=BOX_TOLERANCE
-        )
+    assert outputs["num_dets"][:, 0].tolist() == [len(found) for found in expected]
+    for image, found in enumerate(expected):
+        count = len(found)
+        assert outputs["det_classes"][image, :count].tolist() == found.class_ids.tolist()
+        np.testing.assert_allclose(outputs["det_scores"][image, :count], found.scores, rtol=0, atol=SCORE_TOLERANCE)
+        np.testing.assert_allclose(outputs["det_boxes"][image, :count], found.boxes_xyxy, rtol=0, atol=BOX_TOLERANCE)
         for name in ("det_boxes", "det_scores", "det_classes"):
             assert not outputs[name][image, count:].any(), f"{name}: rows past num_dets are not 0"
 
@@ -161,11 +158,7 @@ SCENES = [
 @pytest.mark.parametrize(("scene", "rows"), SCENES)
 def test_scene_by_hand(scene: Scene, rows: list[tuple[int, int, float]]) -> None:
     logits, offsets, default_cxcywh = heads_of_scene(scene, class_count=3)
-    expected = Detections(
-        boxes_xyxy=np.array([scene[box][0] for box, _, _ in rows], np.float32).reshape(-1, 4),
-        scores=np.array([score for _, _, score in rows], np.float32),
-        class_ids=np.array([class_id for _, class_id, _ in rows], np.int32),
-    )
+    expected = detections(*((score, class_id, scene[box][0]) for box, class_id, score in rows))
     (reference,) = detections_from_heads(logits, offsets, default_cxcywh, HALF)
     assert reference.class_ids.tolist() == expected.class_ids.tolist()
     np.testing.assert_allclose(reference.scores, expected.scores, rtol=0, atol=SCORE_TOLERANCE)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from singleshot.export.graphs.fp16 import with_fp16_network
 from singleshot.export.graphs.graph_file import save_graph
@@ -17,9 +18,11 @@ from singleshot.export.parity.certify import LabelledData, certify, precisions_o
 from singleshot.runtime.card import Origin
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.files import sha256_of_file
+from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.precision import Precision
 from singleshot.runtime.session import open_session
-from singleshot.tests.fixtures.small_detector import CARD
+from singleshot.tests.fixtures.small_detector import CARD, SIDE
+from singleshot.tests.fixtures.voc_folder import VocFolder
 
 openvino = pytest.importorskip("openvino")
 
@@ -76,9 +79,7 @@ def test_measuring_again_replaces(small_detector: Path, photos: str, tmp_path: P
 
 
 def test_an_fp16_network_is_held_against_its_parent(small_detector: Path, photos: str, tmp_path: Path) -> None:
-    half = tmp_path / "half.onnx"
-    card = CARD.model_copy(update={"origin": Origin(parent_sha256=sha256_of_file(small_detector))})
-    save_graph(with_fp16_network(onnx.load(str(small_detector))), card, half)
+    half = save_half(small_detector, tmp_path / "half.onnx")
     with pytest.raises(InputError, match=r"half\.onnx: expected its FP32 parent, .* in fp16\. Name it by --parent"):
         certify(half, tmp_path / "out.onnx", frames=photos)
     with pytest.raises(InputError, match=r"expected the FP32 graph that half\.onnx was made from"):
@@ -89,17 +90,66 @@ def test_an_fp16_network_is_held_against_its_parent(small_detector: Path, photos
         certify(small_detector, tmp_path / "out.onnx", frames=photos, parent=half)
 
 
+def save_half(graph: Path, out: Path, *, class_names: tuple[str, ...] = CARD.class_names, sign: int = 1) -> Path:
+    """Save a graph in float16 with the card of its child; -1 turns every score round."""
+    model = onnx.load(str(graph))
+    weight = next(item for item in model.graph.initializer if item.name == "w_class")
+    weight.CopyFrom(numpy_helper.from_array(sign * numpy_helper.to_array(weight), "w_class"))
+    origin = Origin(parent_sha256=sha256_of_file(graph))
+    card = CARD.model_copy(update={"origin": origin, "class_names": class_names})
+    save_graph(with_fp16_network(model), card, out)
+    return out
+
+
+def label_what_is_found(graph: Path, folder: VocFolder, *, images: int) -> Path:
+    """Add pictures of noise, with an object wherever a graph finds one of the three surest of a class."""
+    rng = np.random.default_rng(2)
+    with open_session(graph, backend="onnxruntime") as session:
+        for number in range(images):
+            folder.add(f"{number}", image=rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8))
+            (found,) = session.run(read_image_bgr(folder.image_path(f"{number}"))[np.newaxis])
+            rows = [row for label in (0, 1) for row in np.flatnonzero(found.class_ids == label)[:3]]
+            boxes = SIDE * found.boxes_xyxy + [1, 1, 0, 0]  # VOC's corners are 1-based and inclusive
+            objects = [(CARD.class_names[found.class_ids[row]], tuple(boxes[row])) for row in rows]
+            folder.add(f"{number}", objects, image=read_image_bgr(folder.image_path(f"{number}")), split="val")
+    return folder.root
+
+
 def test_labelled_images_decide(
-    small_detector: Path, photos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_detector: Path, photos: str, voc_folder: VocFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accuracies = iter([0.50, 0.48] * 2)
-    monkeypatch.setattr(certification, "_accuracy", lambda *_: next(accuracies))
-    data = LabelledData(root=tmp_path, split="val", max_drop=0.5)
-    result = certify(small_detector, tmp_path / "out.onnx", frames=photos, data=data)
-    assert [round(item.drop_points or 0, 6) for item in result.parities] == [2.0] * len(result.parities)
-    assert f"+2.00 points lost on {tmp_path.name} val, at most 0.5 points allowed" in result.lines()[0]
-    with pytest.raises(CheckError, match="expected a backend and precision that agree with FP32"):
-        result.check()
+    monkeypatch.setattr(certification, "computes_bf16", lambda: False)
+    data = LabelledData(root=label_what_is_found(small_detector, voc_folder, images=12), split="val")
+    same = certify(small_detector, tmp_path / "out.onnx", frames=photos, data=data)
+    assert same.parities[0].drop_points == pytest.approx(0, abs=0.5)
+    said = f"points lost on {tmp_path.name} val, at most 0.5 points allowed"
+    assert said in same.lines()[0]
+    same.check()
+    turned = save_half(small_detector, tmp_path / "turned.onnx", sign=-1)
+    lost = certify(turned, tmp_path / "out.onnx", frames=photos, data=data, parent=small_detector)
+    assert (lost.parities[0].drop_points or 0) > 5
+    with pytest.raises(CheckError, match=rf"expected a backend and precision that agree with FP32, got .* {said}"):
+        lost.check()
+
+
+def test_too_few_objects_to_measure_by(
+    small_detector: Path, photos: str, voc_folder: VocFolder, tmp_path: Path
+) -> None:
+    data = LabelledData(root=label_what_is_found(small_detector, voc_folder, images=1), split="val")
+    with pytest.raises(InputError, match=r"expected a class with enough objects to measure AP, got none in val\."):
+        certify(small_detector, tmp_path / "out.onnx", frames=photos, data=data)
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_a_child_with_other_classes_is_no_child(small_detector: Path, photos: str, tmp_path: Path) -> None:
+    other = save_half(small_detector, tmp_path / "other.onnx", class_names=("cat", "cow"))
+    with pytest.raises(CheckError, match=rf"other\.onnx: expected the contract of {small_detector}, got "):
+        certify(other, tmp_path / "out.onnx", frames=photos, parent=small_detector)
+
+
+def test_a_graph_without_a_card_has_nowhere_to_write_to(graphs: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"bad_no_card\.onnx: expected a graph with a card, got none"):
+        write_parities(graphs / "bad_no_card.onnx", [], tmp_path / "out.onnx")
 
 
 def test_another_suffix_is_refused(small_detector: Path, photos: str, tmp_path: Path) -> None:

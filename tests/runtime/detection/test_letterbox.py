@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from singleshot.runtime.card import InputSpec
-from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.detection.letterbox import (
     PADDING_GREY,
     boxes_to_frame,
@@ -22,6 +21,7 @@ from singleshot.runtime.detection.letterbox import (
 )
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.session import detect, open_session
+from singleshot.tests.fixtures.found import detections
 
 ROUND_TRIP = 2e-4
 """Of a frame's side: two float32 mappings at an aspect ratio of up to 30."""
@@ -60,8 +60,7 @@ def test_letterbox_boxes_by_hand(boxes: list[list[float]], expected: list[list[f
 
 
 def test_detection_in_the_bars_alone_is_dropped() -> None:
-    boxes = np.array([[0.1, 0.4, 0.2, 0.6], [0.1, 0.0, 0.2, 0.2]], np.float32)
-    found = Detections(boxes_xyxy=boxes, scores=np.array([0.9, 0.8], np.float32), class_ids=np.array([3, 4], np.int32))
+    found = detections((0.9, 3, [0.1, 0.4, 0.2, 0.6]), (0.8, 4, [0.1, 0.0, 0.2, 0.2]))
     assert detections_to_frame(found, spec("letterbox"), height=100, width=200).class_ids.tolist() == [3]
 
 

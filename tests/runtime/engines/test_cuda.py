@@ -14,7 +14,7 @@ from singleshot.runtime.engines.cuda import CudaLayer
 from singleshot.runtime.engines.open_cuda import LayerName, installed_layers, open_cuda
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 
-from .fake_cuda import FakeGpu, cudart_of
+from .fake_cuda import FakeGpu, Status, cudart_of
 from .fake_pycuda import pycuda_of
 
 
@@ -181,3 +181,17 @@ def _raising(error: Exception) -> Callable[[str], object]:
         return real(name)
 
     return import_module
+
+
+@pytest.mark.parametrize("layer", ["cuda-python", "pycuda"])
+def test_a_driver_that_counts_no_gpu(monkeypatch: pytest.MonkeyPatch, layer: LayerName) -> None:
+    """Most drivers refuse to begin instead."""
+    gpu = FakeGpu(devices=0)
+    cudart, pycuda = cudart_of(gpu), pycuda_of(gpu)
+    monkeypatch.setattr(cudart, "cudaGetDeviceCount", lambda: (Status.cudaSuccess, 0))
+    monkeypatch.setattr(pycuda, "init", lambda: None)
+    monkeypatch.setattr(cuda_opening, "installed_layers", lambda: ("cuda-python", "pycuda"))
+    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cudart)
+    monkeypatch.setitem(sys.modules, "pycuda.driver", pycuda)
+    with pytest.raises(NoDeviceError, match=r"got none: the driver shows no GPU\. Look at `nvidia-smi`\."):
+        open_cuda(layer)

@@ -104,3 +104,22 @@ def test_what_brings_openvino_is_said(graphs: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(MissingDependencyError, match=r"needs the package 'openvino'.*singleshot\[openvino\]"):
         OpenVinoRunner(graphs / "quarters.onnx")
+
+
+@needs_openvino
+def test_a_batch_that_the_graph_does_not_take_is_one_line(tmp_path: Path) -> None:
+    from onnx import numpy_helper
+
+    from singleshot.export.graphs.graph_file import save_graph
+    from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
+
+    model = small_detector_graph()
+    shape = next(item for item in model.graph.initializer if item.name == "s_box")
+    shape.CopyFrom(numpy_helper.from_array(np.array([1, 256, 4], np.int64), "s_box"))
+    save_graph(model, CARD, tmp_path / "one.onnx")
+    with open_session(tmp_path / "one.onnx", backend="openvino") as session:
+        assert len(session.run(np.zeros((1, 64, 64, 3), np.uint8))) == 1
+        with pytest.raises(
+            InputError, match=r"one\.onnx: expected a graph that OpenVINO can compile, got: .*\. Run it"
+        ):
+            session.run(np.zeros((2, 64, 64, 3), np.uint8))

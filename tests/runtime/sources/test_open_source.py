@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from singleshot.runtime.errors import InputError, MissingDependencyError
+from singleshot.runtime.sources.image_folder import images_in_folder
 from singleshot.runtime.sources.open_source import open_source
+from singleshot.runtime.sources.video import VideoSource
 from singleshot.tests.places import FIXTURES
 
 
@@ -151,3 +153,10 @@ def test_what_is_no_source(photos: Path, capfd: pytest.CaptureFixture[str], spec
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""  # OpenCV's own lines about cameras stay away
+
+
+def test_what_went_away_after_it_was_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone: expected a folder of images, got No such file or directory\."):
+        images_in_folder(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"gone\.mp4: expected a video, got no such file\."):
+        VideoSource(tmp_path / "gone.mp4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import signal
 import subprocess
@@ -159,6 +160,43 @@ def test_a_run_on_a_full_disk_ends_in_one_line_and_goes_on_later(
     assert load_checkpoint(tmp_path / "last.ckpt").epochs == 1
     assert run(animals_root, tmp_path, resume=True).epochs == 3
     assert [row["epoch"] for row in metrics_rows(tmp_path)] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "message"),
+    [
+        pytest.param(
+            OSError(errno.ENOSPC, "No space left on device", "/runs/a/events"),
+            r"/runs/a/events: expected room to write, got a full disk\. The checkpoints are whole: make room, then go",
+            id="of a file",
+        ),
+        pytest.param(
+            OSError(errno.ENOSPC, "No space left on device"),
+            "disk: expected room to write, got a full disk",
+            id="of none",
+        ),
+    ],
+)
+def test_whatever_meets_a_full_disk_ends_in_one_line(
+    animals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: OSError, message: str
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr(DetectorTraining, "losses", refuse)
+    with pytest.raises(InputError, match=f"^{message}"):
+        run(animals_root, tmp_path)
+
+
+def test_another_trouble_with_files_keeps_its_trace(
+    animals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(DetectorTraining, "losses", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        run(animals_root, tmp_path)
 
 
 @pytest.fixture
