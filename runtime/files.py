@@ -54,6 +54,24 @@ def is_same_file(first: StrPath, second: StrPath) -> bool:
         return False
 
 
+def check_can_write(path: StrPath) -> None:
+    """Find out whether a file could be written, before the work whose result it takes; nothing is made.
+
+    Raises:
+        InputError: it is a folder, or its folder cannot be written to or made.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: expected the name of a file to write, got a folder. Name a file in it.")
+    place = path.parent
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise InputError(f"{path}: expected a place that can be written to, got {place}, which is a file.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: expected a place that can be written to, got {place}, which cannot. Name another.")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

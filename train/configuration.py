@@ -83,10 +83,13 @@ def resolved_settings(network: str, data: Dataset, settings: TrainSettings) -> T
     """Put names and values where the settings say `auto`, and nothing pretrained where there are no weights.
 
     Raises:
-        InputError: there is no such network, or it or this machine has not what was asked for.
+        InputError: there is no such network or split, or the network or this machine has not what was asked for.
     """
     settings = settings.model_copy(update={"precision": resolved_precision(settings.precision)})
-    return with_splits(for_network(settings, network), data)
+    settings = with_splits(for_network(settings, network), data)
+    for split in (settings.train_split, settings.val_split):
+        data.sample_ids(split, seed=settings.split_seed)  # says which splits there are, before any image is looked at
+    return settings
 
 
 def for_network(settings: TrainSettings, network: str) -> TrainSettings:

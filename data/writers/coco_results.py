@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...runtime.detection.detections import Detections
-from ...runtime.files import StrPath, whole_file
+from ...runtime.files import StrPath, check_can_write, whole_file
 from ..readers.coco import CocoIds
 from ..sample import Sample
 
@@ -28,6 +28,7 @@ def coco_results(
     Raises:
         InputError: the file cannot be written.
     """
+    check_can_write(path)
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         written = 0
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from ...calib.int8.image_pool import ImagePool
 from ...runtime.card import Card, Measurement
 from ...runtime.engines.engine_checks import card_path_of
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import StrPath, whole_file
+from ...runtime.files import StrPath, check_can_write, whole_file
 from ...runtime.precision import Precision, precision_named
 from ...runtime.progress import Progress, no_progress
 from ..gate.result import GateResult
@@ -102,6 +103,7 @@ def build_engine(
     calib_images = None if calib_images is None else Path(calib_images)
     if out is not None and out.suffix != ".engine":
         raise InputError(f"{out}: expected a name that ends in .engine, got {out.suffix or 'none'}.")
+    check_can_write(out or graph_path.with_suffix(".engine"))
     has = precision_of_graph(load_graph(graph_path))
     gpu = find_gpu()
     tensorrt = find_tensorrt(backend, has_gpu=gpu is not None, graph=str(graph_path))
@@ -184,6 +186,8 @@ def _check_calibration(order: _Order, wanted: Sequence[Precision]) -> None:
             f"--calib-images: expected with INT8 of a float32 graph, got it with {order.choice} of an {order.has} "
             f"graph. Leave it out."
         )
+    if calibrates and order.calib_images is not None:
+        ImagePool(order.calib_images)
 
 
 def _source(order: _Order, precision: Precision, folder: Path) -> Source:

@@ -14,9 +14,11 @@ from ...runtime.errors import InputError
 from ...runtime.files import StrPath
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress
+from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.session import Session, open_session
+from ...runtime.sources.open_source import open_source
 from ..gate.judge import Candidate, GateSettings
-from ..gate.judge_all import gate
+from ..gate.judge_all import gate, gate_images
 from ..gate.result import GateResult
 from ..graphs.graph_file import save_graph
 from ..parity.runners import open_as_written
@@ -197,14 +199,19 @@ def _open_repeating(path: Path, *, count: int) -> Session:
 
 
 def check_gate_takes(graph: Path, checks: Checks) -> None:
-    """Refuse a gate on a graph that does not take one frame at a time.
+    """Refuse what a build would be held against and cannot be, before anything is compiled.
 
     Raises:
-        InputError: it takes several.
+        InputError: the graph takes several frames at a time, or the frames or the labelled images cannot be used.
     """
+    if checks.frames is not None:
+        with open_source(checks.frames):
+            pass
     count = fixed_batch_of(graph)
     if checks.data is not None and count > 1:
         raise InputError(
             f"--data: expected a graph that takes one frame at a time, got {graph} that takes {count}. "
             f"Export it with a free batch."
         )
+    if checks.data is not None:
+        gate_images(graph_facts(graph).card, checks.data, checks.gate)

@@ -13,20 +13,21 @@ from onnx import TensorProto, helper
 from ...calib.graph_surgery import all_nodes
 from ...runtime.card import CARD_KEY, Card, derived_origin
 from ...runtime.errors import InputError
-from ...runtime.files import StrPath, sha256_of_file, whole_file
+from ...runtime.files import StrPath, check_can_write, sha256_of_file, whole_file
 from ...runtime.precision import Precision
 from ...runtime.session import open_session
 
 
 def check_graph_name(out: StrPath) -> None:
-    """Refuse a name that is no graph's, before any time is spent.
+    """Refuse a name that is no graph's or cannot be written, before any time is spent.
 
     Raises:
-        InputError: it does not end in .onnx.
+        InputError: it does not end in .onnx, is a folder, or lies where nothing can be written.
     """
     suffix = Path(out).suffix
     if suffix != ".onnx":
         raise InputError(f"{out}: expected a name that ends in .onnx, got {suffix or 'none'}.")
+    check_can_write(out)
 
 
 def write_graph(graph: onnx.ModelProto, card: Card, out: Path) -> None:

@@ -22,7 +22,7 @@ from ...calib.records.disagreement import Answer, answers_to, disagreement
 from ...runtime.card import Card, Measurement, derived_origin
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError
-from ...runtime.files import StrPath, sha256_of_file, whole_file
+from ...runtime.files import StrPath, check_can_write, sha256_of_file, whole_file
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
@@ -116,6 +116,8 @@ def quantize(
     table = None if table is None else Path(table)
     save_table_to = None if save_table_to is None else Path(save_table_to)
     check_graph_name(out)
+    if save_table_to is not None:
+        check_can_write(save_table_to)
     calibrated = calibrate(
         open_parent(graph_path),
         ImagePool(images),

@@ -13,7 +13,7 @@ from ...runtime.card import InputSpec
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import detections_to_frame
 from ...runtime.errors import InputError
-from ...runtime.files import whole_file
+from ...runtime.files import check_can_write, whole_file
 from ...runtime.sinks.overlay import draw_detections
 
 SHOWN_FRAMES = 4
@@ -54,13 +54,14 @@ def save_worst_frames(verification: Verification, path: Path) -> int:
 
 
 def check_picture_name(path: Path) -> None:
-    """Refuse a name whose suffix is of no picture, before any time is spent.
+    """Refuse a name whose suffix is of no picture or that cannot be written, before any time is spent.
 
     Raises:
-        InputError: it is.
+        InputError: it is one, is a folder, or lies where nothing can be written.
     """
     if path.suffix.lower() not in {".png", ".jpg", ".jpeg"}:
         raise InputError(f"{path}: expected a name that ends in .png or .jpg, got {path.suffix or 'none'}.")
+    check_can_write(path)
 
 
 def _row(item: ComparedFrame, verification: Verification) -> NDArray[np.uint8]:

@@ -56,8 +56,11 @@ def certify(options: CertifyOptions) -> None:
     from ...runtime.require import require
 
     require("onnx", extra="export", why="a new card")
+    from ...export.graphs.graph_file import check_graph_name
     from ...export.parity.certify import certify as certify_graph
 
+    check_graph_name(options.out)
+    _check_labels(options)
     with stage_progress() as on_progress:
         certification = certify_graph(
             options.graph,
@@ -70,6 +73,18 @@ def certify(options: CertifyOptions) -> None:
         )
     print(json.dumps(certification.to_dict(), indent=1) if options.as_json else "\n".join(certification.lines()))
     certification.check()
+
+
+def _check_labels(options: CertifyOptions) -> None:
+    """Look for the labelled images and their split before any frame is compared."""
+    if options.data is None:
+        return
+    from ...calib.accuracy.evaluate import open_dataset_for
+    from ...runtime.session import open_session
+
+    with open_session(options.graph, backend="onnxruntime") as session:
+        dataset = open_dataset_for(session.card, options.data)
+    dataset.sample_ids(options.split or "val", seed=options.seed or 0)
 
 
 def _labelled(options: CertifyOptions) -> LabelledData | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ...runtime.errors import InputError
+from ...runtime.files import check_can_write
 from ...runtime.precision import Precision
 from ..terminal.stage_progress import stage_progress, tell
 from ..terminal.verb import verb
@@ -180,6 +181,9 @@ def _made_within(
     from ..pages.gate_page import save_gate_page
 
     check_graph_name(out)
+    check_can_write(_page_of(out))
+    if options.save_table is not None:
+        check_can_write(options.save_table)
     check_figures("the page about a gate")
     made: Quantized | None = None
     if options.images is None:

@@ -84,17 +84,19 @@ def tune(options: TuneOptions) -> None:
 
     require_training("tuning")
     require("optuna", extra="scale", why="tuning")
+    from ...train.configuration import resolved_settings
     from ...train.tuning.study import make_study, open_finished, run_trials, share_processors
     from ..pages.figure import check_figures
     from ..pages.tuning_page import save_tuning_report
 
     check_figures("the page about a study")
     base = _base(options)
+    dataset = _dataset(options, seed=base.seed)
+    resolved_settings(options.network, dataset, base)  # a wrong split is not found out by the first trial
     dimensions = tuple(options.vary.split(",")) if options.vary else ()
     study = make_study(
         options.network, options.out, base, trials=options.trials, dimensions=dimensions, storage=options.storage
     )
-    dataset = _dataset(options, seed=base.seed)
     share_processors(options.workers)
     with _further_workers(1 if options.as_worker else options.workers), _progress(study) as on_trial:
         run_trials(study, dataset, worker=options.as_worker, on_trial=on_trial)

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ...runtime.errors import InputError
+from ...runtime.files import check_can_write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +53,9 @@ class RunFolder:
         """Never write over a run, never resume nothing.
 
         Raises:
-            InputError: there is nothing to resume, or a run that is not to be resumed.
+            InputError: there is nothing to resume, a run that is not to be resumed, or no place to write to.
         """
+        check_can_write(self.last)
         if resume and not self.last.is_file():
             raise InputError(
                 f"{self.last}: expected a checkpoint to resume from, got no such file. Leave out --resume."

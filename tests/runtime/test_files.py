@@ -1,0 +1,27 @@
+"""Files are written whole or not at all, and that they can be is found out before."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from singleshot.runtime.errors import InputError
+from singleshot.runtime.files import check_can_write
+
+
+def test_what_cannot_be_written_is_found_out_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    check_can_write(tmp_path / "new" / "deep" / "x.onnx")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(InputError, match="expected the name of a file to write, got a folder"):
+        check_can_write(tmp_path)
+    with pytest.raises(InputError, match=r"file/x\.onnx: expected a place that can be written to, got .*, which is a"):
+        check_can_write(tmp_path / "file" / "x.onnx")
+
+
+def test_a_folder_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InputError, match=r"which cannot\. Name another"):
+        check_can_write(tmp_path / "x.onnx")
