@@ -148,6 +148,26 @@ class BackendParity(_Part):
     """Whether all is within the tolerances of its precision, and the drop within what was allowed."""
 
 
+class MovedScores(_Part):
+    """Which of its own scores mean what scores of the graph mean that an artefact was made from.
+
+    Between the given scores the shift is interpolated; below the first and above the last it stays.
+    """
+
+    class_name: str | None = None
+    """None: of all classes that have no scores of their own."""
+    parent: Annotated[tuple[float, ...], Field(min_length=1)]
+    """Ascending."""
+    own: tuple[float, ...]
+    """Thresholds of the same precision, in the same order."""
+
+    @model_validator(mode="after")
+    def _are_pairs(self) -> MovedScores:
+        if len(self.parent) != len(self.own) or tuple(sorted(self.parent)) != self.parent:
+            raise ValueError("moved_scores: expected ascending scores of the parent, and an own one for each")
+        return self
+
+
 class Card(_Part):
     """Everything that one needs to know to use an artefact and to trust it."""
 
@@ -167,6 +187,8 @@ class Card(_Part):
     """Of a graph: the last of a backend and precision counts. What is not here was not measured."""
     engine: Engine | None = None
     """Of an engine alone."""
+    moved_scores: tuple[MovedScores, ...] = ()
+    """Of what an accuracy gate accepted, where the labelled images suffice."""
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Card:

@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 from .records import Answers
 
+_SCORES = tuple(tenth / 10 for tenth in range(1, 10))
+"""The parent's thresholds that the candidate's are found for; between them the shift is interpolated."""
+_LEAST_RIGHT = 30
+"""Right answers at a threshold without which its precision is too uncertain to be kept."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OperatingPoint:
@@ -93,3 +98,36 @@ def rederive(threshold: float, *, chosen_by: tuple[Answers, Answers], judged_by:
         unchanged=point_at(judged_by[1], threshold),
         rederived=None if wanted is None else point_at(judged_by[1], wanted.threshold),
     )
+
+
+def moved_thresholds(parent: Answers, candidate: Answers) -> tuple[tuple[float, float], ...]:
+    """Find the candidate's thresholds that keep the parent's precision and are nearest to its recall.
+
+    Returns:
+        Pairs of the parent's threshold and the candidate's, both ascending; none where there are too few right answers,
+        or where no threshold has that precision. The same answers give the same thresholds.
+    """
+    found, least = [], 0.0
+    for score in _SCORES:
+        wanted = point_at(parent, score)
+        own = _threshold_like(candidate, wanted) if wanted.recall * parent.wanted >= _LEAST_RIGHT else None
+        if own is not None:
+            least = max(least, own)
+            found.append((score, round(least, 4)))
+    return tuple(found)
+
+
+def _threshold_like(answers: Answers, wanted: OperatingPoint) -> float | None:
+    """Of the cuts of at least that precision take the nearest recall, and in it the threshold nearest to the wanted."""
+    right, wrong = np.cumsum(answers.is_right), np.cumsum(answers.is_wrong)
+    rows = np.flatnonzero(
+        _is_last_of_its_score(answers) & (right >= wanted.precision * (right + wrong) - 1e-9) & (right > 0)
+    )
+    if not len(rows):
+        return None
+    apart = np.abs(right[rows] / max(1, answers.wanted) - wanted.recall)
+    nearest = rows[apart <= apart.min() + 1e-9]
+    row = nearest[int(np.abs(answers.scores[nearest] - wanted.threshold).argmin())]
+    upper = float(answers.scores[row])
+    lower = float(answers.scores[row + 1]) if row + 1 < len(answers.scores) else 0.0
+    return wanted.threshold if lower < wanted.threshold <= upper else upper

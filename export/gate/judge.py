@@ -17,8 +17,9 @@ from ...calib.records.asking import records_of
 from ...calib.records.bootstrap import REPLICATES
 from ...calib.records.compare import Changed, Delta, ScoreShift, deltas, lost_and_gained, score_shift
 from ...calib.records.labelled_images import LabelledImages
-from ...calib.records.operating_point import Rederived, best_f1, rederive
+from ...calib.records.operating_point import Rederived, best_f1, moved_thresholds, rederive
 from ...calib.records.records import Records
+from ...runtime.card import MovedScores
 from ...runtime.detection.thresholds import DEFAULT_SCORE
 from ...runtime.errors import InputError
 from ...runtime.precision import Precision
@@ -108,6 +109,7 @@ class Judged:
         gained: objects that it alone reports there.
         shift: how scores moved.
         thresholds: what to put in place of the parent's thresholds.
+        moved: thresholds for the card, class by class where the data allow it, else for all together.
         latency_ms: of a frame, measured here; None where the graph could not be run.
         failure: why it could not be run.
     """
@@ -119,6 +121,7 @@ class Judged:
     gained: tuple[Changed, ...] = ()
     shift: ScoreShift | None = None
     thresholds: tuple[Rederived, ...] = ()
+    moved: tuple[MovedScores, ...] = ()
     latency_ms: float | None = None
     failure: str | None = None
 
@@ -228,6 +231,7 @@ class Judge:
             gained=gained,
             shift=score_shift(self.parent, found),
             thresholds=tuple(rederive(item, chosen_by=by, judged_by=answers) for item in wanted),
+            moved=_moved_scores(*(chosen_by or (self.parent, found))),
         )
 
     def with_latencies(self, judged: Sequence[Judged]) -> tuple[float, tuple[Judged, ...]]:
@@ -251,6 +255,18 @@ class Judge:
     def opened(self, candidate: Candidate) -> Session:
         """Open a candidate as the parent is opened, unless it says otherwise."""
         return (candidate.open_graph or self._open)(candidate.path)
+
+
+def _moved_scores(parent: Records, candidate: Records) -> tuple[MovedScores, ...]:
+    """Find thresholds of all answers together and of each class by itself."""
+    pairs = {None: moved_thresholds(parent.answers(), candidate.answers())} | {
+        name: moved_thresholds(parent.answers_of(name), candidate.answers_of(name)) for name in parent.class_names
+    }
+    return tuple(
+        MovedScores(class_name=name, parent=tuple(score for score, _ in found), own=tuple(own for _, own in found))
+        for name, found in pairs.items()
+        if found
+    )
 
 
 def too_few_objects(images: LabelledImages, objects: int) -> InputError:

@@ -67,6 +67,7 @@ class GatedInt8:
             method=method,
             kept_float=accepted.kept_float,
             measurements=self.result.measurements(),
+            moved_scores=self.result.check(out).moved,
         )
         if not self.result.backend.startswith("openvino"):
             return made
@@ -170,7 +171,12 @@ def gate_fp16(
         )
         if result.accepted is None:
             return result, None
-        card = made.card.model_copy(update={"measurements": (*made.card.measurements, *result.measurements())})
+        card = made.card.model_copy(
+            update={
+                "measurements": (*made.card.measurements, *result.measurements()),
+                "moved_scores": result.accepted.moved,
+            }
+        )
         write_graph(onnx.load(str(path)), card, out)
     return result, replace(made, path=out, card=card)
 

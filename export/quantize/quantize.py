@@ -19,7 +19,7 @@ from ...calib.int8.image_pool import ImagePool
 from ...calib.int8.quantized_graph import quantized_convolutions
 from ...calib.int8.table import Method, save_table
 from ...calib.records.disagreement import Answer, answers_to, disagreement
-from ...runtime.card import Card, Measurement, derived_origin
+from ...runtime.card import Card, Measurement, MovedScores, derived_origin
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError
 from ...runtime.files import StrPath, check_can_write, sha256_of_file, whole_file
@@ -193,6 +193,7 @@ def save_quantized(
     kept_float: Collection[str] = (),
     disagreement: Mapping[Method, float] | None = None,
     measurements: tuple[Measurement, ...] = (),
+    moved_scores: tuple[MovedScores, ...] = (),
 ) -> Quantized:
     """Write an int8 graph with its card, and beside it what it was calibrated on.
 
@@ -204,6 +205,7 @@ def save_quantized(
         kept_float: blocks that were not quantized.
         disagreement: with the parent's answers, by method tried.
         measurements: further ones for the card.
+        moved_scores: for the card.
     """
     table, parent = calibrated.tables[method], calibrated.parent
     every, quantized = _convolutions(graph)
@@ -222,7 +224,7 @@ def save_quantized(
     }
     apart = None if disagreement is None else disagreement.get(method)
     proof = () if apart is None else _measured(apart, "images without labels")
-    card = _card(parent, settings, (*proof, *measurements))
+    card = _card(parent, settings, (*proof, *measurements)).model_copy(update={"moved_scores": moved_scores})
     written = _save_report(calibrated, out)
     write_graph(graph, card, Path(out))
     warnings = () if calibrated.selection is None else calibrated.selection.warnings

@@ -80,7 +80,7 @@ def run_detection(options: DetectionOptions) -> None:
         InputError: something that was named cannot be used.
         KeyboardInterrupt: the run was interrupted; the files are finished.
     """
-    from ...runtime.detection.thresholds import thresholds_from_options
+    from ...runtime.detection.thresholds import moved_line, thresholds_from_options
     from ...runtime.loop.run import run_pipeline
     from ...runtime.shipped import shipped_detector
     from ...runtime.sinks.open_sinks import open_sinks
@@ -91,6 +91,8 @@ def run_detection(options: DetectionOptions) -> None:
     model, told = options.model or shipped_detector(), list[str]()
     with open_with(model, options.backend, threads=options.threads, trust=options.trust, tell=told.append) as session:
         thresholds = thresholds_from_options(options.score or (), session.card)
+        moved = moved_line(options.score or (), session.card)
+        told += [] if moved is None else [moved]
         with open_source(
             options.video, policy=options.policy, give_up_after_s=options.give_up_after, tell=tell
         ) as source:

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singleshot.calib.records.operating_point import best_f1, point_at, point_of_precision, rederive
+from singleshot.calib.records.operating_point import (
+    best_f1,
+    moved_thresholds,
+    point_at,
+    point_of_precision,
+    rederive,
+)
 from singleshot.calib.records.records import Answers
 
 
@@ -67,3 +73,22 @@ def test_no_threshold_has_a_better_f1(rows: list[tuple[int, bool]], wanted: int)
     best = best_f1(found)
     greatest = max(point_at(found, float(score)).f1 for score in found.scores)
     assert (best.f1 if best else 0.0) == pytest.approx(greatest)
+
+
+def ladder(shift: float, *, wrong_until: float = 0.3) -> Answers:
+    """A hundred answers from 0.005 to 0.995, all of them moved; those of low scores are wrong."""
+    return answers(*((score / 200 + shift, score / 200 > wrong_until) for score in range(1, 200, 2)), wanted=100)
+
+
+def test_the_same_answers_keep_their_thresholds() -> None:
+    assert moved_thresholds(ladder(0), ladder(0)) == tuple((tenth / 10, tenth / 10) for tenth in range(1, 8))
+
+
+def test_thresholds_move_with_the_scores() -> None:
+    moved = dict(moved_thresholds(ladder(0), ladder(-0.04)))
+    assert moved[0.5] == pytest.approx(0.465, abs=1e-6)
+    assert all(own <= score for score, own in moved.items())
+
+
+def test_few_right_answers_move_nothing() -> None:
+    assert moved_thresholds(ladder(0, wrong_until=0.8), ladder(-0.04, wrong_until=0.8)) == ()

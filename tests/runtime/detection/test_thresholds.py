@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from singleshot.runtime.card import Card, InputSpec, Postprocess
-from singleshot.runtime.detection.thresholds import thresholds_from_options
+from singleshot.runtime.card import Card, InputSpec, MovedScores, Postprocess, card_from_json
+from singleshot.runtime.detection.thresholds import moved_line, thresholds_from_options
 from singleshot.runtime.errors import InputError
 
 
@@ -55,3 +57,45 @@ def test_other_options_are_refused(option: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         thresholds_from_options([option], card())
     assert str(caught.value).startswith(message)
+
+
+MOVED = card().model_copy(
+    update={
+        "moved_scores": (
+            MovedScores(parent=(0.2, 0.6), own=(0.1, 0.4)),
+            MovedScores(class_name="dog", parent=(0.5,), own=(0.45,)),
+        )
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param([], [0.325, 0.45, 0.325], id="the default moves too, a class with its own scores by these"),
+        pytest.param(["0.4"], [0.25, 0.35, 0.25], id="between two scores the shift is interpolated"),
+        pytest.param(["0.9"], [0.7, 0.85, 0.7], id="beyond the last it stays"),
+        pytest.param(["0.05"], [0.01, 0.01, 0.01], id="never below the floor"),
+        pytest.param(["cat=0.5"], [0.5, 0.45, 0.325], id="a class's own is taken as it is"),
+    ],
+)
+def test_scores_that_moved_move_thresholds(options: list[str], expected: list[float]) -> None:
+    assert thresholds_from_options(options, MOVED).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_moved_is_said_in_one_line() -> None:
+    assert moved_line(["cat=0.5"], MOVED) == (
+        "scores moved since the float32 graph: dog 0.50 is 0.45, a=b 0.50 is 0.32 here; "
+        "--score CLASS=NUMBER is as given"
+    )
+    assert moved_line([], card()) is None
+    many = MOVED.model_copy(update={"class_names": tuple("abcdefg")})
+    assert " and 2 more here" in str(moved_line([], many))
+
+
+def test_a_card_without_moved_scores_still_opens() -> None:
+    old = json.loads(card().to_json())
+    del old["moved_scores"]
+    assert card_from_json(json.dumps(old), source="old") == card()
+    with pytest.raises(ValueError, match="expected ascending scores of the parent, and an own one for each"):
+        MovedScores(parent=(0.2,), own=(0.1, 0.4))
