@@ -15,14 +15,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 UNKNOWN = "unknown"
 """Type of a convolution whose kernel does not tell what it computes in."""
 _START = b"header {\n"
 _LAUNCH = re.compile(
-    rb"^ *(?:function|runtime_function|runtime_fusion|corrltn|deconvolution|fully_connected|\w+pool)=\{", re.MULTILINE
+    rb"^ *(?:(?:function|runtime_function|runtime_fusion)=\{ *name=(?:__myl_)?(?P<made>\w+)"
+    rb"|(?P<library>corrltn|deconvolution|fully_connected|\w+pool)=\{)",
+    re.MULTILINE,
 )
 _CONVOLUTION = re.compile(
     rb"^ *(?:(?:corrltn|deconvolution)=\{.*? input=\{(?P<plain>[^}]*)\}"
@@ -36,9 +38,23 @@ _TENSOR = re.compile(
     rb'^ *(?:sub_)?tensor=\{(?P<at>.*?) dims=\{(?P<dims>[^}]*)\}.* name="(?P<name>[^"]+)" .* type=(?P<kind>\w+) *\}$',
     re.MULTILINE,
 )
+_FLOATS = ("float", "half", "bfloat16")
+_SHAPE_ALONE = b"_shapeInput"
+"""How inputs are named that the runtime itself fills in."""
+_INPUTS = re.compile(rb"^ *inputs=\{(.*)\}$", re.MULTILINE)
+_OUTPUTS = re.compile(rb"^ *outputs=\{(.*)\}$", re.MULTILINE)
 _TARGETS = re.compile(rb"accelerators=\{([^}]*)\}")
 _ANY_TARGET = [b"*"]
 """What the program of one fused kernel says, which stands in a plan beside the main one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanTensor:
+    """An input or output of a plan; `dims` holds None where a size is not fixed."""
+
+    name: str
+    kind: str
+    dims: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +71,18 @@ class PlanProgram:
     targets: tuple[str, ...]
     launches: int
     convolutions: dict[str, int]
+    kernels: dict[str, int] = field(default_factory=dict)
+    """How many launches are of which kind: `CorrSilu`, `maxpool`."""
+    tensors: dict[str, int] = field(default_factory=dict)
+    """How many tensors in floating point are of which type."""
+    inputs: tuple[PlanTensor, ...] = ()
+    outputs: tuple[PlanTensor, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Tensor:
     kind: str
+    dims: bytes
     is_matrix: bool
     """Whether it is a constant of more than one number a channel: weights, no biases or scales."""
 
@@ -70,32 +93,67 @@ def read_plan_program(plan: bytes) -> PlanProgram | None:
     Returns:
         The program, or None where the plan holds none that can be read.
     """
-    targets: list[bytes] = []
-    launches, convolutions = 0, Counter[str]()
+    found: list[PlanProgram] = []
     start = plan.find(_START)
     while start >= 0:
         end = plan.find(b"\0", start)
         program = plan[start:] if end < 0 else plan[start:end]
-        found = _TARGETS.search(program)
-        if found is not None and found[1].split() != _ANY_TARGET:
-            targets = targets or found[1].split()
-            launches += len(_LAUNCH.findall(program))
-            convolutions += _convolutions(program)
+        targets = _TARGETS.search(program)
+        if targets is not None and targets[1].split() != _ANY_TARGET:
+            found.append(_read(program, tuple(name.decode() for name in targets[1].split())))
         start = plan.find(_START, start + len(program))
-    if not launches or not targets:
+    if not any(program.launches for program in found):
         return None
     return PlanProgram(
-        targets=tuple(name.decode() for name in targets), launches=launches, convolutions=dict(convolutions)
+        targets=found[0].targets,
+        launches=sum(program.launches for program in found),
+        convolutions=_summed(program.convolutions for program in found),
+        kernels=_summed(program.kernels for program in found),
+        tensors=_summed(program.tensors for program in found),
+        inputs=found[0].inputs,
+        outputs=found[-1].outputs,
     )
 
 
-def _convolutions(program: bytes) -> Counter[str]:
+def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    return dict(sum((Counter(count) for count in counts), Counter()))
+
+
+def _read(program: bytes, targets: tuple[str, ...]) -> PlanProgram:
     tensors = {
         found["name"]: _Tensor(
-            found["kind"].decode(), b"const_payload_size" in found["at"] and _is_matrix(found["dims"])
+            found["kind"].decode(), found["dims"], b"const_payload_size" in found["at"] and _is_matrix(found["dims"])
         )
         for found in _TENSOR.finditer(program)
     }
+    kernels = Counter((launch["made"] or launch["library"]).decode() for launch in _LAUNCH.finditer(program))
+    return PlanProgram(
+        targets=targets,
+        launches=kernels.total(),
+        convolutions=dict(_convolutions(program, tensors)),
+        kernels=dict(kernels.most_common()),
+        tensors=dict(Counter(tensor.kind for tensor in tensors.values() if tensor.kind in _FLOATS)),
+        inputs=_named(_INPUTS, program, tensors),
+        outputs=_named(_OUTPUTS, program, tensors),
+    )
+
+
+def _named(line: re.Pattern[bytes], program: bytes, tensors: dict[bytes, _Tensor]) -> tuple[PlanTensor, ...]:
+    """List the tensors of a line of the header; the compiler numbers their names: `images.1`."""
+    found = line.search(program)
+    names = re.findall(rb'"([^"]+)"', found[1]) if found is not None else []
+    return tuple(
+        PlanTensor(
+            name=name.decode().rpartition(".")[0] or name.decode(),
+            kind=tensors[name].kind,
+            dims=tuple(int(size) if size.isdigit() else None for size in tensors[name].dims.split()),
+        )
+        for name in names
+        if name in tensors and _SHAPE_ALONE not in name
+    )
+
+
+def _convolutions(program: bytes, tensors: dict[bytes, _Tensor]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for kernel in _CONVOLUTION.finditer(program):
         is_fused = kernel["fused"] is not None

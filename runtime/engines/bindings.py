@@ -37,6 +37,12 @@ class RuntimeConfigApi(Protocol):
     def set_execution_context_allocation_strategy(self, strategy: object) -> None: ...
 
 
+class InspectorApi(Protocol):
+    """EngineInspector."""
+
+    def get_engine_information(self, format: object) -> str: ...  # noqa: A002
+
+
 class EngineApi(Protocol):
     """ICudaEngine. `create_runtime_config` is called with RTX alone."""
 
@@ -50,6 +56,7 @@ class EngineApi(Protocol):
     def get_tensor_shape(self, name: str) -> Sequence[int]: ...
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> Sequence[Sequence[int]]: ...
     def create_runtime_config(self) -> RuntimeConfigApi: ...
+    def create_engine_inspector(self) -> InspectorApi: ...
 
     def create_execution_context(self, settings: object) -> ContextApi:
         """Take an ExecutionContextAllocationStrategy, or with RTX an IRuntimeConfig; None where it fails."""

@@ -96,6 +96,11 @@ class TensorRtEngine:
         shapes = (engine.get_tensor_profile_shape(name, index) for index in range(engine.num_optimization_profiles))
         return tuple(ProfileBatch(least=least[0], most=most[0]) for least, _best, most in shapes)
 
+    def layers(self) -> str:
+        """Let TensorRT describe its layers, as JSON: of an engine that was built without details, their names."""
+        inspector = self._opened.create_engine_inspector()
+        return str(inspector.get_engine_information(self._module.LayerInformationFormat.JSON))
+
     def create_context(self) -> ContextApi:
         """Make a context that executes in memory which the caller gives it.
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..terminal.backend_option import TrustFlag
 from ..terminal.exits import exit_codes
 
 if TYPE_CHECKING:
     from ...export.inspection.facts import Inspection
 
 _SHOWN_OPERATORS = 12
+_LONG = ("Operators", "Convolutions and launches")
 
 
 def inspect(
@@ -21,11 +23,13 @@ def inspect(
     html: Annotated[
         Path | None, typer.Option(metavar="OUT.html", help="Write one page that needs no network as well.")
     ] = None,
+    trust: TrustFlag = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Look into a file: card, inputs and outputs, operators, parameters, GFLOPs, ancestry, measurements.
 
-    A graph from elsewhere is welcome; what only a card knows is left out then.
+    A graph or an engine from elsewhere is welcome; what only a card knows is left out then. What an engine computes in
+    is read in any plan of TensorRT-RTX, and by TensorRT's inspector where a GPU is.
 
     Example: singleshot inspect animals.onnx --html animals.html
     """
@@ -39,7 +43,7 @@ def inspect(
             check_page_name(html)
         from ...export.inspection.inspect_artefact import inspect_artefact
 
-        inspection = inspect_artefact(file)
+        inspection = inspect_artefact(file, trust=trust)
         if as_json:
             print(json.dumps(inspection.to_dict(), indent=1))
         else:
@@ -63,7 +67,7 @@ def _print(inspection: Inspection) -> None:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         rows = section.rows
-        if section.title == "Operators" and len(rows) > _SHOWN_OPERATORS:
+        if section.title in _LONG and len(rows) > _SHOWN_OPERATORS:
             rest = sum(int(count) for _, count in rows[_SHOWN_OPERATORS:])
             rows = (*rows[:_SHOWN_OPERATORS], (f"{len(rows) - _SHOWN_OPERATORS} others", str(rest)))
         for name, value in rows:

@@ -24,6 +24,7 @@ from .fake_cuda import FakeGpu
 
 DataType = Enum("DataType", ["FLOAT", "HALF", "INT32", "INT64", "UINT8"])
 TensorIOMode = Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
+LayerInformationFormat = Enum("LayerInformationFormat", ["ONELINE", "JSON"])
 Strategy = Enum("Strategy", ["STATIC", "USER_MANAGED"])
 Specialization = Enum("Specialization", ["LAZY", "EAGER", "NONE"])
 NUMPY = {"FLOAT": np.float32, "HALF": np.float16, "INT32": np.int32, "INT64": np.int64, "UINT8": np.uint8}
@@ -80,6 +81,7 @@ def fake_tensorrt(state: TensorRtState, version: str = "10.3.0") -> ModuleType:
         "ILogger": ILogger,
         "Runtime": partial(Runtime, state),
         "ExecutionContextAllocationStrategy": Strategy,
+        "LayerInformationFormat": LayerInformationFormat,
     }.items():
         setattr(module, name, value)
     if state.is_rtx:
@@ -154,6 +156,9 @@ class Engine:
         rest = self.get_tensor_shape(name)[1:]
         return [(batch, *rest) for batch in self.plan["profiles"][profile_index]]
 
+    def create_engine_inspector(self) -> Inspector:
+        return Inspector(self)
+
     def create_runtime_config(self) -> RuntimeConfig:
         assert self.state.is_rtx
         return RuntimeConfig()
@@ -164,6 +169,15 @@ class Engine:
             settings = settings.strategy
         assert settings is Strategy.USER_MANAGED
         return None if "create_execution_context" in self.state.fails else Context(self)
+
+
+class Inspector:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get_engine_information(self, format: Enum) -> str:  # noqa: A002
+        assert format is LayerInformationFormat.JSON
+        return json.dumps({"Layers": self._engine.plan.get("layers", []), "Bindings": []})
 
 
 class Context:

@@ -14,12 +14,14 @@ from .fake_cuda import FakeGpu
 BOUND = {
     "RuntimeApi": "Runtime",
     "EngineApi": "ICudaEngine",
+    "InspectorApi": "EngineInspector",
     "ContextApi": "IExecutionContext",
     "RuntimeConfigApi": "IRuntimeConfig",
 }
 FAKES = {
     "RuntimeApi": fake.Runtime,
     "EngineApi": fake.Engine,
+    "InspectorApi": fake.Inspector,
     "ContextApi": fake.Context,
     "RuntimeConfigApi": fake.RuntimeConfig,
 }
