@@ -54,7 +54,7 @@ def drop_unused(graph: onnx.GraphProto, needed: Collection[str], *, given: Colle
     kept = []
     for node in reversed(graph.node):
         if read.intersection(node.output).difference(given):
-            read.update(_read_by(node))
+            read.update(read_by(node))
             kept.append(node)
     constants = [item for item in graph.initializer if item.name in read]
     del graph.node[:], graph.initializer[:]
@@ -70,7 +70,7 @@ def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
             yield from all_nodes(branch)
 
 
-def _read_by(node: onnx.NodeProto) -> set[str]:
+def read_by(node: onnx.NodeProto) -> set[str]:
     """Name what a node reads, in its branches too, which read from the graph around them."""
     names = set(node.input)
     for branch in _branches_of(node):

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ...calib.graph_surgery import drop_unused
+from ...calib.graph_surgery import drop_unused, read_by
 
 SEEDS = frozenset({"Conv", "ConvTranspose"})
 """Start half precision: this is where the time goes."""
@@ -99,8 +99,8 @@ class _Halves:
         self.graph.node.append(node)
 
     def add_as_it_is(self, node: onnx.NodeProto) -> None:
-        """Add a node that computes as before, after casts of what it takes."""
-        for name in node.input:
+        """Add a node that computes as before, after casts of what it and its branches take."""
+        for name in [*node.input, *sorted(read_by(node))]:
             self.want_float(name)
         self.graph.node.append(node)
 

@@ -139,3 +139,23 @@ def test_an_island_computes_in_float32_and_its_neighbours_do_not() -> None:
     types = types_of(with_fp16_network(model, kept_float={"conv"}))
     assert {name for name in ("c", "r") if types[name] == TensorProto.FLOAT} == {"c", "r"}
     assert types["y/fp16"] == TensorProto.FLOAT16
+
+
+@pytest.mark.parametrize("hangs_on_pixels", [False, True])
+def test_branches_read_float32_of_what_is_half_around_them(hangs_on_pixels: bool) -> None:
+    def branch(name: str, operator: str) -> onnx.GraphProto:
+        inner = helper.make_node(operator, ["c"], [name])
+        return helper.make_graph([inner], name, [], [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)])
+
+    condition = helper.make_node("Constant", [], ["is"], value=numpy_helper.from_array(np.array(False), "is"))
+    asked = [
+        helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["is"], to=TensorProto.BOOL),
+    ]
+    choice = helper.make_node("If", ["is"], ["y"], then_branch=branch("yes", "Relu"), else_branch=branch("no", "Neg"))
+    model = model_of([CONV, *(asked if hangs_on_pixels else [condition]), choice])
+    retyped = with_fp16_network(model)
+    assert types_of(retyped)["c/fp16"] == TensorProto.FLOAT16
+    (expected,), (found,) = run(model), run(retyped)
+    assert (expected.min() < 0) != hangs_on_pixels
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
