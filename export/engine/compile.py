@@ -21,9 +21,9 @@ from ..graphs.cluster_tail import with_cluster_tail
 from ..graphs.fp16 import with_fp16_network
 from ..graphs.graph_file import precision_of_graph
 from ..graphs.product_convolutions import with_convolutions_for_products
+from ..inspection.plan_program import UNKNOWN, PlanProgram, read_plan_program
 from .fixed_batch import with_batch
 from .plan import CompilerSettings, Plan, compile_plan
-from .plan_program import UNKNOWN, PlanProgram, read_plan_program
 from .tail_agreement import TailAgreement, check_tails_agree
 from .tensorrt_api import TensorRt
 

@@ -18,9 +18,9 @@ from ...runtime.machine import nvidia_gpus
 from ...runtime.precision import Precision
 from ...runtime.require import require
 from ...runtime.runners.contract import FRAMES, TensorSpec
-from ..engine.plan_program import UNKNOWN, PlanProgram, PlanTensor, read_plan_program
 from .facts import Inspection, TensorInfo
 from .operations import Operations
+from .plan_program import UNKNOWN, PlanProgram, PlanTensor, read_plan_program
 
 _PRECISIONS = {"int8": Precision.INT8, "half": Precision.FP16, "bfloat16": Precision.BF16, "float": Precision.FP32}
 """By what convolutions read, the coarsest first: one of them makes the engine one of that precision."""

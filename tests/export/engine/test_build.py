@@ -22,13 +22,13 @@ from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.compile import Gpu, check_precision
 from singleshot.export.engine.fixed_batch import with_batch
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings, UnsupportedGraphError, compile_plan
-from singleshot.export.engine.plan_program import PlanProgram, read_plan_program
 from singleshot.export.engine.stage import Checks
 from singleshot.export.engine.tail_agreement import check_tails_agree
 from singleshot.export.engine.tensorrt_api import TensorRt
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.fp16 import with_fp16_network
 from singleshot.export.graphs.graph_file import save_graph
+from singleshot.export.inspection.plan_program import PlanProgram, read_plan_program
 from singleshot.runtime.card import Card, card_from_json
 from singleshot.runtime.errors import CheckError, InputError, MissingDependencyError
 from singleshot.runtime.files import sha256_of_file

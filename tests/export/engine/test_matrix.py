@@ -15,8 +15,8 @@ from singleshot.calib.int8.table import CalibrationTable, ImagesRecord, TensorRa
 from singleshot.export.engine import build
 from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings
-from singleshot.export.engine.plan_program import read_plan_program
 from singleshot.export.graphs.graph_file import save_graph
+from singleshot.export.inspection.plan_program import read_plan_program
 from singleshot.runtime.card import Card
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.precision import Precision

@@ -10,7 +10,6 @@ import torch
 from singleshot.export.engine.compile import check_precision
 from singleshot.export.engine.fixed_batch import with_batch
 from singleshot.export.engine.plan import BatchProfile, CompilerSettings, compile_plan
-from singleshot.export.engine.plan_program import read_plan_program
 from singleshot.export.engine.tensorrt_api import TensorRt
 from singleshot.export.graphs.classifier_tail import append_classifier_tail
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
@@ -18,6 +17,7 @@ from singleshot.export.graphs.fp16 import with_fp16_network
 from singleshot.export.graphs.network_graph import network_graph
 from singleshot.export.graphs.product_convolutions import with_convolutions_for_products
 from singleshot.export.graphs.tail import append_onnx_tail
+from singleshot.export.inspection.plan_program import read_plan_program
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.precision import Precision
 from singleshot.runtime.progress import no_progress

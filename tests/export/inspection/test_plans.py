@@ -16,7 +16,7 @@ from singleshot.export.inspection import plans
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
 from singleshot.runtime.engines.engine_checks import card_path_of
 from singleshot.runtime.errors import InputError
-from singleshot.tests.export.engine.test_plan_program import fused, plain, program_of
+from singleshot.tests.export.inspection.test_plan_program import fused, plain, program_of
 from singleshot.tests.fixtures.parsed_page import ParsedPage
 from singleshot.tests.runtime.engines.fake_cuda import FakeGpu
 from singleshot.tests.runtime.engines.fake_engine import detector_tensors, install_fakes

@@ -14,11 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 from singleshot.export.engine.build import build_engine
 from singleshot.export.engine.compile import check_precision
 from singleshot.export.engine.plan import CompilerSettings, compile_plan
-from singleshot.export.engine.plan_program import UNKNOWN, read_plan_program
 from singleshot.export.engine.tensorrt_api import TensorRt
 from singleshot.export.foreign.adapt import adapt_detector
 from singleshot.export.graphs.fp16 import with_fp16_network
 from singleshot.export.graphs.graph_file import load_graph, save_graph
+from singleshot.export.inspection.plan_program import UNKNOWN, read_plan_program
 from singleshot.runtime.card import Card
 from singleshot.runtime.errors import CheckError
 from singleshot.runtime.precision import Precision
