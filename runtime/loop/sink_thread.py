@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 
@@ -17,6 +18,10 @@ from .stage_times import StageTimes
 
 _DEPTH = 4
 """Results that may wait to be written; then the loop waits, so that memory stays bounded."""
+
+
+_POLL_S = 0.2
+"""Ctrl-C inside `put` may cost the call that wakes this thread; so it looks by itself too."""
 
 
 class SinkThread:
@@ -71,7 +76,7 @@ class SinkThread:
         self._thread.join()
 
     def _work(self) -> None:
-        while (result := self._queue.get()) is not None:
+        while (result := self._next()) is not None:
             if self._error is not None:
                 continue  # keep taking, or put() would wait for ever
             started_s = time.perf_counter()
@@ -80,6 +85,11 @@ class SinkThread:
             self._times.add("write", time.perf_counter() - started_s)
         for sink in self._sinks:
             self._attempt(sink.close)
+
+    def _next(self) -> FrameResult | None:
+        while True:
+            with suppress(queue.Empty):
+                return self._queue.get(timeout=_POLL_S)
 
     def _attempt(self, step: Callable[[], None]) -> None:
         try:
