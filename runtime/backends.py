@@ -3,7 +3,8 @@
 The rule of `auto`, first line that fits:
 
 1. ONNX Runtime has CUDA: ONNX Runtime on CUDA.
-2. The card holds the parity of OpenVINO's int8 with FP32 (the graph is an int8 one): OpenVINO.
+2. The card holds the parity of OpenVINO's int8 with FP32 (the graph is an int8 one), measured on this kind of
+   processor: OpenVINO.
 3. The card holds the parity of OpenVINO's bf16 with FP32, and this processor computes bf16: OpenVINO in bf16.
 4. ONNX Runtime, which computes a graph as it is written.
 
@@ -18,6 +19,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from .errors import InputError
+from .machine import processor_kind, saturates_int8
 from .precision import Precision, precision_named
 
 if TYPE_CHECKING:
@@ -64,11 +66,13 @@ class Installed:
         has_cuda: ONNX Runtime computes on CUDA.
         has_openvino: OpenVINO is installed.
         has_bf16: the processor computes bf16, asked only where it matters.
+        processor: see `processor_kind`.
     """
 
     has_cuda: bool
     has_openvino: bool
     has_bf16: Callable[[], bool]
+    processor: str
 
 
 def split_option(option: str) -> tuple[BackendChoice, str]:
@@ -130,6 +134,7 @@ def this_machine() -> Installed:
         has_cuda="CUDAExecutionProvider" in onnxruntime.get_available_providers(),
         has_openvino=find_spec("openvino") is not None,
         has_bf16=has_bf16,
+        processor=processor_kind(),
     )
 
 
@@ -139,7 +144,7 @@ def _by_rule(card: Card, installed: Installed) -> Choice:
     if not installed.has_openvino:
         return Choice(backend="onnxruntime", precision=Precision.FP32, reason="auto: openvino is not installed")
     int8 = parity_of(card, Precision.INT8)
-    if int8 is not None and int8.holds and _is_enough(int8):
+    if int8 is not None and is_vouched(card, Precision.INT8, installed.processor):
         return Choice(backend="openvino", precision=Precision.FP32, reason=f"auto: an int8 graph, {_proof(int8)}")
     bf16, refusal = _bf16(card, installed)
     if bf16 is not None:
@@ -174,6 +179,20 @@ def parity_of(card: Card, precision: Precision) -> BackendParity | None:
     """Find what the card holds of OpenVINO in a precision; the last word counts."""
     found = [item for item in card.backend_parity if item.precision == precision]
     return found[-1] if found else None
+
+
+def is_vouched(card: Card, precision: Precision, processor: str) -> bool:
+    """Tell whether a card holds that OpenVINO in this precision agrees with FP32 on this kind of processor.
+
+    int8 is computed in one of two ways: with sums that saturate, and without (see `saturates_int8`). Older cards do not
+    name the processor; they are taken for measured on one without. Nobody vouches for a processor nothing is known of.
+    """
+    parity = parity_of(card, precision)
+    if parity is None or not parity.holds or not _is_enough(parity):
+        return False
+    if precision != Precision.INT8:
+        return True
+    return bool(processor) and saturates_int8(parity.processor or "") == saturates_int8(processor)
 
 
 def _is_enough(parity: BackendParity) -> bool:

@@ -128,6 +128,8 @@ class BackendParity(_Part):
     """The coarsest that computes: `int8` is an int8 graph."""
     version: str
     """Of the backend's package."""
+    processor: str | None = None
+    """What its kind of processor computes int8 and bf16 by: `avx2 avx512_vnni`; none in older cards."""
     reference: str
     """What was held to be right, for example `the same graph, onnxruntime fp32`."""
     data: str

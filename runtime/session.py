@@ -130,6 +130,7 @@ def open_session(
     threads: int | None = None,
     tell: Callable[[str], None] | None = None,
     trust: bool = False,
+    proves: bool = True,
 ) -> Session:
     """Open a detector or classifier for running.
 
@@ -142,8 +143,11 @@ def open_session(
         threads: threads that compute one frame; none leaves the choice to the backend.
         tell: is given the line that says which backend runs and why.
         trust: run an engine although this user did not build it: such a file can run code.
+        proves: hold OpenVINO's int8 and bf16 against ONNX Runtime on a few generated frames, once per graph and kind of
+            processor, where the card does not vouch for it; not where the caller measures it anyway.
 
     Raises:
+        CheckError: OpenVINO does not compute the graph here as it is written.
         InputError: the file is missing, is of another kind, does not follow the graph contract, or cannot be run so.
         MissingDependencyError: the backend that was named is not installed.
     """
@@ -152,7 +156,7 @@ def open_session(
     if trust and suffix != ".engine":
         raise InputError(f"trust: expected with an engine alone, whose file can run code, got {path.name}.")
     if suffix == ".onnx":
-        return GraphSession(path, _open_runner(path, backend or "onnxruntime", precision, threads, tell))
+        return GraphSession(path, _open_runner(path, backend or "onnxruntime", precision, threads, tell, proves))
     if suffix == ".ckpt":
         raise InputError(
             f"{path}: expected a graph (.onnx), got a checkpoint. "
@@ -170,6 +174,7 @@ def _open_runner(
     precision: str,
     threads: int | None,
     tell: Callable[[str], None] | None,
+    proves: bool,
 ) -> Runner:
     from .runners.onnxruntime_runner import OnnxRuntimeRunner, graph_facts
 
@@ -178,8 +183,12 @@ def _open_runner(
         tell(choice.line)
     if choice.backend == "openvino":
         from .runners.openvino_runner import OpenVinoRunner
+        from .spot_proof import check_on_the_spot
 
-        return OpenVinoRunner(path, precision=choice.precision, threads=threads)
+        runner = OpenVinoRunner(path, precision=choice.precision, threads=threads)
+        if proves:
+            check_on_the_spot(path, runner, tell)
+        return runner
     return OnnxRuntimeRunner(path, threads=threads)
 
 

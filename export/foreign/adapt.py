@@ -18,13 +18,14 @@ from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess
 from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, sha256_of_file
+from ...runtime.generated_frames import generated_frames
 from ...runtime.runners.contract import DETECTOR_OUTPUTS, detections_from_outputs
 from ..graphs.graph_file import check_graph_name, precision_of_graph, write_graph
 from ..parity.detections import compare_detections
 from ..parity.matching import FramePair
 from ..parity.own_frames import remember_frames
 from ..parity.parity import Parity
-from ..parity.proof_frames import PROOF_FRAMES, frames_of_folder, generated_frames
+from ..parity.proof_frames import PROOF_FRAMES, frames_of_folder
 from ..parity.tolerances import HEADS_TOLERANCE, TOLERANCES
 from .declared import Declared, declared_of, names_of_file
 from .final import without_suppression

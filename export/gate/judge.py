@@ -19,6 +19,7 @@ from ...calib.records.compare import Changed, Delta, ScoreShift, deltas, lost_an
 from ...calib.records.labelled_images import LabelledImages
 from ...calib.records.operating_point import Rederived, best_f1, moved_thresholds, rederive
 from ...calib.records.records import Records
+from ...runtime.backends import Backend
 from ...runtime.card import MovedScores
 from ...runtime.detection.thresholds import DEFAULT_SCORE
 from ...runtime.errors import InputError
@@ -44,7 +45,8 @@ def open_alike(path: Path) -> Session:
     Raises:
         InputError: the file cannot be run.
     """
-    return open_session(path, backend="openvino" if find_spec("openvino") else "onnxruntime", precision=Precision.FP32)
+    backend: Backend = "openvino" if find_spec("openvino") else "onnxruntime"
+    return open_session(path, backend=backend, precision=Precision.FP32, proves=False)
 
 
 @dataclass(frozen=True, kw_only=True)

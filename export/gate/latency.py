@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...calib.records.disagreement import answers_to
+from ...calib.records.answers import answers_to
 from ...runtime.session import Session
 
 _WARM_UP = 3

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from functools import cache
 from itertools import islice
 
-from ...calib.records.disagreement import answers_to, disagreement
+from ...calib.records.answers import answers_to
 from ...calib.records.records import Records
+from ...runtime.detection.disagreement import disagreement
 from .judge import Candidate, Judge
 from .quantizer import Quantizer
 

@@ -20,6 +20,7 @@ from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 from ...runtime.card import BackendParity, Card
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, sha256_of_file
+from ...runtime.machine import processor_kind
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.require import require
@@ -168,6 +169,7 @@ def backend_parity(
         backend="openvino",
         precision=_precision_of(second),
         version=version("openvino"),
+        processor=processor_kind(),
         reference=f"{'the same graph' if is_same else first.path.name}, {first.session.backend} {first.precision}",
         data=data,
         frames=parity.frames,

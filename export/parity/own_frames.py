@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from ...runtime.card import Card
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath, whole_file
+from ...runtime.generated_frames import generated_frames
 from ...runtime.shipped import CLIP
 from ...runtime.sources.frame import Frame
-from .proof_frames import PROOF_FRAMES, generated_frames
+from .proof_frames import PROOF_FRAMES
 from .verify import sampled_frames
 
 MOST_KEPT = 100

@@ -18,8 +18,9 @@ from ...calib.int8.choose_images import Selection
 from ...calib.int8.image_pool import ImagePool
 from ...calib.int8.quantized_graph import quantized_convolutions
 from ...calib.int8.table import Method, save_table
-from ...calib.records.disagreement import Answer, answers_to, disagreement
+from ...calib.records.answers import answers_to
 from ...runtime.card import Card, Measurement, MovedScores, derived_origin
+from ...runtime.detection.disagreement import Answer, disagreement
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import CheckError
 from ...runtime.files import StrPath, check_can_write, sha256_of_file, whole_file

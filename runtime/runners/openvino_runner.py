@@ -55,7 +55,9 @@ class OpenVinoRunner:
         if threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = threads
         self._requests: OrderedDict[int, openvino.InferRequest] = OrderedDict()
-        self.name = f"openvino {'int8 + ' if _has_int8(self._model) else ''}{precision} ({DEVICE})"
+        has_int8 = _has_int8(self._model)
+        self.computes = Precision.INT8 if has_int8 else precision
+        self.name = f"openvino {'int8 + ' if has_int8 else ''}{precision} ({DEVICE})"
         if precision == Precision.BF16 and not computes_bf16():
             raise InputError(
                 f"{path}: expected a processor that computes bf16, got one without it. Run it with openvino:fp32."

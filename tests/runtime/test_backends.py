@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from singleshot.runtime.backends import Installed, choose_backend, split_option
+from singleshot.runtime.backends import Installed, choose_backend, is_vouched, split_option
 from singleshot.runtime.card import BackendParity, Card, InputSpec
 from singleshot.runtime.errors import InputError
+from singleshot.runtime.precision import Precision
+
+VNNI = "avx2 avx512_vnni"
 
 
 def parity(precision: Any, *, holds: bool = True, **changes: Any) -> BackendParity:
@@ -28,8 +31,8 @@ def card(*parities: BackendParity) -> Card:
     )
 
 
-def machine(*, cuda: bool = False, openvino: bool = True, bf16: bool = True) -> Installed:
-    return Installed(has_cuda=cuda, has_openvino=openvino, has_bf16=lambda: bf16)
+def machine(*, cuda: bool = False, openvino: bool = True, bf16: bool = True, processor: str = VNNI) -> Installed:
+    return Installed(has_cuda=cuda, has_openvino=openvino, has_bf16=lambda: bf16, processor=processor)
 
 
 NONE, BF16, BF16_OFF, INT8 = card(), card(parity("bf16")), card(parity("bf16", holds=False)), card(parity("int8"))
@@ -137,3 +140,23 @@ def test_an_option_that_does_not_exist_is_refused() -> None:
 def test_a_precision_that_the_backend_lacks_is_refused(backend: Any, precision: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         choose_backend(NONE, backend, precision, installed=machine())
+
+
+@pytest.mark.parametrize(
+    ("measured_on", "here", "holds"),
+    [
+        pytest.param(VNNI, "avx2 avx_vnni", True, id="both sum in 32 bits"),
+        pytest.param("avx2", "avx2", True, id="both saturate"),
+        pytest.param(VNNI, "avx2", False, id="this one saturates"),
+        pytest.param("avx2", VNNI, False, id="that one saturated"),
+        pytest.param(None, VNNI, True, id="older cards are taken for measured without saturation"),
+        pytest.param(None, "avx2", False, id="and vouch for no other"),
+        pytest.param(VNNI, "", False, id="nothing is known of this one"),
+    ],
+)
+def test_cards_vouch_for_a_kind_of_processor(measured_on: str | None, here: str, holds: bool) -> None:
+    of = card(parity("int8", processor=measured_on))
+    assert is_vouched(of, Precision.INT8, here) == holds
+    assert choose_backend(of, "auto", "auto", installed=machine(bf16=False, processor=here)).backend == (
+        "openvino" if holds else "onnxruntime"
+    )

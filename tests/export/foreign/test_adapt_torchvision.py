@@ -12,8 +12,8 @@ from torchvision.models.detection.ssd import SSD
 
 from singleshot.export.foreign.adapt import Adaptation, ForeignInput, adapt_detector
 from singleshot.export.foreign.guess import Told
-from singleshot.export.parity.proof_frames import generated_frames
 from singleshot.runtime.card import Postprocess
+from singleshot.runtime.generated_frames import generated_frames
 from singleshot.runtime.session import open_session
 
 pytestmark = pytest.mark.slow  # tracing it takes seconds

@@ -13,7 +13,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.export.graphs.fp16 import with_fp16_network
 from singleshot.export.graphs.network_part import answers_of, network_of, run_network
-from singleshot.export.parity.proof_frames import generated_frames
 from singleshot.export.parity.rounding import (
     RoundingVerdict,
     honest_network,
@@ -21,6 +20,7 @@ from singleshot.export.parity.rounding import (
     rounded_network,
     rounding_verdict,
 )
+from singleshot.runtime.generated_frames import generated_frames
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
 Model = onnx.ModelProto

@@ -13,9 +13,9 @@ from onnx import numpy_helper
 
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.network_part import network_of, run_network
-from singleshot.export.parity.proof_frames import generated_frames
 from singleshot.export.parity.raw_heads import default_boxes_of
 from singleshot.export.parity.tail_check import TailCheck, check_tail
+from singleshot.runtime.generated_frames import generated_frames
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
 Array = NDArray[np.float32]

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.calib.int8.image_pool import ImagePool
 from singleshot.calib.int8.quantized_graph import quantized_convolutions
-from singleshot.calib.records.disagreement import answers_to, disagreement
+from singleshot.calib.records.answers import answers_to
 from singleshot.export.engine.fixed_batch import with_batch
 from singleshot.export.graphs.classifier_tail import append_classifier_tail
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
@@ -22,6 +22,7 @@ from singleshot.export.inspection.inspect_artefact import inspect_artefact
 from singleshot.export.quantize.calibrated import QuantizationSettings, WeightRange, calibrate, open_parent
 from singleshot.export.quantize.quantize import Quantized, convert_to_fp16, quantize
 from singleshot.runtime.card import BackendParity, Measurement
+from singleshot.runtime.detection.disagreement import disagreement
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.image_files import read_image_bgr

@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...runtime.detection.boxes import iou_matrix
-from ...runtime.detection.classifications import Classification
-from ...runtime.detection.detections import Detections
-from ...runtime.session import Session
+from .boxes import iou_matrix
+from .classifications import Classification
+from .detections import Detections
 
 Answer = Detections | Classification
-
-
-def answers_to(session: Session, frames: Sequence[NDArray[np.uint8]]) -> list[Answer]:
-    """Ask about frames, each [1, H, W, 3] uint8 BGR of the input's size."""
-    if session.card.task == "classifier":
-        return [session.classify(frame)[0] for frame in frames]
-    return [session.run(frame)[0] for frame in frames]
 
 
 def disagreement(expected: Sequence[Answer], found: Sequence[Answer]) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from singleshot.calib.records.disagreement import Answer, disagreement
 from singleshot.runtime.detection.classifications import Classification
+from singleshot.runtime.detection.disagreement import Answer, disagreement
 from singleshot.tests.fixtures.found import detections
 
 LEFT = (0.0, 0.0, 0.5, 0.5)
