@@ -40,8 +40,8 @@ _MASK_PROTOTYPES = 32
 """Channels of the prototypes that YOLO's masks are made of."""
 _COCO_CLASSES = 80
 """Where nothing names the classes, 84 columns are 4 + 80 and 85 are 5 + 80."""
-_DETR_LOGITS = ("logits", "pred_logits")
-"""What DETR, RT-DETR and D-FINE call their scores; RF-DETR's are `labels` beside `dets`."""
+_DETR_NAMES = {("pred_boxes", "logits"), ("pred_boxes", "pred_logits"), ("dets", "labels")}
+"""What DETR, RT-DETR and D-FINE call their boxes and scores, and RF-DETR."""
 FOLLOWS_GRID = 0.8
 """Correlation with their cells' places that decoded centres surpass by far and undecoded ones never reach."""
 
@@ -124,7 +124,7 @@ def guess_reading(
     normalised = told.normalised
     if normalised is None:
         normalised = _normalised(values, guesses)
-    is_detr = scores.output in _DETR_LOGITS or (boxes.output, scores.output) == ("dets", "labels")
+    is_detr = (boxes.output, scores.output) in _DETR_NAMES
     activation = told.activation or (is_detr and _activation_of_detr(scores, outputs, guesses))
     activation = activation or _activation(scores.of(outputs), guesses)
     if is_detr:
