@@ -69,6 +69,7 @@ def test_the_base_alone_brings_no_training(wheel: zipfile.ZipFile) -> None:
     base = {line.split(">")[0] for line in required if "extra ==" not in line}
     assert base == {
         "av",
+        "filelock",
         "jinja2",
         "numpy",
         "onnxruntime",

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath, whole_file
 from ...runtime.progress import Progress, no_progress
-from ...runtime.require import require
 from ..dataset import Dataset
 from ..report import Problem
 from ..sample import Sample, sample_digest
@@ -110,7 +110,6 @@ def open_image_cache(
     Raises:
         InputError: no image can be used, the disk lacks the room, the folder cannot be written to, or the data set
             is strict and something is wrong.
-        MissingDependencyError: filelock is not installed.
     """
     found = _listed(dataset, split, input_hw=input_hw, seed=seed)
     home = Path(folder or default_cache_folder()) / found.key
@@ -153,8 +152,8 @@ def _listed(dataset: Dataset, split: str, *, input_hw: tuple[int, int], seed: in
     return _Split(name=split, image_ids=names, images=images, key=key, labels=f"labels-{label_key}", samples=samples)
 
 
-def _locked(home: Path) -> Any:  # filelock's lock: a context manager that the kernel opens when its holder dies
-    filelock = require("filelock", extra="train", why="An image cache that runs share")
+def _locked(home: Path) -> FileLock:
+    """Give a lock that the kernel opens when its holder dies."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         (home / PIXELS).open("ab").close()
@@ -162,7 +161,7 @@ def _locked(home: Path) -> Any:  # filelock's lock: a context manager that the k
         raise InputError(
             f"{home}: expected a folder that can be written to, got: {error.strerror}. Name another by --cache-dir."
         ) from error
-    return filelock.FileLock(home / "lock")
+    return FileLock(home / "lock")
 
 
 def _build(

@@ -18,9 +18,10 @@ from ...data.cache.image_cache import DecodedImages, ImageCache
 from ...data.dataset import Dataset
 from ...train.checkpoints.torch_session import normalised_images
 from ...train.configuration import for_network
-from ...train.feed.batches import Batch, leave_sigterm_to_the_run, training_batches
+from ...train.feed.batches import Batch, training_batches
 from ...train.feed.device_augmentation import Place, where_to_augment
 from ...train.feed.epochs import ShuffledEpochs
+from ...train.feed.workers import leave_sigterm_to_the_run
 from ...train.learn.training_module import Training
 from ...train.precision import resolved_precision
 from ...train.run.freed_memory import keep_freed_memory

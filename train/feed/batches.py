@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from ...data.cache.image_cache import ImageSource
 from ..augmentation_settings import AugmentationSettings
@@ -19,6 +18,7 @@ from ..settings import TrainSettings
 from .augmentation import AugmentationPlan, augmented_image, plan_augmentation
 from .device_augmentation import Place, PlannedImages, planned_images
 from .epochs import Epochs
+from .workers import leave_sigterm_to_the_run
 
 Objects = list[tuple[Tensor, Tensor]]
 """Per image, boxes_xyxy [n, 4] float32 normalised and labels [n] int64 as in `AugmentationPlan`."""
@@ -56,6 +56,10 @@ class Batch(_Labelled):
 
     images: Tensor
 
+    def shared(self) -> Self:
+        """Move the images to memory that processes share."""
+        return replace(self, images=self.images.share_memory_())  # type: ignore[no-untyped-call]  # of torch
+
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
         """Copy to a device; Lightning calls it."""
         return replace(
@@ -70,6 +74,10 @@ class PlannedBatch(_Labelled):
     """A batch that is augmented where it is trained on."""
 
     planned: PlannedImages
+
+    def shared(self) -> Self:
+        """Move the images and plans to memory that processes share."""
+        return replace(self, planned=self.planned.shared())
 
     def pin_memory(self) -> PlannedBatch:
         """Let a GPU read the images without waiting; torch calls it."""
@@ -141,7 +149,15 @@ class AugmentedImages(Dataset[AugmentedImage]):
         return AugmentedImage(image_rgb=image_rgb, plan=plan, image_id=stored.image_id, offset=stored.offset)
 
     def batch(self, images: list[AugmentedImage]) -> Batch | PlannedBatch:
-        """Put images together; torch calls it."""
+        """Put images together; torch calls it.
+
+        A worker moves them to shared memory here and not when they are sent: sending is the work of a thread, whose
+        error, where that memory is full, nobody hears, while the run waits for the batch.
+        """
+        batch = self._batch(images)
+        return batch if get_worker_info() is None else batch.shared()
+
+    def _batch(self, images: list[AugmentedImage]) -> Batch | PlannedBatch:
         objects = [(torch.from_numpy(item.plan.boxes_xyxy), torch.from_numpy(item.plan.labels)) for item in images]
         image_ids = tuple(item.image_id for item in images)
         if self._place != "workers":
@@ -197,11 +213,6 @@ def training_batches(
         drop_last=len(epochs) > batch_size,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-def leave_sigterm_to_the_run(_worker: int) -> None:
-    """Ignore SIGTERM in a worker: service managers send it to every process, and the run itself ends its workers."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _moved(objects: Objects, device: torch.device) -> Objects:

@@ -42,6 +42,10 @@ class PlannedImages:
     colour: Tensor
     input_hw: tuple[int, int]
 
+    def shared(self) -> PlannedImages:
+        """Move to memory that processes share."""
+        return self._each(Tensor.share_memory_)
+
     def pin_memory(self) -> PlannedImages:
         """Copy to memory from which a GPU reads without waiting."""
         return self._each(Tensor.pin_memory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn
 
@@ -17,7 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LR
 
 from ...data.dataset import Dataset
 from ...runtime.card import CARD_KEY, Card, Measurement, card_from_json
-from ...runtime.errors import CheckError
+from ...runtime.errors import CheckError, InputError
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ..checkpoints.checkpoint import FRAMES_KEY
@@ -102,6 +103,23 @@ class Training(lightning.LightningModule, ABC):
             warnings.simplefilter("ignore", UserWarning)  # the file's view cannot be written to, nor is it
             self._pixels = torch.from_numpy(pixels)
 
+    def check_single_image(self) -> None:
+        """Refuse to train on one image at a step where a batch norm would see one value, which has no variance.
+
+        Raises:
+            InputError: the network has such a batch norm, and it learns.
+        """
+        probe, kept_norms = deepcopy((self.network, self._kept_norms))
+        self._keep_norms(probe.train(), kept_norms)
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                probe(torch.zeros(1, 3, self.card.input.height, self.card.input.width))
+        except ValueError as error:  # of batch norm; there is no other way to ask it
+            raise InputError(
+                f"batch_size: expected 2 images or more at a step, of which {self.card.network} takes mean and "
+                f"variance, got 1. Train on more images, with a --batch-size of 2 or more for each process."
+            ) from error
+
     def on_fit_start(self) -> None:
         """Copy to the device what it is to hold."""
         if self._pixels is not None:
@@ -150,12 +168,15 @@ class Training(lightning.LightningModule, ABC):
         """Keep a pretrained trunk's batch norm frozen (batches are too small to estimate it anew); never skip the
         last validation.
         """
-        if self.settings.pretrained and isinstance(trunk := getattr(self.network, "trunk", None), nn.Module):
-            trunk.eval()
-        for norm in self._kept_norms:
-            norm.eval()
+        self._keep_norms(self.network, self._kept_norms)
         if self.current_epoch + 1 == self.settings.epochs:
             self.trainer.check_val_every_n_epoch = 1
+
+    def _keep_norms(self, network: nn.Module, norms: Sequence[nn.BatchNorm2d]) -> None:
+        if self.settings.pretrained and isinstance(trunk := getattr(network, "trunk", None), nn.Module):
+            trunk.eval()
+        for norm in norms:
+            norm.eval()
 
     def on_train_epoch_end(self) -> None:
         """Tell the loggers the learning rate that the epoch ended with; `metrics.csv` has it by itself."""

@@ -37,6 +37,7 @@ from ..feed.device_augmentation import Place, where_to_augment
 from ..feed.epochs import epochs_of
 from ..feed.survey import SplitSurvey
 from ..feed.training_images import TrainingImages, open_training_images
+from ..feed.workers import told_when_workers_die
 from ..learn.classifier_training import ClassifierTraining
 from ..learn.detector_training import DetectorTraining
 from ..learn.training_module import Training
@@ -162,6 +163,8 @@ def train(
         place = where_to_augment(images.cache)
         batches = training_batches(images.cache, epochs, input_hw=input_hw, settings=settings, place=place)
         module = _module(card, data, settings, images, start, place, steps_per_epoch=len(batches))
+        if min(settings.batch_size // world.size, len(epochs)) == 1:
+            module.check_single_image()
         return _trained(module, batches, folder, images.val, resume=resume, progress=progress, callbacks=callbacks)
 
 
@@ -201,7 +204,8 @@ def _trained(
     patience = _patience(settings, val_part, monitor)
     with quiet_lightning():
         trainer = _trainer(folder, settings, progress=progress, callbacks=[*patience, keep_best, keep_last, *callbacks])
-        _fit(trainer, module, batches, folder.last if resume else None)
+        with told_when_workers_die(batches):
+            _fit(trainer, module, batches, folder.last if resume else None)
     score = keep_best.best_model_score
     return TrainingResult(
         best=folder.best,

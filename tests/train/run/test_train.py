@@ -321,3 +321,10 @@ def test_images_that_the_device_holds_train_the_same(
         run(animals_root, tmp_path / place, settings)
         losses.append(metrics_rows(tmp_path / place)[0]["loss"])
     assert losses[0] == losses[1]
+
+
+def test_one_image_at_a_step_is_refused_before_it_trains(animals_root: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"batch_size": 1})
+    with pytest.raises(InputError, match=r"^batch_size: expected 2 images or more at a step, of which ssd_lite0 takes"):
+        run(animals_root, tmp_path / "run", settings)
+    assert not (tmp_path / "run" / "last.ckpt").exists()
