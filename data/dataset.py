@@ -30,6 +30,8 @@ from .upright import upright_annotation
 ROUNDING_PX = 1.0
 """A box that reaches out of its image by less than this is cut to it and not reported: corners are rounded."""
 
+_TAKEN_AS_BACKGROUND = "images without a file of labels (taken as background)"
+
 _PROBLEM_FROM_ERROR: dict[type[Exception], Problem] = {
     AnnotationMissingError: Problem.MISSING_ANNOTATION,
     AnnotationBrokenError: Problem.BROKEN_ANNOTATION,
@@ -46,12 +48,20 @@ class Dataset:
     case.
     """
 
-    def __init__(self, layout: Layout, *, class_names: Sequence[str], strict: bool = False) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        class_names: Sequence[str],
+        strict: bool = False,
+        missing_is_background: bool = False,
+    ) -> None:
         """See `open_dataset`, which checks the class names against the layout's; here they are taken as they are."""
         self.class_names = tuple(class_names)
         self.report = DataReport()
         self._layout = layout
         self._strict = strict
+        self._missing_is_background = missing_is_background
         self._class_ids = {name: class_id for class_id, name in enumerate(self.class_names)}
         self._strata: dict[str, str] | None = None
         self._counted: set[str] = set()
@@ -221,7 +231,7 @@ class Dataset:
             self._drop(image_id, Problem.MISSING_IMAGE, f"{path}: expected an image, got no such file")
             return None
         try:
-            annotation = self._layout.annotation(image_id)
+            annotation = self._annotation(image_id)
             header = self._header(image_id, path, annotated_hw_px=annotation.size_hw_px)
         except (AnnotationMissingError, AnnotationBrokenError, InputError) as error:
             self._drop(image_id, _PROBLEM_FROM_ERROR[type(error)], str(error))
@@ -241,6 +251,14 @@ class Dataset:
             self._count_kept(sample, sign=1)
             self.report.remarks.update([annotation.remark] if annotation.remark else [])
         return sample
+
+    def _annotation(self, image_id: str) -> Annotation:
+        try:
+            return self._layout.annotation(image_id)
+        except AnnotationMissingError:
+            if not self._missing_is_background:
+                raise
+            return Annotation(objects=(), size_hw_px=None, remark=_TAKEN_AS_BACKGROUND)
 
     def _header(self, image_id: str, path: Path, *, annotated_hw_px: tuple[int, int] | None) -> ImageHeader:
         """Read the head of an image once; what would have to be decoded for it is taken as annotated."""
@@ -329,7 +347,13 @@ def _areas(objects: Sequence[LabelledObject], boxes: Sequence[Edges]) -> NDArray
     )
 
 
-def open_dataset(root: StrPath, *, class_names: Sequence[str] | None = None, strict: bool = False) -> Dataset:
+def open_dataset(
+    root: StrPath,
+    *,
+    class_names: Sequence[str] | None = None,
+    strict: bool = False,
+    missing_is_background: bool = False,
+) -> Dataset:
     """Find out which layout lies below a folder and open it.
 
     Args:
@@ -337,16 +361,20 @@ def open_dataset(root: StrPath, *, class_names: Sequence[str] | None = None, str
         class_names: the classes to keep, in the order of class ids; None takes all of the layout's own. Kaggle's
             may be given by wnid.
         strict: raise at the first problem instead of counting it.
+        missing_is_background: an image without a file of labels has no objects, as YOLO's own tools take it, instead
+            of being left out.
 
     Raises:
         InputError: there is no layout, or more than one, or a class is unknown or named twice.
     """
     layout = find_layout(root)
     if class_names is None:
-        return Dataset(layout, class_names=layout.class_names, strict=strict)
+        return Dataset(
+            layout, class_names=layout.class_names, strict=strict, missing_is_background=missing_is_background
+        )
     resolved = tuple(layout.resolve_class(name.strip()) for name in class_names)
     repeated = sorted({name for name in resolved if resolved.count(name) > 1})
     if not resolved or repeated:
         got = f"{', '.join(repeated)} twice" if repeated else "none"
         raise InputError(f"class_names: expected a list of different classes, got {got}. Name each class once.")
-    return Dataset(layout, class_names=resolved, strict=strict)
+    return Dataset(layout, class_names=resolved, strict=strict, missing_is_background=missing_is_background)

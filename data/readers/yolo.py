@@ -13,6 +13,7 @@ folders below `images`, or the folders that hold `images` and `labels` each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from .reader import (
 from .text_lines import filled_lines, text_lines
 
 _SPLITS = ("train", "val", "test")
+_SPLIT_KEYS = {"valid": "val", "validation": "val"}
 _NOTHING = ("", "~", "null")
 _NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names", "data/classes.txt", "obj_train_data/classes.txt")
 _BESIDE_FOLDERS = (".", "obj_train_data", "data")
@@ -45,6 +47,8 @@ _LARGEST_SHARE = 2.0
 _LARGEST_OUTLINE = 1.5
 """Likewise of a corner; the 2 of a key point that is seen lies above it."""
 _OUTLINED = "objects given by corners (their enclosing boxes are taken)"
+_TWICE = "images in which a line of labels stands twice (it is read once)"
+_KEY_POINTS = "objects given with key points (which are not read)"
 _SCORED = "objects given with a score (it is not read)"
 
 
@@ -53,9 +57,11 @@ class YoloSettings:
     """What the YAML file says; None or nothing where it does not."""
 
     path: str | None = None
-    splits: dict[str, str] = field(default_factory=dict)
-    """Name -> folder or list: train, val and test, and any other key that names a list (`.txt`)."""
+    splits: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name -> folders or lists: of train, val and test, and of any other key that names a list (`.txt`)."""
     names: tuple[str, ...] = ()
+    key_point_numbers: int = 0
+    """What a line has beyond its box, by `kpt_shape`."""
 
 
 class YoloLayout(FilesLayout):
@@ -64,8 +70,12 @@ class YoloLayout(FilesLayout):
     kind = "yolo"
     form = "images/ and labels/, or pictures with texts beside them and classes.txt (YOLO's)"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, settings_file: Path | None = None) -> None:
         """Open the folder that holds `images` and `labels`, or a folder for each split that does.
+
+        Args:
+            root: the folder.
+            settings_file: the YAML file that names classes and splits; the folder's own where not given.
 
         Raises:
             InputError: there are no class names, or no images.
@@ -73,15 +83,23 @@ class YoloLayout(FilesLayout):
         super().__init__()
         self.name = root.resolve().name
         self._base = images_base(root)
-        settings = _settings(root)
+        settings = _settings(root) if settings_file is None else read_yolo_settings(settings_file)
+        self._key_point_numbers = settings.key_point_numbers
         self.class_names = _class_names(root, settings)
-        self.lists = with_usual_names(_named_lists(root, settings) or _found_lists(root))
+        named = _named_lists(root, settings)
+        self._parts = {root / f"{split} of the YAML file": paths for split, paths in named.items() if len(paths) > 1}
+        several = {name.name.partition(" ")[0]: name for name in self._parts}
+        one = {split: paths[0] for split, paths in named.items() if len(paths) == 1}
+        self.lists = with_usual_names({**one, **several} or _found_lists(root))
         if not self.lists:
             raise InputError(f"{root}: expected images in YOLO's layout, got none. Put them into images/train.")
 
     @classmethod
     def places(cls, root: Path) -> list[Place]:
         """The folder that holds `images` and `labels`, or folders that do, or texts beside the images."""
+        if root.is_file():
+            is_settings = root.suffix.lower() in (".yaml", ".yml")
+            return [Place(path=root, open=partial(cls, root.parent, root))] if is_settings else []
         folder = folder_around(root, "labels", _is_yolo)
         if folder is None:
             return []
@@ -91,12 +109,13 @@ class YoloLayout(FilesLayout):
     def listed_ids(self, split: str) -> list[str]:
         """Paths below the images' folder: as a list gives them, or all of a folder in the order of their names."""
         where = self.lists[split]
-        paths = (
-            pictures_below(where)
-            if where.is_dir()
-            else [self._listed_path(line, where) for line in filled_lines(where)]
-        )
-        return [id_from_path(path, self._base) for path in paths]
+        parts = self._parts.get(where, [where])
+        return [id_from_path(path, self._base) for part in parts for path in self._listed(part)]
+
+    def _listed(self, where: Path) -> list[Path]:
+        if where.is_dir():
+            return pictures_below(where)
+        return [self._listed_path(line, where) for line in filled_lines(where)]
 
     def _listed_path(self, line: str, where: Path) -> Path:
         return found_path(line, [where.parent]) or where.parent / line
@@ -122,7 +141,9 @@ class YoloLayout(FilesLayout):
         objects = [
             self._object(line, where=f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()
         ]
-        return Annotation(objects=tuple(objects), size_hw_px=None, in_shares=True)
+        distinct = tuple(dict.fromkeys(objects))
+        remark = _TWICE if len(distinct) < len(objects) else ""
+        return Annotation(objects=distinct, size_hw_px=None, in_shares=True, remark=remark)
 
     def _object(self, line: str, *, where: str) -> LabelledObject:
         got = line.strip()[:80]
@@ -133,18 +154,25 @@ class YoloLayout(FilesLayout):
             raise AnnotationBrokenError(f"{where}: expected shares of the image's width and height, got {got!r}")
         index, shares = int(numbers[0]), numbers[1:]
         name = self.class_names[index] if index < len(self.class_names) else f"class {index}"
-        if len(numbers) in (_BOX, _BOX_AND_SCORE):
+        has_points = _are_key_points(numbers[_BOX:], count=self._key_point_numbers)
+        if has_points or len(numbers) in (_BOX, _BOX_AND_SCORE):
             cx, cy, width, height = shares[:4]
             box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
-            return LabelledObject(
-                name=name, box_xyxy=box, difficult=False, remark=_SCORED if len(numbers) == _BOX_AND_SCORE else ""
-            )
+            remark = _KEY_POINTS if has_points else _SCORED if len(numbers) == _BOX_AND_SCORE else ""
+            return LabelledObject(name=name, box_xyxy=box, difficult=False, remark=remark)
         if len(numbers) < _TRIANGLE or len(numbers) % 2 == 0 or max(map(abs, shares)) > _LARGEST_OUTLINE:
             raise AnnotationBrokenError(
                 f"{where}: expected `class cx cy width height`, or shares `class x1 y1 x2 y2 x3 y3 ...`, got {got!r}"
             )
         box = (min(shares[::2]), min(shares[1::2]), max(shares[::2]), max(shares[1::2]))
         return LabelledObject(name=name, box_xyxy=box, difficult=False, remark=_OUTLINED)
+
+
+def _are_key_points(numbers: Sequence[float], *, count: int) -> bool:
+    """Whether what follows a box are key points: as many numbers as said, or x, y and a flag each, one of them 2."""
+    flags = numbers[2::3]
+    seem = len(numbers) > 0 and len(numbers) % 3 == 0 and 2 in flags and {0, 1, 2}.issuperset(flags)
+    return len(numbers) == count if count else seem
 
 
 def _is_yolo(folder: Path) -> bool:
@@ -187,17 +215,26 @@ def read_yolo_settings(path: Path) -> YoloSettings:
     if not isinstance(content, dict):
         content = {}
     given = {key: value for key, value in content.items() if value not in _NOTHING}
-    if "valid" in given and "val" not in given:
-        raise InputError(f"{path}: expected the key val, got valid. Rename it.")
-    for key in ("path", *_SPLITS):
-        if not isinstance(given.get(key, ""), str):
-            raise InputError(f"{path}: expected one folder or list for {key}, got {given[key]}. Name one.")
-    splits = {
-        key: value
-        for key, value in given.items()
-        if key in _SPLITS or (isinstance(value, str) and value.endswith(".txt"))
-    }
-    return YoloSettings(path=given.get("path"), splits=splits, names=_names(given.get("names", []), path=path))
+    given = {_SPLIT_KEYS.get(key, key) if _SPLIT_KEYS.get(key) not in given else key: given[key] for key in given}
+    splits = {}
+    for key, value in given.items():
+        if key in _SPLITS or (isinstance(value, str) and value.endswith(".txt")):
+            splits[key] = tuple(value) if isinstance(value, list) else (value,)
+    wrong = [key for key in splits if not all(isinstance(value, str) for value in splits[key])]
+    if wrong or not isinstance(given.get("path", ""), str):
+        key = wrong[0] if wrong else "path"
+        raise InputError(f"{path}: expected folders or lists for {key}, got {given[key]}. Name some.")
+    return YoloSettings(
+        path=given.get("path"),
+        splits=splits,
+        names=_names(given.get("names", []), path=path),
+        key_point_numbers=_key_point_numbers(given.get("kpt_shape")),
+    )
+
+
+def _key_point_numbers(shape: object) -> int:
+    sides = finite_numbers(shape) if isinstance(shape, list) and len(shape) == 2 else None
+    return 0 if sides is None else int(sides[0] * sides[1])
 
 
 def label_path(image_path: Path) -> Path:
@@ -251,17 +288,18 @@ def _class_names(root: Path, settings: YoloSettings) -> tuple[str, ...]:
     return names
 
 
-def _named_lists(root: Path, settings: YoloSettings) -> dict[str, Path]:
+def _named_lists(root: Path, settings: YoloSettings) -> dict[str, list[Path]]:
     """Find what the YAML file names; a test set need not be there."""
-    lists = {}
-    for split, value in settings.splits.items():
+    lists: dict[str, list[Path]] = {}
+    for split, values in settings.splits.items():
         # Tools write these relative to the folder, to `path`, or to a folder that is gone.
-        found = found_path(value, [root, root / (settings.path or ".")])
-        if found is not None:
-            lists[split] = found
+        found = [(value, found_path(value, [root, root / (settings.path or ".")])) for value in values]
+        missing = [value for value, path in found if path is None]
+        if not missing:
+            lists[split] = [path for _, path in found if path is not None]
         elif split != "test":
             raise InputError(
-                f"{root}: expected a folder or list {value}, which the YAML file names for {split}, got none. "
+                f"{root}: expected a folder or list {missing[0]}, which the YAML file names for {split}, got none. "
                 f"Mend the YAML file's {split}."
             )
     return lists

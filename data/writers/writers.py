@@ -97,9 +97,10 @@ class YoloWriter:
         (self._folder / "data.yaml").write_text(text, encoding="utf-8")
 
     def cannot_hold(self, report: DataReport) -> list[str]:
-        """YOLO knows no difficult objects."""
-        count = report.difficult_objects
-        return [f"difficult: {count} objects so marked become ordinary ones"] if count else []
+        """YOLO knows no difficult objects, and no crowds, which as objects would teach a herd to be one animal."""
+        count, crowds = report.difficult_objects - report.crowds, report.crowds
+        lost = [f"difficult: {count} objects so marked become ordinary ones"] if count else []
+        return [*lost, f"crowds: {crowds} regions so marked are left out"] if crowds else lost
 
 
 class VocWriter:
@@ -185,7 +186,9 @@ def _coco_objects(sample: Sample) -> Iterator[dict[str, object]]:
 
 def _yolo_lines(sample: Sample) -> Iterator[str]:
     width, height = sample.width_px, sample.height_px
-    for (xmin, ymin, xmax, ymax), class_id, _ in _objects(sample):
+    for at, ((xmin, ymin, xmax, ymax), class_id, _) in enumerate(_objects(sample)):
+        if sample.crowd is not None and sample.crowd[at]:
+            continue
         shares = ((xmin + xmax) / 2 / width, (ymin + ymax) / 2 / height, (xmax - xmin) / width, (ymax - ymin) / height)
         yield " ".join([str(class_id), *map(_number, shares)]) + "\n"
 

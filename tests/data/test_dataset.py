@@ -249,3 +249,13 @@ def test_several_data_sets_are_an_error_that_names_them(voc_folder: VocFolder) -
     voc_folder.add("b")
     with pytest.raises(InputError, match=r"expected one data set, got several\. Name one of .*VOC2007, .*VOC2012 with"):
         open_dataset(voc_folder.root)
+
+
+def test_images_without_labels_are_background_on_request(voc_folder: VocFolder) -> None:
+    voc_folder.add("a")
+    voc_folder.add("b")
+    (voc_folder.folder / "Annotations" / "b.xml").unlink()
+    assert [sample.image_id for sample in open_dataset(voc_folder.root).samples("train")] == ["a"]
+    dataset = open_dataset(voc_folder.root, missing_is_background=True, strict=True)
+    assert [(sample.image_id, len(sample)) for sample in dataset.samples("train")][1] == ("b", 0)
+    assert "1 images without a file of labels (taken as background)" in dataset.report.lines()

@@ -29,7 +29,7 @@ class BenchTrainingOptions:
     data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO or CSV.")]
     split: Annotated[str, typer.Option(help="A split of the data.")] = "train"
     classes: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Classes to learn; all of the data's if not given.")
+        str | None, typer.Option(metavar="A,B,…|N|FILE", help="Classes to learn; all of the data's if not given.")
     ] = None
     networks: Annotated[str, typer.Option(metavar="A,B,…", help="Networks to train.")] = _NETWORKS
     steps: Annotated[int, typer.Option(min=1, help="Steps that a turn takes.")] = 10
@@ -53,11 +53,13 @@ def bench_training(options: BenchTrainingOptions) -> None:
     from ...runtime.require import require_training
 
     require_training("training")
+    from ...data.class_choice import chosen_classes
     from ...data.dataset import open_dataset
     from ...train.settings import train_settings
 
-    classes, side = options.classes, options.side
-    dataset = open_dataset(options.data, class_names=None if classes is None else classes.split(","))
+    side = options.side
+    names = None if options.classes is None else chosen_classes(options.classes, options.data)
+    dataset = open_dataset(options.data, class_names=names)
     settings = train_settings(
         batch_size=options.batch_size, workers=options.workers, height=side, width=side, train_split=options.split
     )

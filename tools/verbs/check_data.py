@@ -33,7 +33,7 @@ class CheckDataOptions:
     ] = None
     seed: Annotated[int, typer.Option(help="Of seeded splits.")] = 0
     classes: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Classes to look at; all of the data's if not given.")
+        str | None, typer.Option(metavar="A,B,…|N|FILE", help="Classes to look at; all of the data's if not given.")
     ] = None
     network: Annotated[
         str | None,
@@ -60,6 +60,13 @@ class CheckDataOptions:
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
     ] = False
+    missing_is_background: Annotated[
+        bool,
+        typer.Option(
+            "--missing-is-background",
+            help="An image without a file of labels has no objects, instead of being left out.",
+        ),
+    ] = False
 
 
 @verb
@@ -73,6 +80,7 @@ def check_data(options: CheckDataOptions) -> None:
     Example: singleshot check-data VOCdevkit --split train --show-augmented augmented.png --config animals.toml
     """
     from ...data.check.data_check import check_data as check_dataset
+    from ...data.class_choice import chosen_classes
     from ...data.dataset import open_dataset
 
     if options.html is not None:
@@ -82,8 +90,13 @@ def check_data(options: CheckDataOptions) -> None:
         check_page_name(options.html)
         check_figures("--html")
     augmentation = _augmentation(options)
-    names = None if options.classes is None else options.classes.split(",")
-    dataset = open_dataset(options.data, class_names=names, strict=options.strict)
+    names = None if options.classes is None else chosen_classes(options.classes, options.data, seed=options.seed)
+    dataset = open_dataset(
+        options.data,
+        class_names=names,
+        strict=options.strict,
+        missing_is_background=options.missing_is_background,
+    )
     with stage_progress() as on_progress:
         check = check_dataset(dataset, options.split or [], seed=options.seed, on_progress=on_progress)
     coverages = _coverages(dataset, check, options.network)

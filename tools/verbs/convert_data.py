@@ -16,11 +16,19 @@ def convert_data(
     to: Annotated[Literal["coco", "yolo", "voc", "csv"], typer.Option("--to", help="The layout to write.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="A folder that is not there yet.")],
     classes: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Classes to keep, in this order; the data's own if not given.")
+        str | None,
+        typer.Option(metavar="A,B,…|N|FILE", help="Classes to keep, in this order; the data's own if not given."),
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="Hard-link the images instead of copying them.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
+    ] = False,
+    missing_is_background: Annotated[
+        bool,
+        typer.Option(
+            "--missing-is-background",
+            help="An image without a file of labels has no objects, instead of being left out.",
+        ),
     ] = False,
 ) -> None:
     """Write labelled images in another layout, under the names of their own splits.
@@ -30,11 +38,12 @@ def convert_data(
     Example: singleshot convert-data VOCdevkit --to coco -o animals-coco
     """
     with exit_codes():
+        from ...data.class_choice import chosen_classes
         from ...data.dataset import open_dataset
         from ...data.writers.convert import convert_data as convert
 
-        names = None if classes is None else classes.split(",")
-        dataset = open_dataset(data, class_names=names, strict=strict)
+        names = None if classes is None else chosen_classes(classes, data)
+        dataset = open_dataset(data, class_names=names, strict=strict, missing_is_background=missing_is_background)
         with stage_progress() as on_progress:
             conversion = convert(dataset, to, out, link=link, on_progress=on_progress)
         tell(dataset.found, *dataset.report.lines())

@@ -50,7 +50,7 @@ class TuneOptions:
     ] = None
     classes: Annotated[
         str | None,
-        typer.Option(metavar="A,B,…|NUMBER", help="Classes to learn, or how many; all of the data's if not given."),
+        typer.Option(metavar="A,B,…|N|FILE", help="Classes to learn; all of the data's if not given."),
     ] = None
     workers: Annotated[int, typer.Option(min=1, help="Trainings at a time on this machine.")] = 1
     storage: Annotated[

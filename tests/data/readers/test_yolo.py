@@ -99,7 +99,7 @@ def test_a_list_of_images_is_a_split(tmp_path: Path) -> None:
         pytest.param(
             "0 .1 .1 .2 .1 .2 .2 .3", Problem.BROKEN_ANNOTATION, "class x1 y1 x2 y2 x3 y3", id="half a corner"
         ),
-        pytest.param("0 .5 .5 .5 .5 .4 .4 2 .6 .6 2", Problem.BROKEN_ANNOTATION, "class x1 y1 x2", id="key points"),
+        pytest.param("0 .5 .5 .5 .5 .4 .4 2 .6 .6", Problem.BROKEN_ANNOTATION, "class x1 y1 x2", id="half a key point"),
         pytest.param("0 20 10 8 8", Problem.BROKEN_ANNOTATION, "expected shares of the image's width", id="pixels"),
         pytest.param("0 nan .5 .5 .5", Problem.BROKEN_ANNOTATION, "`class cx cy width height`", id="not a number"),
         pytest.param("0 .9 .5 .4 .5", Problem.CLIPPED_BOX, "dog at", id="reaching out"),
@@ -179,10 +179,11 @@ def test_names_in_yaml(tmp_path: Path, text: str, names: tuple[str, ...]) -> Non
         pytest.param("names: cat", r"expected names as a list, .*, got cat\.", id="one name that is no list"),
         pytest.param("names: [cat, [dog]]", r"expected names as a list", id="a list in a list"),
         pytest.param(
-            "train:\n  - a\n  - b", r"expected one folder or list for train, got \['a', 'b'\]", id="two folders"
+            "train:\n  - a\n  - [b]",
+            r"expected folders or lists for train, got \['a', \['b'\]\]",
+            id="a list in a list",
         ),
         pytest.param("names: [cat", r"expected YAML, got while parsing a flow sequence .* line 1", id="no end"),
-        pytest.param("valid: x", r"expected the key val, got valid\. Rename it", id="valid"),
     ],
 )
 def test_yaml_that_is_not_understood(tmp_path: Path, text: str, message: str) -> None:
@@ -280,3 +281,50 @@ def test_a_folder_without_an_image_is_told(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("cat\n")
     with pytest.raises(InputError, match=r"expected images in YOLO's layout, got none\. Put them into images/train\."):
         open_dataset(tmp_path)
+
+
+def test_several_folders_and_lists_make_one_split(tmp_path: Path) -> None:
+    for name in ("images/p/a.jpg", "images/q/b.jpg", "images/q/c.jpg"):
+        add_image(tmp_path, name, "0 0.5 0.5 0.5 0.5")
+    (tmp_path / "some.txt").write_text("images/q/c.jpg\n")
+    text = "path: ../gone\ntrain:\n  - images/p\n  - some.txt\nvalid: [images/q]\nnames: [dog]\n"
+    (tmp_path / "data.yaml").write_text(text)
+    dataset = open_dataset(tmp_path, strict=True)
+    assert dataset.sample_ids("train") == ["p/a.jpg", "q/c.jpg"]
+    assert dataset.sample_ids("val") == ["q/b.jpg", "q/c.jpg"]
+    assert dataset.official_splits() == ("train", "val") or dataset.official_splits() == ("val", "train")
+
+
+def test_one_of_several_yaml_files_can_be_named(tmp_path: Path) -> None:
+    add_image(tmp_path, "images/train/a.jpg", "0 0.5 0.5 0.5 0.5")
+    (tmp_path / "one.yaml").write_text("train: images/train\nnames: [dog]\n")
+    (tmp_path / "two.yaml").write_text("train: images/train\nnames: [cat]\n")
+    assert open_dataset(tmp_path / "two.yaml", strict=True).class_names == ("cat",)
+    with pytest.raises(InputError, match=r"expected one YAML file, got one\.yaml, two\.yaml"):
+        open_dataset(tmp_path)
+
+
+def test_a_line_that_stands_twice_is_read_once(tmp_path: Path) -> None:
+    add_image(tmp_path, "images/train/a.jpg", "0 .5 .5 .5 .5\n0 .5 .5 .5 .5\n0 .5 .5 .5 .25")
+    (tmp_path / "classes.txt").write_text("dog\n")
+    dataset = open_dataset(tmp_path, strict=True)
+    assert len(next(dataset.samples("train"))) == 2
+    assert "1 images in which a line of labels stands twice (it is read once)" in dataset.report.lines()
+
+
+@pytest.mark.parametrize(
+    ("line", "shape"),
+    [
+        pytest.param("0 .5 .5 .5 .5 .9 .9 2 .1 .1 0", "", id="flags of which one is 2"),
+        pytest.param("0 .5 .5 .5 .5 .9 .9 .1 .1", "kpt_shape: [2, 2]\n", id="without flags, as the YAML file says"),
+        pytest.param("0 .5 .5 .5 .5 .9 .9 1", "kpt_shape: [1, 3]\n", id="one, as the YAML file says"),
+    ],
+)
+def test_of_key_points_the_box_is_read(tmp_path: Path, line: str, shape: str) -> None:
+    add_image(tmp_path, "images/train/a.jpg", line)
+    (tmp_path / "data.yaml").write_text(f"{shape}train: images/train\nnames: [dog]\n")
+    dataset = open_dataset(tmp_path, strict=True)
+    (sample,) = dataset.samples("train")
+    width, height = sample.width_px, sample.height_px
+    assert sample.boxes_xyxy_px.tolist() == [[width / 4, height / 4, width * 3 / 4, height * 3 / 4]]
+    assert "1 objects given with key points (which are not read)" in dataset.report.lines()

@@ -86,22 +86,24 @@ def test_any_box_comes_back(
         image_id="a",
         image_path=image,
         boxes_xyxy_px=boxes_xyxy_px,
-        class_ids=np.asarray([0, 1, 0], np.int64),
+        class_ids=np.asarray([0, 1, 2], np.int64),
         difficult=np.asarray([False, True, False], np.bool_),
         height_px=1000,
         width_px=1000,
     )
-    writer = conversion._WRITERS[target](folder, ("cat", "dog"))
+    writer = conversion._WRITERS[target](folder, ("cat", "dog", "cow"))
     writer.images.mkdir()
     (writer.images / "a.jpg").symlink_to(image)
     writer.write_split("train", iter([(sample, "a.jpg")]))
     writer.finish()
-    found = open_dataset(folder, class_names=("cat", "dog"))._layout.annotation("a" if target == "voc" else "a.jpg")
+    found = open_dataset(folder, class_names=("cat", "dog", "cow"))._layout.annotation(
+        "a" if target == "voc" else "a.jpg"
+    )
     written = np.asarray([item.box_xyxy for item in found.objects])
     if found.in_shares:
         written *= 1000
     np.testing.assert_allclose(written.astype(np.float32), boxes_xyxy_px, rtol=0, atol=ROUNDING_PX)
-    assert [item.name for item in found.objects] == ["cat", "dog", "cat"]
+    assert [item.name for item in found.objects] == ["cat", "dog", "cow"]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,7 @@ def test_any_box_comes_back(
     [
         pytest.param("coco", [False, True], [], id="COCO holds crowds"),
         pytest.param("voc", None, ["crowds: 1 regions so marked become difficult objects"], id="VOC does not"),
+        pytest.param("yolo", None, ["crowds: 1 regions so marked are left out"], id="YOLO, where they are left out"),
         pytest.param("csv", None, ["crowds: 1 regions so marked become difficult objects"], id="nor does CSV"),
     ],
 )
@@ -127,7 +130,7 @@ def test_crowds_stay_crowds_where_the_target_knows_them(
     conversion = convert_data(open_dataset(tmp_path), target, tmp_path / "there")
     assert [line for line in conversion.lost if line.startswith("crowds")] == lost
     (sample,) = open_dataset(tmp_path / "there", class_names=["cat"]).samples("train")
-    assert sample.difficult.tolist() == [False, True]
+    assert sample.difficult.tolist() == ([False] if target == "yolo" else [False, True])
     assert (None if sample.crowd is None else sample.crowd.tolist()) == crowd
     assert (None if sample.areas_px is None else sample.areas_px.tolist()) == ([40.5, 900] if crowd else None)
 
