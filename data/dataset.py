@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,9 @@ from .upright import upright_annotation
 ROUNDING_PX = 1.0
 """A box that reaches out of its image by less than this is cut to it and not reported: corners are rounded."""
 
+_NAMED = 20
+"""How many of many classes an error names."""
+
 _TAKEN_AS_BACKGROUND = "images without a file of labels (taken as background)"
 
 _PROBLEM_FROM_ERROR: dict[type[Exception], Problem] = {
@@ -55,6 +59,7 @@ class Dataset:
         class_names: Sequence[str],
         strict: bool = False,
         missing_is_background: bool = False,
+        renamed: Mapping[str, str] | None = None,
     ) -> None:
         """See `open_dataset`, which checks the class names against the layout's; here they are taken as they are."""
         self.class_names = tuple(class_names)
@@ -62,6 +67,7 @@ class Dataset:
         self._layout = layout
         self._strict = strict
         self._missing_is_background = missing_is_background
+        self._renamed = renamed or {}
         self._class_ids = {name: class_id for class_id, name in enumerate(self.class_names)}
         self._strata: dict[str, str] | None = None
         self._counted: set[str] = set()
@@ -274,10 +280,11 @@ class Dataset:
         sides = (hw[1], hw[0]) * 2 if annotation.in_shares else (1, 1, 1, 1)
         for item in annotation.objects:
             xmin, ymin, xmax, ymax = (edge * side for edge, side in zip(item.box_xyxy, sides, strict=True))
-            box = self._usable_box(item.name, (xmin, ymin, xmax, ymax), image_id=image_id, hw=hw, count=count)
+            name = self._renamed.get(item.name, item.name)
+            box = self._usable_box(name, (xmin, ymin, xmax, ymax), image_id=image_id, hw=hw, count=count)
             if box is not None:
                 boxes.append(box)
-                objects.append(item)
+                objects.append(replace(item, name=name))
                 if item.remark and count:
                     self.report.remarks[item.remark] += 1
         crowd = [item.crowd for item in objects]
@@ -353,6 +360,7 @@ def open_dataset(
     class_names: Sequence[str] | None = None,
     strict: bool = False,
     missing_is_background: bool = False,
+    renamed: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Find out which layout lies below a folder and open it.
 
@@ -363,18 +371,25 @@ def open_dataset(
         strict: raise at the first problem instead of counting it.
         missing_is_background: an image without a file of labels has no objects, as YOLO's own tools take it, instead
             of being left out.
+        renamed: a class of the data -> its name here; several may become one.
 
     Raises:
         InputError: there is no layout, or more than one, or a class is unknown or named twice.
     """
     layout = find_layout(root)
-    if class_names is None:
-        return Dataset(
-            layout, class_names=layout.class_names, strict=strict, missing_is_background=missing_is_background
-        )
-    resolved = tuple(layout.resolve_class(name.strip()) for name in class_names)
-    repeated = sorted({name for name in resolved if resolved.count(name) > 1})
-    if not resolved or repeated:
+    renamed = renamed or {}
+    for name in renamed:
+        if name not in layout.class_names:
+            there = ", ".join(layout.class_names[:_NAMED])
+            raise InputError(f"{name}: expected a class of {layout.name} to rename, one of {there}. Name it so.")
+    here = tuple(dict.fromkeys(renamed.get(name, name) for name in layout.class_names))
+    if class_names is not None:
+        asked = [name.strip() for name in class_names]
+        here = tuple(name if name in renamed.values() else layout.resolve_class(name) for name in asked)
+    repeated = sorted({name for name in here if here.count(name) > 1})
+    if class_names is not None and (not here or repeated):
         got = f"{', '.join(repeated)} twice" if repeated else "none"
         raise InputError(f"class_names: expected a list of different classes, got {got}. Name each class once.")
-    return Dataset(layout, class_names=resolved, strict=strict, missing_is_background=missing_is_background)
+    return Dataset(
+        layout, class_names=here, strict=strict, missing_is_background=missing_is_background, renamed=renamed
+    )

@@ -259,3 +259,14 @@ def test_images_without_labels_are_background_on_request(voc_folder: VocFolder) 
     dataset = open_dataset(voc_folder.root, missing_is_background=True, strict=True)
     assert [(sample.image_id, len(sample)) for sample in dataset.samples("train")][1] == ("b", 0)
     assert "1 images without a file of labels (taken as background)" in dataset.report.lines()
+
+
+def test_classes_are_renamed_and_several_may_become_one(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9)), ("cat", (2, 2, 9, 9)), ("sofa", (3, 3, 9, 9))])
+    renamed = {"dog": "animal", "cat": "animal"}
+    dataset = open_dataset(voc_folder.root, renamed=renamed, class_names=["sofa", "animal"])
+    assert next(dataset.samples("train")).class_ids.tolist() == [1, 1, 0]
+    names = open_dataset(voc_folder.root, renamed=renamed).class_names
+    assert (names.count("animal"), "dog" in names, len(names)) == (1, False, 19)
+    with pytest.raises(InputError, match=r"^lion: expected a class of VOC2012 to rename, one of aeroplane, "):
+        open_dataset(voc_folder.root, renamed={"lion": "animal"})

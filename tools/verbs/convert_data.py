@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ...runtime.errors import InputError
 from ..terminal.exits import exit_codes
 from ..terminal.stage_progress import stage_progress, tell
 
@@ -18,6 +19,10 @@ def convert_data(
     classes: Annotated[
         str | None,
         typer.Option(metavar="A,B,…|N|FILE", help="Classes to keep, in this order; the data's own if not given."),
+    ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Another name for a class, once for each; several may become one."),
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="Hard-link the images instead of copying them.")] = False,
     strict: Annotated[
@@ -43,10 +48,26 @@ def convert_data(
         from ...data.writers.convert import convert_data as convert
 
         names = None if classes is None else chosen_classes(classes, data)
-        dataset = open_dataset(data, class_names=names, strict=strict, missing_is_background=missing_is_background)
+        dataset = open_dataset(
+            data,
+            class_names=names,
+            strict=strict,
+            missing_is_background=missing_is_background,
+            renamed=_renamed(rename or []),
+        )
         with stage_progress() as on_progress:
             conversion = convert(dataset, to, out, link=link, on_progress=on_progress)
         tell(dataset.found, *dataset.report.lines())
         print(f"{out}: {to} layout, " + ", ".join(f"{name} {count}" for name, count in conversion.images.items()))
         for line in conversion.lost:
             print(f"not kept, {line}")
+
+
+def _renamed(pairs: list[str]) -> dict[str, str]:
+    renamed = {}
+    for pair in pairs:
+        old, sign, new = (part.strip() for part in pair.partition("="))
+        if not (old and sign and new):
+            raise InputError(f"--rename: expected OLD=NEW, got {pair}. Write the class's name, = and its new one.")
+        renamed[old] = new
+    return renamed

@@ -8,8 +8,8 @@ from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
-from torch import Tensor
-from torch.utils.data import DataLoader
+from torch import Tensor, zeros
+from torch.utils.data import DataLoader, TensorDataset
 
 from singleshot.data.cache.building import open_image_cache
 from singleshot.data.dataset import open_dataset
@@ -63,6 +63,9 @@ def test_a_worker_that_is_killed_ends_the_run(animals_root: Path, monkeypatch: p
 
 
 def test_another_error_stays_what_it_is() -> None:
-    with pytest.raises(RuntimeError, match="no such thing") as told, told_when_workers_die(DataLoader([0])):
+    with (
+        pytest.raises(RuntimeError, match="no such thing") as told,
+        told_when_workers_die(DataLoader(TensorDataset(zeros(1)))),
+    ):
         raise RuntimeError("no such thing")
     assert not isinstance(told.value, InputError)
