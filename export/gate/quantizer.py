@@ -10,6 +10,7 @@ from tempfile import mkdtemp
 import onnx
 
 from ...runtime.card import Card
+from ...runtime.precision import Precision
 from ..graphs.graph_file import save_graph
 from .judge import Candidate
 
@@ -41,4 +42,4 @@ class Quantizer:
     def name(self, method: str, kept_float: Sequence[str] = ()) -> str:
         """Name a graph for tables."""
         kept = f", {len(kept_float)} of {len(self.blocks)} blocks in float" if kept_float else ""
-        return f"int8 {method}{kept}"
+        return f"{method if method == Precision.FP16 else f'int8 {method}'}{kept}"

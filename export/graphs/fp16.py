@@ -23,7 +23,8 @@ CARRIERS = frozenset(
 normalisation of SSD300, index arithmetic) is float32 or integer."""
 _CONTROLS = {"Reshape": {1}, "Resize": {1, 2, 3}}
 """Inputs that are no data: shapes, scales, regions."""
-_HALF = "/fp16"
+HALF = "/fp16"
+"""How the name of a tensor in float16 ends."""
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -95,7 +96,7 @@ class _Halves:
         self.half.update(node.output)
         self.results.update(node.output)
         self.only_half.update(node.output)
-        node.output[:] = [f"{name}{_HALF}" for name in node.output]
+        node.output[:] = [f"{name}{HALF}" for name in node.output]
         self.graph.node.append(node)
 
     def add_as_it_is(self, node: onnx.NodeProto) -> None:
@@ -108,10 +109,10 @@ class _Halves:
         """See to it that a tensor exists in float32 under its own name."""
         if name in self.only_half:
             self.only_half.remove(name)
-            self._cast(f"{name}{_HALF}", name, TensorProto.FLOAT)
+            self._cast(f"{name}{HALF}", name, TensorProto.FLOAT)
 
     def _half_of(self, name: str) -> str:
-        half_name = f"{name}{_HALF}"
+        half_name = f"{name}{HALF}"
         if name not in self.half:
             self.half.add(name)
             if self._is_float_constant(name):

@@ -9,12 +9,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from ...runtime.files import sha256_of_file
 from ...runtime.precision import Precision
 from ...runtime.runners.contract import CLASS_LOGITS
 from ..graphs.network_part import answers_of, cut_at
 from .artefact import Artefact
 from .level import LEVEL_FRAMES, rounding_level
-from .lineage import lineage_of
+from .lineage import Lineage, lineage_of
 from .raw_heads import HeadsOfFrame
 from .rounding import RoundingVerdict, rounding_verdict
 from .tail_check import TailCheck, check_tail
@@ -28,7 +29,7 @@ class Explanation:
 
     Args:
         rounding: None where a network is not at hand on one side.
-        lineage: weights of a converted graph that rounding does not explain.
+        lineage: what of a converted graph rounding does not explain.
         tail: None where the second has none that can be run by itself.
     """
 
@@ -64,7 +65,9 @@ def explain(
         return Explanation()
     verdict = rounding_verdict(expected, found, level.exact, level.rounded, names)
     is_converted = first.precision == Precision.FP32 != second.precision and len(models) == len(("first", "second"))
-    lineage = lineage_of(models["first"], models["second"]) if is_converted else None
+    lineage = lineage_of(models["first"], models["second"]) if is_converted else Lineage(structure=(), weights=())
+    # Two that are built differently cannot be told apart weight by weight, unless one says it was made of the other.
+    is_held = not lineage.structure or second.card.origin.parent_sha256 == sha256_of_file(first.path)
     tail = None
     if second.kind == "graph" and "second" in models and all(np.isfinite(values).all() for values in found):
         tail = check_tail(
@@ -72,8 +75,7 @@ def explain(
         )
     return Explanation(
         rounding=verdict,
-        # Where the two are built differently, weights cannot be told apart one by one: the answers alone judge.
-        lineage=lineage.weights if lineage is not None and not lineage.structure else (),
+        lineage=lineage.differences if is_held else (),
         tail=tail,
     )
 

@@ -14,7 +14,7 @@ from onnx import TensorProto
 from ...calib.graph_surgery import drop_unused
 from ...runtime.precision import Precision
 from ..graphs.network_part import run_network
-from .rounding import honest_network, network_with_noise, rounded_network, with_ranges_of
+from .rounding import half_tensors_of, honest_network, network_with_noise, rounded_network, with_ranges_of
 
 Array = NDArray[np.float32]
 
@@ -65,9 +65,11 @@ def rounding_level(
         return Level(exact=run_network(floating, frames), rounded=run_network(with_ranges_of(honest, frames), frames))
     if not networks:
         return None
-    network = networks[0]
-    narrow = _NARROW.get(precision)
-    rounded = network_with_noise(network) if narrow is None else rounded_network(network, narrow)
+    network, narrow = networks[0], _NARROW.get(precision)
+    # Where some of a network stays float32, that is not rounded; the half tensors of others have other names.
+    halves = frozenset[str]() if candidate is None else half_tensors_of(candidate)
+    only = halves if halves.intersection(name for node in network.graph.node for name in node.output) else None
+    rounded = network_with_noise(network) if narrow is None else rounded_network(network, narrow, only=only)
     return Level(exact=run_network(network, frames), rounded=run_network(honest_network(rounded), frames))
 
 

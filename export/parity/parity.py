@@ -35,7 +35,7 @@ class Parity:
         unmatched: what one side alone says and nothing explains, each in one line.
         tolerances: what may differ where the answers of both networks are not at hand.
         rounding: how much less exact the second network is than rounding explains; None where that is not known.
-        lineage: weights of a converted graph that rounding does not explain, one line each.
+        lineage: weights and operators of a converted graph that rounding does not explain, one line each.
         tail: the second's post-processing against the rule; None where it was not run by itself.
     """
 
@@ -91,7 +91,7 @@ class Parity:
         faults = []
         if self.rounding is not None and not self.rounding.holds:
             faults.append(f"no rounding explains the difference: {self.rounding.line()}")
-        faults += [f"another weight than the parent's: {line}" for line in self.lineage]
+        faults += [f"not what it was made of: {line}" for line in self.lineage]
         if self.tail is not None and not self.tail.holds:
             faults.append(f"post-processing differs from the rule: {self.tail.line()}")
         return tuple(faults)
@@ -125,7 +125,7 @@ class Parity:
             lines.append(f"rounding               {self.rounding.line()}")
         if self.tail is not None:
             lines.append(f"post-processing        {self.tail.line()}")
-        lines += [f"another weight         {line}" for line in self.lineage[:5]]
+        lines += [f"not its parent's       {line}" for line in self.lineage[:5]]
         lines += [
             f"raw heads differ by    {_said(self.heads_difference, allowed.heads, judges=judges)}",
             f"{self.of} matched".ljust(23) + str(self.matched),

@@ -8,7 +8,7 @@ network and on the frames. So it is measured, by running the parent once more wi
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from ..graphs.fp16 import HALF
 from ..graphs.network_part import run_network
 
 Array = NDArray[np.float32]
@@ -65,7 +66,7 @@ class RoundingVerdict:
         )
 
 
-def rounded_network(network: onnx.ModelProto, to: int) -> onnx.ModelProto:
+def rounded_network(network: onnx.ModelProto, to: int, *, only: Collection[str] | None = None) -> onnx.ModelProto:
     """Round every float32 constant and every float32 tensor that a node computes to a narrower type and back.
 
     Sums are accumulated in float32, as the matrix units of processors and GPUs do. Fused kernels round less often.
@@ -73,19 +74,22 @@ def rounded_network(network: onnx.ModelProto, to: int) -> onnx.ModelProto:
     Args:
         network: float32.
         to: `TensorProto.FLOAT16` or `BFLOAT16`.
+        only: names of the tensors that are rounded; None: all of them.
     """
     types = _types(network)
     result = _emptied(network)
     graph = result.graph
     renamed = {}
     for item in graph.initializer:
-        if item.data_type == TensorProto.FLOAT:
+        if item.data_type == TensorProto.FLOAT and (only is None or item.name in only):
             renamed[item.name] = f"{item.name}/rounded"
             graph.node.extend(_there_and_back(item.name, renamed[item.name], to))
     for given in network.graph.node:
         node = copy.deepcopy(given)
         node.input[:] = [renamed.get(name, name) for name in node.input]
-        outputs = [name for name in node.output if types.get(name) == TensorProto.FLOAT]
+        outputs = [
+            name for name in node.output if types.get(name) == TensorProto.FLOAT and (only is None or name in only)
+        ]
         node.output[:] = [f"{name}/exact" if name in outputs else name for name in node.output]
         graph.node.append(node)
         for name in outputs:
@@ -159,6 +163,11 @@ def honest_network(model: onnx.ModelProto) -> onnx.ModelProto:
         for name in halves:
             graph.node.extend(_there_and_back(f"{name}/exact", name, TensorProto.FLOAT16))
     return result
+
+
+def half_tensors_of(network: onnx.ModelProto) -> frozenset[str]:
+    """Name the tensors that a network by `with_fp16_network` holds in float16, as its float32 parent names them."""
+    return frozenset(name.removesuffix(HALF) for name, kind in _types(network).items() if kind == TensorProto.FLOAT16)
 
 
 def with_ranges_of(network: onnx.ModelProto, frames: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:

@@ -179,14 +179,14 @@ def blocks_kept(parent: Parent, settings: QuantizationSettings) -> tuple[str, ..
     return kept
 
 
-def fp16_graph(graph: onnx.ModelProto, *, source: Path) -> onnx.ModelProto:
-    """Let the float convolutions of a graph compute in float16.
+def fp16_graph(graph: onnx.ModelProto, *, source: Path, islands: Collection[str] = ()) -> onnx.ModelProto:
+    """Let the float convolutions of a graph compute in float16, but for those named as islands.
 
     Raises:
         InputError: float16 cannot hold a weight.
     """
     try:
-        return with_fp16_network(graph)
+        return with_fp16_network(graph, kept_float=islands)
     except ValueError as error:
         raise InputError(f"{source}: {error}. Leave --fp16 out for this graph.") from error
 

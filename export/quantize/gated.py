@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -9,11 +10,15 @@ from tempfile import TemporaryDirectory
 
 import onnx
 
+from ...calib.int8.graph_blocks import blocks_of
 from ...calib.int8.image_pool import ImagePool
 from ...calib.int8.table import METHODS, load_table, save_table
+from ...calib.records.labelled_images import LabelledImages
 from ...runtime.card import BackendParity
+from ...runtime.errors import CheckError
 from ...runtime.files import StrPath
 from ...runtime.image_files import read_image_bgr
+from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.sources.frame import Frame
 from ..gate.judge import Candidate, GateSettings, open_alike
@@ -25,7 +30,7 @@ from ..parity.artefact import open_artefact
 from ..parity.certify import backend_parity, write_parities
 from ..parity.proof_frames import PROOF_FRAMES
 from ..parity.runners import open_as_written
-from .calibrated import Calibrated, QuantizationSettings, calibrate, open_parent
+from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent
 from .quantize import Quantized, convert_to_fp16, save_quantized
 from .set_aside import names_by_id, set_aside
 
@@ -141,6 +146,8 @@ def gate_fp16(
 ) -> tuple[GateResult, Quantized | None]:
     """Write a graph whose network computes in float16, if it loses no more than allowed.
 
+    Where all of it in float16 loses more, the fewest blocks are found that stay float32 so that the rest does not.
+
     Args:
         graph_path: follows the graph contract, float32.
         out: the graph, `.onnx`.
@@ -153,23 +160,32 @@ def gate_fp16(
 
     Raises:
         InputError: the graph or the data cannot be used.
-        CheckError: the answers differ so much that something is wrong.
+        CheckError: the conversion is not the network that was given.
     """
     graph_path = Path(graph_path)
     out = Path(out)
     check_graph_name(out)
+    parent = open_parent(graph_path)
+    images = gate_images(parent.card, data, gate_settings)
     with TemporaryDirectory() as folder:
         path = Path(folder) / out.name
-        made = convert_to_fp16(graph_path, path, labels_judge=True)
-        result = gate(
-            graph_path,
-            [Candidate(name="fp16", path=path)],
-            data=data,
-            settings=gate_settings,
-            open_graph=open_as_written,
-            on_progress=on_progress,
-        )
-        if result.accepted is None:
+        try:
+            made: Quantized | None = convert_to_fp16(graph_path, path, labels_judge=True)
+        except CheckError:  # it overflows, say: which blocks are at fault is what the search finds
+            made = None
+        else:
+            whole = Candidate(name=Precision.FP16, path=path)
+            result = gate(
+                graph_path,
+                [whole],
+                data=data,
+                settings=gate_settings,
+                open_graph=open_as_written,
+                on_progress=on_progress,
+            )
+        if made is None or result.accepted is None:
+            result, made = _with_islands(parent, path, images, gate_settings, on_progress)
+        if made is None or result.accepted is None:
             return result, None
         card = made.card.model_copy(
             update={
@@ -179,6 +195,61 @@ def gate_fp16(
         )
         write_graph(onnx.load(str(path)), card, out)
     return result, replace(made, path=out, card=card)
+
+
+def _with_islands(
+    parent: Parent, path: Path, images: LabelledImages, settings: GateSettings, on_progress: Progress
+) -> tuple[GateResult, Quantized | None]:
+    """Search for the fewest blocks that stay float32, and write the graph with them to a temporary place."""
+    islands = Fp16Islands(parent)
+    quantizer = Quantizer(
+        methods=(Precision.FP16,),
+        blocks=tuple(islands.blocks),
+        build=islands.graph,
+        card=parent.card,
+        folder=path.parent,
+    )
+    result = gate_quantizer(
+        parent.path,
+        quantizer,
+        images=images,
+        settings=settings,
+        open_graph=open_as_written,
+        on_progress=on_progress,
+    )
+    if result.accepted is None:
+        return result, None
+    kept = islands.convolutions(result.accepted.candidate.kept_float)
+    return result, convert_to_fp16(parent.path, path, labels_judge=True, islands=kept)
+
+
+class Fp16Islands:
+    """What of a network may stay float32 while the rest computes in float16.
+
+    Args:
+        parent: the float32 graph.
+    """
+
+    def __init__(self, parent: Parent) -> None:
+        self._parent = parent
+        self.blocks = {block.name: block.convolutions for block in blocks_of(parent.model)}
+        named = {name for names in self.blocks.values() for name in names}
+        rest = tuple(node.name for node in parent.model.graph.node if node.op_type == "Conv" and node.name not in named)
+        if rest:
+            self.blocks["layers that give the scores"] = rest
+
+    def convolutions(self, blocks: Collection[str]) -> tuple[str, ...]:
+        """Name the convolutions of some blocks."""
+        return tuple(name for block in blocks for name in self.blocks[block])
+
+    def graph(self, _method: str, kept_float: Collection[str]) -> onnx.ModelProto:
+        """Make the graph with these blocks in float32.
+
+        Raises:
+            InputError: float16 cannot hold a weight of the rest.
+        """
+        islands = self.convolutions(kept_float)
+        return fp16_graph(self._parent.model, source=self._parent.path, islands=islands)
 
 
 def _openvino_parity(out: Path, result: GateResult) -> BackendParity:

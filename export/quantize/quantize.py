@@ -140,7 +140,9 @@ def quantize(
     return save_quantized(calibrated, graph, out, method=method, kept_float=kept_float, disagreement=measured)
 
 
-def convert_to_fp16(graph_path: StrPath, out: StrPath, *, labels_judge: bool = False) -> Quantized:
+def convert_to_fp16(
+    graph_path: StrPath, out: StrPath, *, labels_judge: bool = False, islands: Collection[str] = ()
+) -> Quantized:
     """Write a graph whose network computes in float16, by the whitelist of `export.fp16`.
 
     It is held against its parent with every float16 tensor rounded as such, which ONNX Runtime on a CPU leaves out.
@@ -149,6 +151,7 @@ def convert_to_fp16(graph_path: StrPath, out: StrPath, *, labels_judge: bool = F
         graph_path: follows the graph contract, float32.
         out: the graph, `.onnx`.
         labels_judge: whether labelled images say what changed detections cost; then they are no reason to refuse.
+        islands: convolutions that stay float32.
 
     Raises:
         InputError: the graph cannot be used.
@@ -158,7 +161,7 @@ def convert_to_fp16(graph_path: StrPath, out: StrPath, *, labels_judge: bool = F
     out = Path(out)
     check_graph_name(out)
     parent = open_parent(graph_path)
-    graph = fp16_graph(parent.model, source=graph_path)
+    graph = fp16_graph(parent.model, source=graph_path, islands=islands)
     changed = lineage_of(parent.model, graph).differences
     if changed:
         raise CheckError(f"{out}: expected the network of {graph_path} in float16, got another: {'; '.join(changed)}.")
@@ -172,7 +175,8 @@ def convert_to_fp16(graph_path: StrPath, out: StrPath, *, labels_judge: bool = F
             apart = disagreement(answers_to(first.session, fitted), answers_to(second.session, fitted))
     note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge)
     data = f"{said}, float16 emulated: every tensor rounded, sums in float32"
-    card = _card(parent, {"quantization": Precision.FP16}, parity.measurements(data=data))
+    settings = {"quantization": Precision.FP16, "kept_float": sorted(islands)}
+    card = _card(parent, settings, parity.measurements(data=data))
     write_graph(graph, card, out)
     return Quantized(
         path=out,

@@ -24,7 +24,8 @@ from ...export.graphs.graph_file import save_graph
 from ...export.parity.artefact import open_artefact
 from ...export.parity.verify import compare_artefacts, contract_differences, sampled_frames
 from ...export.quantize.calibrated import QuantizationSettings, calibrate, open_parent
-from ...runtime.card import Card
+from ...runtime.card import Card, derived_origin
+from ...runtime.files import sha256_of_file
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16
 from ...runtime.sources.frame import Frame
@@ -102,7 +103,8 @@ def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterat
         open_parent(graph), ImagePool(images), QuantizationSettings(method="minmax", count=CALIBRATION_IMAGES)
     )
     half, int8 = with_fp16_network(model), calibrated.graph("minmax")
-    files = {"float16": made.file("half", half), "int8": made.file("int8", int8)}
+    converted = _said_to_be_made_of(graph, card)
+    files = {"float16": made.file("half", half, converted), "int8": made.file("int8", int8, converted)}
     yield pair("OpenVINO float32", f"{graph}@openvino:fp32", is_sound=True)
     if computes_bf16():
         yield pair("OpenVINO bfloat16", f"{graph}@openvino:bf16", is_sound=True)
@@ -116,14 +118,20 @@ def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterat
     damages = OF_ALL | (OF_DETECTORS if card.task == "detector" else {})
     for what, damage in damages.items() if is_float(model) else ():
         damaged, its_card = damage(model, card)
+        half, half_card = with_fp16_network(damaged), _said_to_be_made_of(graph, its_card)
         yield pair(what, str(made.file(what, damaged, its_card)), is_sound=False)
-        yield pair(
-            f"{what}, in float16", str(made.file(f"{what} half", with_fp16_network(damaged), its_card)), is_sound=False
-        )
-    yield pair("stale ranges, int8", str(made.file("stale", stale(int8))), is_sound=False)
+        yield pair(f"{what}, in float16", str(made.file(f"{what} half", half, half_card)), is_sound=False)
+    yield pair("stale ranges, int8", str(made.file("stale", stale(int8), converted)), is_sound=False)
     loud = made.file("loud", overflowing(model))
     overflow = made.file("overflow", with_fp16_network(overflowing(model)))
     yield pair("overflow in float16", str(overflow), is_sound=False, first=str(loud))
+
+
+def _said_to_be_made_of(graph: Path, card: Card) -> Card:
+    """Say in a card what a conversion says: which file the graph was made of."""
+    return card.model_copy(
+        update={"origin": derived_origin(card.origin, sha256_of_file(graph), settings={}, packages={})}
+    )
 
 
 class _Made:

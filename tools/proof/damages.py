@@ -113,7 +113,9 @@ def _on_tail(name: str, change: Callable[[Array], NDArray[np.generic]]) -> Damag
 
 
 def _variances_swapped(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
+    """Swap them; where both are the same, one is doubled."""
     centre, size = card.postprocess.variances
+    size = size if size != centre else 2 * centre
     swapped, _ = _on_tail("centre_variance", lambda _: np.asarray(size))(model, card)
     return _on_tail("size_variance", lambda _: np.asarray(centre))(swapped, card)
 

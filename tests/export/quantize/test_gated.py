@@ -12,22 +12,24 @@ import pytest
 
 from singleshot.calib.int8.quantized_graph import quantized_convolutions
 from singleshot.export.gate.judge import GateSettings
-from singleshot.export.gate.judge_all import gate
+from singleshot.export.gate.judge_all import gate, gate_quantizer
 from singleshot.export.gate.result import GateResult
 from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.quantize import gated as gated_quantization
 from singleshot.export.quantize.calibrated import QuantizationSettings
 from singleshot.export.quantize.gated import GatedInt8, gate_fp16, gate_int8
-from singleshot.export.quantize.quantize import quantize
+from singleshot.export.quantize.quantize import convert_to_fp16, quantize
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import (
     CARD,
     EVERY_LAYER,
+    LAYERS,
     hostile_detector_graph,
     patches,
     write_labelled,
 )
+from singleshot.tools.proof.damages import overflowing
 
 RULE = GateSettings(max_drop=5, replicates=50)
 
@@ -127,13 +129,34 @@ def test_fp16_that_the_gate_refuses_is_not_written(
     def refusing(*given: Any, **named: Any) -> GateResult:
         return dataclasses.replace(gate(*given, **named), accepted=None)
 
+    def refusing_islands_too(*given: Any, **named: Any) -> GateResult:
+        return dataclasses.replace(gate_quantizer(*given, **named), accepted=None)
+
     monkeypatch.setattr(gated_quantization, "gate", refusing)
+    monkeypatch.setattr(gated_quantization, "gate_quantizer", refusing_islands_too)
     out = tmp_path / "one.fp16.onnx"
     result, made = gate_fp16(folder / "one.onnx", out, data=folder / "data", gate_settings=RULE)
     assert made is None
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(CheckError, match="got fp16: "):
         result.check(out)
+
+
+def test_a_layer_that_float16_cannot_hold_stays_an_island_of_float32(folder: Path, tmp_path: Path) -> None:
+    graph, out = tmp_path / "loud.onnx", tmp_path / "loud.fp16.onnx"
+    model = onnx.load(str(folder / "one.onnx"))
+    save_graph(overflowing(model), CARD, graph)
+    with pytest.raises(CheckError, match="no number"):
+        convert_to_fp16(graph, out)
+    result, made = gate_fp16(graph, out, data=folder / "data", gate_settings=RULE)
+    assert result.accepted is not None
+    assert made is not None
+    islands = made.card.origin.settings["kept_float"]
+    assert "conv0" in islands
+    assert len(islands) < LAYERS
+    types = {item.name: item.data_type for item in onnx.load(str(out)).graph.initializer}
+    assert types["w0"] == onnx.TensorProto.FLOAT
+    assert types["w1/fp16"] == onnx.TensorProto.FLOAT16
 
 
 def test_blocks_are_kept_in_float_by_name(folder: Path, tmp_path: Path) -> None:
