@@ -270,3 +270,12 @@ def test_classes_are_renamed_and_several_may_become_one(voc_folder: VocFolder) -
     assert (names.count("animal"), "dog" in names, len(names)) == (1, False, 19)
     with pytest.raises(InputError, match=r"^lion: expected a class of VOC2012 to rename, one of aeroplane, "):
         open_dataset(voc_folder.root, renamed={"lion": "animal"})
+
+
+def test_an_image_that_cannot_be_used_cannot_be_asked_for(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    voc_folder.list_again("gone")
+    dataset = open_dataset(voc_folder.root)
+    assert dataset.sample("a").image_id == "a"
+    with pytest.raises(InputError, match=r"gone: expected a usable image, got one that was left out; the report says"):
+        dataset.sample("gone")

@@ -160,3 +160,10 @@ def test_what_went_away_after_it_was_looked_at(tmp_path: Path) -> None:
         images_in_folder(tmp_path / "gone")
     with pytest.raises(InputError, match=r"gone\.mp4: expected a video, got no such file\."):
         VideoSource(tmp_path / "gone.mp4")
+
+
+def test_files_lose_no_frame(photos: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"--policy latest: expected a camera or stream, got .*\. Files lose no frame\."
+    ):
+        open_source(photos, policy="latest")
