@@ -14,7 +14,6 @@ from torchvision.transforms import v2
 
 from ...calib.accuracy.localization_error import LocalizationError, LocalizationErrorEvaluator, localization_figures
 from ...calib.accuracy.top_k import AccuracyEvaluator, AccuracyResult
-from ...data.dataset import Dataset
 from ...runtime.card import Card, Measurement
 from ...runtime.detection.classifications import TOP
 from ...runtime.detection.postprocess import classifications_from_logits
@@ -65,18 +64,8 @@ class ClassifierTraining(Training):
 
     monitor = "val_top1"
 
-    def __init__(
-        self,
-        card: Card,
-        data: Dataset,
-        settings: TrainSettings,
-        *,
-        steps_per_epoch: int,
-        frames: NDArray[np.uint8],
-    ) -> None:
-        """Build the network that the card names; see `Training`."""
-        network = build_network(card.network, options_of(card, pretrained=settings.pretrained))
-        super().__init__(card, data, settings, network=network, steps_per_epoch=steps_per_epoch, frames=frames)
+    def built(self, card: Card, settings: TrainSettings) -> nn.Module:
+        """Build a classifier, and what mixes its images."""
         mixings: list[nn.Module] = []
         if settings.mixup:
             mixings.append(v2.MixUp(alpha=settings.mixup, num_classes=len(card.class_names)))
@@ -85,6 +74,7 @@ class ClassifierTraining(Training):
         self._mix = v2.RandomChoice(mixings) if mixings else None
         self._least_side = network_named(card.network).least_side
         self._right = MeanMetric()  # over all images of an epoch that have a class, of all processes
+        return build_network(card.network, options_of(card, pretrained=settings.pretrained))
 
     def losses(self, images: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Compute the class loss and, of a network that predicts one, the box loss."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ...calib.accuracy.average_precision import DetectionEvaluator, EvaluationResult
 from ...calib.accuracy.localization_error import localization_figures
-from ...data.dataset import Dataset
 from ...runtime.card import Card, Measurement
 from ...runtime.detection.letterbox import detections_to_frame
 from ...runtime.progress import Progress
@@ -31,20 +29,12 @@ class DetectorTraining(Training):
     monitor = "val_ap50_voc"
     network: SSD
 
-    def __init__(
-        self,
-        card: Card,
-        data: Dataset,
-        settings: TrainSettings,
-        *,
-        steps_per_epoch: int,
-        frames: NDArray[np.uint8],
-    ) -> None:
-        """Build the network that the card names; see `Training`."""
+    def built(self, card: Card, settings: TrainSettings) -> SSD:
+        """Build a detector; the settings say which stages of its trunk stay as they are."""
         network = build_detector(card.network, options_of(card, pretrained=settings.pretrained))
         if isinstance(network.trunk, Lite0Trunk):
             network.trunk.freeze(settings.frozen_stages)
-        super().__init__(card, data, settings, network=network, steps_per_epoch=steps_per_epoch, frames=frames)
+        return network
 
     def losses(self, images: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Compute classification and localization loss."""

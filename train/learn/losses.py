@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,8 +12,6 @@ from torch.nn import functional
 from ..distributed import ALONE, World
 from ..networks.ssd import Heads
 from .matching import Targets
-
-LocalizationLoss: TypeAlias = Literal["smooth_l1", "l2"]
 
 _NEGATIVES_PER_POSITIVE = 3
 """Source: Liu et al. 2016, "Hard negative mining"."""
@@ -43,7 +41,7 @@ def multibox_loss(
     heads: Heads,
     targets: Targets,
     *,
-    localization: LocalizationLoss = "smooth_l1",
+    localization: Literal["smooth_l1", "l2"] = "smooth_l1",
     world: World = ALONE,
 ) -> MultiboxLoss:
     """Cross-entropy over matched boxes and the hardest negatives, smooth L1 or L2 over matched boxes.

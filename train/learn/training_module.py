@@ -56,22 +56,20 @@ class Training(lightning.LightningModule, ABC):
         data: Dataset,
         settings: TrainSettings,
         *,
-        network: nn.Module,
         steps_per_epoch: int,
         frames: NDArray[np.uint8],
     ) -> None:
-        """Take a network that is built.
+        """Build the network that the card names.
 
         Args:
             card: goes into every checkpoint, with what validation measured.
             data: labelled images; the validation split is read from it.
             settings: resolved, both splits named.
-            network: what is trained; parameters of its part `trunk`, if it has one, may start pretrained.
             steps_per_epoch: for the schedule.
             frames: [n, H, W, 3] uint8, BGR; go into every checkpoint for the proof of an export.
         """
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = self.built(card, settings).to(memory_format=torch.channels_last)
         self.card = card
         self.data = data
         self.settings = settings
@@ -83,6 +81,10 @@ class Training(lightning.LightningModule, ABC):
         self._starts_trained = False
         self._kept_norms: tuple[nn.BatchNorm2d, ...] = ()
         self._pixels: Tensor | None = None
+
+    @abstractmethod
+    def built(self, card: Card, settings: TrainSettings) -> nn.Module:
+        """Build the network that the card names; parameters of its `trunk`, if it has one, may start pretrained."""
 
     def start_trained(self, norms: Sequence[nn.BatchNorm2d]) -> None:
         """Be told that the network has an earlier training's weights: a trunk then learns slower, or not at all.
