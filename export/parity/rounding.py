@@ -147,12 +147,15 @@ def honest_network(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     result = _emptied(model)
     graph = result.graph
-    for item in graph.initializer:
-        if item.data_type == TensorProto.FLOAT16:
-            item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float32), item.name))
+    wide = _widen_edges(graph)
     for given in model.graph.node:
         node = copy.deepcopy(given)
+        node.input[:] = [wide.get(name, name) for name in node.input]
         halves = [name for name in node.output if types.get(name) == TensorProto.FLOAT16]
+        if node.op_type == "Constant" and halves:
+            values = numpy_helper.to_array(node.attribute[0].t).astype(np.float32)
+            graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
+            continue
         if node.op_type == "Cast" and halves:
             graph.node.extend(_there_and_back(node.input[0], node.output[0], TensorProto.FLOAT16))
             continue
@@ -163,6 +166,20 @@ def honest_network(model: onnx.ModelProto) -> onnx.ModelProto:
         for name in halves:
             graph.node.extend(_there_and_back(f"{name}/exact", name, TensorProto.FLOAT16))
     return result
+
+
+def _widen_edges(graph: onnx.GraphProto) -> dict[str, str]:
+    """Turn float16 constants and outputs into float32, cast inputs; give the names that the cast inputs have now."""
+    for item in graph.initializer:
+        if item.data_type == TensorProto.FLOAT16:
+            item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float32), item.name))
+    for value in graph.output:
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT16:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+    halves = [item.name for item in graph.input if item.type.tensor_type.elem_type == TensorProto.FLOAT16]
+    wide = {name: f"{name}/wide" for name in halves}
+    graph.node.extend(helper.make_node("Cast", [name], [cast], to=TensorProto.FLOAT) for name, cast in wide.items())
+    return wide
 
 
 def half_tensors_of(network: onnx.ModelProto) -> frozenset[str]:

@@ -21,6 +21,7 @@ from singleshot.export.parity.rounding import (
     rounding_verdict,
 )
 from singleshot.runtime.generated_frames import generated_frames
+from singleshot.runtime.runners.quiet_session import open_quietly
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
 Model = onnx.ModelProto
@@ -141,3 +142,23 @@ def test_float16_rounds_at_every_tensor_not_at_the_end() -> None:
     frame = np.full((1, 2, 2, 3), 3, np.uint8)
     (found,) = run_network(rounded_network(model, HALF), [frame])
     assert set(found.ravel()) <= {0.0, 8.0}
+
+
+def test_a_graph_that_is_half_throughout_is_computed_too() -> None:
+    """As the usual converters write it: input, outputs and constants in float16."""
+    nodes = [
+        helper.make_node("Constant", [], ["large"], value=numpy_helper.from_array(np.asarray(8192, np.float16))),
+        helper.make_node("Add", ["x", "large"], ["sum"]),
+        helper.make_node("Mul", ["sum", "two"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", HALF, [1, 2])],
+        [helper.make_tensor_value_info("y", HALF, [1, 2])],
+        [numpy_helper.from_array(np.asarray(2, np.float16), "two")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    session = open_quietly(honest_network(model).SerializeToString())
+    (found,) = session.run(None, {"x": np.array([[3, 5]], np.float16)})
+    assert found.tolist() == [[16384.0, 16400.0]]  # 8195 and 8197 lie between float16's steps of 8
