@@ -25,7 +25,7 @@ from .readers.reader import (
 )
 from .report import DataReport, Problem
 from .sample import Sample
-from .splits import SEEDED_SPLITS, SEEDED_TRAIN, seeded_split, strata_from_classes
+from .splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL, seeded_split, strata_from_classes
 from .upright import upright_annotation
 
 ROUNDING_PX = 1.0
@@ -106,6 +106,11 @@ class Dataset:
         for name, path in self._layout.lists.items():
             first_names.setdefault(path, name)
         return tuple(first_names.values())
+
+    def split_meant_by(self, split: str) -> str:
+        """Take `val` for the seeded one where the data have no lists of their own, as a folder of photos has none."""
+        is_without_lists = not set(self._layout.lists) - {"all"}
+        return SEEDED_VAL if split == "val" and is_without_lists else split
 
     def sample_ids(self, split: str, *, seed: int = 0) -> list[str]:
         """List a split's image ids, official lists in their own order, seeded splits sorted.

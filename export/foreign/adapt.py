@@ -19,6 +19,7 @@ from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.generated_frames import generated_frames
+from ...runtime.precision import Precision
 from ...runtime.runners.contract import DETECTOR_OUTPUTS, detections_from_outputs
 from ..graphs.graph_file import check_graph_name, precision_of_graph, write_graph
 from ..parity.detections import compare_detections
@@ -46,6 +47,10 @@ _CERTAIN = 0.25
 """Score from which on something was found, as most detectors' own demonstrations have it."""
 _CERTAIN_SHARE = 0.5
 """Of the proof's images, in which something must be found: a wrong reading finds next to nothing in a few."""
+
+
+_HALF_TOLERANCE = 2.0**-9
+"""Of a score or a normalised corner in float16: four roundings of a value up to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,7 +326,8 @@ def _check(parity: Parity, out: Path, images: StrPath | None, scores: Array) -> 
             f"{out}: expected detections in the images of {images}, got {found}. Check --input, --mean, --std and "
             "--letterbox, or give images with the detector's objects. Nothing was written."
         )
-    if not is_empty or not (parity.heads_difference or 0.0) <= HEADS_TOLERANCE:
+    most = _HALF_TOLERANCE if parity.tolerances.precision == Precision.FP16 else HEADS_TOLERANCE
+    if not is_empty or not (parity.heads_difference or 0.0) <= most:
         parity.check(str(out))
 
 

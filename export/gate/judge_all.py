@@ -117,7 +117,8 @@ def gate_images(card: Card, data: StrPath, settings: GateSettings) -> LabelledIm
         InputError: there are none, no such split, or too few objects of these classes to measure anything.
     """
     dataset = open_dataset_for(card, data)
-    images = sampled_images(dataset, settings.split, seed=settings.seed, most=settings.images)
+    split = dataset.split_meant_by(settings.split)
+    images = sampled_images(dataset, split, seed=settings.seed, most=settings.images)
     check_objects(images)
     return images
 
@@ -161,7 +162,7 @@ def _data(judging: LabelledImages, settings: GateSettings, *, choosing: int, par
     return GateData(
         name=judging.dataset.name,
         layout=judging.dataset.layout,
-        split=settings.split,
+        split=judging.dataset.split_meant_by(settings.split),
         seed=settings.seed,
         choosing=choosing,
         judging=len(judging),

@@ -249,7 +249,7 @@ def _accuracy(session: Session, data: LabelledData, on_progress: Progress) -> fl
     dataset = open_dataset_for(session.card, data.root)
     measure = evaluate_accuracy if session.card.task == "classifier" else evaluate
     result: AccuracyResult | EvaluationResult = measure(
-        session, dataset, data.split, seed=data.seed, on_progress=on_progress
+        session, dataset, dataset.split_meant_by(data.split), seed=data.seed, on_progress=on_progress
     )
     value = result.top1 if isinstance(result, AccuracyResult) else result.mean_ap50_95
     if value is None:

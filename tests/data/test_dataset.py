@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -279,3 +280,15 @@ def test_an_image_that_cannot_be_used_cannot_be_asked_for(voc_folder: VocFolder)
     assert dataset.sample("a").image_id == "a"
     with pytest.raises(InputError, match=r"gone: expected a usable image, got one that was left out; the report says"):
         dataset.sample("gone")
+
+
+def test_val_of_data_without_lists_is_the_seeded_one(voc_folder: VocFolder, tmp_path: Path) -> None:
+    for number in range(6):
+        voc_folder.add(f"{number}", [("dog", (1, 1, 20, 20))], split="val" if number % 2 else "train")
+    with_lists = open_dataset(voc_folder.root, class_names=("dog",))
+    assert with_lists.split_meant_by("val") == "val"
+    shutil.rmtree(voc_folder.folder / "ImageSets")
+    without = open_dataset(voc_folder.root, class_names=("dog",))
+    assert without.split_meant_by("val") == "seeded-val"
+    assert without.split_meant_by("train") == "train"
+    assert list(without.samples(without.split_meant_by("val")))

@@ -84,7 +84,7 @@ def _check_labels(options: CertifyOptions) -> None:
 
     with open_session(options.graph, backend="onnxruntime") as session:
         dataset = open_dataset_for(session.card, options.data)
-    dataset.sample_ids(options.split or "val", seed=options.seed or 0)
+    dataset.sample_ids(dataset.split_meant_by(options.split or "val"), seed=options.seed or 0)
 
 
 def _labelled(options: CertifyOptions) -> LabelledData | None:

@@ -71,9 +71,9 @@ def evaluate(options: EvaluateOptions) -> None:
     from ...calib.accuracy import evaluate as evaluation
     from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 
-    split = options.split
     with _open_artefact(options) as session:
         dataset = evaluation.open_dataset_for(session.card, options.data, strict=options.strict)
+        split = dataset.split_meant_by(options.split)
         seed = _seed_of(dataset, split, options.seed)
         of_seed = "" if seed is None else f" (seed {seed})"
         tell(f"{dataset.found}, split {split}{of_seed}")
@@ -152,7 +152,12 @@ def _to_dict(
         "artefact": str(options.artefact),
         "network": session.card.network,
         "backend": session.backend,
-        "data": {"layout": dataset.layout, "name": dataset.name, "split": options.split, "seed": seed},
+        "data": {
+            "layout": dataset.layout,
+            "name": dataset.name,
+            "split": dataset.split_meant_by(options.split),
+            "seed": seed,
+        },
         "result": result.to_dict(),
         "report": dataset.report.to_dict(),
     }
