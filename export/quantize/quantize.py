@@ -175,7 +175,7 @@ def convert_to_fp16(
             apart = disagreement(answers_to(first.session, fitted), answers_to(second.session, fitted))
     note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge)
     data = f"{said}, float16 emulated: every tensor rounded, sums in float32"
-    settings = {"quantization": Precision.FP16, "kept_float": sorted(islands)}
+    settings = {"quantization": Precision.FP16} | ({"kept_float": sorted(islands)} if islands else {})
     card = _card(parent, settings, parity.measurements(data=data))
     write_graph(graph, card, out)
     return Quantized(

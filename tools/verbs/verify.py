@@ -63,7 +63,10 @@ def verify(options: VerifyOptions) -> None:
 
     require("onnx", extra="export", why="a comparison of artefacts")
     from ...export.parity.raw_tensors import are_raw_graphs
+    from ..pages.worst_frames import check_picture_name
 
+    if options.save is not None:
+        check_picture_name(options.save)
     if are_raw_graphs(options.first, options.second):
         _verify_raw(options)
     else:
@@ -72,11 +75,9 @@ def verify(options: VerifyOptions) -> None:
 
 def _verify_artefacts(options: VerifyOptions) -> None:
     from ...export.parity.verify import verify as verify_artefacts
-    from ..pages.worst_frames import check_picture_name, save_worst_frames
+    from ..pages.worst_frames import save_worst_frames
 
     save, frames = options.save, options.frames
-    if save is not None:
-        check_picture_name(save)
     if frames is None:
         raise InputError("--frames: expected a video, an image, a folder or a glob of images, got none.")
     if options.atol is not None or options.rtol is not None:

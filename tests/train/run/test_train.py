@@ -184,7 +184,7 @@ def test_a_folder_in_which_another_process_trains_is_refused(
 
 def test_a_folder_that_cannot_be_written_to_is_refused(animals_root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="file: expected a folder that can be written to, got File exists"):
+    with pytest.raises(InputError, match=r"expected a place that can be written to, got .*file, which is a file"):
         run(animals_root, tmp_path / "file")
 
 
