@@ -47,8 +47,13 @@ class Delta:
 
     @property
     def resolution(self) -> float:
-        """Points that these images tell apart: half of the interval; infinite where there is none."""
-        return math.inf if self.drop_interval is None else (self.drop_interval.high - self.drop_interval.low) / 2
+        """Points that these images tell apart: half of the interval.
+
+        Infinite where there is none, and where the parent gets nothing right, so that nothing can be lost.
+        """
+        if self.drop_interval is None or self.parent <= 0:
+            return math.inf
+        return (self.drop_interval.high - self.drop_interval.low) / 2
 
     @property
     def is_measurable(self) -> bool:

@@ -10,8 +10,9 @@ import pytest
 from singleshot.calib.accuracy.average_precision import DetectionEvaluator
 from singleshot.calib.records.bootstrap import Interval
 from singleshot.calib.records.classification_records import ClassificationRecords
-from singleshot.calib.records.compare import deltas, headline_drop, lost_and_gained, score_shift
+from singleshot.calib.records.compare import Delta, deltas, headline_drop, lost_and_gained, score_shift
 from singleshot.calib.records.detection_records import DetectionRecords
+from singleshot.calib.records.records import Group
 from singleshot.calib.records.spliced import spliced
 from singleshot.data.sample import Sample
 from singleshot.tests.fixtures.found import detections
@@ -166,3 +167,14 @@ def test_a_drop_among_some_images_alone() -> None:
     drop, interval = headline_drop(parent, candidate, replicates=20, among=among)
     assert (drop, interval) == (0, Interval(low=0, high=0))
     assert headline_drop(parent, candidate, replicates=20, among=~among)[0] == pytest.approx(100)
+
+
+def test_a_parent_that_finds_nothing_cannot_lose_anything() -> None:
+    def delta(parent: float, interval: Interval | None) -> Delta:
+        return Delta(
+            group=Group(kind="all", name="all", objects=1), parent=parent, candidate=parent, drop_interval=interval
+        )
+
+    assert delta(40, Interval(low=-1, high=2)).resolution == 1.5
+    assert delta(0, Interval(low=0, high=0)).resolution == float("inf")
+    assert delta(40, None).resolution == float("inf")
