@@ -15,6 +15,12 @@ from singleshot.runtime.runners.onnxruntime_runner import OnnxRuntimeRunner
 from singleshot.runtime.shipped import shipped_detector
 
 
+@pytest.fixture(autouse=True)
+def some_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These hold where OpenVINO is not installed, too."""
+    monkeypatch.setattr(spot_proof, "version", lambda _: "2026.4.0")
+
+
 class Stub(OnnxRuntimeRunner):
     """Answers as ONNX Runtime does, with its scores changed, and says that it is OpenVINO in int8."""
 
