@@ -30,7 +30,8 @@ ALL = AugmentationSettings(
     horizontal_flip=0.5, vertical_flip=0.5, rotation_degrees=40, scaling=0.5, expansion=0.5, colour=0.5
 )
 INPUT_HW = (64, 96)
-ONE_PIXEL = 1.0
+ONE_PIXEL = 1.0 + 1e-4
+"""And what float32 loses of a coordinate of some hundred pixels."""
 TIP_PIXELS = 2.0
 """The tip of a turned object's corner is thinner than a pixel."""
 GREY_LEVELS_APART = 2
