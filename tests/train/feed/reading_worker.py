@@ -1,7 +1,7 @@
 """Reads images with one worker that comes to grief.
 
-`python -m singleshot.tests.train.feed.reading_worker ROOT PLACE HOW`, in a process of its own, as a training is: forking
-from a process of tests, with the threads of other libraries, may hang.
+`python -m singleshot.tests.train.feed.reading_worker ROOT PLACE HOW`, in a process of its own, as a training is:
+forking from a process of tests, with the threads of other libraries, may hang.
 """
 
 from __future__ import annotations
