@@ -43,7 +43,7 @@ test: $(RUN_TESTS_READY) $(DEV_READY)
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m 'not slow'
 
 test-slow: $(DEV_READY)
-	@echo 'Slow tests take about 2 minutes on two cores.'
+	@echo 'Slow tests take about 4 minutes on two cores.'
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m slow
 
 coverage: $(DEV_READY)

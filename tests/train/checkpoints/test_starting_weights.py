@@ -84,6 +84,7 @@ def test_a_checkpoints_weights_are_all_taken(name: str, tmp_path: Path) -> None:
     assert kept == [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
 
 
+@pytest.mark.slow
 def test_a_graph_gives_the_function_back_that_it_was_made_of(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path / "a.ckpt", card_of("ssd_lite0"))
     graph = save_network_graph(path, tmp_path / "a.onnx")
