@@ -16,6 +16,7 @@ from ..closing import Closing
 from ..errors import InputError
 from .frame import Frame, SourceKind
 from .handoff import Handoff
+from .source_events import OnEvent, SourceEvent, SourceState, ignore_event
 from .source_names import Policy
 
 _PROPERTIES = {
@@ -53,6 +54,7 @@ class CameraSource(Closing):
         capture: the open camera; it belongs to the source from here on.
         silence_s: seconds without a frame after which the camera counts as gone.
         policy: of frames that nobody took.
+        on_event: is given each change of its state.
 
     Raises:
         InputError: while iterating, if the camera never delivers a frame.
@@ -62,11 +64,18 @@ class CameraSource(Closing):
     length: int | None = None
 
     def __init__(
-        self, name: str, capture: Capture, *, silence_s: float = _SILENCE_S, policy: Policy = "latest"
+        self,
+        name: str,
+        capture: Capture,
+        *,
+        silence_s: float = _SILENCE_S,
+        policy: Policy = "latest",
+        on_event: OnEvent = ignore_event,
     ) -> None:
         self.name = name
         self._capture = capture
         self._silence_s = silence_s
+        self._on_event = on_event
         self._warnings: list[str] = []
         self._handoff = Handoff(policy)
         self._index = 0
@@ -80,6 +89,11 @@ class CameraSource(Closing):
         dropped = self._handoff.dropped
         told = (f"{self.name}: {dropped} of {self._index} frames came while another was looked at.",) if dropped else ()
         return (*told, *self._warnings)
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Frames that nobody took."""
+        return {"replaced by a newer": self._handoff.dropped} if self._handoff.dropped else {}
 
     def __iter__(self) -> Iterator[Frame]:
         delivered = 0
@@ -114,26 +128,36 @@ class CameraSource(Closing):
             now_s = time.monotonic()
             if self._index == 0:
                 first_s = now_s
+                self._tell("live")
             frame = Frame(
                 image=np.asarray(image, np.uint8),
                 index=self._index,
                 time_s=now_s - first_s,
                 source=self.name,
                 captured_at=datetime.now(timezone.utc),
+                captured_s=now_s,
+                capture_clock="arrival",
             )
             self._index += 1
             self._handoff.put(frame)
         self._handoff.end()
+        self._tell("ended", "" if self._stop.is_set() else "unplugged?")
         self._capture.release()
 
+    def _tell(self, state: SourceState, reason: str = "") -> None:
+        self._on_event(SourceEvent(source=self.name, state=state, at=datetime.now(timezone.utc), reason=reason))
 
-def open_camera(number: int, *, options: Mapping[str, str], policy: Policy = "latest") -> CameraSource:
+
+def open_camera(
+    number: int, *, options: Mapping[str, str], policy: Policy = "latest", on_event: OnEvent = ignore_event
+) -> CameraSource:
     """Open a camera by its number.
 
     Args:
         number: as the system counts cameras.
         options: `width`, `height`, `fps`, `format`, as `read_source_name` gives them; the rest is the camera's choice.
         policy: of frames that nobody took.
+        on_event: is given each change of its state.
 
     Raises:
         InputError: there is no such camera, it cannot be opened, or it has no such size, rate or format.
@@ -150,7 +174,7 @@ def open_camera(number: int, *, options: Mapping[str, str], policy: Policy = "la
         )
     set_options(f"cam{number}", capture, options)
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-    return CameraSource(f"cam{number}", capture, policy=policy)
+    return CameraSource(f"cam{number}", capture, policy=policy, on_event=on_event)
 
 
 def set_options(name: str, capture: Capture, options: Mapping[str, str]) -> None:

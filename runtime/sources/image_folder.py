@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import mimetypes
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from ..errors import InputError
@@ -30,12 +30,18 @@ class ImagesSource(PrefetchedSource):
     def __init__(self, name: str, paths: list[Path], *, warnings: tuple[str, ...] = ()) -> None:
         super().__init__(name, warnings=warnings)
         self._paths = paths
+        self._broken = 0
         self._files: frozenset[tuple[int, int]] | None = None
 
     @property
     def length(self) -> int | None:
         """Number of image files."""
         return len(self._paths)
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Images that cannot be decoded."""
+        return {"not decoded": self._broken} if self._broken else {}
 
     def reads(self, path: Path) -> bool:
         """Whether that file is one of the images, under whatever name."""
@@ -52,6 +58,7 @@ class ImagesSource(PrefetchedSource):
                 if len(self._paths) == 1:
                     raise
                 broken.append(str(error))
+                self._broken += 1
                 self._warnings.append(f"skipped {error}")
                 continue
             yield Frame(image=image, index=index, time_s=0.0, source=str(path))

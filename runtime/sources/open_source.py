@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
@@ -12,6 +11,7 @@ from ..files import StrPath
 from .camera import open_camera
 from .frame import Source
 from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_image_name
+from .source_events import OnEvent, ignore_event
 from .source_names import Policy, read_source_name
 from .stream import StreamSource
 from .video import VideoSource
@@ -22,7 +22,7 @@ def open_source(
     *,
     policy: Policy | None = None,
     give_up_after_s: float | None = None,
-    tell: Callable[[str], None] = lambda _line: None,
+    on_event: OnEvent = ignore_event,
 ) -> Source:
     """Open a source of frames.
 
@@ -30,7 +30,7 @@ def open_source(
         spec: as `SOURCE_FORMS` of `source_names.py` says.
         policy: of frames that nobody took: by default `latest` of cameras and live streams, `all` of everything else.
         give_up_after_s: ends the run when a stream was lost for so long; never where not given.
-        tell: is given a line whenever a stream is lost or back.
+        on_event: is given each change of state of a camera or stream; files have none.
 
     Returns:
         A source; use it as a context manager.
@@ -40,9 +40,9 @@ def open_source(
     """
     name = read_source_name(os.fspath(spec))
     if name.kind == "camera":
-        return open_camera(int(name.target), options=name.options, policy=policy or "latest")
+        return open_camera(int(name.target), options=name.options, policy=policy or "latest", on_event=on_event)
     if name.kind != "path":
-        return StreamSource(name, policy=policy, give_up_after_s=give_up_after_s, tell=tell)
+        return StreamSource(name, policy=policy, give_up_after_s=give_up_after_s, on_event=on_event)
     if policy == "latest":
         raise InputError(f"--policy latest: expected a camera or stream, got {name.shown}. Files lose no frame.")
     return _open_path(name.target)

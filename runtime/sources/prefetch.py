@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from abc import abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -118,6 +118,11 @@ class PrefetchedSource(Closing):
     def warnings(self) -> tuple[str, ...]:
         """What went wrong without ending the run, a line each."""
         return tuple(self._warnings)
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Frames that do not reach the network, or not whole, by cause."""
+        return {}
 
     def __iter__(self) -> Iterator[Frame]:
         if self._prefetch is None:

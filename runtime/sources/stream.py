@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ..errors import InputError
 from .frame import Frame, SourceKind
 from .frame_clock import FrameClock
 from .handoff import Handoff
+from .source_events import OnEvent, SourceEvent, SourceState, ignore_event
 from .source_names import Policy, SourceName
 from .video import open_waiting, pixel_aspect, upright_bgr
 
@@ -40,7 +41,7 @@ class StreamSource(Closing):
         name: what is opened.
         policy: of frames that nobody took; by default the newest of a live stream, all of a video or a pipe.
         give_up_after_s: ends the run when the stream was lost for so long; never where not given.
-        tell: is given a line whenever the stream is lost or back.
+        on_event: is given each change of its state.
 
     Raises:
         InputError: it cannot be opened, or has no picture.
@@ -55,18 +56,19 @@ class StreamSource(Closing):
         *,
         policy: Policy | None = None,
         give_up_after_s: float | None = None,
-        tell: Callable[[str], None] = lambda _line: None,
+        on_event: OnEvent = ignore_event,
     ) -> None:
         self.name = name.shown
         self._source = name
         self._give_up_after_s = give_up_after_s
-        self._tell = tell
+        self._on_event = on_event
         self._warnings: list[str] = []
         self._read = self._damaged = self._losses = self._attempts = 0
         self._lost_since_s: float | None = None
         self._first_s = 0.0
         self._clock = FrameClock()
         self._stop = threading.Event()
+        self._tell("opening")
         container = self._open()
         self._is_live = name.kind == "stdin" or container.duration is None or name.target.startswith("rtsp")
         waits = name.kind == "stdin" or not self._is_live  # who writes a pipe waits for who reads it
@@ -84,6 +86,12 @@ class StreamSource(Closing):
         )
         told = (self._handoff.dropped, self._damaged, self._losses)
         return (*(f"{line}." for line, count in zip(counts, told, strict=True) if count), *self._warnings)
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Frames that nobody took, and frames with faults."""
+        counts = {"replaced by a newer": self._handoff.dropped, "damaged": self._damaged}
+        return {cause: count for cause, count in counts.items() if count}
 
     def reads(self, _path: Path) -> bool:
         """Whether it is a file, which it is not."""
@@ -125,6 +133,10 @@ class StreamSource(Closing):
                 opened = self._open_again(reason)
         finally:
             self._handoff.end()
+            self._tell("ended")
+
+    def _tell(self, state: SourceState, reason: str = "") -> None:
+        self._on_event(SourceEvent(source=self.name, state=state, at=datetime.now(timezone.utc), reason=reason))
 
     def _deliver(self, container: av.container.InputContainer) -> str:
         """Hand over frames until the stream ends; say how it did."""
@@ -152,8 +164,9 @@ class StreamSource(Closing):
         now_s = time.monotonic()
         if self._read == 0:
             self._first_s = now_s
+            self._tell("live")
         if self._lost_since_s is not None:
-            self._tell(f"{self.name}: back after {now_s - self._lost_since_s:.1f} s")
+            self._tell("back", f"after {now_s - self._lost_since_s:.1f} s")
         self._lost_since_s, self._attempts = None, 0
         arrived_s = now_s - self._first_s
         stamp_s = arrived_s if picture.time is None else float(picture.time)
@@ -165,6 +178,8 @@ class StreamSource(Closing):
                 source=self.name,
                 pixel_aspect=pixel_aspect(picture, stream),
                 captured_at=datetime.now(timezone.utc) if self._is_live else None,
+                captured_s=now_s if self._is_live else None,
+                capture_clock="arrival" if self._is_live else None,
             )
         )
         self._read += 1
@@ -176,7 +191,7 @@ class StreamSource(Closing):
         if self._lost_since_s is None:
             self._lost_since_s = time.monotonic()
             self._losses += 1
-            self._tell(f"{self.name}: lost ({reason}); trying to reconnect")
+            self._tell("lost", reason)
         while True:
             lost_s = time.monotonic() - self._lost_since_s
             if self._give_up_after_s is not None and lost_s >= self._give_up_after_s:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
@@ -58,11 +58,22 @@ class VideoSource(PrefetchedSource):
         self._clock = FrameClock()
         self._damaged_packets = 0
         self._damaged_frames = 0
+        self._missing_frames = 0
 
     @property
     def length(self) -> int | None:
         """Announced number of frames."""
         return self._announced.frames
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Frames with faults, parts that cannot be decoded, and what is missing between their times."""
+        counts = {
+            "damaged": self._damaged_frames,
+            "not decoded": self._damaged_packets,
+            "missing": self._missing_frames,
+        }
+        return {cause: count for cause, count in counts.items() if count}
 
     def reads(self, path: Path) -> bool:
         """Whether it is this file, under whatever name."""
@@ -148,9 +159,9 @@ class VideoSource(PrefetchedSource):
         """Say what is broken, as the end of a sentence; nothing where nothing is."""
         if not self._damaged_packets and not self._damaged_frames:
             return ""
-        missing = round(last_s * self._rate()) + 1 - count
+        self._missing_frames = max(0, round(last_s * self._rate()) + 1 - count)
         return f", {self._damaged_frames} of them with faults, {self._damaged_packets} damaged parts not decoded" + (
-            f", about {missing} missing" if missing > 0 else ""
+            f", about {self._missing_frames} missing" if self._missing_frames else ""
         )
 
     def _rate(self) -> float:

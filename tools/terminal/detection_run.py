@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ...runtime.sinks.frame_result import FrameResult
     from ...runtime.sinks.open_sinks import Sink
     from ...runtime.sources.frame import Source
+    from ...runtime.sources.source_events import SourceEvent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def run_detection(options: DetectionOptions) -> None:
         moved = moved_line(options.score or (), session.card)
         told += [] if moved is None else [moved]
         with open_source(
-            options.video, policy=options.policy, give_up_after_s=options.give_up_after, tell=tell
+            options.video, policy=options.policy, give_up_after_s=options.give_up_after, on_event=_tell_of_event
         ) as source:
             window = Window() if options.show else None
             sinks = open_sinks(
@@ -113,6 +114,12 @@ def run_detection(options: DetectionOptions) -> None:
                 )
         tell(*(f"warning: {warning}" for warning in summary.warnings))
         print_summary(summary, paths=_paths(sinks), backend=session.backend, out=out)
+
+
+def _tell_of_event(event: SourceEvent) -> None:
+    """Say what is out of order and when it is in order again."""
+    if event.state in ("stalled", "lost", "back"):
+        tell(event.line)
 
 
 def print_summary(summary: RunSummary, *, paths: Sequence[str], backend: str, out: TextIO) -> None:

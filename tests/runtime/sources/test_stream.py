@@ -20,6 +20,7 @@ import pytest
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.sources import stream
 from singleshot.runtime.sources.open_source import open_source
+from singleshot.runtime.sources.source_events import SourceEvent
 from singleshot.tests.places import CLIP, FIXTURES
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -85,10 +86,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_stream_that_closes_is_opened_again_at_another_size() -> None:
-    told: list[str] = []
+    told: list[SourceEvent] = []
     with (
         mjpeg_camera(lambda connection, number: b"" if number == 40 else jpeg(64 if connection == 0 else 80)) as url,
-        open_source(url, policy="all", tell=told.append) as source,
+        open_source(url, policy="all", on_event=told.append) as source,
     ):
         frames = list(itertools.islice(source, 60))
         assert {frame.image.shape for frame in frames} == {(48, 64, 3), (48, 80, 3)}
@@ -97,21 +98,22 @@ def test_stream_that_closes_is_opened_again_at_another_size() -> None:
         assert all(frame.captured_at is not None and frame.captured_at.tzinfo is not None for frame in frames)
         shown = source.name
         assert {frame.source for frame in frames} == {shown}
-    assert told[0].startswith(f"{shown}: lost (")
-    assert told[1].startswith(f"{shown}: back after ")
+    assert [event.state for event in told][:4] == ["opening", "live", "lost", "back"]
+    assert told[2].line.startswith(f"{shown}: lost (")
+    assert told[3].line.startswith(f"{shown}: back (after ")
     assert "geheim" not in f"{told} {shown} {source.warnings}"
 
 
 def test_stream_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
+    told: list[SourceEvent] = []
     monkeypatch.setattr(stream, "_OPEN_S", 1.0)
     with (
         mjpeg_camera(lambda connection, number: jpeg(64) if connection == 0 and number < 40 else None) as url,
-        open_source(url, policy="all", give_up_after_s=1.5, tell=told.append) as source,
+        open_source(url, policy="all", give_up_after_s=1.5, on_event=told.append) as source,
     ):
         assert len(list(source)) > 0
         assert "given up, the run ends here" in source.warnings[-1]
-    assert len(told) == 1  # one line a change, not one an attempt
+    assert [event.state for event in told] == ["opening", "live", "lost", "ended"]  # one a change, not one an attempt
     assert "lost 1 times" in source.warnings[0]
 
 
@@ -125,6 +127,7 @@ def test_newest_frame_of_a_live_stream_is_kept_and_the_others_counted() -> None:
     dropped = later.index - first.index - 1
     assert dropped > 3
     assert "frames came while another was looked at" in source.warnings[0]
+    assert source.drops["replaced by a newer"] >= dropped
 
 
 def test_stream_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
@@ -200,14 +203,13 @@ def test_rtsp_camera_that_is_killed_comes_back_at_another_size(
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    told: list[str] = []
+    told: list[SourceEvent] = []
     with rtsp_camera(port, width=320):
-        source = open_source(f"rtsp://user:geheim@127.0.0.1:{port}/cam?transport={transport}", tell=told.append)
+        source = open_source(f"rtsp://user:geheim@127.0.0.1:{port}/cam?transport={transport}", on_event=told.append)
         frames = iter(source)
         assert [next(frames).image.shape for _ in range(5)] == [(240, 320, 3)] * 5
     with rtsp_camera(port, width=160), source:
         assert next(frame for frame in frames if frame.image.shape == (240, 160, 3)).index > 5
-    assert [line.split(" (")[0].split(" after")[0] for line in told] == [
-        f"rtsp://127.0.0.1:{port}/cam: {state}" for state in ("lost", "back")
-    ]
+    assert [event.state for event in told] == ["opening", "live", "lost", "back", "ended"]
+    assert {event.source for event in told} == {f"rtsp://127.0.0.1:{port}/cam"}
     assert capfd.readouterr().err == ""
