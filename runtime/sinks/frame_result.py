@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,25 @@ class FrameResult:
         frame: as the source delivered it.
         found: above the thresholds; of a detector with boxes normalised to the frame.
         drawn: [h, w, 3] uint8, BGR, with what was found drawn; none if no sink asked for it.
+        camera: whose it is in a run of several; empty in a run of one.
+        done_s: `time.monotonic()` when it was ready; none before.
+        held: what was found is of an earlier frame, as the scene has not moved since.
+        ages_ms: the frame's age by stage (`taken`, `found`, `drawn`), in milliseconds; empty of files.
+        drops: frames of this camera that were not looked at so far, by cause.
     """
 
     frame: Frame
     found: Detections | Classification
     drawn: NDArray[np.uint8] | None
+    camera: str = ""
+    done_s: float | None = None
+    held: bool = False
+    ages_ms: Mapping[str, float] = field(default_factory=dict)
+    drops: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def age_ms(self) -> float | None:
+        """How old the frame was when its result was ready, in milliseconds; none of files."""
+        if self.frame.captured_s is None or self.done_s is None:
+            return None
+        return 1e3 * (self.done_s - self.frame.captured_s)

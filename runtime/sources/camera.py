@@ -84,6 +84,11 @@ class CameraSource(Closing):
         self._thread.start()
 
     @property
+    def policy(self) -> Policy:
+        """Of frames that nobody took."""
+        return self._handoff.policy
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What was dropped, and how the camera ended."""
         dropped = self._handoff.dropped

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..closing import Closing
+from .source_names import Policy
 
 SourceKind = Literal["video", "camera", "images"]
 
@@ -58,6 +59,10 @@ class Source(Closing, Protocol):
     @property
     def kind(self) -> SourceKind:
         """Video, camera or images."""
+
+    @property
+    def policy(self) -> Policy:
+        """Whether all frames are delivered, or the newest where not all are taken."""
 
     @property
     def length(self) -> int | None:

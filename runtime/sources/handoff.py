@@ -20,7 +20,7 @@ class Handoff:
 
     def __init__(self, policy: Policy) -> None:
         self.dropped = 0
-        self._policy = policy
+        self.policy = policy
         self._changed = threading.Condition()
         self._waiting: deque[Frame] = deque()
         self._ended = False
@@ -28,7 +28,7 @@ class Handoff:
     def put(self, frame: Frame) -> None:
         """Give a frame."""
         with self._changed:
-            if self._policy == "all":
+            if self.policy == "all":
                 self._changed.wait_for(lambda: len(self._waiting) < _DEPTH or self._ended)
             else:
                 self.dropped += len(self._waiting)

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from ..closing import Closing
 from .frame import Frame
+from .source_names import Policy
 
 T = TypeVar("T")
 
@@ -109,6 +110,8 @@ class PrefetchedSource(Closing):
         self.name = name
         self._warnings = list(warnings)
         self._prefetch: Prefetch[Frame] | None = None
+
+    policy: Policy = "all"
 
     @abstractmethod
     def _frames(self) -> Generator[Frame, None, None]:

@@ -77,6 +77,11 @@ class StreamSource(Closing):
         self._thread.start()
 
     @property
+    def policy(self) -> Policy:
+        """Of frames that nobody took."""
+        return self._handoff.policy
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What was dropped, damaged and lost, a line each."""
         counts = (
