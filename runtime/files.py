@@ -20,7 +20,7 @@ def whole_file(path: StrPath) -> Iterator[Path]:
     """Give a temporary path beside `path`; it replaces `path` only when the block ends without an error.
 
     Missing parent folders are made. The temporary file keeps the suffix of `path`, because many writers
-    choose their format by it.
+    choose their format by it; it is no longer than names may be where that of `path` is not.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
@@ -28,7 +28,7 @@ def whole_file(path: StrPath) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:20]}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise InputError(f"{path}: expected a place that can be written to, got {error.strerror}.") from error
@@ -58,14 +58,17 @@ def check_can_write(path: StrPath) -> None:
     """Find out whether a file could be written, before the work whose result it takes; nothing is made.
 
     Raises:
-        InputError: it is a folder, or its folder cannot be written to or made.
+        InputError: it is a folder, its name is too long, or its folder cannot be written to or made.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: expected the name of a file to write, got a folder. Name a file in it.")
-    place = path.parent
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: expected the name of a file to write, got a folder. Name a file in it.")
+        place = path.parent
+        while not place.exists() and place != place.parent:
+            place = place.parent
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise InputError(f"{path}: expected a place that can be written to, got {error.strerror}.") from error
     if not place.is_dir():
         raise InputError(f"{path}: expected a place that can be written to, got {place}, which is a file.")
     if not os.access(place, os.W_OK | os.X_OK):

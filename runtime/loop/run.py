@@ -17,8 +17,8 @@ from ..detection.detections import Detections
 from ..detection.letterbox import detections_to_frame, fit_frame
 from ..session import Session
 from ..sinks.frame_result import FrameResult
-from ..sinks.open_sinks import Sink
 from ..sinks.overlay import draw_classes, draw_detections
+from ..sinks.sink import Sink
 from ..sinks.window import Window
 from ..sources.frame import Frame, Source
 from .sink_thread import SinkThread

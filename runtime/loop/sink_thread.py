@@ -13,7 +13,7 @@ from types import TracebackType
 from typing_extensions import Self
 
 from ..sinks.frame_result import FrameResult
-from ..sinks.open_sinks import Sink
+from ..sinks.sink import Sink
 from .stage_times import StageTimes
 
 _DEPTH = 4

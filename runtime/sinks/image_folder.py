@@ -11,9 +11,11 @@ from ..files import whole_file
 from ..image_files import HEIC_SUFFIXES
 from ..sources.frame import Source
 from .frame_result import FrameResult
+from .output_file import OutputFolder
+from .sink import Sink
 
 
-class ImagesSink:
+class ImagesSink(Sink):
     """A folder of annotated images under their own names.
 
     Where two images of a run bear the same name (a glob over several folders), the second becomes `NAME_2.jpg`.
@@ -23,20 +25,22 @@ class ImagesSink:
         source: what is read, none of which is ever replaced.
 
     Raises:
-        InputError: the folder cannot be made; while writing: a file cannot be written, or it is the input itself.
+        InputError: the folder cannot be made or is written by another run; while writing: a file cannot be written, or
+            it is the input itself.
     """
 
     needs_drawing = True
 
     def __init__(self, folder: Path, source: Source) -> None:
-        self.paths = (str(folder),)
         self._folder = folder
         self._source = source
         self._taken: set[str] = set()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: expected a folder that can be written to, got {error.strerror}.") from error
+        self._lock = OutputFolder(folder)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The folder."""
+        return (str(self._folder),)
 
     def write(self, result: FrameResult) -> None:
         """Write one image, whole or not at all."""
@@ -53,7 +57,8 @@ class ImagesSink:
             path.write_bytes(data.tobytes())
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Free the folder."""
+        self._lock.close()
 
     def _free_name(self, source: Path) -> str:
         suffix = ".jpg" if source.suffix.lower() in HEIC_SUFFIXES else source.suffix  # which OpenCV does not write

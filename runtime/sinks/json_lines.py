@@ -12,11 +12,12 @@ from ..detection.classifications import Classification
 from ..errors import InputError
 from .frame_result import FrameResult
 from .output_file import OutputFile
+from .sink import Sink
 
 STDOUT = "-"
 
 
-class JsonLinesSink:
+class JsonLinesSink(Sink):
     """One flushed line per frame, in a file or on stdout.
 
     Args:
@@ -26,8 +27,6 @@ class JsonLinesSink:
     Raises:
         InputError: the file cannot be written; a line that was begun is taken back.
     """
-
-    needs_drawing = False
 
     def __init__(self, path: Path, class_names: Sequence[str]) -> None:
         self._name = str(path)

@@ -4,60 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from ..errors import InputError
 from ..files import StrPath
-from ..image_files import IMAGE_SUFFIXES
 from ..sources.frame import Source
-from .frame_result import FrameResult
 from .image_folder import ImagesSink
 from .json_lines import STDOUT, JsonLinesSink
-from .video import VIDEO_SUFFIXES, VideoSink
+from .outputs import Outputs, check_save
+from .segments import Segments
+from .sink import Sink
+from .video import VideoSink
 
 
-class Sink(Protocol):
-    """Takes results in order."""
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The files or the folder, as far as they are known; none of stdout."""
-
-    @property
-    def needs_drawing(self) -> bool:
-        """Whether `FrameResult.drawn` must be there."""
-
-    def write(self, result: FrameResult) -> None:
-        """Take one result.
-
-        Raises:
-            InputError: it cannot be written; what was written before stays usable.
-        """
-
-    def close(self) -> None:
-        """Finish what was written, so that it can be used."""
-
-
-def open_sinks(
-    *, json_lines: StrPath | None, save: StrPath | None, source: Source, class_names: Sequence[str]
-) -> list[Sink]:
+def open_sinks(outputs: Outputs, *, source: Source, class_names: Sequence[str]) -> list[Sink]:
     """Open what a run writes; the lines come first, as a video's frames take longer.
 
     Args:
-        json_lines: as `open_json_lines`; none if not given.
-        save: as `open_recording`; none if not given.
+        outputs: held by `check_outputs` to what can be known before; where it was not asked, all is found out here.
         source: what is read.
         class_names: in the order of class ids.
 
     Raises:
         InputError: one of them cannot be written to; the other is left as it was.
     """
+    check_save(outputs, source.kind)
     sinks: list[Sink] = []
     try:
-        if json_lines is not None:
-            sinks.append(open_json_lines(json_lines, source, class_names))
-        if save is not None:
-            sinks.append(open_recording(save, source))
+        if outputs.json_lines is not None:
+            sinks.append(open_json_lines(outputs.json_lines, source, class_names))
+        if outputs.save is not None:
+            sinks.append(open_recording(outputs.save, source, segments=outputs.segments))
     except InputError:
         for sink in sinks:
             sink.close()
@@ -65,20 +41,20 @@ def open_sinks(
     return sinks
 
 
-def open_recording(save: StrPath, source: Source) -> Sink:
+def open_recording(save: StrPath, source: Source, *, segments: Segments | None = None) -> Sink:
     """Open what pictures are saved to: a video of a video or camera, a folder of annotated images of images.
 
     Args:
         save: a video file (.mp4, .mkv), or a folder.
         source: what will be recorded.
+        segments: how a video is cut.
 
     Raises:
         InputError: the place does not suit the source or cannot be written to.
     """
+    check_save(Outputs(save=save, segments=segments), source.kind)
     save = Path(save)
     if source.kind == "images":
-        if save.suffix.lower() in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES):
-            raise InputError(f"{save}: expected a folder for annotated images, got a file's name.")
         return ImagesSink(save, source)
     _check_is_not_input(save, source)
     return VideoSink(save)

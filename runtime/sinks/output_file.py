@@ -1,7 +1,8 @@
-"""A file that one run alone writes, and that keeps its old content until there is something new."""
+"""Files and folders that one run alone writes; a file keeps its old content until there is something new."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -50,6 +51,39 @@ class OutputFile:
         self.file.close()
 
 
+class OutputFolder:
+    """A folder that one run alone writes into, made if missing.
+
+    Raises:
+        InputError: it cannot be written to, or is being written already: by another run, or by this one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._handle: int | None = None
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            if sys.platform != "win32":  # which opens no folders
+                self._handle = os.open(path, os.O_RDONLY)
+                _lock(self._handle)
+        except BlockingIOError:
+            self.close()
+            raise InputError(
+                f"{path}: expected a folder that nothing else writes into, got one that this or another run is "
+                f"writing. Give each output a name of its own."
+            ) from None
+        except OSError as error:
+            self.close()
+            raise InputError(f"{path}: expected a folder that can be written to, got {error.strerror}.") from error
+
+    def close(self) -> None:
+        """Free the folder."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+
+
 def _locked(path: Path) -> IO[bytes]:
     """Open for appending, so that nothing is lost yet, and lock.
 
@@ -61,12 +95,16 @@ def _locked(path: Path) -> IO[bytes]:
         try:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or sys.platform == "win32":
                 return file
-            import fcntl  # not there on Windows
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file.fileno())
             if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
                 return file  # else the last holder removed it meanwhile
             file.close()
         except BaseException:
             file.close()
             raise
+
+
+def _lock(handle: int) -> None:
+    import fcntl  # not there on Windows
+
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .frame_result import FrameResult
 from .output_file import OutputFile
+from .sink import Sink
 
 VIDEO_SUFFIXES = (".mp4", ".mkv")
 
@@ -35,7 +36,7 @@ _ONE_THREAD_PIXELS = 1280 * 720
 """Up to this size the encoder's own threads cost the network more than they save."""
 
 
-class VideoSink:
+class VideoSink(Sink):
     """An annotated video with the source's own timestamps, H.264 in .mp4 or .mkv.
 
     H.264's usual pixel format holds even sizes only: an odd frame's last row or column is repeated once. Where the size
@@ -51,10 +52,7 @@ class VideoSink:
     needs_drawing = True
 
     def __init__(self, path: Path) -> None:
-        if path.suffix.lower() not in VIDEO_SUFFIXES:
-            raise InputError(
-                f"{path}: expected a video's name ending in .mp4 or .mkv, got {path.suffix or 'no suffix'!r}."
-            )
+        check_video_name(path)
         self._first = path
         self._outputs = [OutputFile(path)]
         self._recording: _Recording | None = None
@@ -114,6 +112,16 @@ class VideoSink:
             f"{self._outputs[-1].path}: could not be written ({error.strerror}) after {self._frames} frames. "
             f"What was written until then plays."
         )
+
+
+def check_video_name(path: Path) -> None:
+    """Make sure that it is the name of a video that can be written.
+
+    Raises:
+        InputError: it ends otherwise.
+    """
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
+        raise InputError(f"{path}: expected a video's name ending in .mp4 or .mkv, got {path.suffix or 'no suffix'!r}.")
 
 
 class _Recording:

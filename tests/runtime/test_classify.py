@@ -15,8 +15,9 @@ from singleshot.runtime.detection.thresholds import thresholds_from_options
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.loop.run import FoundClass, run_pipeline
 from singleshot.runtime.session import classify, detect, open_session
-from singleshot.runtime.sinks.open_sinks import Sink, open_json_lines, open_recording
+from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording
 from singleshot.runtime.sinks.overlay import draw_classes
+from singleshot.runtime.sinks.sink import Sink
 from singleshot.runtime.sources.open_source import open_source
 
 NAMES = ("cat", "cow", "dog", "horse")

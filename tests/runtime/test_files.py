@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.files import check_can_write
+from singleshot.runtime.files import check_can_write, whole_file
 
 
 def test_what_cannot_be_written_is_found_out_before(tmp_path: Path) -> None:
@@ -19,6 +19,13 @@ def test_what_cannot_be_written_is_found_out_before(tmp_path: Path) -> None:
         check_can_write(tmp_path)
     with pytest.raises(InputError, match=r"file/x\.onnx: expected a place that can be written to, got .*, which is a"):
         check_can_write(tmp_path / "file" / "x.onnx")
+    with pytest.raises(InputError, match=r"expected a place that can be written to, got File name too long\."):
+        check_can_write(tmp_path / ("m" * 300 + ".onnx"))
+    longest = tmp_path / ("m" * 250 + ".onnx")
+    check_can_write(longest)
+    with whole_file(longest) as path:
+        path.write_text("whole")
+    assert longest.read_text() == "whole"
 
 
 def test_a_folder_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from ...runtime.loop.run import run_pipeline
 from ...runtime.runners.contract import FRAMES
 from ...runtime.runners.quiet_session import open_quietly, quiet_options
 from ...runtime.session import Session
-from ...runtime.sinks.open_sinks import Sink
+from ...runtime.sinks.sink import Sink
 from ...runtime.sinks.video import VideoSink
 from ...runtime.sources.open_source import open_source
 from ..terminal.backend_option import open_with

@@ -18,7 +18,7 @@ from .stage_progress import tell
 if TYPE_CHECKING:
     from ...runtime.loop.run import RunSummary
     from ...runtime.sinks.frame_result import FrameResult
-    from ...runtime.sinks.open_sinks import Sink
+    from ...runtime.sinks.sink import Sink
     from ...runtime.sources.frame import Source
     from ...runtime.sources.source_events import SourceEvent
 
@@ -43,6 +43,20 @@ class DetectionOptions:
     trust: TrustFlag = False
     save: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Annotated video (.mp4, .mkv); for images a folder.")
+    ] = None
+    segment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Cut the video into files of 90s, 10m or 1h: OUT_20261130T120000Z.mp4 by the first frame's time of a "
+            "camera or stream, OUT_0001.mp4 of a file.",
+        ),
+    ] = None
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AGE|SIZE", help="Delete the oldest of these files after 7d, or above 20GiB; no others, ever."
+        ),
     ] = None
     json: Annotated[Path | None, typer.Option(metavar="OUT.jsonl", help="One JSON line per frame; - means stdout.")] = (
         None
@@ -85,10 +99,15 @@ def run_detection(options: DetectionOptions) -> None:
     from ...runtime.loop.run import run_pipeline
     from ...runtime.shipped import shipped_detector
     from ...runtime.sinks.open_sinks import open_sinks
+    from ...runtime.sinks.outputs import Outputs, check_outputs
+    from ...runtime.sinks.segments import segments_from_options
     from ...runtime.sinks.window import Window
     from ...runtime.sources.open_source import open_source
 
     out = sys.stderr if str(options.json) == "-" else sys.stdout
+    segments = segments_from_options(options.segment, options.keep)
+    outputs = Outputs(json_lines=options.json, save=options.save, segments=segments)
+    check_outputs([(options.video, outputs)])
     model, told = options.model or shipped_detector(), list[str]()
     with open_with(model, options.backend, threads=options.threads, trust=options.trust, tell=told.append) as session:
         thresholds = thresholds_from_options(options.score or (), session.card)
@@ -98,9 +117,7 @@ def run_detection(options: DetectionOptions) -> None:
             options.video, policy=options.policy, give_up_after_s=options.give_up_after, on_event=_tell_of_event
         ) as source:
             window = Window() if options.show else None
-            sinks = open_sinks(
-                json_lines=options.json, save=options.save, source=source, class_names=session.card.class_names
-            )
+            sinks = open_sinks(outputs, source=source, class_names=session.card.class_names)
             tell(*told)  # not before: a mistake among the options leaves its own line alone
             with _told_of_interruption(sinks), _progress(source, options.max_frames) as on_frame:
                 summary = run_pipeline(

@@ -17,7 +17,8 @@ from singleshot.runtime.loop.run import FoundClass, RunSummary, run_pipeline
 from singleshot.runtime.loop.stage_times import StageTimes
 from singleshot.runtime.session import open_session
 from singleshot.runtime.sinks.frame_result import FrameResult
-from singleshot.runtime.sinks.open_sinks import Sink, open_json_lines, open_recording
+from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording
+from singleshot.runtime.sinks.sink import Sink
 from singleshot.runtime.sources.open_source import open_source
 
 WriteVideo = Callable[..., Path]

@@ -25,6 +25,8 @@ from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.image_folder import ImagesSink
 from singleshot.runtime.sinks.json_lines import JsonLinesSink, json_line
 from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording, open_sinks
+from singleshot.runtime.sinks.outputs import Outputs
+from singleshot.runtime.sinks.sink import Sink
 from singleshot.runtime.sinks.video import VideoSink
 from singleshot.runtime.sources.frame import Frame
 from singleshot.runtime.sources.image_folder import ImagesSource
@@ -238,7 +240,7 @@ def test_one_file_is_not_written_twice(tmp_path: Path, dog_clip: Path) -> None:
     message = "expected a file that nothing else writes, got one that this or another run is writing"
     with open_source(dog_clip) as source:
         with pytest.raises(InputError, match=message):
-            open_sinks(json_lines=path, save=path, source=source, class_names=NAMES)
+            open_sinks(Outputs(json_lines=path, save=path), source=source, class_names=NAMES)
         assert list(tmp_path.iterdir()) == []
         first = open_json_lines(path, source, NAMES)
         first.write(result())
@@ -328,11 +330,8 @@ def test_json_lines_that_cannot_be(tmp_path: Path, dog_clip: Path) -> None:
             open_recording(tmp_path / ("m" * 300 + ".mp4"), source)
 
 
-class FailingSink:
+class FailingSink(Sink):
     """Fails from the third result on."""
-
-    paths = ("failing",)
-    needs_drawing = False
 
     def __init__(self) -> None:
         self.taken = 0
