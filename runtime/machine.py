@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
 import re
@@ -124,9 +125,48 @@ def read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def usable_cores() -> int:
-    """Count the logical cores that this process may use."""
+    """Count the logical cores that this process may use: by its affinity, and by the quota of its control group."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux alone
-    return os.cpu_count() or 1 if affinity is None else len(affinity(0))
+    cores = os.cpu_count() or 1 if affinity is None else len(affinity(0))
+    quota = cpu_quota()
+    return cores if quota is None else max(1, min(cores, math.floor(quota)))
+
+
+def cpu_quota(membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Read how many cores' time this process' control group allows, in Linux's version 1 or 2; none without a limit.
+
+    Args:
+        membership: lines `number:controllers:/group`.
+        root: where the groups are mounted. In a container this is the group itself, whatever `membership` says.
+    """
+    try:
+        lines = membership.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    quotas = []
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mounts = [root / controllers, root / "cpu"] if controllers else [root, root / "unified"]
+        inside = Path(group.lstrip("/"))
+        for mount in mounts:
+            folders = {mount / part for part in (inside, *inside.parents)}  # a limit of a parent holds, too
+            quotas += [quota for folder in folders if (quota := _quota_of(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _quota_of(folder: Path) -> float | None:
+    try:
+        if (folder / "cpu.max").is_file():  # version 2
+            quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+        else:
+            quota, period = (
+                (folder / f"cpu.cfs_{name}_us").read_text(encoding="utf-8").strip() for name in ("quota", "period")
+            )
+        return int(quota) / int(period) if quota not in ("max", "-1") else None
+    except (OSError, ValueError):
+        return None
 
 
 def nvidia_gpus() -> tuple[str, ...]:

@@ -129,6 +129,8 @@ class RepeatingSession(Closing):
         count: N of the batch.
     """
 
+    streams = batch = 1
+
     def __init__(self, session: Session, count: int) -> None:
         self._session, self._count = session, count
 

@@ -6,6 +6,7 @@ import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class TensorRtRunner:
     All memory is allocated here, once, for the largest batch. The second run in a row of the same number of frames is
     recorded as a CUDA graph, copies included, and every further one launches it; where that cannot be done the calls
     are made one by one, and `name` says why. The first two runs are made here, with the smallest batch and blank
-    frames. For use by one thread at a time.
+    frames. Several threads take turns.
 
     Args:
         path: the engine, its card beside it.
@@ -58,6 +59,7 @@ class TensorRtRunner:
         self, path: Path, *, trust: bool = False, layer: LayerName | None = None, captures: bool = True
     ) -> None:
         self._path = path
+        self._lock = Lock()
         self.card = load_engine_card(path)
         record = engine_of(self.card, source=str(path))
         with ExitStack() as owned:
@@ -92,10 +94,11 @@ class TensorRtRunner:
             DeviceError: the GPU or its driver refuses.
         """
         count = len(frames)
-        self._take(count)
-        self._buffers[FRAMES].host[:count] = frames
-        self._run()
-        return {name: self._buffers[name].host[:count].copy() for name in self.outputs}
+        with self._lock:
+            self._take(count)
+            self._buffers[FRAMES].host[:count] = frames
+            self._run()
+            return {name: self._buffers[name].host[:count].copy() for name in self.outputs}
 
     def close(self) -> None:
         """Free everything in the reverse order of its making; a second time does nothing."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +39,7 @@ class OpenVinoRunner:
         precision: of floating-point arithmetic. OpenVINO by itself takes bfloat16 where the processor has it; here it
             is what was asked for.
         threads: threads that compute one frame; none leaves the choice to OpenVINO.
+        streams: frames computed at the same time, each by one thread, for as many threads as call.
 
     Raises:
         InputError: the file is missing, is no graph, has no card, holds an operator that OpenVINO lacks, or the
@@ -44,7 +47,9 @@ class OpenVinoRunner:
         MissingDependencyError: openvino is not installed.
     """
 
-    def __init__(self, path: Path, *, precision: Precision = Precision.FP32, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, precision: Precision = Precision.FP32, threads: int | None = None, streams: int = 1
+    ) -> None:
         check_threads(threads)
         require("openvino", extra="openvino", why="the backend openvino")
         facts = graph_facts(path)
@@ -53,8 +58,13 @@ class OpenVinoRunner:
         self._model = _read(path)
         self._settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
         if threads is not None:
-            self._settings["INFERENCE_NUM_THREADS"] = threads
-        self._requests: OrderedDict[int, openvino.InferRequest] = OrderedDict()
+            self._settings["INFERENCE_NUM_THREADS"] = threads * streams
+        if streams > 1:
+            self._settings["NUM_STREAMS"] = streams
+            self._settings["ENABLE_CPU_PINNING"] = False  # decoding and writing want a share of each core
+        self._streams = streams
+        self._lock = Lock()
+        self._requests: OrderedDict[int, SimpleQueue[openvino.InferRequest]] = OrderedDict()
         has_int8 = _has_int8(self._model)
         self.computes = Precision.INT8 if has_int8 else precision
         self.name = f"openvino {'int8 + ' if has_int8 else ''}{precision} ({DEVICE})"
@@ -63,27 +73,36 @@ class OpenVinoRunner:
                 f"{path}: expected a processor that computes bf16, got one without it. Run it with openvino:fp32."
             )
         if FRAMES in self.inputs:  # what it cannot compile shows here and not at the first frame
-            self._request(self.inputs[FRAMES].shape[0] or 1)
+            self._idle(self.inputs[FRAMES].shape[0] or 1)
 
     def infer(self, frames: NDArray[np.uint8]) -> Outputs:
         """Compute all outputs; see `Runner.infer`."""
-        results = self._request(len(frames)).infer({FRAMES: np.ascontiguousarray(frames)}, share_inputs=True)
-        # OpenVINO keeps the file's order of outputs, and may know a tensor by several names.
-        return {name: np.array(results[index]) for index, name in enumerate(self.outputs)}
+        idle = self._idle(len(frames))
+        request = idle.get()
+        try:
+            results = request.infer({FRAMES: np.ascontiguousarray(frames)}, share_inputs=True)
+            # OpenVINO keeps the file's order of outputs, and may know a tensor by several names.
+            return {name: np.array(results[index]) for index, name in enumerate(self.outputs)}
+        finally:
+            idle.put(request)
 
     def close(self) -> None:
         """Free the graph."""
         self._requests.clear()
         del self._model
 
-    def _request(self, batch: int) -> openvino.InferRequest:
-        """Take the compiled model of a batch size, or compile it."""
-        if batch not in self._requests:
-            self._requests[batch] = _compile(self._model, batch, self._settings, self._path).create_infer_request()
-        self._requests.move_to_end(batch)
-        if len(self._requests) > _KEPT_BATCHES:
-            self._requests.popitem(last=False)
-        return self._requests[batch]
+    def _idle(self, batch: int) -> SimpleQueue[openvino.InferRequest]:
+        """Take the idle requests of a batch size, compiling the model for it the first time."""
+        with self._lock:
+            if batch not in self._requests:
+                compiled = _compile(self._model, batch, self._settings, self._path)
+                self._requests[batch] = SimpleQueue()
+                for _ in range(self._streams):
+                    self._requests[batch].put(compiled.create_infer_request())
+            self._requests.move_to_end(batch)
+            if len(self._requests) > _KEPT_BATCHES:
+                self._requests.popitem(last=False)
+            return self._requests[batch]
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import metadata
 from pathlib import Path
 
@@ -77,3 +78,59 @@ def test_kind_of_processor(flags: str, limit: str, kind: str, saturates: bool, m
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
     assert machine.processor_kind(f"flags : {flags}") == kind
     assert machine.saturates_int8(kind) == saturates
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "quota"),
+    [
+        pytest.param("0::/box\n", {"box/cpu.max": "150000 100000\n"}, 1.5, id="version 2"),
+        pytest.param("0::/box\n", {"box/cpu.max": "max 100000\n"}, None, id="version 2 without a limit"),
+        pytest.param(
+            "0::/box/inner\n",
+            {"box/cpu.max": "200000 100000\n", "box/inner/cpu.max": "max 100000\n"},
+            2.0,
+            id="a parent's limit",
+        ),
+        pytest.param("0::/\n", {"cpu.max": "50000 100000\n"}, 0.5, id="inside a container"),
+        pytest.param(
+            "4:memory:/box\n3:cpu,cpuacct:/box\n",
+            {"cpu,cpuacct/box/cpu.cfs_quota_us": "300000\n", "cpu,cpuacct/box/cpu.cfs_period_us": "100000\n"},
+            3.0,
+            id="version 1",
+        ),
+        pytest.param(
+            "1:cpu:/box\n",
+            {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"},
+            None,
+            id="version 1 without a limit",
+        ),
+        pytest.param("0::/box\n", {"box/cpu.max": "nonsense"}, None, id="something else"),
+    ],
+)
+def test_quota_of_the_control_group(
+    tmp_path: Path, membership: str, files: dict[str, str], quota: float | None
+) -> None:
+    (tmp_path / "cgroup").write_text(membership)
+    for name, text in files.items():
+        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / name).write_text(text)
+    assert machine.cpu_quota(tmp_path / "cgroup", tmp_path / "root") == quota
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [
+        pytest.param(None, 4, id="no limit"),
+        pytest.param(2.7, 2, id="whole cores alone"),
+        pytest.param(0.3, 1, id="less than one"),
+        pytest.param(64.0, 4, id="more than there are"),
+    ],
+)
+def test_usable_cores_are_within_the_quota(monkeypatch: pytest.MonkeyPatch, quota: float | None, cores: int) -> None:
+    monkeypatch.setattr(machine, "cpu_quota", lambda: quota)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(4)), raising=False)
+    assert machine.usable_cores() == cores
+
+
+def test_cores_without_control_groups(tmp_path: Path) -> None:
+    assert machine.cpu_quota(tmp_path / "cgroup", tmp_path) is None

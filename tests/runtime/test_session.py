@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,10 @@ def test_closed_session_does_not_run(graphs: Path) -> None:
         pass
     with pytest.raises(RuntimeError, match="closed"):
         session.run(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+
+
+def test_several_threads_run_one_session(graphs: Path) -> None:
+    with open_session(graphs / "quarters.onnx", streams=4) as session, ThreadPoolExecutor(4) as threads:
+        found = threads.map(session.run, (quarters(255 * (n % 2), 0, 0, 0)[np.newaxis] for n in range(40)))
+        assert [one.class_ids.tolist() for (one,) in found] == [[], [0]] * 20
+    assert (session.streams, session.batch) == (4, 1)

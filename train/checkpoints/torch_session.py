@@ -30,6 +30,8 @@ def normalised_images(images_rgb: Tensor, spec: InputSpec) -> Tensor:
 class _NetworkSession(Closing):
     """What a detector's and a classifier's session share."""
 
+    streams = batch = 1
+
     def __init__(self, network: nn.Module, card: Card) -> None:
         """Take a network in evaluation mode and the card that describes it."""
         self._network = network

@@ -26,6 +26,7 @@ class LeftHalf(Closing):
     """Finds one dog in the left half of every frame."""
 
     backend = "none"
+    streams = batch = 1
     card = Card(
         kind="graph",
         network="left_half",
