@@ -2,7 +2,7 @@
 
 The rule of `auto`, first line that fits:
 
-1. ONNX Runtime has CUDA: ONNX Runtime on CUDA.
+1. ONNX Runtime has CUDA: ONNX Runtime on CUDA. Its TensorRT provider compiles for minutes and has to be named.
 2. The card holds the parity of OpenVINO's int8 with FP32 (the graph is an int8 one), measured on this kind of
    processor: OpenVINO.
 3. The card holds the parity of OpenVINO's bf16 with FP32, and this processor computes bf16: OpenVINO in bf16.
@@ -19,18 +19,27 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from .errors import InputError
-from .machine import processor_kind, saturates_int8
+from .machine import has_cuda_driver, processor_kind, saturates_int8
 from .precision import Precision, precision_named
 
 if TYPE_CHECKING:
     from .card import BackendParity, Card
+    from .runners.quiet_session import Provider
 
 Backend = Literal["onnxruntime", "openvino"]
 """Who can run a graph."""
-BackendChoice = Literal["auto", "onnxruntime", "openvino"]
+BackendChoice = Literal["auto", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt", "openvino"]
 
-BACKEND_OPTIONS = ("auto", "onnxruntime", "openvino", "openvino:fp32", "openvino:bf16")
-"""What command lines take: `BACKEND` or `BACKEND:PRECISION`."""
+BACKEND_OPTIONS = (
+    "auto",
+    "onnxruntime",
+    "onnxruntime:cuda",
+    "onnxruntime:tensorrt",
+    "openvino",
+    "openvino:fp32",
+    "openvino:bf16",
+)
+"""What command lines take: `BACKEND`, `onnxruntime:PROVIDER` or `openvino:PRECISION`."""
 
 CERTIFY = "`singleshot certify` measures it"
 
@@ -46,16 +55,19 @@ class Choice:
         backend: who runs the graph.
         precision: of its floating-point arithmetic.
         reason: half a sentence.
+        provider: of ONNX Runtime, that has to work; none takes CUDA where it works.
     """
 
     backend: Backend
     precision: Precision
     reason: str
+    provider: Provider | None = None
 
     @property
     def line(self) -> str:
         """For a person: `backend: openvino bf16 (…)`."""
-        return f"backend: {self.backend} {self.precision} ({self.reason})"
+        provider = "" if self.provider is None else f":{self.provider}"
+        return f"backend: {self.backend}{provider} {self.precision} ({self.reason})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +88,7 @@ class Installed:
 
 
 def split_option(option: str) -> tuple[BackendChoice, str]:
-    """Split what a command line takes, `BACKEND` or `BACKEND:PRECISION`.
+    """Split what a command line takes into who runs a graph and in which precision.
 
     Raises:
         InputError: it is none of `BACKEND_OPTIONS`.
@@ -84,6 +96,8 @@ def split_option(option: str) -> tuple[BackendChoice, str]:
     known = with_known_precision(option)
     if known not in BACKEND_OPTIONS:
         raise InputError(f"backend: expected one of {', '.join(BACKEND_OPTIONS)}, got {option!r}.")
+    if known.startswith("onnxruntime"):
+        return known, "auto"  # type: ignore[return-value]  # checked above
     backend, _, precision = known.partition(":")
     return backend, precision or "auto"  # type: ignore[return-value]  # checked above
 
@@ -110,11 +124,17 @@ def choose_backend(card: Card, backend: BackendChoice, precision: str, *, instal
         InputError: the precision does not go with the backend.
     """
     asked = None if precision == "auto" else precision_named(precision, (Precision.FP32, Precision.BF16))
-    if asked is not None and backend != "openvino" and (asked, backend) != (Precision.FP32, "onnxruntime"):
+    runtime, _, provider = backend.partition(":")
+    if asked is not None and backend != "openvino" and (asked, runtime) != (Precision.FP32, "onnxruntime"):
         takes = "auto" if backend == "auto" else "auto or fp32"
         raise InputError(f"precision: expected {takes} with the backend {backend}, got {asked}. openvino has bf16.")
-    if backend == "onnxruntime":
-        return Choice(backend="onnxruntime", precision=Precision.FP32, reason="as asked for")
+    if runtime == "onnxruntime":
+        return Choice(
+            backend="onnxruntime",
+            precision=Precision.FP32,
+            reason="as asked for",
+            provider=provider or None,  # type: ignore[arg-type]  # of BackendChoice
+        )
     if backend == "openvino" and asked is not None:
         return Choice(backend="openvino", precision=asked, reason="as asked for")
     machine = installed or this_machine()
@@ -131,7 +151,7 @@ def this_machine() -> Installed:
         return computes_bf16()
 
     return Installed(
-        has_cuda="CUDAExecutionProvider" in onnxruntime.get_available_providers(),
+        has_cuda="CUDAExecutionProvider" in onnxruntime.get_available_providers() and has_cuda_driver(),
         has_openvino=find_spec("openvino") is not None,
         has_bf16=has_bf16,
         processor=processor_kind(),

@@ -46,6 +46,16 @@ def whole_file(path: StrPath) -> Iterator[Path]:
             temporary.unlink()
 
 
+def cache_folder(kind: str) -> Path:
+    """Name this user's folder of things that can be made again: below `XDG_CACHE_HOME`, or `~/.cache`.
+
+    Args:
+        kind: of thing, a folder's name.
+    """
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".cache") / "singleshot" / kind
+
+
 def is_same_file(first: StrPath, second: StrPath) -> bool:
     """Whether both are there and one file, whatever they are called."""
     try:

@@ -154,7 +154,8 @@ def open_session(
 
     Args:
         path: a graph (.onnx), or an engine (.engine) with its card beside it, which TensorRT runs.
-        backend: who runs a graph; none is ONNX Runtime, which computes it as it is written; `auto` follows the rule of
+        backend: who runs a graph; none is ONNX Runtime, which computes it as it is written, on CUDA where that works.
+            `onnxruntime:cuda` and `onnxruntime:tensorrt` have to work. `auto` follows the rule of
             `runtime/backends.py`.
         precision: of floating-point arithmetic, fp32 or bf16; `auto` takes none whose parity with FP32 is not in the
             card.
@@ -165,7 +166,8 @@ def open_session(
         tell: is given the line that says which backend runs and why.
         trust: run an engine although this user did not build it: such a file can run code.
         proves: hold OpenVINO's int8 and bf16 against ONNX Runtime on a few generated frames, once per graph and kind of
-            processor, where the card does not vouch for it; not where the caller measures it anyway.
+            processor, where the card does not vouch for it, and keep what OpenVINO compiled for the next start; not
+            where the caller measures a graph that may be gone tomorrow.
 
     Raises:
         CheckError: OpenVINO does not compute the graph here as it is written.
@@ -212,11 +214,13 @@ def _open_runner(
         from .runners.openvino_runner import OpenVinoRunner
         from .spot_proof import check_on_the_spot
 
-        runner = OpenVinoRunner(path, precision=choice.precision, threads=threads, streams=streams)
+        runner = OpenVinoRunner(
+            path, precision=choice.precision, threads=threads, streams=streams, keeps_compiled=proves
+        )
         if proves:
             check_on_the_spot(path, runner, tell)
         return runner
-    return OnnxRuntimeRunner(path, threads=threads)
+    return OnnxRuntimeRunner(path, threads=threads, provider=choice.provider)
 
 
 def _open_engine(

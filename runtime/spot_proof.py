@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
@@ -15,7 +14,7 @@ import numpy as np
 from .backends import CERTIFY, is_vouched
 from .detection.disagreement import Answer, disagreement
 from .errors import CheckError, InputError
-from .files import sha256_of_file, whole_file
+from .files import cache_folder, sha256_of_file, whole_file
 from .generated_frames import generated_frames
 from .machine import processor_kind
 from .precision import Precision
@@ -90,10 +89,8 @@ def _answers(path: Path, runner: OpenVinoRunner, outputs: Outputs) -> list[Answe
 
 
 def _kept_at(path: Path, precision: Precision, kind: str) -> Path:
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    base = given if given.is_absolute() else Path.home() / ".cache"
     machine = "-".join((precision, "openvino", version("openvino"), *kind.split()))
-    return base / "singleshot" / "proofs" / f"{sha256_of_file(path)}-{machine}.json"
+    return cache_folder("proofs") / f"{sha256_of_file(path)}-{machine}.json"
 
 
 def _read(path: Path) -> float | None:

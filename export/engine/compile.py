@@ -12,7 +12,7 @@ import onnx
 
 from ...runtime.card import Card, Engine, Measurement, derived_origin
 from ...runtime.errors import CheckError, InputError
-from ...runtime.files import sha256_of_file
+from ...runtime.files import cache_folder, sha256_of_file
 from ...runtime.machine import installed_of, nvidia_gpus
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
@@ -129,10 +129,8 @@ def target_for(tensorrt: TensorRt, gpu: Gpu | None, settings: CompilerSettings) 
 
 def timing_cache_path(tensorrt: TensorRt, gpu: Gpu) -> Path:
     """Name the cache of kernel timings of one TensorRT on one kind of GPU, in the user's cache folder."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    base = folder if folder.is_absolute() else Path.home() / ".cache"
     device = "".join(letter if letter.isalnum() else "-" for letter in gpu.name)
-    return base / "singleshot" / "timings" / f"tensorrt-{tensorrt.version}-sm{_number(gpu)}-{device}.cache"
+    return cache_folder("timings") / f"tensorrt-{tensorrt.version}-sm{_number(gpu)}-{device}.cache"
 
 
 def compile_engine(

@@ -7,7 +7,6 @@ travels with a graph: pictures may be private.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...runtime.card import Card
 from ...runtime.errors import InputError
-from ...runtime.files import StrPath, whole_file
+from ...runtime.files import StrPath, cache_folder, whole_file
 from ...runtime.generated_frames import generated_frames
 from ...runtime.shipped import CLIP
 from ...runtime.sources.frame import Frame
@@ -38,7 +37,7 @@ def remember_frames(parent_sha256: str, frames: NDArray[np.uint8]) -> None:
     if not len(frames):
         return
     try:
-        folder = _folder()
+        folder = cache_folder("frames")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with whole_file(folder / f"{parent_sha256}.npz") as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, frames=frames)
@@ -54,7 +53,7 @@ def frames_remembered(card: Card) -> NDArray[np.uint8] | None:
     spec = card.input
     for sha256 in (card.origin.parent_sha256, *card.origin.ancestors_sha256):
         try:
-            with np.load(_folder() / f"{sha256}.npz") as content:
+            with np.load(cache_folder("frames") / f"{sha256}.npz") as content:
                 frames: NDArray[np.uint8] = content["frames"]
         except (OSError, ValueError, KeyError):
             continue
@@ -89,9 +88,3 @@ def frames_to_prove_on(card: Card, given: StrPath | None) -> tuple[list[Frame], 
         images, said = generated_frames(card.input), "generated patterns"
     said = f"{len(images)} {said}"
     return [Frame(image=image, index=index, time_s=0.0, source=said) for index, image in enumerate(images)], said
-
-
-def _folder() -> Path:
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    base = given if given.is_absolute() else Path.home() / ".cache"
-    return base / "singleshot" / "frames"

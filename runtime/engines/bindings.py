@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
+from typing_extensions import Buffer
+
 
 class NamedApi(Protocol):
     """A value of one of TensorRT's enumerations."""
@@ -29,12 +31,23 @@ class ContextApi(Protocol):
     def is_stream_capturable(self, stream: int) -> bool: ...
 
 
+class RuntimeCacheApi(Protocol):
+    """IRuntimeCache, RTX's alone: kernels that it compiled on this machine."""
+
+    def deserialize(self, blob: bytes) -> bool: ...
+
+    def serialize(self) -> Buffer:
+        """Give an IHostMemory."""
+
+
 class RuntimeConfigApi(Protocol):
     """IRuntimeConfig, as RTX has it."""
 
     dynamic_shapes_kernel_specialization_strategy: object
 
     def set_execution_context_allocation_strategy(self, strategy: object) -> None: ...
+    def create_runtime_cache(self) -> RuntimeCacheApi: ...
+    def set_runtime_cache(self, cache: RuntimeCacheApi) -> bool: ...
 
 
 class InspectorApi(Protocol):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from ..errors import DeviceError, InputError
+from ..files import whole_file
 from ..runners.contract import TensorSpec
-from .bindings import CollectedLog, ContextApi, EngineApi, RuntimeApi, RuntimeConfigApi, logger_of
+from .bindings import CollectedLog, ContextApi, EngineApi, RuntimeApi, RuntimeCacheApi, RuntimeConfigApi, logger_of
 
 _DTYPES = {"FLOAT": "float32", "HALF": "float16"}
 """TensorRT's words for types where numpy's are others; the rest differs in case alone."""
@@ -31,13 +33,18 @@ class TensorRtEngine:
         module: `tensorrt` or `tensorrt_rtx`.
         batch_of: name of the input whose first dimension is the batch.
         mend: what to do about an engine that cannot be loaded.
+        compiled: file in which RTX's compiled kernels are kept for the next start; none for what is not executed.
 
     Raises:
         InputError: TensorRT cannot load the plan.
     """
 
-    def __init__(self, path: Path, plan: bytes, module: ModuleType, *, batch_of: str, mend: str) -> None:
+    def __init__(
+        self, path: Path, plan: bytes, module: ModuleType, *, batch_of: str, mend: str, compiled: Path | None = None
+    ) -> None:
         self._path = path
+        self._compiled = compiled
+        self._cache: RuntimeCacheApi | None = None
         self._module = module
         self._batch_of = batch_of
         self._log: CollectedLog | None = logger_of(module)
@@ -114,8 +121,15 @@ class TensorRtEngine:
             raise DeviceError(f"{self._path}: {self.title} could not make an execution context ({self.last_error}).")
         return context
 
+    def keep_compiled(self) -> None:
+        """Write what RTX has compiled so far; a folder that cannot be written to costs the next start its time."""
+        if self._cache is not None and self._compiled is not None:
+            with suppress(InputError), whole_file(self._compiled) as temporary:
+                temporary.write_bytes(self._cache.serialize())
+
     def close(self) -> None:
-        """Free engine, runtime and log in this order; contexts are to be gone by then."""
+        """Free cache, engine, runtime and log in this order; contexts are to be gone by then."""
+        self._cache = None
         self._engine = None
         self._runtime = None
         self._log = None
@@ -133,6 +147,11 @@ class TensorRtEngine:
         # CUDA graph could catch the slow ones that stand in for them.
         strategies = self._module.DynamicShapesKernelSpecializationStrategy
         settings.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+        if self._compiled is not None:
+            self._cache = settings.create_runtime_cache()
+            with suppress(OSError):  # one of another driver or GPU is refused, and stays empty
+                self._cache.deserialize(self._compiled.read_bytes())
+            settings.set_runtime_cache(self._cache)
         return settings
 
 

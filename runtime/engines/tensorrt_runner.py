@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DeviceError, InputError, NoDeviceError
+from ..files import cache_folder
 from ..require import require
 from ..runners.contract import FRAMES, Outputs, TensorSpec, check_contract
 from .bindings import ContextApi
@@ -67,9 +68,11 @@ class TensorRtRunner:
             owned.callback(self._cuda.close)
             extra = "rtx" if record.compiler == "tensorrt_rtx" else "tensorrt"
             module = require(record.compiler, extra=extra, why=f"{path}, an engine,")
-            plan = check_engine(path, self.card, self._engine_device(str(module.__version__)), trust=trust)
+            device = self._engine_device(str(module.__version__))
+            plan = check_engine(path, self.card, device, trust=trust)
             mend = rebuild_hint(path, record)
-            self._engine = TensorRtEngine(path, plan, module, batch_of=FRAMES, mend=mend)
+            kept = cache_folder("tensorrt-rtx") / f"{record.plan_sha256[:32]}-{device.version}.cache"
+            self._engine = TensorRtEngine(path, plan, module, batch_of=FRAMES, mend=mend, compiled=kept)
             owned.callback(self._engine.close)
             self.inputs = self._engine.tensors("INPUT")
             self.outputs = self._engine.tensors("OUTPUT")
@@ -78,6 +81,7 @@ class TensorRtRunner:
             self._allocate(owned)
             self._refusal = self._why_no_capture(captures)
             self._warm_up()
+            self._engine.keep_compiled()
             self._owned = owned.pop_all()
 
     @property

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Mapping
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +15,15 @@ from numpy.typing import NDArray
 
 from ..card import CARD_KEY, Card, card_from_json
 from ..errors import InputError
+from ..files import cache_folder, sha256_of_file
 from .contract import EXPORT_AGAIN, FRAMES, Outputs, TensorSpec
-from .quiet_session import CPU, RUNTIME_ERRORS, open_quietly, quiet_options, reason_of
+from .quiet_session import CPU, RUNTIME_ERRORS, Provider, ProviderChoice, open_quietly, quiet_options, reason_of
 
-_PROVIDERS = {"CUDAExecutionProvider": "CUDA", CPU: "CPU"}
+_CUDA, _TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
+_PROVIDERS = {_CUDA: "CUDA", CPU: "CPU"}
 """In order of preference, with the word for reports."""
+_NAMED: dict[Provider, str] = {"cuda": _CUDA, "tensorrt": _TENSORRT}
+_WORDS = {_TENSORRT: "TensorRT", **_PROVIDERS}
 
 
 class OnnxRuntimeRunner:
@@ -27,20 +34,28 @@ class OnnxRuntimeRunner:
         threads: threads that compute one frame; none leaves the choice to ONNX Runtime.
         on_cpu: stay on the CPU although there is CUDA.
         keeps_casts: compute every Cast that the graph has; ONNX Runtime takes some out.
+        provider: that has to work. TensorRT compiles the graph for each new size of batch, once: its engines are kept
+            in the user's cache folder.
 
     Raises:
-        InputError: the file is missing, is no graph, or has no card.
+        InputError: the file is missing, is no graph, or has no card, or the provider does not work here.
     """
 
     def __init__(
-        self, path: Path, *, threads: int | None = None, on_cpu: bool = False, keeps_casts: bool = False
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        on_cpu: bool = False,
+        keeps_casts: bool = False,
+        provider: Provider | None = None,
     ) -> None:
         check_threads(threads)
-        self._session = load_graph(path, threads, on_cpu=on_cpu, keeps_casts=keeps_casts)
+        self._session = load_graph(path, threads, on_cpu=on_cpu, keeps_casts=keeps_casts, provider=provider)
         self.card: Card = _card_of(self._session, path)
         self.inputs = _specs(self._session.get_inputs())
         self.outputs = _specs(self._session.get_outputs())
-        self.name = f"onnxruntime ({_PROVIDERS[self._session.get_providers()[0]]})"
+        self.name = f"onnxruntime ({_WORDS[self._session.get_providers()[0]]})"
 
     def infer(self, frames: NDArray[np.uint8]) -> Outputs:
         """Compute all outputs; see `Runner.infer`."""
@@ -98,7 +113,13 @@ def has_card(path: Path) -> bool:
 
 
 def load_graph(
-    path: Path, threads: int | None, *, to_run: bool = True, on_cpu: bool = False, keeps_casts: bool = False
+    path: Path,
+    threads: int | None,
+    *,
+    to_run: bool = True,
+    on_cpu: bool = False,
+    keeps_casts: bool = False,
+    provider: Provider | None = None,
 ) -> ort.InferenceSession:
     """Load any graph, with a card or without.
 
@@ -108,9 +129,10 @@ def load_graph(
         to_run: optimize it for running.
         on_cpu: stay on the CPU although there is CUDA.
         keeps_casts: compute every Cast that the graph has.
+        provider: that has to work; none takes CUDA where it works.
 
     Raises:
-        InputError: the file is missing or is no graph.
+        InputError: the file is missing or is no graph, or the provider does not work here.
     """
     try:
         with path.open("rb") as file:
@@ -121,18 +143,56 @@ def load_graph(
         raise InputError(f"{path}: expected an ONNX graph, got {error.strerror}.") from error
     options = quiet_options(threads)
     is_on_cpu = on_cpu or not to_run
-    providers = [CPU] if is_on_cpu else [name for name in _PROVIDERS if name in ort.get_available_providers()]
+    providers: list[ProviderChoice] = [CPU] if is_on_cpu else _providers(provider, path)
     if not to_run:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     elif keeps_casts:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     try:
-        return open_quietly(path, options, providers=providers)
+        session = open_quietly(path, options, providers=providers)
     except RUNTIME_ERRORS as error:
         raise InputError(
             f"{path}: expected an ONNX graph, got a file that ONNX Runtime cannot load ({reason_of(error)}). "
             f"{EXPORT_AGAIN}"
         ) from error
+    if provider is not None and session.get_providers()[0] != _NAMED[provider]:
+        computes = _WORDS[session.get_providers()[0]]
+        raise InputError(
+            f"backend onnxruntime:{provider}: expected a GPU with the libraries that ONNX Runtime asks for, got "
+            f"{computes} alone. `singleshot doctor` says what is there; `--backend auto` takes what works."
+        )
+    return session
+
+
+def _providers(provider: Provider | None, path: Path) -> list[ProviderChoice]:
+    available = ort.get_available_providers()
+    if _CUDA in available and hasattr(ort, "preload_dlls"):  # finds CUDA where pip put it; prints what it does not find
+        with redirect_stdout(io.StringIO()):
+            ort.preload_dlls()
+    usual: list[ProviderChoice] = [name for name in _PROVIDERS if name in available]
+    if provider is None:
+        return usual
+    if _NAMED[provider] not in available:
+        raise InputError(
+            f"backend onnxruntime:{provider}: expected an ONNX Runtime that has it, got one for "
+            f"{', '.join(name.removesuffix('ExecutionProvider') for name in available)}. "
+            f"pip uninstall -y onnxruntime && pip install onnxruntime-gpu brings it."
+        )
+    return [(_TENSORRT, _tensorrt_settings(path)), *usual] if provider == "tensorrt" else usual
+
+
+def _tensorrt_settings(path: Path) -> dict[str, object]:
+    """Keep engines: by the graph's bytes, since TensorRT's provider would take those of a graph with other weights."""
+    folder = cache_folder("onnxruntime-tensorrt") / f"{sha256_of_file(path)[:32]}-{ort.__version__}"
+    with suppress(OSError):  # without a cache it compiles each time
+        folder.mkdir(parents=True, exist_ok=True)
+    is_kept = os.access(folder, os.W_OK)
+    return {
+        "trt_engine_cache_enable": is_kept,
+        "trt_engine_cache_path": str(folder),
+        "trt_timing_cache_enable": is_kept,
+        "trt_timing_cache_path": str(folder.parent),
+    }
 
 
 def _card_of(session: ort.InferenceSession, path: Path) -> Card:

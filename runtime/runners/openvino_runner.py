@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import cache_folder
 from ..precision import Precision
 from ..require import require
 from .contract import EXPORT_AGAIN, FRAMES, Outputs
@@ -27,6 +29,9 @@ DEVICE = "CPU"
 _HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
 """What floating-point arithmetic can be done in, in OpenVINO's words."""
 
+_KEPT_BYTES = 1 << 30
+"""Of compiled graphs in the user's cache; beyond that the oldest are deleted before another is compiled."""
+
 _KEPT_BATCHES = 4
 """Compiled models kept, one a batch size: fixed to one N, a graph runs up to 1.6 times as fast as with N free."""
 
@@ -40,6 +45,7 @@ class OpenVinoRunner:
             is what was asked for.
         threads: threads that compute one frame; none leaves the choice to OpenVINO.
         streams: frames computed at the same time, each by one thread, for as many threads as call.
+        keeps_compiled: keep what was compiled in the user's cache folder, and take it from there.
 
     Raises:
         InputError: the file is missing, is no graph, has no card, holds an operator that OpenVINO lacks, or the
@@ -48,7 +54,13 @@ class OpenVinoRunner:
     """
 
     def __init__(
-        self, path: Path, *, precision: Precision = Precision.FP32, threads: int | None = None, streams: int = 1
+        self,
+        path: Path,
+        *,
+        precision: Precision = Precision.FP32,
+        threads: int | None = None,
+        streams: int = 1,
+        keeps_compiled: bool = False,
     ) -> None:
         check_threads(threads)
         require("openvino", extra="openvino", why="the backend openvino")
@@ -62,6 +74,8 @@ class OpenVinoRunner:
         if streams > 1:
             self._settings["NUM_STREAMS"] = streams
             self._settings["ENABLE_CPU_PINNING"] = False  # decoding and writing want a share of each core
+        if keeps_compiled and (folder := _compiled_folder()) is not None:
+            self._settings["CACHE_DIR"] = str(folder)
         self._streams = streams
         self._lock = Lock()
         self._requests: OrderedDict[int, SimpleQueue[openvino.InferRequest]] = OrderedDict()
@@ -115,6 +129,26 @@ def core() -> openvino.Core:
     import openvino
 
     return openvino.Core()
+
+
+def _compiled_folder() -> Path | None:
+    """Make room in the folder of compiled graphs; none where it cannot be written to.
+
+    OpenVINO knows them by the graph, its own version and the settings, compiles anew what it cannot read, and never
+    deletes one.
+    """
+    folder = cache_folder("openvino")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = sorted(((blob.stat(), blob) for blob in folder.glob("*.blob")), key=lambda item: item[0].st_mtime)
+        size = sum(facts.st_size for facts, _ in kept)
+        for facts, blob in kept:
+            if size > _KEPT_BYTES:
+                blob.unlink()
+                size -= facts.st_size
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def computes_bf16() -> bool:

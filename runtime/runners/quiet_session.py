@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 CPU = "CPUExecutionProvider"
+
+Provider = Literal["cuda", "tensorrt"]
+"""What ONNX Runtime can compute with besides the processor."""
+
+ProviderChoice = str | tuple[str, Mapping[str, object]]
+"""An execution provider's name, with its settings where it has any."""
 
 RUNTIME_ERRORS = (
     ort_errors.Fail,
@@ -40,7 +47,7 @@ def quiet_options(threads: int | None = None) -> ort.SessionOptions:
 
 
 def open_quietly(
-    graph: Path | bytes, options: ort.SessionOptions | None = None, *, providers: Sequence[str] = (CPU,)
+    graph: Path | bytes, options: ort.SessionOptions | None = None, *, providers: Sequence[ProviderChoice] = (CPU,)
 ) -> ort.InferenceSession:
     """Open a graph, on the CPU unless told otherwise.
 

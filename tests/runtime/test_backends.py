@@ -116,6 +116,8 @@ def test_openvino_alone_takes_no_precision_that_is_not_certified(of: Card, has: 
     ("option", "line"),
     [
         pytest.param("onnxruntime", "onnxruntime fp32 (as asked for)", id="onnxruntime"),
+        pytest.param("onnxruntime:cuda", "onnxruntime:cuda fp32 (as asked for)", id="CUDA"),
+        pytest.param("onnxruntime:tensorrt", "onnxruntime:tensorrt fp32 (as asked for)", id="TensorRT"),
         pytest.param("openvino:fp32", "openvino fp32 (as asked for)", id="fp32"),
         pytest.param("openvino:f32", "openvino fp32 (as asked for)", id="fp32 as it was once spelt"),
         pytest.param("openvino:bf16", "openvino bf16 (as asked for)", id="bf16 without a certificate, when asked for"),
@@ -135,6 +137,7 @@ def test_an_option_that_does_not_exist_is_refused() -> None:
     [
         pytest.param("auto", "bf16", "precision: expected auto with the backend auto, got bf16", id="auto"),
         pytest.param("onnxruntime", "bf16", "expected auto or fp32 with the backend onnxruntime, got bf16", id="ORT"),
+        pytest.param("onnxruntime:cuda", "bf16", "fp32 with the backend onnxruntime:cuda, got bf16", id="on CUDA"),
     ],
 )
 def test_a_precision_that_the_backend_lacks_is_refused(backend: Any, precision: Any, message: str) -> None:

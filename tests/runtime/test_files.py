@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.files import check_can_write, whole_file
+from singleshot.runtime.files import cache_folder, check_can_write, whole_file
 
 
 def test_what_cannot_be_written_is_found_out_before(tmp_path: Path) -> None:
@@ -32,3 +32,16 @@ def test_a_folder_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(InputError, match=r"which cannot\. Name another"):
         check_can_write(tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize(
+    ("named", "base"),
+    [
+        pytest.param("/var/cache/me", Path("/var/cache/me"), id="as the environment says"),
+        pytest.param("here", Path.home() / ".cache", id="a relative one does not count, by the XDG rules"),
+        pytest.param("", Path.home() / ".cache", id="none"),
+    ],
+)
+def test_the_users_cache(named: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", named)
+    assert cache_folder("proofs") == base / "singleshot" / "proofs"

@@ -54,6 +54,7 @@ class TensorRtState:
     executions: int = 0
     """Runs of an engine that were done, not only asked for."""
     runtimes: list[Any] = field(default_factory=list)
+    caches: list[Any] = field(default_factory=list)
     fails: set[str] = field(default_factory=set)
     """Names of methods that return False or None."""
     capturable: bool = True
@@ -110,15 +111,41 @@ class Runtime:
         return Engine(self._state, plan)
 
 
-class RuntimeConfig:
-    __slots__ = ("dynamic_shapes_kernel_specialization_strategy", "strategy")
+class RuntimeCache:
+    """Holds the word `kernels` once something was executed with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: TensorRtState) -> None:
+        self._state = state
+        self._state.caches.append(self)
+        self._was_read = False
+
+    def deserialize(self, blob: bytes) -> bool:
+        self._was_read = blob == b"kernels"
+        self._state.calls.append("cache read" if self._was_read else "cache refused")
+        return self._was_read
+
+    def serialize(self) -> memoryview:
+        return memoryview(b"kernels" if self._state.executions or self._was_read else b"")
+
+
+class RuntimeConfig:
+    __slots__ = ("_state", "cache", "dynamic_shapes_kernel_specialization_strategy", "strategy")
+
+    def __init__(self, state: TensorRtState) -> None:
+        self._state = state
+        self.cache: RuntimeCache | None = None
         self.strategy = Strategy.STATIC
         self.dynamic_shapes_kernel_specialization_strategy = Specialization.LAZY
 
     def set_execution_context_allocation_strategy(self, strategy: Strategy) -> None:
         self.strategy = strategy
+
+    def create_runtime_cache(self) -> RuntimeCache:
+        return RuntimeCache(self._state)
+
+    def set_runtime_cache(self, cache: RuntimeCache) -> bool:
+        self.cache = cache
+        return True
 
 
 class Engine:
@@ -161,11 +188,12 @@ class Engine:
 
     def create_runtime_config(self) -> RuntimeConfig:
         assert self.state.is_rtx
-        return RuntimeConfig()
+        return RuntimeConfig(self.state)
 
     def create_execution_context(self, settings: Any) -> Context | None:
         if self.state.is_rtx:
             assert settings.dynamic_shapes_kernel_specialization_strategy is Specialization.EAGER
+            assert settings.cache is self.state.caches[-1]
             settings = settings.strategy
         assert settings is Strategy.USER_MANAGED
         return None if "create_execution_context" in self.state.fails else Context(self)

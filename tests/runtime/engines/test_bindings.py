@@ -17,6 +17,7 @@ BOUND = {
     "InspectorApi": "EngineInspector",
     "ContextApi": "IExecutionContext",
     "RuntimeConfigApi": "IRuntimeConfig",
+    "RuntimeCacheApi": "IRuntimeCache",
 }
 FAKES = {
     "RuntimeApi": fake.Runtime,
@@ -24,6 +25,7 @@ FAKES = {
     "InspectorApi": fake.Inspector,
     "ContextApi": fake.Context,
     "RuntimeConfigApi": fake.RuntimeConfig,
+    "RuntimeCacheApi": fake.RuntimeCache,
 }
 RTX_ALONE = {"is_stream_capturable", "create_runtime_config"}
 """Known to be asked of RTX only; TensorRT 10.3 has neither."""
@@ -59,7 +61,7 @@ def test_parameters_are_those_of_the_bindings(protocol: str) -> None:
 def test_the_fake_is_no_wider_than_the_protocol(protocol: str) -> None:
     methods, attributes = names_of(protocol)
     offered = {name for name in vars(FAKES[protocol]) if not name.startswith("_")} - {"handle", "plan", "state"}
-    assert offered - {"strategy"} <= methods | attributes
+    assert offered - {"strategy", "cache"} <= methods | attributes
 
 
 @pytest.mark.parametrize("name", ["ExecutionContextAllocationStrategy", "DynamicShapesKernelSpecializationStrategy"])

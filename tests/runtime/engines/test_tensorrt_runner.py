@@ -186,6 +186,22 @@ def test_rtx_says_what_cannot_be_captured(tmp_path: Path, monkeypatch: pytest.Mo
     assert "cudaStreamBeginCapture" not in state.gpu.calls
 
 
+def test_what_rtx_compiled_is_kept_for_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_folders: Path
+) -> None:
+    state = TensorRtState(gpu=FakeGpu(), is_rtx=True)
+    install_fakes(monkeypatch, state)
+    path = write_engine(tmp_path, compiler="tensorrt_rtx")
+    for times_read in (0, 1):
+        TensorRtRunner(path, trust=True).close()
+        assert state.calls.count("cache read") == times_read
+    (kept,) = (own_folders / "cache" / "singleshot" / "tensorrt-rtx").iterdir()
+    kept.write_bytes(b"of another driver")
+    TensorRtRunner(path, trust=True).close()
+    assert state.calls.count("cache refused") == 1
+    assert kept.read_bytes() == b"kernels"
+
+
 def test_a_graph_is_not_used_where_it_is_not_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: TensorRtState
 ) -> None:

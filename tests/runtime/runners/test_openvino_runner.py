@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -92,6 +93,50 @@ def test_what_is_no_detector_is_refused_in_one_line(graphs: Path, name: str, mes
     with pytest.raises(InputError, match=message) as caught:
         open_session(graphs / f"{name}.onnx", backend="openvino")
     assert "\n" not in str(caught.value)
+
+
+@needs_openvino
+def test_what_was_compiled_is_kept_for_the_next_start(graphs: Path, own_folders: Path) -> None:
+    frames = quarters(0, 204, 102, 12)[np.newaxis]
+    answers = []
+    for content in (None, None, b"", b"nonsense"):
+        blobs = list((own_folders / "cache" / "singleshot" / "openvino").glob("*.blob"))
+        for blob in blobs:
+            blob.chmod(0o600)
+            blob.write_bytes(blob.read_bytes() if content is None else content)
+        with open_session(graphs / "quarters.onnx", backend="openvino") as session:
+            answers.append(session.run(frames)[0].scores.tolist())
+    assert len(blobs) == 1
+    assert answers == [pytest.approx([0.8, 0.4])] * 4
+
+
+@needs_openvino
+def test_graphs_that_are_measured_are_not_kept(graphs: Path, own_folders: Path) -> None:
+    open_session(graphs / "quarters.onnx", backend="openvino", proves=False).close()
+    assert not (own_folders / "cache" / "singleshot" / "openvino").exists()
+
+
+@needs_openvino
+def test_what_is_kept_is_bounded(graphs: Path, own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = own_folders / "cache" / "singleshot" / "openvino"
+    folder.mkdir(parents=True)
+    for age, name in enumerate(("newer", "older", "oldest")):
+        (folder / f"{name}.blob").write_bytes(b"x" * 100)
+        os.utime(folder / f"{name}.blob", (1e9 - age, 1e9 - age))
+    monkeypatch.setattr(openvino_runner, "_KEPT_BYTES", 150)
+    open_session(graphs / "quarters.onnx", backend="openvino").close()
+    assert sorted(blob.stem for blob in folder.glob("*er.blob")) == ["newer"]
+    assert not (folder / "oldest.blob").exists()
+
+
+@needs_openvino
+def test_without_a_place_to_keep_it_it_is_compiled_each_time(
+    graphs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with open_session(graphs / "quarters.onnx", backend="openvino") as session:
+        assert len(session.run(quarters(255, 0, 0, 0)[np.newaxis])[0]) == 1
 
 
 @needs_openvino
