@@ -181,7 +181,7 @@ class Judge:
             self.backend = session.backend
         self.parent = self.answers(self.itself, f"{parent.name} (parent)")
         if not self.parent.is_measurable:
-            raise too_few_objects(images, self.parent.answers().wanted if self.parent.image_ids else 0)
+            raise too_few_objects(images, self.parent.answers().wanted)
 
     def answers(self, candidate: Candidate, stage: str) -> Records:
         """Run a graph over the images.

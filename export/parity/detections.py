@@ -9,7 +9,7 @@ import numpy as np
 from ...runtime.card import Postprocess
 from ...runtime.detection.boxes import iou_matrix
 from ...runtime.detection.detections import Detections
-from .matching import FramePair, match_detections
+from .matching import FrameMatch, FramePair, match_detections
 from .parity import Parity
 from .tolerances import FP32, Tolerances
 
@@ -29,12 +29,19 @@ def compare_detections(
         heads_difference: measured on the raw heads of the same frames; None where they are not at hand.
         tolerances: what may differ.
     """
+    matches = [match_detections(pair, postprocess, tolerances) for pair in pairs]
+    return parity_of(pairs, matches, heads_difference=heads_difference, tolerances=tolerances)
+
+
+def parity_of(
+    pairs: Sequence[FramePair], matches: Sequence[FrameMatch], *, heads_difference: float | None, tolerances: Tolerances
+) -> Parity:
+    """Sum up frames that were matched; see `compare_detections`."""
     matched = exempt = 0
     score_difference = box_difference = 0.0
     least_iou = 1.0
     unmatched: list[str] = []
-    for number, pair in enumerate(pairs):
-        match = match_detections(pair, postprocess, tolerances)
+    for number, (pair, match) in enumerate(zip(pairs, matches, strict=True)):
         left, right = pair.expected.where(match.left), pair.found.where(match.right)
         matched += len(left)
         exempt += match.exempt

@@ -8,14 +8,13 @@ from typing import Any, Literal
 
 from ...runtime.card import Measurement
 from ...runtime.errors import CheckError
-from ...runtime.precision import Precision
 from .rounding import RoundingVerdict
 from .tail_check import TailCheck
 from .tolerances import FP32, Tolerances
 
-MOST_CHANGED = {Precision.FP32: 0.01, Precision.FP16: 0.02, Precision.BF16: 0.05, Precision.INT8: 0.05}
-"""Share of detections that rounding may change where no labels say what that costs; a policy, not a measurement. Held
-against the lower end of the interval: few detections prove nothing, either way."""
+ROUNDING_CHANGES = 0.01
+"""Share of detections that rounding may change in any precision where no labels say what that costs; a policy, not a
+measurement. Held against the lower end of the interval: few detections prove nothing, either way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +80,7 @@ class Parity:
                 return ("nothing was found on either side, so nothing was compared",)
             return () if self._within_tolerances else (f"more than the tolerances allow: {self.changed_text}",)
         least, _ = self.changed_interval
-        most = MOST_CHANGED[self.tolerances.precision]
+        most = max(ROUNDING_CHANGES, self.tolerances.unmatched_share)
         cost = () if least <= most else (f"{self.changed_text}, {most:.0%} allowed",)
         return (*self.faults_beside_changes, *cost)
 

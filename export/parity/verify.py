@@ -18,7 +18,7 @@ from ...runtime.sources.frame import Frame
 from ...runtime.sources.open_source import open_source
 from .artefact import Artefact, open_artefact
 from .classifications import compare_classifications
-from .detections import compare_detections
+from .detections import parity_of
 from .explain import explain
 from .matching import FrameMatch, FramePair, match_detections, pair_of_detections
 from .parity import Parity
@@ -238,16 +238,11 @@ def compare_artefacts(
         parity = compare_classifications(ours, theirs, heads_difference=heads_difference, tolerances=tolerances)
     else:
         pairs = [_pair(expected, found, ours, second.card) for _, (expected, ours), (found, _) in answers]
-        postprocess = second.card.postprocess
-        parity = compare_detections(pairs, postprocess, heads_difference=heads_difference, tolerances=tolerances)
+        matches = [match_detections(pair, second.card.postprocess, tolerances) for pair in pairs]
+        parity = parity_of(pairs, matches, heads_difference=heads_difference, tolerances=tolerances)
         compared = tuple(
-            ComparedFrame(
-                frame=frame,
-                first=pair.expected,
-                second=pair.found,
-                match=match_detections(pair, postprocess, tolerances),
-            )
-            for frame, pair in zip(frames, pairs, strict=True)
+            ComparedFrame(frame=frame, first=pair.expected, second=pair.found, match=match)
+            for frame, pair, match in zip(frames, pairs, matches, strict=True)
         )
     parity = replace(parity, rounding=explained.rounding, lineage=explained.lineage, tail=explained.tail)
     return parity, tuple(sorted(compared, key=lambda item: item.badness, reverse=True))

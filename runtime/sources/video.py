@@ -204,15 +204,13 @@ def open_waiting(
 def _open(path: Path) -> av.container.InputContainer:
     try:
         return open_waiting(f"file:{path}")  # without `file:` the colon of `12:30.mp4` is a protocol's
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a video, got no such file.") from None
+    except OSError as error:
+        raise InputError(f"{path}: expected a video, got {error.strerror}.") from error
     except av.FFmpegError as error:
         raise InputError(
             f"{path}: expected a video, got a file that cannot be decoded ({error.strerror}). "
             f"A recording that was cut off before its index was written looks like this."
         ) from error
-    except OSError as error:
-        raise InputError(f"{path}: expected a video, got {error.strerror}.") from error
 
 
 def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> _Announced:

@@ -28,6 +28,16 @@ def test_what_cannot_be_written_is_found_out_before(tmp_path: Path) -> None:
     assert longest.read_text() == "whole"
 
 
+def test_a_name_is_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 250 + ".onnx")
+    check_can_write(path)
+    with whole_file(path) as temporary:
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+    with pytest.raises(InputError, match=r"expected a place that can be written to, got File name too long\."):
+        check_can_write(tmp_path / ("x" * 251 + ".onnx"))
+
+
 def test_a_folder_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(InputError, match=r"which cannot\. Name another"):
@@ -45,3 +55,20 @@ def test_a_folder_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_users_cache(named: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", named)
     assert cache_folder("proofs") == base / "singleshot" / "proofs"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("file/x.onnx", "File exists", id="a file for a folder"),
+        pytest.param("x" * 300 + "/x.onnx", "File name too long", id="a folder that the file system does not take"),
+    ],
+)
+def test_what_cannot_be_begun_is_one_line(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match=rf"onnx: expected a place that can be written to, got {reason}\."),
+        whole_file(tmp_path / name),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

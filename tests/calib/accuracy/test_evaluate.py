@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,9 +17,7 @@ from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.detection.detections import Detections
 from singleshot.runtime.errors import InputError
 from singleshot.tests.fixtures.found import detections
-
-if TYPE_CHECKING:
-    from singleshot.tests.fixtures.voc_folder import VocFolder
+from singleshot.tests.fixtures.voc_folder import VocFolder
 
 
 class LeftHalf(Closing):
@@ -72,9 +70,10 @@ def test_a_broken_image_is_left_out_and_reported(voc_folder: VocFolder) -> None:
     assert "an empty file" in "".join(dataset.report.lines())
 
 
-def test_nothing_but_broken_images_is_an_error(voc_folder: VocFolder) -> None:
+@pytest.mark.parametrize("part", [VocFolder.image_path, VocFolder.annotation_path])
+def test_nothing_but_broken_images_is_an_error(voc_folder: VocFolder, part: Callable[[VocFolder, str], Path]) -> None:
     voc_folder.add("b", [("dog", (1, 1, 24, 32))])
-    voc_folder.image_path("b").write_bytes(b"")
+    part(voc_folder, "b").write_bytes(b"")
     dataset = open_dataset_for(LeftHalf.card, voc_folder.root)
     with pytest.raises(InputError, match=r"VOC2012 train: expected labelled images, got none that can be used of 1"):
         evaluate(LeftHalf(), dataset, "train")

@@ -250,6 +250,12 @@ def test_via_round_shapes(tmp_path: Path, shape: str, edges: tuple[float, ...]) 
     assert next(dataset.samples("train")).boxes_xyxy_px.tolist() == [list(edges)]
 
 
+def test_an_image_that_no_list_has_cannot_be_asked_for(tmp_path: Path) -> None:
+    dataset = open_dataset(write_csv(tmp_path, f"{HEADER}a.jpg,dog,1,1,9,9\n"), strict=True)
+    with pytest.raises(InputError, match=r"expected b\.jpg in one of the lists, got it in none"):
+        dataset.sample("b.jpg")
+
+
 def test_files_beside_the_images_name_splits_by_their_folders(tmp_path: Path) -> None:
     for split, image in (("train", "a.jpg"), ("valid", "b.jpg")):
         (tmp_path / split).mkdir()

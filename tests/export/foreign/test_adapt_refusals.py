@@ -56,6 +56,13 @@ def test_is_grid_as_large_as_the_table_says() -> None:
 
 OUTPUTS = [
     pytest.param(
+        model_of({"boxes": BOXES}),
+        Told(),
+        "foreign.onnx: expected outputs that can be recognised, boxes [N, D, 4] beside scores [N, D, C] or both in "
+        "one, got boxes [N, 21, 4]. Name them by --boxes and --scores.",
+        id="boxes alone",
+    ),
+    pytest.param(
         plain_model(),
         Told(boxes="box", scores="scores"),
         "--boxes: expected an output of the graph, got 'box'. It has boxes [N, 21, 4], scores [N, 21, 3].",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -290,6 +291,13 @@ def few_objects(folder: Path, tmp_path: Path) -> GateResult:
     return gate(folder / "plain.onnx", [], data=folder / "data", settings=settings)
 
 
+def broken_pictures(folder: Path, tmp_path: Path) -> GateResult:
+    data = Path(shutil.copytree(folder / "data", tmp_path / "data"))
+    for picture in sorted((data / "images").iterdir())[2:]:
+        picture.write_bytes(picture.read_bytes()[:100])  # its size can still be read
+    return gate(folder / "plain.onnx", [], data=data, settings=RULE)
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
@@ -299,6 +307,9 @@ def few_objects(folder: Path, tmp_path: Path) -> GateResult:
         pytest.param(lambda *_: GateSettings(images=0), r"--gate-images: expected at least 1, got 0", id="no image"),
         pytest.param(
             few_objects, r"expected at least 10 objects .* among the 2 images to judge by, got 8", id="few objects"
+        ),
+        pytest.param(
+            broken_pictures, r"expected at least 10 objects .* among the 48 images to judge by, got 8", id="broken"
         ),
     ],
 )

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import cv2
 import onnx
 import pytest
 
@@ -21,14 +20,7 @@ from singleshot.export.quantize.gated import GatedInt8, gate_fp16, gate_int8
 from singleshot.export.quantize.quantize import convert_to_fp16, quantize
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.session import open_session
-from singleshot.tests.fixtures.hostile_detector import (
-    CARD,
-    EVERY_LAYER,
-    LAYERS,
-    hostile_detector_graph,
-    patches,
-    write_labelled,
-)
+from singleshot.tests.fixtures.hostile_detector import CARD, LAYERS, write_hostile
 from singleshot.tools.proof.damages import overflowing
 
 RULE = GateSettings(max_drop=5, replicates=50)
@@ -36,15 +28,7 @@ RULE = GateSettings(max_drop=5, replicates=50)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Detectors that say the same in float, pictures labelled with what they say, and others to calibrate on."""
-    folder = tmp_path_factory.mktemp("gated")
-    for name, outliers in (("one", (2,)), ("all", EVERY_LAYER)):
-        save_graph(hostile_detector_graph(outliers), CARD, folder / f"{name}.onnx")
-    write_labelled(folder / "data", folder / "one.onnx")
-    (folder / "photos").mkdir()
-    for seed in range(12):
-        cv2.imwrite(str(folder / "photos" / f"{seed}.png"), patches(500 + seed))
-    return folder
+    return write_hostile(tmp_path_factory.mktemp("gated"))
 
 
 def gated(folder: Path, name: str, *, images: str = "photos", fp16: bool = False) -> GatedInt8:

@@ -19,7 +19,14 @@ from singleshot.export.graphs.classifier_tail import append_classifier_tail
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
-from singleshot.export.quantize.calibrated import QuantizationSettings, WeightRange, calibrate, open_parent
+from singleshot.export.quantize import quantize as quantize_module
+from singleshot.export.quantize.calibrated import (
+    QuantizationSettings,
+    WeightRange,
+    calibrate,
+    fp16_graph,
+    open_parent,
+)
 from singleshot.export.quantize.quantize import Quantized, convert_to_fp16, quantize
 from singleshot.runtime.card import BackendParity, Measurement
 from singleshot.runtime.detection.disagreement import disagreement
@@ -228,6 +235,20 @@ def test_fp16_alone(small_detector: Path, tmp_path: Path) -> None:
     assert 0 < made.disagreement["fp16"] < 0.05
     assert inspect_artefact(made.path).precision == "fp16"
     assert made.card.origin.settings == {"quantization": "fp16"}
+
+
+def test_float16_of_another_network_is_refused(
+    small_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong_once(model: onnx.ModelProto, **options: object) -> onnx.ModelProto:
+        half = fp16_graph(model, **options)  # type: ignore[arg-type]
+        next(node for node in half.graph.node if node.op_type == "Relu").op_type = "Sigmoid"
+        return half
+
+    monkeypatch.setattr(quantize_module, "fp16_graph", wrong_once)
+    with pytest.raises(CheckError, match=r"x\.onnx: expected the network of .*small\.onnx in float16, got another: "):
+        convert_to_fp16(small_detector, tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
 
 
 def test_weight_that_float16_cannot_hold(photos: Path, tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_what_is_no_source(photos: Path, capfd: pytest.CaptureFixture[str], spec
 def test_what_went_away_after_it_was_looked_at(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone: expected a folder of images, got No such file or directory\."):
         images_in_folder(tmp_path / "gone")
-    with pytest.raises(InputError, match=r"gone\.mp4: expected a video, got no such file\."):
+    with pytest.raises(InputError, match=r"gone\.mp4: expected a video, got No such file or directory\."):
         VideoSource(tmp_path / "gone.mp4")
 
 

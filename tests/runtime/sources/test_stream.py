@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import socket
 import subprocess
 import sys
 import threading
 import time
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -150,8 +152,16 @@ def test_pictures_on_standard_input_are_all_looked_at() -> None:
     assert run.stdout.decode() == "(48, 64, 3) (48, 64, 3) (48, 80, 3) ()\n"
 
 
-def test_video_over_http_is_read_whole_and_ends() -> None:
-    data = CLIP.read_bytes()
+def test_pictures_that_cannot_be_decoded() -> None:
+    command = [sys.executable, "-m", "singleshot.tools.rt_detect", "--video", "-"]
+    run = subprocess.run(command, input=jpeg(64)[:300], capture_output=True, check=False)
+    message = "error: stdin: expected a stream of pictures, got none that can be decoded."
+    assert (run.returncode, run.stderr.decode().splitlines()[-1]) == (2, message)
+
+
+@contextmanager
+def served(name: str, data: bytes) -> Iterator[str]:
+    """Serve a file on loopback."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -170,11 +180,27 @@ def test_video_over_http_is_read_whole_and_ends() -> None:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with open_source(f"http://127.0.0.1:{server.server_address[1]}/dog.mp4") as source:
-            frames = list(source)
+        yield f"http://127.0.0.1:{server.server_address[1]}/{name}"
         server.shutdown()
+
+
+def test_video_over_http_is_read_whole_and_ends() -> None:
+    with served("dog.mp4", CLIP.read_bytes()) as url, open_source(url) as source:
+        frames = list(source)
     assert (len(frames), source.warnings, frames[0].captured_at) == (282, (), None)
     assert frames[-1].time_s == pytest.approx(281 / 25)
+
+
+def test_sound_over_http_is_no_stream_of_pictures() -> None:
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as file:
+        file.setparams((1, 1, 8000, 0, "NONE", "not compressed"))
+        file.writeframes(bytes(8000))
+    with (
+        served("sound.wav", sound.getvalue()) as url,
+        pytest.raises(InputError, match=r"sound\.wav: expected a stream with pictures, got one without\."),
+    ):
+        open_source(url)
 
 
 def has_rtsp_server() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,6 +98,15 @@ def test_file_that_is_no_video(tmp_path: Path, content: bytes, message: str) -> 
     with pytest.raises(InputError) as caught:
         open_source(str(path))
     assert str(caught.value).startswith(f"{path}: expected a video, {message}")
+
+
+def test_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    with socket.socket(socket.AF_UNIX) as pretender:
+        pretender.bind(str(path))
+        with pytest.raises(InputError) as caught:
+            open_source(path)
+    assert str(caught.value) == f"{path}: expected a video, got No such device or address."
 
 
 def test_video_cut_before_its_first_picture_decodes_to_nothing(dog_clip: Path, tmp_path: Path) -> None:

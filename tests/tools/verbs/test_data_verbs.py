@@ -136,6 +136,15 @@ def test_wrong_options_are_one_line(arguments: list[str], message: str) -> None:
     assert result.stderr.splitlines()[-1].startswith(message)
 
 
+@pytest.mark.parametrize("pair", ["dog", "dog=", "=animal"])
+def test_classes_are_renamed_by_pairs_alone(tmp_path: Path, pair: str) -> None:
+    result = run_verb("convert-data", VOC_ROOT, "--to", "csv", "-o", tmp_path / "out", "--rename", pair)
+    assert (result.exit_code, result.stdout) == (2, "")
+    message = f"error: --rename: expected OLD=NEW, got {pair}. Write the class's name, = and its new one."
+    assert result.stderr.splitlines() == [message]
+    assert not (tmp_path / "out").exists()
+
+
 def test_conversion_says_what_it_wrote_and_what_is_lost(tmp_path: Path) -> None:
     result = run_verb("convert-data", VOC_ROOT, "--to", "yolo", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.stderr

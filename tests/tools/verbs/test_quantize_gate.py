@@ -6,33 +6,18 @@ import functools
 import json
 from pathlib import Path
 
-import cv2
 import pytest
 from typer.testing import Result
 
 from singleshot.export.gate import judge
 from singleshot.export.gate.judge import GateSettings
-from singleshot.export.graphs.graph_file import save_graph
 from singleshot.tests.fixtures.command_line import run_verb
-from singleshot.tests.fixtures.hostile_detector import (
-    CARD,
-    EVERY_LAYER,
-    hostile_detector_graph,
-    patches,
-    write_labelled,
-)
+from singleshot.tests.fixtures.hostile_detector import write_hostile
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("quantize")
-    for name, outliers in (("one", (2,)), ("all", EVERY_LAYER)):
-        save_graph(hostile_detector_graph(outliers), CARD, folder / f"{name}.onnx")
-    write_labelled(folder / "data", folder / "one.onnx")
-    (folder / "photos").mkdir()
-    for seed in range(12):
-        cv2.imwrite(str(folder / "photos" / f"{seed}.png"), patches(500 + seed))
-    return folder
+    return write_hostile(tmp_path_factory.mktemp("quantize"))
 
 
 @pytest.fixture(autouse=True)

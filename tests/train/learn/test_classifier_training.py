@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 
@@ -16,13 +17,13 @@ from singleshot.calib.accuracy.top_k import evaluate_accuracy
 from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import InputError
 from singleshot.tests.fixtures.metrics_table import metrics_rows
+from singleshot.tests.fixtures.training_run import run_training
 from singleshot.train.augmentation_settings import AugmentationSettings
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.classifier_training import ClassifierTraining, classifier_targets
 from singleshot.train.learn.progressive_resizing import share_of_side, shrunk
 from singleshot.train.networks.classifier import Classifier
-from singleshot.train.run.train import TrainingResult, TrainingRun, train
 from singleshot.train.settings import TrainSettings, train_settings
 
 Row = dict[str, str]
@@ -42,18 +43,14 @@ def settings(**changes: object) -> TrainSettings:
     return train_settings(**{**values, **changes})
 
 
-def run(root: Path, out: Path, network: str, chosen: TrainSettings, *, resume: bool = False) -> TrainingResult:
-    data = open_dataset(root)
-    cache = out.parent / "cache"
-    run = TrainingRun(network=network, data=data, out=out, settings=chosen, resume=resume, cache_folder=cache)
-    return train(run, progress=False)
+run = functools.partial(run_training, classes=None)
 
 
 @pytest.fixture(scope="module")
 def trained(kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of the paper's classifier, which draws dropout."""
     out = tmp_path_factory.mktemp("trained") / "run"
-    run(kaggle, out, "resnet_dropout", settings())
+    run(kaggle, out, settings(), network="resnet_dropout")
     return out
 
 
@@ -108,14 +105,14 @@ def test_a_resumed_run_draws_the_same_dropout(trained: Path, kaggle: Path, tmp_p
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ClassifierTraining, "losses", press_ctrl_c)
         with pytest.raises(KeyboardInterrupt):
-            run(kaggle, out, "resnet_dropout", settings())
-    run(kaggle, out, "resnet_dropout", settings(), resume=True)
+            run(kaggle, out, settings(), network="resnet_dropout")
+    run(kaggle, out, settings(), network="resnet_dropout", resume=True)
     whole, resumed = (load_checkpoint(folder / "last.ckpt").network.state_dict() for folder in (trained, out))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
 def test_a_class_and_a_box(kaggle: Path, tmp_path: Path) -> None:
-    run(kaggle, tmp_path / "run", "vgg_joint_normalised", settings(epochs=1))
+    run(kaggle, tmp_path / "run", settings(epochs=1), network="vgg_joint_normalised")
     (row,) = metrics_rows(tmp_path / "run")
     total = float(row["class_loss"]) + float(row["box_loss"])
     assert float(row["loss"]) == pytest.approx(total, rel=1e-4)
@@ -137,7 +134,7 @@ def test_a_class_and_a_box(kaggle: Path, tmp_path: Path) -> None:
     ],
 )
 def test_recipes(kaggle: Path, tmp_path: Path, changes: dict[str, object]) -> None:
-    run(kaggle, tmp_path / "run", "ssd7_classifier", settings(height=64, width=64, **changes))
+    run(kaggle, tmp_path / "run", settings(height=64, width=64, **changes), network="ssd7_classifier")
     table = metrics_rows(tmp_path / "run")
     assert all(math.isfinite(float(row["loss"])) for row in table)
     assert ("top1" in table[0]) == ("mixup" not in changes)  # a mixed image has no one class
@@ -173,7 +170,7 @@ def test_images_grow_while_a_classifier_trains(
         epochs=10, height=height, width=64, validate_every=10, progressive_resizing=0.5, training_resolution=resolution
     )
     watching = register_module_forward_pre_hook(look)
-    run(kaggle, tmp_path / "run", "resnet_dropout_linear", chosen)
+    run(kaggle, tmp_path / "run", chosen, network="resnet_dropout_linear")
     watching.remove()
     assert seen[:: len(seen) // 10] == sides
     assert validated == {(height, 64)}
@@ -194,7 +191,7 @@ def test_images_are_shrunk_no_further_than_a_network_can_see() -> None:
 
 
 def test_a_classifier_learns_by_heart(kaggle: Path, tmp_path: Path) -> None:
-    result = run(kaggle, tmp_path / "run", "vgg_lite", settings(epochs=12, dropout=0.0, validate_every=12))
+    result = run(kaggle, tmp_path / "run", settings(epochs=12, dropout=0.0, validate_every=12), network="vgg_lite")
     assert (result.metric, result.best_score) == ("val_top1", 1.0)  # the copies of six pictures are in both splits
 
 
@@ -216,7 +213,7 @@ def test_settings_that_mean_nothing_are_refused(
     network: str, changes: dict[str, object], message: str, kaggle: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
-        run(kaggle, tmp_path / "run", network, settings(**changes))
+        run(kaggle, tmp_path / "run", settings(**changes), network=network)
 
 
 def objects(*labels: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import resource
 import signal
 import subprocess
@@ -16,16 +17,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from singleshot.data.dataset import open_dataset
 from singleshot.runtime.errors import CheckError, InputError
 from singleshot.runtime.progress import Progress
 from singleshot.tests.fixtures.metrics_table import metrics_rows
+from singleshot.tests.fixtures.training_run import run_training
 from singleshot.train.checkpoints.checkpoint import load_checkpoint
 from singleshot.train.feed.batches import Batch
 from singleshot.train.learn.detector_training import DetectorTraining
 from singleshot.train.learn.training_module import Validation
 from singleshot.train.run.callbacks import WholeCheckpoints
-from singleshot.train.run.train import TrainingResult, TrainingRun, train
 from singleshot.train.settings import TrainSettings
 
 SETTINGS = TrainSettings(
@@ -33,12 +33,7 @@ SETTINGS = TrainSettings(
 )
 
 
-def run(root: Path, out: Path, *, resume: bool = False, progress: bool = False, **changes: object) -> TrainingResult:
-    data = open_dataset(root, class_names=("horse", "dog"))
-    settings = SETTINGS.model_copy(update=changes)
-    run = TrainingRun(network="ssd_lite0", data=data, out=out, settings=settings, resume=resume)
-    return train(run, progress=progress)
-
+run = functools.partial(run_training, settings=SETTINGS)
 
 KILLED = """
 import os, signal, sys

@@ -12,51 +12,26 @@ import pytest
 import torch
 
 from singleshot.calib.accuracy.evaluate import evaluate
-from singleshot.data.dataset import Dataset, open_dataset
+from singleshot.data.dataset import open_dataset
 from singleshot.runtime.card import CARD_KEY, Card, card_from_json
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.files import sha256_of_file
-from singleshot.runtime.precision import Precision
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.tests.fixtures.metrics_table import metrics_rows
+from singleshot.tests.fixtures.training_run import CLASSES, SETTINGS, run_training
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.checkpoints.resuming import check_same_run
 from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.run.run_folder import RunFolder
-from singleshot.train.run.train import TrainingResult, TrainingRun, train
+from singleshot.train.run.train import TrainingRun, train
 from singleshot.train.settings import TrainSettings
-
-CLASSES = ("horse", "dog")
-SETTINGS = TrainSettings(
-    epochs=2, batch_size=4, height=64, width=64, validate_every=1, workers=0, precision=Precision.FP32
-)
-
-
-def animals(root: Path, classes: tuple[str, ...] = CLASSES) -> Dataset:
-    return open_dataset(root, class_names=classes)
-
-
-def run(
-    root: Path,
-    out: Path,
-    settings: TrainSettings = SETTINGS,
-    *,
-    classes: tuple[str, ...] = CLASSES,
-    start_from: Path | None = None,
-    resume: bool = False,
-) -> TrainingResult:
-    data = animals(root, classes)
-    asked = TrainingRun(
-        network="ssd_lite0", data=data, out=out, settings=settings, start_from=start_from, resume=resume
-    )
-    return train(asked, progress=False)
 
 
 @pytest.fixture(scope="module")
 def whole(animals_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of two epochs, not interrupted."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    result = run(animals_root, out)
+    result = run_training(animals_root, out)
     assert (result.best, result.epochs) == (out / "best.ckpt", 2)
     return out
 
@@ -75,7 +50,7 @@ def interrupted(animals_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AugmentedImages, "__getitem__", press_ctrl_c)
         with pytest.raises(KeyboardInterrupt):
-            run(animals_root, out)
+            run_training(animals_root, out)
     return out
 
 
@@ -93,7 +68,7 @@ def test_a_resumed_run_equals_the_whole_one(whole: Path, interrupted: Path, anim
     assert [row["epoch"] for row in metrics_rows(interrupted)] == ["1"]
     out = tmp_path / "run"
     shutil.copytree(interrupted, out)
-    result = run(animals_root, out, SETTINGS.model_copy(update={"workers": 1}), resume=True)
+    result = run_training(animals_root, out, workers=1, resume=True)
     assert result.epochs == 2
     assert metrics_rows(out) == metrics_rows(whole)
     theirs, ours = (torch.load(path / "last.ckpt", weights_only=True)["state_dict"] for path in (whole, out))
@@ -123,7 +98,7 @@ def test_the_checkpoint_says_what_it_is(whole: Path) -> None:
 def test_the_measured_precision_is_what_evaluation_says(whole: Path, animals_root: Path) -> None:
     with open_checkpoint_session(whole / "last.ckpt") as session:
         assert session.backend == "torch (CPU)"
-        result = evaluate(session, animals(animals_root), "val")
+        result = evaluate(session, open_dataset(animals_root, class_names=CLASSES), "val")
         assert result.mean_ap50_voc == pytest.approx(session.card.measurements[0].value, abs=1e-6)
 
 
@@ -144,7 +119,7 @@ def test_where_no_class_has_enough_objects_the_latest_epoch_is_kept(animals_root
     root = tmp_path / "data"
     shutil.copytree(animals_root, root)
     (root / "VOCdevkit" / "VOC2012" / "ImageSets" / "Main" / "few.txt").write_text("val_0\nval_1")
-    result = run(root, tmp_path / "run", settings)
+    result = run_training(root, tmp_path / "run", settings)
     assert result.best_score is None
     assert not [item for item in load_checkpoint(result.best).card.measurements if item.metric.startswith("AP50")]
     assert torch.load(result.best, weights_only=True)["epoch"] == 1
@@ -153,12 +128,12 @@ def test_where_no_class_has_enough_objects_the_latest_epoch_is_kept(animals_root
 
 def test_a_folder_with_a_run_is_refused(whole: Path, animals_root: Path) -> None:
     with pytest.raises(InputError, match=r"expected a folder without a run, got one with last\.ckpt\. Go on with it"):
-        run(animals_root, whole)
+        run_training(animals_root, whole)
 
 
 def test_nothing_to_resume_is_refused(animals_root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"last\.ckpt: expected a checkpoint to resume from, got no such file"):
-        run(animals_root, tmp_path, resume=True)
+        run_training(animals_root, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -177,19 +152,24 @@ def test_a_folder_in_which_another_process_trains_is_refused(
         assert other.stdout is not None
         assert other.stdout.readline() == "claimed\n"
         with pytest.raises(InputError, match="run: expected a folder to train in alone, got one in which another proc"):
-            run(animals_root, out, resume=resume)
+            run_training(animals_root, out, resume=resume)
         other.kill()  # what a process held is free as soon as it is gone, however it went
-    assert run(animals_root, out, resume=resume).epochs == 2
+    assert run_training(animals_root, out, resume=resume).epochs == 2
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(animals_root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"expected a place that can be written to, got .*file, which is a file"):
-        run(animals_root, tmp_path / "file")
+        run_training(animals_root, tmp_path / "file")
+    with pytest.raises(InputError, match=r"x/last\.ckpt: expected a place that can be written to, got File name too"):
+        run_training(animals_root, tmp_path / ("x" * 300))
+    another_made_it = RunFolder(path=tmp_path / "file").claimed(resume=False)
+    with pytest.raises(InputError, match=r"file: expected a folder that can be written to, got File exists\. Name ano"):
+        another_made_it.__enter__()
 
 
 def test_an_unknown_network_is_refused_before_the_images_are_looked_at(animals_root: Path, tmp_path: Path) -> None:
-    data = animals(animals_root)
+    data = open_dataset(animals_root, class_names=CLASSES)
     with pytest.raises(InputError, match=r"ssd_none: expected a network, one of .*ssd_lite0"):
         train(TrainingRun(network="ssd_none", data=data, out=tmp_path / "run", settings=SETTINGS))
     assert data.report.images == 0
@@ -197,7 +177,7 @@ def test_an_unknown_network_is_refused_before_the_images_are_looked_at(animals_r
 
 def test_an_unknown_split_is_refused(animals_root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="tset: expected a split of VOC2012, one of train, val"):
-        run(animals_root, tmp_path / "run", SETTINGS.model_copy(update={"val_split": "tset"}))
+        run_training(animals_root, tmp_path / "run", val_split="tset")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +191,7 @@ def test_another_run_is_not_resumed(
     interrupted: Path, animals_root: Path, change: dict[str, int], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        run(animals_root, interrupted, SETTINGS.model_copy(update=change), resume=True)
+        run_training(animals_root, interrupted, SETTINGS.model_copy(update=change), resume=True)
 
 
 def test_a_setting_that_an_older_version_did_not_know_was_at_its_default(interrupted: Path, tmp_path: Path) -> None:
@@ -230,13 +210,13 @@ def test_a_setting_that_an_older_version_did_not_know_was_at_its_default(interru
 
 def test_other_classes_or_data_are_not_resumed(interrupted: Path, animals_root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected to go on with classes horse, dog, got dog, horse"):
-        run(animals_root, interrupted, classes=("dog", "horse"), resume=True)
+        run_training(animals_root, interrupted, classes=("dog", "horse"), resume=True)
     root = tmp_path / "data"
     shutil.copytree(animals_root, root)
     annotation = root / "VOCdevkit" / "VOC2012" / "Annotations" / "train_0.xml"
     annotation.write_text(annotation.read_text().replace("<xmin>", "<xmin>1"))
     with pytest.raises(InputError, match="expected to go on with training data voc VOC2012 train, 12 images"):
-        run(root, interrupted, resume=True)
+        run_training(root, interrupted, resume=True)
 
 
 def test_a_run_starts_from_an_earlier_one_and_keeps_its_statistics(
@@ -244,7 +224,7 @@ def test_a_run_starts_from_an_earlier_one_and_keeps_its_statistics(
 ) -> None:
     settings = SETTINGS.model_copy(update={"epochs": 1, "height": 96, "pretrained": False, "frozen_stages": 0})
     start = whole / "best.ckpt"
-    run(animals_root, tmp_path / "run", settings, start_from=start)
+    run_training(animals_root, tmp_path / "run", settings, start_from=start)
     before, after = load_checkpoint(start), load_checkpoint(tmp_path / "run" / "last.ckpt")
     theirs, ours = before.network.state_dict(), after.network.state_dict()
     changed = {name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])}
@@ -260,7 +240,7 @@ def test_statistics_are_estimated_anew_where_that_is_asked_for(
     anew = {"pretrained": False, "frozen_stages": 0, "frozen_norms": False, "trunk_learning_rate_factor": trunk_factor}
     settings = SETTINGS.model_copy(update={"epochs": 1, **anew})
     start = whole / "best.ckpt"
-    run(animals_root, tmp_path / "run", settings, start_from=start)
+    run_training(animals_root, tmp_path / "run", settings, start_from=start)
     theirs, ours = (load_checkpoint(path).network.state_dict() for path in (start, tmp_path / "run" / "last.ckpt"))
     means = {name for name in ours if name.endswith("running_mean")}
     changed = {name for name in means if not torch.equal(ours[name], theirs[name])}
@@ -271,7 +251,7 @@ def test_a_graph_has_no_statistics_to_estimate_anew(animals_root: Path, tmp_path
     graph = shipped_detector()
     settings = SETTINGS.model_copy(update={"pretrained": False, "frozen_stages": 0, "frozen_norms": False})
     with pytest.raises(InputError, match=r"frozen_norms: expected true with .*_animals\.onnx, whose batch norms"):
-        run(animals_root, tmp_path / "run", settings, start_from=graph)
+        run_training(animals_root, tmp_path / "run", settings, start_from=graph)
 
 
 def test_weights_that_do_not_fit_are_refused_before_an_image_is_decoded(
@@ -280,7 +260,7 @@ def test_weights_that_do_not_fit_are_refused_before_an_image_is_decoded(
     looked: list[str] = []
     asked = TrainingRun(
         network="ssd7",
-        data=animals(animals_root),
+        data=open_dataset(animals_root, class_names=CLASSES),
         out=tmp_path / "run",
         settings=TrainSettings(epochs=1, batch_size=4, height=96, width=96, workers=0),
         start_from=whole / "best.ckpt",
@@ -295,7 +275,7 @@ def test_a_trunk_that_was_started_from_may_stay_as_it_is(whole: Path, animals_ro
     still = {"epochs": 1, "pretrained": False, "frozen_stages": 0, "trunk_learning_rate_factor": 0.0}
     settings = SETTINGS.model_copy(update=still)
     start = whole / "best.ckpt"
-    run(animals_root, tmp_path / "run", settings, start_from=start)
+    run_training(animals_root, tmp_path / "run", settings, start_from=start)
     theirs, ours = (load_checkpoint(path).network.state_dict() for path in (start, tmp_path / "run" / "last.ckpt"))
     changed = {name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])}
     assert not any(name.startswith("trunk.") for name in changed)
@@ -308,23 +288,21 @@ def test_a_run_goes_on_with_the_weights_that_it_started_from(
     out = tmp_path / "run"
     shutil.copytree(interrupted, out)
     with pytest.raises(InputError, match=r"expected to go on with starting weights none, got [0-9a-f]{12}\."):
-        run(animals_root, out, start_from=whole / "best.ckpt", resume=True)
+        run_training(animals_root, out, start_from=whole / "best.ckpt", resume=True)
 
 
 def test_images_that_the_device_holds_train_the_same(
     animals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = SETTINGS.model_copy(update={"epochs": 1})
     losses = []
     for place in ("device", "resident"):
         monkeypatch.setattr("singleshot.train.run.train.where_to_augment", lambda _, place=place: place)
-        run(animals_root, tmp_path / place, settings)
+        run_training(animals_root, tmp_path / place, epochs=1)
         losses.append(metrics_rows(tmp_path / place)[0]["loss"])
     assert losses[0] == losses[1]
 
 
 def test_one_image_at_a_step_is_refused_before_it_trains(animals_root: Path, tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"batch_size": 1})
     with pytest.raises(InputError, match=r"^batch_size: expected 2 images or more at a step, of which ssd_lite0 takes"):
-        run(animals_root, tmp_path / "run", settings)
+        run_training(animals_root, tmp_path / "run", batch_size=1)
     assert not (tmp_path / "run" / "last.ckpt").exists()
