@@ -1,23 +1,16 @@
-"""A camera, of which only the newest frame counts."""
+"""A local camera."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
-from ..closing import Closing
 from ..errors import InputError
-from .frame import Frame, SourceKind
-from .handoff import Handoff
-from .source_events import OnEvent, SourceEvent, SourceState, ignore_event
-from .source_names import Policy
+from .feed import Feed, FeedLostError, Picture
 
 _PROPERTIES = {
     "format": cv2.CAP_PROP_FOURCC,
@@ -25,9 +18,6 @@ _PROPERTIES = {
     "height": cv2.CAP_PROP_FRAME_HEIGHT,
     "fps": cv2.CAP_PROP_FPS,
 }
-
-_SILENCE_S = 5.0
-"""A camera that delivers nothing for this long is gone."""
 
 
 class Capture(Protocol):
@@ -46,123 +36,38 @@ class Capture(Protocol):
         """Free the camera."""
 
 
-class CameraSource(Closing):
-    """A camera read in a thread that keeps only the newest frame; `Frame.index` shows a gap.
+class CameraFeed(Feed):
+    """Frames of an open camera.
 
     Args:
-        name: for messages and JSON lines, for example `cam0`.
-        capture: the open camera; it belongs to the source from here on.
-        silence_s: seconds without a frame after which the camera counts as gone.
-        policy: of frames that nobody took.
-        on_event: is given each change of its state.
-
-    Raises:
-        InputError: while iterating, if the camera never delivers a frame.
+        capture: belongs to the feed from here on.
     """
 
-    kind: SourceKind = "camera"
-    length: int | None = None
-
-    def __init__(
-        self,
-        name: str,
-        capture: Capture,
-        *,
-        silence_s: float = _SILENCE_S,
-        policy: Policy = "latest",
-        on_event: OnEvent = ignore_event,
-    ) -> None:
-        self.name = name
+    def __init__(self, capture: Capture) -> None:
         self._capture = capture
-        self._silence_s = silence_s
-        self._on_event = on_event
-        self._warnings: list[str] = []
-        self._handoff = Handoff(policy)
-        self._index = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="camera", daemon=True)
-        self._thread.start()
 
-    @property
-    def policy(self) -> Policy:
-        """Of frames that nobody took."""
-        return self._handoff.policy
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What was dropped, and how the camera ended."""
-        dropped = self._handoff.dropped
-        told = (f"{self.name}: {dropped} of {self._index} frames came while another was looked at.",) if dropped else ()
-        return (*told, *self._warnings)
-
-    @property
-    def drops(self) -> Mapping[str, int]:
-        """Frames that nobody took."""
-        return {"replaced by a newer": self._handoff.dropped} if self._handoff.dropped else {}
-
-    def __iter__(self) -> Iterator[Frame]:
-        delivered = 0
-        while (frame := self._handoff.take(self._silence_s)) is not None:
-            delivered += 1
-            yield frame
-        if self._stop.is_set():
-            return
-        if not delivered:
-            raise InputError(
-                f"{self.name}: expected a camera that delivers frames, got none. Is another program using it?"
-            )
-        self._warnings.append(f"{self.name}: the camera stopped delivering frames (unplugged?); the run ends here.")
-
-    def reads(self, _path: Path) -> bool:
-        """Whether it is a file, which it is not."""
-        return False
-
-    def close(self) -> None:
-        """Stop reading and free the camera."""
-        self._stop.set()
-        self._handoff.end(is_left=True)
-        # A camera that hangs inside the driver never returns from read(); its thread is left to end with the process.
-        self._thread.join(timeout=self._silence_s)
-
-    def _read(self) -> None:
-        first_s = 0.0
-        while not self._stop.is_set():
+    def __iter__(self) -> Iterator[Picture]:
+        while True:
             delivered, image = self._capture.read()
             if not delivered:
-                break
-            now_s = time.monotonic()
-            if self._index == 0:
-                first_s = now_s
-                self._tell("live")
-            frame = Frame(
-                image=np.asarray(image, np.uint8),
-                index=self._index,
-                time_s=now_s - first_s,
-                source=self.name,
-                captured_at=datetime.now(timezone.utc),
-                captured_s=now_s,
-                capture_clock="arrival",
-            )
-            self._index += 1
-            self._handoff.put(frame)
-        self._handoff.end()
-        self._tell("ended", "" if self._stop.is_set() else "unplugged?")
+                raise FeedLostError("it delivers no frames; unplugged?")
+            arrived_s = time.monotonic()
+            # V4L2's drivers stamp a frame by the monotonic clock; other backends give the place in the stream here.
+            driver_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            yield Picture(image=np.asarray(image, np.uint8), arrived_s=arrived_s, driver_s=driver_s)
+
+    def close(self) -> None:
+        """Free the camera."""
         self._capture.release()
 
-    def _tell(self, state: SourceState, reason: str = "") -> None:
-        self._on_event(SourceEvent(source=self.name, state=state, at=datetime.now(timezone.utc), reason=reason))
 
-
-def open_camera(
-    number: int, *, options: Mapping[str, str], policy: Policy = "latest", on_event: OnEvent = ignore_event
-) -> CameraSource:
-    """Open a camera by its number.
+def open_camera(name: str, device: str, options: Mapping[str, str]) -> CameraFeed:
+    """Open a camera.
 
     Args:
-        number: as the system counts cameras.
+        name: for messages.
+        device: its number, as the system counts cameras, or its device.
         options: `width`, `height`, `fps`, `format`, as `read_source_name` gives them; the rest is the camera's choice.
-        policy: of frames that nobody took.
-        on_event: is given each change of its state.
 
     Raises:
         InputError: there is no such camera, it cannot be opened, or it has no such size, rate or format.
@@ -170,16 +75,14 @@ def open_camera(
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # a missing camera makes it print a page
     try:
-        capture = cv2.VideoCapture(number)
+        capture = cv2.VideoCapture(int(device)) if device.isdecimal() else cv2.VideoCapture(device, cv2.CAP_V4L2)
     finally:
         cv2.utils.logging.setLogLevel(level)
     if not capture.isOpened():
-        raise InputError(
-            f"cam{number}: expected a camera, got none that can be opened. `ls /dev/video*` lists cameras."
-        )
-    set_options(f"cam{number}", capture, options)
+        raise InputError(f"{name}: expected a camera, got none that can be opened. `ls /dev/video*` lists cameras.")
+    set_options(name, capture, options)
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-    return CameraSource(f"cam{number}", capture, policy=policy, on_event=on_event)
+    return CameraFeed(capture)
 
 
 def set_options(name: str, capture: Capture, options: Mapping[str, str]) -> None:

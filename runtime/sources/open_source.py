@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ..errors import InputError
 from ..files import StrPath
 from .camera import open_camera
+from .feed import Feed
 from .frame import Source
 from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_image_name
+from .live import LiveSource, Patience
 from .source_events import OnEvent, ignore_event
-from .source_names import Policy, read_source_name
-from .stream import StreamSource
+from .source_names import Policy, SourceName, read_source_name
+from .stream import StreamFeed
 from .video import VideoSource
 
 
@@ -22,6 +26,7 @@ def open_source(
     *,
     policy: Policy | None = None,
     give_up_after_s: float | None = None,
+    waits_at_start: bool = False,
     on_event: OnEvent = ignore_event,
 ) -> Source:
     """Open a source of frames.
@@ -29,7 +34,8 @@ def open_source(
     Args:
         spec: as `SOURCE_FORMS` of `source_names.py` says.
         policy: of frames that nobody took: by default `latest` of cameras and live streams, `all` of everything else.
-        give_up_after_s: ends the run when a stream was lost for so long; never where not given.
+        give_up_after_s: ends the run when a camera or stream was lost for so long; never where not given.
+        waits_at_start: a camera or stream that is not there yet is waited for as for one that was lost.
         on_event: is given each change of state of a camera or stream; files have none.
 
     Returns:
@@ -39,13 +45,20 @@ def open_source(
         InputError: nothing like that can be opened.
     """
     name = read_source_name(os.fspath(spec))
-    if name.kind == "camera":
-        return open_camera(int(name.target), options=name.options, policy=policy or "latest", on_event=on_event)
-    if name.kind != "path":
-        return StreamSource(name, policy=policy, give_up_after_s=give_up_after_s, on_event=on_event)
+    if (open_feed := _feed_opener(name)) is not None:
+        patience = Patience(give_up_after_s=give_up_after_s, waits_at_start=waits_at_start)
+        return LiveSource(name.shown, open_feed, policy=policy, patience=patience, on_event=on_event)
     if policy == "latest":
         raise InputError(f"--policy latest: expected a camera or stream, got {name.shown}. Files lose no frame.")
     return _open_path(name.target)
+
+
+def _feed_opener(name: SourceName) -> Callable[[], Feed] | None:
+    if name.kind == "camera":
+        return partial(open_camera, name.shown, name.target, name.options)
+    if name.kind in ("stream", "stdin"):
+        return partial(StreamFeed, name)
+    return None
 
 
 def _open_path(spec: str) -> Source:

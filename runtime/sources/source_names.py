@@ -36,7 +36,10 @@ class SourceName:
 
 SOURCE_FORMS = {
     "cam0, 0": "a local camera by its number",
-    "/dev/video0?width=1280&height=720&fps=30&format=mjpg": "the same by its device; cam0 takes the options too",
+    "/dev/video0?width=1280&height=720&fps=30&format=mjpg": (
+        "the same by its device, or by /dev/v4l/by-id/NAME, which stays when it is plugged in anew; cam0 takes the "
+        "options too"
+    ),
     "clip.mp4": "a video file",
     "photo.jpg, photos/, 'photos/**/*.jpg'": "an image, a folder of images, or a glob",
     "rtsp://user:password@camera/path": "a stream by TCP; ?transport=udp by UDP",
@@ -47,7 +50,7 @@ SOURCE_FORMS = {
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "rtp", "http", "https")
 
-_CAMERA = re.compile(r"(?:cam|/dev/video)?(\d{1,3})(?:\?(.*))?")
+_CAMERA = re.compile(r"(?:(?:cam|/dev/video)?(?P<number>\d{1,3})|(?P<device>/dev/v4l/[^?]+))(?:\?(?P<query>.*))?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CAMERA_OPTIONS = ("width", "height", "fps", "format")
 _TRANSPORTS = ("tcp", "udp")
@@ -62,8 +65,9 @@ def read_source_name(text: str) -> SourceName:
     if text == "-":
         return SourceName(kind="stdin", target="pipe:0", shown="stdin")
     if camera := _CAMERA.fullmatch(text):
-        name = f"cam{camera[1]}"
-        return SourceName(kind="camera", target=camera[1], shown=name, options=_camera_options(name, camera[2] or ""))
+        name = camera["device"] or f"cam{camera['number']}"
+        options = _camera_options(name, camera["query"] or "")
+        return SourceName(kind="camera", target=camera["device"] or camera["number"], shown=name, options=options)
     if scheme := _SCHEME.match(text):
         return _stream(text, scheme[1].lower())
     return SourceName(kind="path", target=text, shown=text)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
+from datetime import datetime, timezone
+from itertools import islice
 
 import cv2
 import numpy as np
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.sources.camera import CameraSource, set_options
+from singleshot.runtime.sources.camera import CameraFeed, set_options
+from singleshot.runtime.sources.live import LiveSource, Patience
+from singleshot.runtime.sources.source_events import SourceEvent
 
 
 class ScriptedCamera:
@@ -51,9 +56,14 @@ class ScriptedCamera:
             assert self.read_again.acquire(timeout=5)
 
 
+def camera_source(camera: ScriptedCamera, *, silence_s: float = 5.0, give_up_after_s: float | None = 0) -> LiveSource:
+    patience = Patience(silence_s=silence_s, give_up_after_s=give_up_after_s)
+    return LiveSource("cam0", lambda: CameraFeed(camera), patience=patience)
+
+
 def test_frames_that_came_meanwhile_are_skipped() -> None:
     camera = ScriptedCamera(6)
-    with CameraSource("cam0", camera) as source:
+    with camera_source(camera) as source:
         assert camera.read_again.acquire(timeout=5)
         frames = iter(source)
         camera.deliver(1)
@@ -69,27 +79,38 @@ def test_frames_that_came_meanwhile_are_skipped() -> None:
         assert list(frames) == []
     assert source.warnings == (
         "cam0: 3 of 6 frames came while another was looked at.",
-        "cam0: the camera stopped delivering frames (unplugged?); the run ends here.",
+        "cam0: lost 1 times.",
+        "cam0: lost for 0 s (it delivers no frames; unplugged?); given up, the run ends here.",
     )
+    assert source.drops == {"replaced by a newer": 3}
     assert camera.released
 
 
-def test_camera_that_hangs_ends_the_run() -> None:
-    camera = ScriptedCamera(1, hangs=True)
-    camera.let.release(2)
-    source = CameraSource("cam0", camera, silence_s=0.05)
-    assert [frame.index for frame in source] == [0]
-    assert len(source.warnings) == 1
-    camera.unhang.set()
-    source.close()
+def test_camera_that_hangs_in_its_driver_is_left_and_opened_again() -> None:
+    hanging, healthy = ScriptedCamera(1, hangs=True), ScriptedCamera(2)
+    hanging.let.release(2)
+    healthy.let.release(2)
+    cameras, told = iter([hanging, healthy]), list[SourceEvent]()
+    patience = Patience(stall_s=0.2, silence_s=0.5, first_delay_s=0.01)
+    with LiveSource(
+        "cam0", lambda: CameraFeed(next(cameras)), policy="all", patience=patience, on_event=told.append
+    ) as source:
+        assert [frame.index for frame in islice(source, 3)] == [0, 1, 2]
+        hanging.unhang.set()
+    assert [event.state for event in told][:5] == ["opening", "live", "stalled", "lost", "back"]
+    assert told[3].line == "cam0: lost (silence)"
 
 
 def test_camera_without_a_frame_is_an_error() -> None:
     camera = ScriptedCamera(0)
     camera.let.release()
     with (
-        CameraSource("cam0", camera) as source,
-        pytest.raises(InputError, match="expected a camera that delivers frames"),
+        camera_source(camera) as source,
+        pytest.raises(
+            InputError,
+            match=r"cam0: expected a source that delivers frames, got none \(it delivers no frames; unplugged\?\)\. "
+            r"Is another program using it\?",
+        ),
     ):
         next(iter(source))
 
@@ -97,13 +118,36 @@ def test_camera_without_a_frame_is_an_error() -> None:
 def test_closing_is_no_fault_of_the_camera() -> None:
     camera = ScriptedCamera(5)
     camera.let.release(2)
-    source = CameraSource("cam0", camera)
+    source = camera_source(camera)
     frames = iter(source)
     next(frames)
     camera.let.release(9)
     source.close()
     assert list(frames) == []
-    assert "stopped delivering" not in str(source.warnings)
+    assert "lost" not in str(source.warnings)
+
+
+@pytest.mark.parametrize(
+    ("before_s", "clock"),
+    [
+        pytest.param(0.02, "driver", id="stamped by the monotonic clock just before"),
+        pytest.param(1e6, "arrival", id="a count from the start of the stream is no clock"),
+        pytest.param(-60, "arrival", id="a moment that is still to come"),
+    ],
+)
+def test_capture_time_is_the_drivers_where_it_has_one(before_s: float, clock: str) -> None:
+    camera = ScriptedCamera(1)
+    stamp_s = time.monotonic() - before_s
+    camera.properties[cv2.CAP_PROP_POS_MSEC] = stamp_s * 1000
+    camera.let.release(1)
+    with camera_source(camera) as source:
+        frame = next(iter(source))
+    assert frame.capture_clock == clock
+    assert frame.captured_s is not None
+    assert frame.captured_at is not None
+    assert (frame.captured_s == pytest.approx(stamp_s, abs=1e-6)) == (clock == "driver")
+    apart_s = (datetime.now(timezone.utc) - frame.captured_at).total_seconds()
+    assert apart_s == pytest.approx(time.monotonic() - frame.captured_s, abs=0.01)
 
 
 def test_camera_is_asked_for_size_and_rate_and_says_what_it_does_not_have() -> None:
