@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..runtime.errors import InputError
 from ..runtime.files import StrPath
-from ..runtime.image_files import ImageHeader, image_header, image_hw
+from ..runtime.image_files import ImageHeader, image_header, image_hw, read_image_bgr
 from .readers.coco import CocoIds, CocoLayout
 from .readers.find_reader import find_layout
 from .readers.reader import (
@@ -35,6 +35,9 @@ _NAMED = 20
 """How many of many classes an error names."""
 
 _TAKEN_AS_BACKGROUND = "images without a file of labels (taken as background)"
+
+_WITHOUT_END = "JPEGs without an end marker (read; the picture is whole)"
+_LABELLED_TWICE = "objects labelled again by the same box and class (read once)"
 
 _PROBLEM_FROM_ERROR: dict[type[Exception], Problem] = {
     AnnotationMissingError: Problem.MISSING_ANNOTATION,
@@ -261,6 +264,7 @@ class Dataset:
         if first_time:
             self._count_kept(sample, sign=1)
             self.report.remarks.update([annotation.remark] if annotation.remark else [])
+            self.report.remarks.update([] if header.has_end else [_WITHOUT_END])
         return sample
 
     def _annotation(self, image_id: str) -> Annotation:
@@ -275,6 +279,8 @@ class Dataset:
         """Read the head of an image once; what would have to be decoded for it is taken as annotated."""
         if image_id not in self._headers:
             header = image_header(path) or ImageHeader(stored_hw_px=annotated_hw_px or image_hw(path))
+            if not header.has_end:
+                read_image_bgr(path)  # refuses one that lacks more than that
             self._headers[image_id] = self._distinct_headers.setdefault(header, header)
         return self._headers[image_id]
 
@@ -283,7 +289,10 @@ class Dataset:
     ) -> Sample:
         boxes, objects = [], []
         sides = (hw[1], hw[0]) * 2 if annotation.in_shares else (1, 1, 1, 1)
-        for item in annotation.objects:
+        distinct = tuple(dict.fromkeys(annotation.objects))
+        if count and (repeated := len(annotation.objects) - len(distinct)):
+            self.report.remarks[_LABELLED_TWICE] += repeated
+        for item in distinct:
             xmin, ymin, xmax, ymax = (edge * side for edge, side in zip(item.box_xyxy, sides, strict=True))
             name = self._renamed.get(item.name, item.name)
             box = self._usable_box(name, (xmin, ymin, xmax, ymax), image_id=image_id, hw=hw, count=count)

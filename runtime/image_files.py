@@ -17,8 +17,15 @@ from .files import StrPath
 from .require import require
 
 HEIC_SUFFIXES = (".heic", ".heif")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", *HEIC_SUFFIXES)
-"""What counts as an image when a folder is searched; compared in lower case."""
+WRITTEN_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""What every OpenCV writes, too."""
+ANIMATION_SUFFIX = ".gif"
+IMAGE_SUFFIXES = (
+    *WRITTEN_SUFFIXES,
+    *(ANIMATION_SUFFIX, ".avif", ".jfif", ".jpe", ".dib", ".jp2", ".ppm", ".pgm", ".pnm", ".mpo", ".jxl"),
+    *HEIC_SUFFIXES,
+)
+"""What counts as an image when a folder is searched; compared in lower case. Not all can be decoded everywhere."""
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")
 """What stands at byte 8 of a picture as phones write them; OpenCV reads none."""
@@ -28,7 +35,10 @@ _JPEG_END = b"\xff\xd9"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKERS_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _START_OF_SCAN = 0xDA
+_MORE = (b"", b"\x35\xca" * 512)
+"""What may follow a whole picture; to an incomplete one these would be different blocks."""
 _APP1 = 0xE1
 _EXIF = b"Exif\x00\x00"
 _ORIENTATION_TAG = 0x0112
@@ -45,10 +55,12 @@ class ImageHeader:
     Args:
         stored_hw_px: height and width of the pixels as stored.
         orientation: EXIF's, 1 to 8: how the picture has to be turned or mirrored to be seen upright; 1 not at all.
+        has_end: False for a JPEG that lacks its end marker, whether or not the picture itself is whole.
     """
 
     stored_hw_px: tuple[int, int]
     orientation: int = 1
+    has_end: bool = True
 
     @property
     def hw_px(self) -> tuple[int, int]:
@@ -69,8 +81,9 @@ def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
         [height, width, 3] uint8, BGR.
 
     Raises:
-        InputError: the file is missing, is no image, or ends early (OpenCV alone would fill the rest with grey).
-            Wrong bytes in the middle of a whole file are not noticed.
+        InputError: the file is missing, is no image, or ends early (OpenCV alone would fill the rest with grey); but a
+            JPEG that lacks no more than its end marker is whole. Wrong bytes in the middle of a whole file are not
+            noticed.
         MissingDependencyError: it is HEIC, and what reads it is not installed.
     """
     path = Path(path)
@@ -79,6 +92,9 @@ def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
         raise InputError(f"{path}: expected a whole image, got one that ends early. Copy or download it again.")
     if _is_heic(data):
         return _heic_bgr(path, data)
+    head = _jpeg_head(data)
+    if head is not None and not head.header.has_end:
+        data += _JPEG_END  # which libjpeg misses aloud
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error:
@@ -153,18 +169,25 @@ def _is_cut_short(data: bytes) -> bool:
     if data.startswith(_PNG_START):
         return b"IEND" not in data[-64:]
     head = _jpeg_head(data)
-    if head is None:
+    return head is not None and not head.header.has_end and not _lacks_the_end_alone(data, head)
+
+
+def _lacks_the_end_alone(data: bytes, head: _JpegHead) -> bool:
+    """Whether all of a JPEG's picture is there: then the decoder passes over what follows it, whatever that is.
+
+    A progressive one draws the picture several times, and may lack whole turns of it; it is not taken for whole.
+    """
+    if head.is_progressive:
         return False
-    # After the start of scan a 0xFF of the picture is followed by 0x00, so the end marker cannot occur by chance;
-    # before it, it can (in an EXIF thumbnail), which is why the search starts there.
-    return data.find(_JPEG_END, head.scan) < 0
+    ends = (cv2.imdecode(np.frombuffer(data + more + _JPEG_END, np.uint8), cv2.IMREAD_COLOR) for more in _MORE)
+    first, second = ends
+    return first is not None and second is not None and np.array_equal(first, second)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _JpegHead:
     header: ImageHeader
-    scan: int
-    """Where the first one begins."""
+    is_progressive: bool
 
 
 def _jpeg_head(data: _Bytes) -> _JpegHead | None:
@@ -173,6 +196,7 @@ def _jpeg_head(data: _Bytes) -> _JpegHead | None:
         return None
     hw: tuple[int, int] | None = None
     orientation = 0
+    is_progressive = False
     at = len(_JPEG_START)
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -181,14 +205,17 @@ def _jpeg_head(data: _Bytes) -> _JpegHead | None:
         elif marker in _MARKERS_WITHOUT_LENGTH:
             at += 2
         elif marker == _START_OF_SCAN:
-            return (
-                None
-                if hw is None
-                else _JpegHead(header=ImageHeader(stored_hw_px=hw, orientation=orientation or 1), scan=at)
-            )
+            if hw is None:
+                return None
+            # From here on a 0xFF of the picture is followed by 0x00, so the end marker cannot occur by chance;
+            # before, it can (in an EXIF thumbnail).
+            has_end = data[-len(_JPEG_END) :] == _JPEG_END or data.find(_JPEG_END, at) >= 0
+            header = ImageHeader(stored_hw_px=hw, orientation=orientation or 1, has_end=has_end)
+            return _JpegHead(header=header, is_progressive=is_progressive)
         else:
             size = int.from_bytes(data[at + 2 : at + 4], "big")
             if marker in _START_OF_FRAME and at + 9 <= len(data):
+                is_progressive = marker in _PROGRESSIVE
                 hw = int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
             elif marker == _APP1 and data[at + 4 : at + 10] == _EXIF:
                 orientation = orientation or _orientation(data[at + 10 : at + 2 + size])

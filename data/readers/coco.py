@@ -27,7 +27,7 @@ from ...runtime.errors import InputError
 from .box_table import BoxTable, TableLayout, finite_numbers
 from .coco_masks import box_of_mask
 from .pictures import Pictures, id_from_path, images_base
-from .reader import Edges, Place, with_usual_names
+from .reader import Edges, Place, edges_in_order, with_usual_names
 from .text_lines import not_utf8
 
 _PREFIX = "instances_"
@@ -237,7 +237,7 @@ def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, 
     if image_id is None:
         table.add_stray(f"{table.source}: expected an annotation of a listed image, got {_short(entry)}")
         return
-    edges = _edges(entry)
+    edges, remark = _edges(entry)
     if edges is None:
         got = repr(entry.get("bbox"))
         table.add_broken(image_id, f"{table.source}, {image_id}: expected bbox with four numbers, got {got}")
@@ -253,20 +253,20 @@ def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, 
         difficult=is_crowd or bool(entry.get("ignore")),
         crowd=is_crowd,
         area_px=None if area is None else area[0],
-        remark="" if entry.get("bbox") else _MASKED,
+        remark=remark,
     )
 
 
-def _edges(entry: dict[str, Any]) -> Edges | None:
-    """Take the box, or where there is none the one around the mask."""
+def _edges(entry: dict[str, Any]) -> tuple[Edges | None, str]:
+    """Take the box, or where there is none the one around the mask; and what is to be told of it."""
     box = entry.get("bbox")
     if not box:
-        return box_of_mask(entry.get("segmentation"))
+        return box_of_mask(entry.get("segmentation")), _MASKED
     numbers = finite_numbers(box) if isinstance(box, list) and len(box) == 4 else None
     if numbers is None:
-        return None
+        return None, ""
     x, y, width, height = numbers
-    return x, y, x + width, y + height
+    return edges_in_order((x, y, x + width, y + height))
 
 
 def _short(entry: dict[str, Any]) -> str:

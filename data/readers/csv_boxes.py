@@ -7,7 +7,8 @@ Other tools' files (`csv_dialects.py`) are in continuous edges, or in shares of 
 
 The first line names the columns, in any order; further columns are passed over. A column `difficult` (0 or 1) may be
 added. A line with an image and nothing else lists an image without objects. Images are looked for beside the file, in
-`images` and in a folder of the split's name. Classes are numbered in alphabetical order, as the file has no list.
+`images` and in a folder of the split's name. Classes are those of `classes.txt`, a line each, in its order; without it
+those of the objects, in alphabetical order.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from .box_table import BoxTable, TableLayout
 from .csv_dialects import ATTRIBUTES, COLUMNS, CROWD, DIFFICULT, SHAPE, SPLIT, CsvDialect, dialect_of
 from .pictures import Pictures, id_from_path, images_base
 from .reader import Place, with_usual_names
-from .text_lines import text_lines
+from .text_lines import filled_lines, text_lines
 
 _FLAGS = {"": False, "0": False, "1": True}
 _NO_SPLIT = re.compile(r"(?:^|[-_])(?:annotations|bbox|labels|oidv\d)(?=[-_.]|$)")
 """What names of files say beside the split: `train-annotations-bbox.csv`, `train_labels.csv`."""
+_NAMES_FILE = "classes.txt"
 _MOST_FILES = 20
 _NEEDED = ("train", "val", "valid")
 
@@ -59,7 +61,8 @@ class CsvLayout(TableLayout):
         super().__init__(
             name=root.resolve().name, base=base, lists=with_usual_names(by_name), tables=list(lists.values())
         )
-        self.class_names = tuple(sorted(self.class_names))
+        names = root / _NAMES_FILE
+        self.class_names = tuple(filled_lines(names)) if names.is_file() else tuple(sorted(self.class_names))
         self.dialect = ", ".join(dict.fromkeys(dialect.name for dialect in dialects.values() if dialect.name))
 
     @classmethod
@@ -77,10 +80,6 @@ class CsvLayout(TableLayout):
             beside = {folder.name: _files(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}
             files = {name: found[0] for name, found in beside.items() if len(found) == 1}
         return [Place(path=next(iter(files.values())), open=partial(cls, root, files))] if files else []
-
-    def resolve_class(self, name: str) -> str:
-        """Any name will do: a file names classes by their objects alone."""
-        return name
 
 
 def _files(folder: Path) -> list[Path]:
@@ -149,7 +148,7 @@ def _rows(path: Path, dialect: CsvDialect) -> Iterator[tuple[int, dict[str, str]
 def _add_object(
     table: BoxTable, image_id: str, row: dict[str, str], *, dialect: CsvDialect, where: str, readable: dict[str, str]
 ) -> None:
-    written, edges = dialect.corners(row)
+    written, edges, remark = dialect.corners(row)
     label = dialect.label(row)
     if not label and (not any(written) or written == ["{}"]):
         return
@@ -162,7 +161,10 @@ def _add_object(
         return
     name = readable.get(label, label)
     table.class_names[name] = None
-    table.add_object(image_id, name=name, box_xyxy_px=edges, difficult=difficult or bool(crowd), crowd=bool(crowd))
+    is_crowd = bool(crowd)
+    table.add_object(
+        image_id, name=name, box_xyxy_px=edges, difficult=difficult or is_crowd, crowd=is_crowd, remark=remark
+    )
 
 
 def _suffix(name: str, folders: list[Path]) -> str:

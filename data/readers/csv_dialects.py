@@ -11,7 +11,7 @@ from typing import Any
 
 from ...runtime.image_files import IMAGE_SUFFIXES
 from .box_table import finite_numbers
-from .reader import Edges
+from .reader import Edges, edges_in_order
 
 COLUMNS = ("image", "label", "xmin", "ymin", "xmax", "ymax")
 DIFFICULT = "difficult"
@@ -76,19 +76,18 @@ class CsvDialect:
             return {**dict.fromkeys((*self.columns, *COLUMNS), "?"), "image": row["image"]}
         return row
 
-    def corners(self, row: Mapping[str, str]) -> tuple[list[str], Edges | None]:
-        """Give a box as written, and as numbers if they are numbers."""
+    def corners(self, row: Mapping[str, str]) -> tuple[list[str], Edges | None, str]:
+        """Give a box as written, as edges if it is numbers, and what is to be told of it."""
         if SHAPE in row:
-            return [row[SHAPE]], _edges_of_shape(_json(row[SHAPE]))
+            return [row[SHAPE]], edges_of_shape(_json(row[SHAPE])), ""
         written = [row[name] for name in (_SIZES if "w" in row else _CORNERS)]
         numbers = finite_numbers([text.replace(",", ".") for text in written] if self.delimiter == ";" else written)
         if numbers is None:
-            return written, None
+            return written, None, ""
         first_x, first_y, second_x, second_y = numbers
         if "w" in row:
             second_x, second_y = first_x + second_x, first_y + second_y
-        by = self.to_edges
-        return written, (first_x + by[0], first_y + by[1], second_x + by[2], second_y + by[3])
+        return written, *edges_in_order((first_x, first_y, second_x, second_y), self.to_edges)
 
     def label(self, row: Mapping[str, str]) -> str:
         """Give the name of the class; nothing if none is written."""
@@ -181,7 +180,7 @@ def _json(text: str) -> dict[str, Any]:  # foreign JSON
     return value if isinstance(value, dict) else {}
 
 
-def _edges_of_shape(shape: Mapping[str, Any]) -> Edges | None:
+def edges_of_shape(shape: Mapping[str, Any]) -> Edges | None:
     """The box around one of VIA's shapes, in continuous edges; None for a point and for what is no shape."""
     numbers = {name: found[0] for name, value in shape.items() if (found := finite_numbers([value])) is not None}
     if {"x", "y", "width", "height"} <= numbers.keys():

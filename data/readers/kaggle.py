@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from ...runtime.errors import InputError
-from .annotation_xml import read_annotation_xml, shifted
+from .annotation_xml import read_annotation_xml
 from .reader import (
     Annotation,
     AnnotationBrokenError,
@@ -19,6 +19,7 @@ from .reader import (
     LabelledObject,
     Place,
     folder_around,
+    shifted,
 )
 from .text_lines import filled_lines, text_lines
 

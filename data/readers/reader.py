@@ -21,6 +21,10 @@ LayoutKind = Literal["voc", "kaggle", "xml", "coco", "yolo", "csv"]
 Edges = tuple[float, float, float, float]
 """A box by its edges: xmin, ymin, xmax, ymax."""
 
+OUTLINED = "objects given by corners (their enclosing boxes are taken)"
+"""A remark, for the report."""
+_EXCHANGED = "objects whose corners are exchanged (read in order)"
+
 _NAMED = 20
 """How many of many classes an error names."""
 
@@ -175,6 +179,28 @@ def _packed(annotation: Annotation) -> bytes:
 def _unpacked(packed: bytes) -> Annotation:
     content = marshal.loads(packed)  # what `_packed` gave, never a file
     return Annotation(**{**content, "objects": tuple(LabelledObject(**item) for item in content["objects"])})
+
+
+def edges_in_order(written: Edges, to_edges: Edges = (0.0, 0.0, 0.0, 0.0)) -> tuple[Edges, str]:
+    """Turn corners into edges, exchanged ones in order: they are so where a box was drawn from another corner.
+
+    Args:
+        written: xmin, ymin, xmax, ymax by any convention.
+        to_edges: what is added to them to get continuous edges.
+
+    Returns:
+        The edges, and what is to be told of it.
+    """
+    edges = shifted(written, to_edges)
+    if edges[0] <= edges[2] and edges[1] <= edges[3]:
+        return edges, ""
+    (xmin, xmax), (ymin, ymax) = sorted(written[::2]), sorted(written[1::2])
+    return shifted((xmin, ymin, xmax, ymax), to_edges), _EXCHANGED
+
+
+def shifted(box: Edges, by: Edges) -> Edges:
+    """Add two boxes number by number."""
+    return box[0] + by[0], box[1] + by[1], box[2] + by[2], box[3] + by[3]
 
 
 def folder_around(root: Path, own_folder: str, is_layout: Callable[[Path], bool]) -> Path | None:

@@ -1,7 +1,8 @@
 """PASCAL VOC's layout: `VOC2012/{JPEGImages,Annotations,ImageSets/Main}`.
 
 Other people's folders of this form are read too: under another name, without lists (every picture is then in `all`),
-with CVAT's `labelmap.txt`, and with lists that name files instead of ids.
+with CVAT's `labelmap.txt`, and with lists that name files instead of ids. Their classes are those of `labelmap.txt`,
+else those of their objects.
 """
 
 from __future__ import annotations
@@ -62,16 +63,23 @@ class VocLayout(FilesLayout):
         super().__init__()
         self._folder = folder
         self.name = folder.resolve().name
-        self.class_names = _labelled_names(folder / "labelmap.txt") or VOC_CLASS_NAMES
+        dialects = []
         lists = folder / "ImageSets" / "Main"
         if lists.is_dir():
             self.lists = self._lists(lists)
         else:
-            self.lists, self.dialect = {"all": folder / "JPEGImages"}, "without lists"
+            self.lists = {"all": folder / "JPEGImages"}
+            dialects.append("without lists")
         if not self.lists:
             raise InputError(
                 f"{lists}: expected lists of images such as train.txt, got none. Write one image id a line."
             )
+        self.class_names = _labelled_names(folder / "labelmap.txt")
+        if not self.class_names:
+            self.class_names = self._names_of_objects()
+            if self.class_names != VOC_CLASS_NAMES:
+                dialects.append("with classes of its own")
+        self.dialect = ", ".join(dialects)
 
     @classmethod
     def places(cls, root: Path) -> list[Place]:
@@ -118,9 +126,11 @@ class VocLayout(FilesLayout):
         """Whether -1, 0 or 1 behind the id is no part of it; names of files may end so."""
         return _COLUMN.search(line) is not None and not self.image_path(_id_from_line(line)).exists()
 
-    def resolve_class(self, name: str) -> str:
-        """Any name will do: people label classes of their own in this layout."""
-        return name
+    def _names_of_objects(self) -> tuple[str, ...]:
+        """Give the names of all objects; VOC's twenty where they are among them, as a part of VOC lacks some."""
+        image_ids = dict.fromkeys(image_id for split in self.lists for image_id in self.listed_ids(split))
+        names = {name for image_id in image_ids for name in self.class_names_of(image_id)}
+        return VOC_CLASS_NAMES if names <= set(VOC_CLASS_NAMES) else tuple(sorted(names))
 
 
 def is_voc_year(folder: Path) -> bool:
@@ -139,5 +149,5 @@ def _labelled_names(path: Path) -> tuple[str, ...]:
     """Read the names that CVAT writes, `name:colour:parts:actions` a line, in its order; none without the file."""
     if not path.is_file():
         return ()
-    names = [line.partition(":")[0].strip() for line in filled_lines(path) if not line.startswith("#")]
+    names = [line.rsplit(":", 3)[0].strip() for line in filled_lines(path) if not line.startswith("#")]
     return tuple(name for name in names if name and name != "background")

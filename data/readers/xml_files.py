@@ -78,10 +78,6 @@ class XmlFilesLayout(FilesLayout):
     def read_annotation(self, image_id: str) -> Annotation:
         return read_annotation_xml(self._label_path(self._base / image_id), to_edges=VOC_TO_EDGES)
 
-    def resolve_class(self, name: str) -> str:
-        """Any name will do: the files name classes by their objects alone."""
-        return name
-
     def _label_path(self, image: Path) -> Path:
         """Where the labels of a picture are: in a tree like that of the pictures, else all in one folder."""
         mirrored = (self._labels / image.relative_to(self._base)).with_suffix(".xml")

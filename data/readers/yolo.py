@@ -24,6 +24,7 @@ from ...runtime.errors import InputError
 from .box_table import finite_numbers
 from .pictures import found_path, id_from_path, images_base, is_picture, pictures_below
 from .reader import (
+    OUTLINED,
     Annotation,
     AnnotationBrokenError,
     AnnotationMissingError,
@@ -46,8 +47,6 @@ _LARGEST_SHARE = 2.0
 """A box may reach out of its image, and is clipped then; numbers above this are pixels."""
 _LARGEST_OUTLINE = 1.5
 """Likewise of a corner; the 2 of a key point that is seen lies above it."""
-_OUTLINED = "objects given by corners (their enclosing boxes are taken)"
-_TWICE = "images in which a line of labels stands twice (it is read once)"
 _KEY_POINTS = "objects given with key points (which are not read)"
 _SCORED = "objects given with a score (it is not read)"
 
@@ -138,12 +137,10 @@ class YoloLayout(FilesLayout):
             ) from None
         except (OSError, InputError) as error:
             raise AnnotationBrokenError(str(error)) from None
-        objects = [
+        objects = tuple(
             self._object(line, where=f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()
-        ]
-        distinct = tuple(dict.fromkeys(objects))
-        remark = _TWICE if len(distinct) < len(objects) else ""
-        return Annotation(objects=distinct, size_hw_px=None, in_shares=True, remark=remark)
+        )
+        return Annotation(objects=objects, size_hw_px=None, in_shares=True)
 
     def _object(self, line: str, *, where: str) -> LabelledObject:
         got = line.strip()[:80]
@@ -165,7 +162,7 @@ class YoloLayout(FilesLayout):
                 f"{where}: expected `class cx cy width height`, or shares `class x1 y1 x2 y2 x3 y3 ...`, got {got!r}"
             )
         box = (min(shares[::2]), min(shares[1::2]), max(shares[::2]), max(shares[1::2]))
-        return LabelledObject(name=name, box_xyxy=box, difficult=False, remark=_OUTLINED)
+        return LabelledObject(name=name, box_xyxy=box, difficult=False, remark=OUTLINED)
 
 
 def _are_key_points(numbers: Sequence[float], *, count: int) -> bool:

@@ -12,7 +12,6 @@ from typing import Protocol
 import yaml
 
 from ..readers.csv_dialects import COLUMNS, DIFFICULT
-from ..readers.voc import VOC_CLASS_NAMES
 from ..readers.yolo import label_path
 from ..report import DataReport
 from ..sample import Sample
@@ -104,9 +103,10 @@ class YoloWriter:
 
 
 class VocWriter:
-    """Writes `JPEGImages`, `Annotations` and `ImageSets/Main`."""
+    """Writes `JPEGImages`, `Annotations`, `ImageSets/Main` and `labelmap.txt`."""
 
     def __init__(self, folder: Path, class_names: Sequence[str]) -> None:
+        self._folder = folder
         self.images = folder / "JPEGImages"
         self._annotations = folder / "Annotations"
         self._lists = folder / "ImageSets" / "Main"
@@ -127,15 +127,17 @@ class VocWriter:
                 tree.write(path, encoding="utf-8")
 
     def finish(self) -> None:
-        """VOC has nothing that stands for the whole."""
+        """Write the classes as CVAT does; VOC's own are agreed on, not written down."""
+        lines = ["# label:color_rgb:parts:actions", *(f"{name}:::" for name in self._class_names)]
+        (self._folder / "labelmap.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def cannot_hold(self, report: DataReport) -> list[str]:
-        """VOC's classes are agreed on, not written down."""
-        return _lost(report, self._class_names, found_again=VOC_CLASS_NAMES)
+        """VOC knows no crowds."""
+        return _lost_crowds(report)
 
 
 class CsvWriter:
-    """Writes `images` and `SPLIT.csv`."""
+    """Writes `images`, `SPLIT.csv` and `classes.txt`."""
 
     def __init__(self, folder: Path, class_names: Sequence[str]) -> None:
         self.images = folder / "images"
@@ -161,20 +163,16 @@ class CsvWriter:
         whole.unlink()
 
     def finish(self) -> None:
-        """Each file says everything."""
+        """Write the classes, in their order."""
+        (self._folder / "classes.txt").write_text("".join(f"{name}\n" for name in self._class_names), encoding="utf-8")
 
     def cannot_hold(self, report: DataReport) -> list[str]:
-        """Classes are found again by their objects, in alphabetical order."""
-        found_again = tuple(sorted(name for name, count in report.objects.items() if count))
-        return _lost(report, self._class_names, found_again=found_again)
+        """CSV knows no crowds."""
+        return _lost_crowds(report)
 
 
-def _lost(report: DataReport, class_names: Sequence[str], *, found_again: tuple[str, ...]) -> list[str]:
-    """Say what a layout with difficult objects, but neither crowds nor a list of classes, loses."""
-    lost = [f"crowds: {report.crowds} regions so marked become difficult objects"] if report.crowds else []
-    if tuple(class_names) != found_again:
-        lost.append(f"the list of classes: open the folder with --classes {','.join(class_names)}")
-    return lost
+def _lost_crowds(report: DataReport) -> list[str]:
+    return [f"crowds: {report.crowds} regions so marked become difficult objects"] if report.crowds else []
 
 
 def _coco_objects(sample: Sample) -> Iterator[dict[str, object]]:

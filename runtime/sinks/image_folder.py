@@ -8,7 +8,7 @@ import cv2
 
 from ..errors import InputError
 from ..files import whole_file
-from ..image_files import HEIC_SUFFIXES
+from ..image_files import WRITTEN_SUFFIXES
 from ..sources.frame import Source
 from .frame_result import FrameResult
 from .output_file import OutputFolder
@@ -50,8 +50,6 @@ class ImagesSink(Sink):
         target = self._folder / self._free_name(source)
         if self._source.reads(target):
             raise InputError(f"{self._folder}: expected another folder than the input's, got the one of {target.name}.")
-        if not cv2.haveImageWriter(target.name):
-            raise InputError(f"{target}: expected a format that OpenCV writes, got {target.suffix}.")
         _, data = cv2.imencode(target.suffix.lower(), result.drawn)
         with whole_file(target) as path:
             path.write_bytes(data.tobytes())
@@ -61,7 +59,7 @@ class ImagesSink(Sink):
         self._lock.close()
 
     def _free_name(self, source: Path) -> str:
-        suffix = ".jpg" if source.suffix.lower() in HEIC_SUFFIXES else source.suffix  # which OpenCV does not write
+        suffix = source.suffix if source.suffix.lower() in WRITTEN_SUFFIXES else ".jpg"
         name, number = f"{source.stem}{suffix}", 1
         while name.lower() in self._taken:  # lower case: some file systems do not tell x.jpg from X.jpg
             number += 1

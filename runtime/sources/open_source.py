@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import StrPath
+from ..image_files import ANIMATION_SUFFIX
 from .camera import open_camera
 from .feed import Feed
 from .frame import Source
@@ -70,7 +71,8 @@ def _open_path(spec: str) -> Source:
     if is_folder:
         return images_in_folder(path)
     if is_there:
-        return ImagesSource(spec, [path]) if is_image_name(path) else VideoSource(path)
+        is_image = is_image_name(path) and path.suffix.lower() != ANIMATION_SUFFIX
+        return ImagesSource(spec, [path]) if is_image else VideoSource(path)
     if glob.has_magic(spec):
         return images_by_glob(spec)
     raise InputError(f"{spec}: expected a video, an image, a folder, a glob or a camera like cam0, got no such file.")

@@ -36,6 +36,8 @@ def _encoded(suffix: str, image: NDArray[np.uint8] | NDArray[np.uint16]) -> byte
 
 
 JPEG = _encoded(".jpg", _picture())
+PROGRESSIVE = bytes(cv2.imencode(".jpg", _picture(), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1])
+NOISE = _encoded(".jpg", np.random.default_rng(0).integers(0, 255, (40, 56, 3), np.uint8))
 PNG = _encoded(".png", _picture())
 
 
@@ -150,7 +152,7 @@ def test_no_image_has_no_head(tmp_path: Path, data: bytes) -> None:
     [
         pytest.param(b"", "got an empty file", id="an empty file"),
         pytest.param(b"not an image", "got 12 bytes that are none", id="a text"),
-        pytest.param(JPEG[:-2], "got one that ends early", id="a JPEG without its end"),
+        pytest.param(PROGRESSIVE[:-2], "got one that ends early", id="a progressive JPEG without its end"),
         pytest.param(JPEG[:-40], "got one that ends early", id="a JPEG cut within its picture"),
         pytest.param(PNG[: len(PNG) // 2], "got one that ends early", id="half a PNG"),
         pytest.param(JPEG[:20], "got 20 bytes that are none", id="the first bytes of a JPEG"),
@@ -184,11 +186,21 @@ def test_the_size_is_height_then_width(tmp_path: Path, suffix: str) -> None:
     assert image_hw(_write(tmp_path, _encoded(suffix, _picture()), f"image{suffix}")) == (HEIGHT, WIDTH)
 
 
-@given(length=st.integers(0, len(JPEG) - 1))
-def test_no_cut_jpeg_is_taken_for_whole(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
-    path = _write(tmp_path_factory.mktemp("cut"), JPEG[:length])
-    with pytest.raises(InputError):
-        read_image_bgr(path)
+@given(jpeg=st.sampled_from([JPEG, PROGRESSIVE, NOISE]), cut=st.floats(0, 1, exclude_max=True))
+def test_no_cut_jpeg_is_taken_for_whole(tmp_path_factory: pytest.TempPathFactory, jpeg: bytes, cut: float) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    path = _write(folder, jpeg[: int(cut * len(jpeg))])
+    with suppress(InputError):
+        np.testing.assert_array_equal(read_image_bgr(path), read_image_bgr(_write(folder, jpeg, "whole.jpg")))
+
+
+@pytest.mark.parametrize("data", [pytest.param(JPEG, id="flat"), pytest.param(NOISE, id="grained")])
+def test_a_jpeg_that_lacks_its_end_marker_alone_is_whole(tmp_path: Path, data: bytes) -> None:
+    path = _write(tmp_path, data[:-2])
+    header = image_header(path)
+    assert header is not None
+    assert not header.has_end
+    np.testing.assert_array_equal(read_image_bgr(path), read_image_bgr(_write(tmp_path, data, "whole.jpg")))
 
 
 @pytest.mark.parametrize("read", [read_image_bgr, image_hw])

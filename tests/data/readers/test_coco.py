@@ -71,6 +71,13 @@ def test_categories_with_gaps_are_numbered_by_their_ids(tmp_path: Path) -> None:
         open_dataset(tmp_path, class_names=("dig",))
 
 
+def test_a_box_of_negative_width_is_drawn_from_the_other_corner(tmp_path: Path) -> None:
+    write_coco(tmp_path, [box(bbox=(30, 4, -20, 8))])
+    dataset = open_dataset(tmp_path)
+    assert next(dataset.samples("train")).boxes_xyxy_px.tolist() == [[10, 4, 30, 12]]
+    assert dict(dataset.report.remarks) == {"objects whose corners are exchanged (read in order)": 1}
+
+
 @pytest.mark.parametrize(
     ("marks", "is_difficult", "is_crowd"),
     [
@@ -84,7 +91,7 @@ def test_categories_with_gaps_are_numbered_by_their_ids(tmp_path: Path) -> None:
 def test_crowds_are_told_from_difficult_objects(
     tmp_path: Path, marks: dict[str, int], is_difficult: bool, is_crowd: bool
 ) -> None:
-    write_coco(tmp_path, [box(), box(**marks)])
+    write_coco(tmp_path, [box(), box(bbox=(1, 2, 3, 4), **marks)])
     dataset = open_dataset(tmp_path)
     sample = next(dataset.samples("train"))
     assert sample.difficult.tolist() == [False, is_difficult]
@@ -184,7 +191,7 @@ def test_what_is_wrong_is_reported(
 
 
 def test_two_entries_of_one_file_keep_all_labels(tmp_path: Path) -> None:
-    write_coco(tmp_path, [box(7), box(8)], images=[IMAGES[0], {**IMAGES[0], "id": 8}])
+    write_coco(tmp_path, [box(7), box(8, (1, 2, 3, 4))], images=[IMAGES[0], {**IMAGES[0], "id": 8}])
     (sample,) = open_dataset(tmp_path).samples("train")
     assert len(sample) == 2
 

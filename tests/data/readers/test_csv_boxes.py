@@ -76,7 +76,7 @@ def test_every_file_is_a_split_and_one_alone_can_be_named(tmp_path: Path) -> Non
         pytest.param("a.jpg,,1,2,3,4", Problem.BROKEN_ANNOTATION, "expected a label, four numbers", id="no label"),
         pytest.param("a.jpg,dog,,,,", Problem.BROKEN_ANNOTATION, "expected a label, four numbers", id="no numbers"),
         pytest.param(",dog,1,2,3,4", Problem.BROKEN_ANNOTATION, "line 2: expected an image's name", id="no image"),
-        pytest.param("a.jpg,dog,9,2,3,4", Problem.EMPTY_BOX, "dog at (9.0, 2.0, 4.0, 5.0)", id="inside out"),
+        pytest.param("a.jpg,dog,9,2,8,4", Problem.EMPTY_BOX, "dog at (9.0, 2.0, 9.0, 5.0)", id="no width"),
         pytest.param("c.jpg,dog,1,2,3,4", Problem.MISSING_IMAGE, "c.jpg: expected an image", id="no such image"),
     ],
 )

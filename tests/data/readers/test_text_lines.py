@@ -131,7 +131,9 @@ def test_no_layout_is_read_in_another_encoding(tmp_path: Path, write: Write) -> 
         put({tmp_path / "VOC2012" / "ImageSets" / "Main" / "train.txt": "ä\n"}, "utf-8")
         dataset = open_dataset(tmp_path)
         assert list(dataset.samples("train")) == []
-        assert "not well-formed (invalid token): line 1" in dataset.report.examples(Problem.BROKEN_ANNOTATION)[0]
+        assert (
+            "ä.xml line 1: expected UTF-8, got the byte 0xf6." in dataset.report.examples(Problem.BROKEN_ANNOTATION)[0]
+        )
         return
     with pytest.raises(InputError, match=r"line \d: expected UTF-8, got the byte 0x..\. Save the file as UTF-8\."):
         open_dataset(tmp_path)

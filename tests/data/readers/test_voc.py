@@ -175,3 +175,84 @@ def test_the_classes_that_cvat_writes_down(voc_folder: VocFolder) -> None:
     assert dataset.class_names == ("hub", "wheel")
     (sample,) = dataset.samples("train")
     assert sample.class_ids.tolist() == [1]
+
+
+def _write(voc_folder: VocFolder, data: bytes) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    voc_folder.annotation_path("a").write_bytes(data)
+
+
+OBJECT = "<annotation><folder>{}</folder><object><name>{}</name>{}</object></annotation>"
+BOX = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "shift_jis", "cp1252", "utf-8", "utf-16"])
+def test_an_encoding_that_is_declared_is_followed(voc_folder: VocFolder, encoding: str) -> None:
+    name = "Möhre" if encoding == "cp1252" else "猫"
+    text = f'<?xml version="1.0" encoding="{encoding}"?>' + OBJECT.format("x", name, BOX)
+    _write(voc_folder, text.encode(encoding))
+    dataset = open_dataset(voc_folder.root, strict=True)
+    assert dataset.class_names == (name,)
+    assert next(dataset.samples("train")).boxes_xyxy_px.tolist() == [[0, 0, 9, 9]]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param(
+            OBJECT.format("文件夹", "dog", BOX).encode("gbk"),
+            "line 1: expected UTF-8, got the byte 0xce. Save the file as UTF-8.",
+            id="GBK that nobody declares",
+        ),
+        pytest.param(
+            b'<?xml version="1.0" encoding="gbk"?>' + OBJECT.format("\xff", "dog", BOX).encode("latin-1"),
+            "expected UTF-8, got the byte 0xff",
+            id="another encoding than is declared",
+        ),
+        pytest.param(
+            b'<?xml version="1.0" encoding="klingon"?>' + OBJECT.format("x", "dog", BOX).encode(),
+            "expected an encoding that is known, got klingon. Save it as UTF-8.",
+            id="one that is none",
+        ),
+        pytest.param(
+            OBJECT.format("\na & b", "dog", BOX).encode(), "got a bare & in line 2. Write &amp; there.", id="a bare &"
+        ),
+    ],
+)
+def test_text_that_cannot_be_read_is_named(voc_folder: VocFolder, data: bytes, message: str) -> None:
+    _write(voc_folder, data)
+    dataset = open_dataset(voc_folder.root)
+    assert list(dataset.samples("train")) == []
+    assert message in dataset.report.examples(Problem.BROKEN_ANNOTATION)[0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "edges"),
+    [
+        pytest.param(
+            "<polygon><x1>3</x1><y1>9</y1><x2>7</x2><y2>5</y2><x3>11</x3><y3>9</y3></polygon>",
+            [2, 4, 11, 9],
+            id="an outline",
+        ),
+        pytest.param(
+            "<robndbox><cx>20</cx><cy>10</cy><w>8</w><h>4</h><angle>1.5707963</angle></robndbox>",
+            [17, 5, 22, 14],
+            id="a box turned by a quarter, as roLabelImg writes it",
+        ),
+    ],
+)
+def test_of_what_is_no_box_the_enclosing_one_is_read(voc_folder: VocFolder, shape: str, edges: list[int]) -> None:
+    _write(voc_folder, OBJECT.format("x", "dog", shape).encode())
+    dataset = open_dataset(voc_folder.root, strict=True)
+    np.testing.assert_allclose(next(dataset.samples("train")).boxes_xyxy_px, [edges], atol=1e-5)
+    assert dict(dataset.report.remarks) == {"objects given by corners (their enclosing boxes are taken)": 1}
+
+
+def test_other_classes_than_vocs_are_those_of_the_objects(voc_folder: VocFolder) -> None:
+    voc_folder.add("a", [("zebra", (1, 1, 9, 9)), ("dog", (2, 2, 9, 9))])
+    voc_folder.add("b", [("emu", (1, 1, 9, 9))], split="val")
+    dataset = open_dataset(voc_folder.root, strict=True)
+    assert dataset.class_names == ("dog", "emu", "zebra")
+    assert dataset.found == "voc layout (with classes of its own): VOC2012"
+    with pytest.raises(InputError, match=r"^zebras: expected one of the 3 classes of VOC2012\. Near: zebra\.$"):
+        open_dataset(voc_folder.root, class_names=["zebras"])

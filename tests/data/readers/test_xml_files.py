@@ -110,7 +110,8 @@ def test_labels_without_any_picture(tmp_path: Path) -> None:
         open_dataset(tmp_path)
 
 
-def test_any_class_can_be_asked_for(tmp_path: Path) -> None:
+def test_a_class_that_the_files_do_not_hold_is_answered_with_those_they_do(tmp_path: Path) -> None:
     add_image(tmp_path / "a.jpg")
     add_labels(tmp_path / "a.xml")
-    assert open_dataset(tmp_path, class_names=["cat", "dog"]).class_names == ("cat", "dog")
+    with pytest.raises(InputError, match=r"^dogs: expected one of the 1 classes of .*\. Near: dog\.$"):
+        open_dataset(tmp_path, class_names=["dogs"])

@@ -309,7 +309,7 @@ def test_a_line_that_stands_twice_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("dog\n")
     dataset = open_dataset(tmp_path, strict=True)
     assert len(next(dataset.samples("train"))) == 2
-    assert "1 images in which a line of labels stands twice (it is read once)" in dataset.report.lines()
+    assert "1 objects labelled again by the same box and class (read once)" in dataset.report.lines()
 
 
 @pytest.mark.parametrize(

@@ -153,9 +153,14 @@ def test_what_a_target_cannot_hold_is_said(voc_root: Path, tmp_path: Path) -> No
     yolo = convert_data(animals, "yolo", tmp_path / "yolo")
     assert yolo.lost == ("difficult: 1 objects so marked become ordinary ones",)
     assert yolo.images == {"train": 3, "trainval": 5, "val": 2}
-    for target in ("voc", "csv"):
-        lost = convert_data(open_dataset(voc_root, class_names=("dog", "chair")), target, tmp_path / target).lost
-        assert lost == ("the list of classes: open the folder with --classes dog,chair",)
+
+
+@pytest.mark.parametrize("target", ["coco", "yolo", "voc", "csv"])
+def test_classes_keep_their_order_and_those_without_objects_too(voc_root: Path, tmp_path: Path, target: Target) -> None:
+    names = ("sheep", "dog", "chair", "boat")
+    conversion = convert_data(open_dataset(voc_root, class_names=names), target, tmp_path / target)
+    assert not any("class" in line for line in conversion.lost)
+    assert open_dataset(tmp_path / target).class_names == names
 
 
 def test_images_are_linked_on_request(voc_root: Path, tmp_path: Path) -> None:
