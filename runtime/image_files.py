@@ -37,8 +37,8 @@ _MARKERS_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _START_OF_SCAN = 0xDA
-_MORE = (b"", b"\x35\xca" * 512)
-"""What may follow a whole picture; to an incomplete one these would be different blocks."""
+_MORE = (b"", b"\x35\xca" * 512, b"\xca\x35" * 512, b"\x00\xca" * 512)
+"""What may follow a whole picture; to an incomplete one these would be different blocks, the last behind a 0xFF too."""
 _APP1 = 0xE1
 _EXIF = b"Exif\x00\x00"
 _ORIENTATION_TAG = 0x0112
@@ -179,9 +179,8 @@ def _lacks_the_end_alone(data: bytes, head: _JpegHead) -> bool:
     """
     if head.is_progressive:
         return False
-    ends = (cv2.imdecode(np.frombuffer(data + more + _JPEG_END, np.uint8), cv2.IMREAD_COLOR) for more in _MORE)
-    first, second = ends
-    return first is not None and second is not None and np.array_equal(first, second)
+    ends = [cv2.imdecode(np.frombuffer(data + more + _JPEG_END, np.uint8), cv2.IMREAD_COLOR) for more in _MORE]
+    return ends[0] is not None and all(end is not None and np.array_equal(end, ends[0]) for end in ends[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
