@@ -16,6 +16,7 @@ from .closing import Closing
 from .detection.classifications import Classification
 from .detection.detections import Detections
 from .detection.letterbox import detections_to_frame, fit_frame
+from .detection.tiles import Tiles
 from .errors import InputError
 from .files import StrPath
 from .machine import usable_cores
@@ -253,12 +254,13 @@ def classify(session: Session, frame: NDArray[np.uint8]) -> Classification:
     return session.classify(fit_frame(frame, session.card.input)[np.newaxis])[0]
 
 
-def detect(session: Session, frame: NDArray[np.uint8]) -> Detections:
+def detect(session: Session, frame: NDArray[np.uint8], *, tiles: Tiles | None = None) -> Detections:
     """Find objects in one frame.
 
     Args:
         session: an open session.
         frame: [h, w, 3] uint8, BGR, any size.
+        tiles: look at its parts too.
 
     Returns:
         Detections down to the card's score floor, boxes normalised to the frame.
@@ -266,7 +268,28 @@ def detect(session: Session, frame: NDArray[np.uint8]) -> Detections:
     Raises:
         InputError: the frame has another type or shape.
     """
-    fitted = fit_frame(frame, session.card.input)
-    found = session.run(fitted[np.newaxis])[0]
     height, width = frame.shape[:2]
-    return detections_to_frame(found, session.card.input, height=height, width=width)
+    if tiles is not None:
+        found = run_in_batches(session, tiles.fit(frame, session.card.input))
+        return tiles.merge(found, session.card, height=height, width=width)
+    fitted = fit_frame(frame, session.card.input)
+    return detections_to_frame(session.run(fitted[np.newaxis])[0], session.card.input, height=height, width=width)
+
+
+def run_in_batches(session: Session, frames: NDArray[np.uint8]) -> list[Detections]:
+    """Detect on any number of frames, by as many at once as the session likes best.
+
+    Args:
+        session: an open session.
+        frames: [n, H, W, 3] uint8, as `Session.run` takes them; the last ones are given again to fill a batch.
+
+    Returns:
+        n values.
+    """
+    found: list[Detections] = []
+    for start in range(0, len(frames), session.batch):
+        batch = frames[start : start + session.batch]
+        lacking = session.batch - len(batch)
+        filled = np.concatenate([batch, np.repeat(batch[-1:], lacking, axis=0)]) if lacking else batch
+        found += session.run(filled)[: len(batch)]
+    return found

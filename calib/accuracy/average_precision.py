@@ -54,6 +54,8 @@ class EvaluationResult:
     """ILSVRC's, each class's best box being a guess; None where not every image shows one class, as ILSVRC's do."""
     coco: CocoFigures | None = None
     """COCO's own twelve, over all classes that have objects; None where they were not asked for."""
+    without_tiles: EvaluationResult | None = None
+    """What the same images give as a whole, where their parts were looked at too."""
 
     @property
     def supported(self) -> tuple[ClassResult, ...]:
@@ -100,6 +102,7 @@ class EvaluationResult:
                 "ap50_95": self.mean_ap50_95,
             },
             "coco": None if self.coco is None else asdict(self.coco),
+            "without_tiles": None if self.without_tiles is None else self.without_tiles.to_dict(),
             "localization_error": None if self.localization is None else asdict(self.localization),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ...data.dataset import Dataset
@@ -12,6 +13,7 @@ from ...data.sample import Sample
 from ...data.usable_samples import no_usable_images
 from ...runtime.card import Card
 from ...runtime.detection.detections import Detections
+from ...runtime.detection.tiles import Tiles
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath
 from ...runtime.progress import Progress, no_progress
@@ -42,10 +44,13 @@ def evaluate(
     split: str,
     *,
     seed: int = 0,
+    tiles: Tiles | None = None,
     on_progress: Progress = no_progress,
     on_detections: OnDetections | None = None,
 ) -> EvaluationResult:
-    """Measure average precision on one split; images are streamed. Of data in COCO's layout, COCO's own figures too.
+    """Measure average precision on one split; images are streamed.
+
+    Of data in COCO's layout, and with `tiles`, COCO's own figures too, which tell small objects from large ones.
 
     Images that cannot be used are left out and counted in the data set's report.
 
@@ -54,6 +59,7 @@ def evaluate(
         dataset: labelled images with the classes of the detector's card, see `open_dataset_for`.
         split: one of the data set's splits.
         seed: of a seeded split.
+        tiles: look at the parts of each image too; the result has what is found without them beside it.
         on_progress: called after each image.
         on_detections: called with each image and what was found in it, normalised to the image.
 
@@ -63,13 +69,17 @@ def evaluate(
     """
     check_same_classes(session.card, dataset)
     _check_objects(dataset, split, seed=seed, listed=len(dataset.sample_ids(split, seed=seed)))
-    evaluator = DetectionEvaluator(dataset.class_names)
+    evaluator, of_whole = DetectionEvaluator(dataset.class_names), DetectionEvaluator(dataset.class_names)
     for sample, image in streamed_images(dataset, split, seed=seed, on_progress=on_progress):
-        found = detect(session, image)
+        found = detect(session, image, tiles=tiles)
         evaluator.add(sample, found)
+        if tiles is not None:
+            of_whole.add(sample, detect(session, image))
         if on_detections is not None:
             on_detections(sample, found)
-    return evaluator.result(with_coco=dataset.layout == "coco")
+    if tiles is None:
+        return evaluator.result(with_coco=dataset.layout == "coco")
+    return replace(evaluator.result(with_coco=True), without_tiles=of_whole.result(with_coco=True))
 
 
 def _check_objects(dataset: Dataset, split: str, *, seed: int, listed: int) -> None:

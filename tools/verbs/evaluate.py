@@ -14,6 +14,7 @@ import typer
 from ...runtime.errors import InputError
 from ..terminal.backend_option import BackendFlag, TrustFlag, open_with
 from ..terminal.stage_progress import stage_progress, tell
+from ..terminal.tiles_option import TilesFlag, tiles_meant_by
 from ..terminal.verb import verb
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class EvaluateOptions:
     seed: Annotated[int | None, typer.Option(help="Of a seeded split; 0 if not given.")] = None
     backend: BackendFlag = "auto"
     trust: TrustFlag = False
+    tiles: TilesFlag = None
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
     save_detections: Annotated[
         Path | None,
@@ -59,7 +61,8 @@ def evaluate(options: EvaluateOptions) -> None:
 
     AP50 (VOC) follows PASCAL VOC: area under the whole curve at IoU 0.5. AP50 and AP50:95 follow COCO: 101 points.
     Difficult objects and crowds are ignored. Classes with too few objects are shown, but not averaged in. Of data in
-    COCO's layout, the twelve figures of COCO's own evaluation are shown too, over all classes that have objects. Where
+    COCO's layout, and with --tiles, the twelve figures of COCO's own evaluation are shown too, small and large objects
+    apart, over all classes that have objects; with --tiles those without them are shown beside them. Where
     every image shows one class, as ILSVRC's do, its localization error is measured too: class and box (IoU 0.5) of the
     best guess and of the best five, each class's best box being a guess.
 
@@ -72,6 +75,7 @@ def evaluate(options: EvaluateOptions) -> None:
     from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
 
     with _open_artefact(options) as session:
+        tiles = tiles_meant_by(options.tiles, session.card)
         dataset = evaluation.open_dataset_for(session.card, options.data, strict=options.strict)
         split = dataset.split_meant_by(options.split)
         seed = _seed_of(dataset, split, options.seed)
@@ -83,7 +87,7 @@ def evaluate(options: EvaluateOptions) -> None:
                 result = evaluate_accuracy(session, dataset, split, seed=seed or 0, on_progress=told)
             else:
                 result = evaluation.evaluate(
-                    session, dataset, split, seed=seed or 0, on_progress=told, on_detections=write
+                    session, dataset, split, seed=seed or 0, tiles=tiles, on_progress=told, on_detections=write
                 )
         tell(*dataset.report.lines())
         if options.as_json:
@@ -152,6 +156,7 @@ def _to_dict(
         "artefact": str(options.artefact),
         "network": session.card.network,
         "backend": session.backend,
+        "tiles": options.tiles,
         "data": {
             "layout": dataset.layout,
             "name": dataset.name,
@@ -176,8 +181,11 @@ def _print_table(result: EvaluationResult, *, title: str) -> None:
     if len(result.supported) < len(result.classes):
         note = f"(…) fewer than {MIN_OBJECTS} objects, - none: not averaged in."
         out.print(note, highlight=False, markup=False)
-    if result.coco is not None:
-        for line in _coco_lines(result.coco):
+    shown = {"COCO's own figures": result} if result.coco else {}
+    if result.without_tiles is not None:
+        shown["The same without --tiles"] = result.without_tiles
+    for title, one in shown.items():
+        for line in _coco_lines(one.coco, title) if one.coco else ():
             out.print(line, highlight=False, markup=False, soft_wrap=True)
     if result.localization is not None:
         errors = f"top-1 {result.localization.top1:.3f}, top-5 {result.localization.top5:.3f}"
@@ -201,7 +209,7 @@ def _table(result: EvaluationResult, *, title: str) -> Table:
     return table
 
 
-def _coco_lines(figures: CocoFigures) -> Iterator[str]:
+def _coco_lines(figures: CocoFigures, title: str) -> Iterator[str]:
     """Name the twelve as COCO does."""
     named = {
         "precision": {
@@ -221,7 +229,7 @@ def _coco_lines(figures: CocoFigures) -> Iterator[str]:
             "large": figures.ar_large,
         },
     }
-    yield f"COCO's own figures, over all {figures.classes} classes that have objects:"
+    yield f"{title}, over all {figures.classes} classes that have objects:"
     for kind, values in named.items():
         shown = (f"{name} {'-' if value is None else f'{value:.3f}'}" for name, value in values.items())
         yield f"  {kind}: {', '.join(shown)}"

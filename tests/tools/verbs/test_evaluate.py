@@ -178,6 +178,47 @@ def test_wrong_options_are_one_line(root: Path, arguments: list[str], message: s
     assert result.stderr.splitlines()[-1].startswith(message)
 
 
+@pytest.fixture
+def small_root(voc_folder: VocFolder) -> Path:
+    """Write images with a small dog, in the middle of the lower left quarter of the lower left of 2x2 parts."""
+    image = np.zeros((128, 128, 3), np.uint8)
+    image[92:, :36] = 250
+    for number in range(MIN_OBJECTS):
+        voc_folder.add(f"image{number}", [("dog", (10, 102, 27, 119))], image=image, split="val")
+    return voc_folder.root
+
+
+def test_tiles_are_measured_beside_the_image_alone(small_root: Path) -> None:
+    result = run_verb("evaluate", GRAPH, "--data", small_root, "--tiles", "2x2", "--json")
+    assert result.exit_code == 0, result.stderr
+    written = json.loads(result.stdout)
+    assert written["tiles"] == "2x2"
+    found, alone = written["result"], written["result"]["without_tiles"]
+    assert found["mean"]["ap50"] == pytest.approx(1)
+    assert found["coco"]["ap_small"] > 0.5
+    assert (alone["mean"]["ap50"], alone["coco"]["ap_small"], alone["without_tiles"]) == (0, 0, None)
+    shown = run_verb("evaluate", GRAPH, "--data", small_root, "--tiles", "2x2").stdout
+    first, second = shown.split("The same without --tiles, over all 1 classes that have objects:")
+    assert (
+        f"COCO's own figures, over all 1 classes that have objects:\n  precision: AP50:95 {found['coco']['ap']:.3f}"
+        in first
+    )
+    assert "small 0.000" in second
+
+
+@pytest.mark.parametrize(
+    ("artefact", "tiles", "message"),
+    [
+        pytest.param(GRAPH, "two", "--tiles: expected COLUMNSxROWS with 2 to 64 parts, got 'two'", id="nonsense"),
+        pytest.param(CLASSIFIER, "2x2", "--tiles: expected a detector, which finds boxes, got a classifier", id="task"),
+    ],
+)
+def test_tiles_that_are_refused(root: Path, artefact: Path, tiles: str, message: str) -> None:
+    result = run_verb("evaluate", artefact, "--data", root, "--tiles", tiles)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1].startswith(f"error: {message}")
+
+
 def test_a_missing_artefact_is_one_line(root: Path) -> None:
     result = run_verb("evaluate", root / "none.onnx", "--data", root)
     assert result.exit_code == 2
