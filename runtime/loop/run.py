@@ -111,7 +111,7 @@ def run_pipeline(
         wall_s=time.perf_counter() - started_s,
         stages=loop.times.result(),
         found=loop.found(),
-        warnings=source.warnings,
+        warnings=(*source.warnings, *(warning for sink in sinks for warning in sink.warnings)),
     )
 
 

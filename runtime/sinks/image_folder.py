@@ -11,6 +11,7 @@ from ..files import whole_file
 from ..image_files import WRITTEN_SUFFIXES
 from ..sources.frame import Source
 from .frame_result import FrameResult
+from .full_disk import unwritten
 from .output_file import OutputFolder
 from .sink import Sink
 
@@ -51,8 +52,11 @@ class ImagesSink(Sink):
         if self._source.reads(target):
             raise InputError(f"{self._folder}: expected another folder than the input's, got the one of {target.name}.")
         _, data = cv2.imencode(target.suffix.lower(), result.drawn)
-        with whole_file(target) as path:
-            path.write_bytes(data.tobytes())
+        try:
+            with whole_file(target) as path:
+                path.write_bytes(data.tobytes())
+        except InputError as error:
+            raise unwritten(str(error), getattr(error.__cause__, "errno", None)) from error
 
     def close(self) -> None:
         """Free the folder."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import InputError
 from ..files import StrPath
 from ..sources.frame import Source
+from .full_disk import PausingSink
 from .image_folder import ImagesSink
 from .json_lines import STDOUT, JsonLinesSink
 from .outputs import Outputs, check_save
@@ -16,13 +17,19 @@ from .sink import Sink
 from .video import VideoSink
 
 
-def open_sinks(outputs: Outputs, *, source: Source, class_names: Sequence[str]) -> list[Sink]:
+def _silent(_line: str) -> None: ...
+
+
+def open_sinks(
+    outputs: Outputs, *, source: Source, class_names: Sequence[str], tell: Callable[[str], None] = _silent
+) -> list[Sink]:
     """Open what a run writes; the lines come first, as a video's frames take longer.
 
     Args:
         outputs: held by `check_outputs` to what can be known before; where it was not asked, all is found out here.
         source: what is read.
         class_names: in the order of class ids.
+        tell: is given a line when an output pauses as its disk is full, and when it goes on.
 
     Raises:
         InputError: one of them cannot be written to; the other is left as it was.
@@ -31,9 +38,9 @@ def open_sinks(outputs: Outputs, *, source: Source, class_names: Sequence[str]) 
     sinks: list[Sink] = []
     try:
         if outputs.json_lines is not None:
-            sinks.append(open_json_lines(outputs.json_lines, source, class_names))
+            sinks.append(open_json_lines(outputs.json_lines, source, class_names, tell=tell))
         if outputs.save is not None:
-            sinks.append(open_recording(outputs.save, source, segments=outputs.segments))
+            sinks.append(open_recording(outputs.save, source, segments=outputs.segments, tell=tell))
     except InputError:
         for sink in sinks:
             sink.close()
@@ -41,13 +48,16 @@ def open_sinks(outputs: Outputs, *, source: Source, class_names: Sequence[str]) 
     return sinks
 
 
-def open_recording(save: StrPath, source: Source, *, segments: Segments | None = None) -> Sink:
+def open_recording(
+    save: StrPath, source: Source, *, segments: Segments | None = None, tell: Callable[[str], None] = _silent
+) -> Sink:
     """Open what pictures are saved to: a video of a video or camera, a folder of annotated images of images.
 
     Args:
         save: a video file (.mp4, .mkv), or a folder.
         source: what will be recorded.
         segments: how a video is cut.
+        tell: as `open_sinks`.
 
     Raises:
         InputError: the place does not suit the source or cannot be written to.
@@ -55,12 +65,14 @@ def open_recording(save: StrPath, source: Source, *, segments: Segments | None =
     check_save(Outputs(save=save, segments=segments), source.kind)
     save = Path(save)
     if source.kind == "images":
-        return ImagesSink(save, source)
+        return PausingSink(ImagesSink(save, source), save, tell)
     _check_is_not_input(save, source)
-    return VideoSink(save)
+    return PausingSink(VideoSink(save, segments=segments, tell=tell), save.parent, tell)
 
 
-def open_json_lines(path: StrPath, source: Source, class_names: Sequence[str]) -> Sink:
+def open_json_lines(
+    path: StrPath, source: Source, class_names: Sequence[str], *, tell: Callable[[str], None] = _silent
+) -> Sink:
     """Open a file for JSON lines; `-` means stdout.
 
     Raises:
@@ -69,7 +81,7 @@ def open_json_lines(path: StrPath, source: Source, class_names: Sequence[str]) -
     path = Path(path)
     if str(path) != STDOUT:
         _check_is_not_input(path, source)
-    return JsonLinesSink(path, class_names)
+    return PausingSink(JsonLinesSink(path, class_names), path.parent, tell)
 
 
 def _check_is_not_input(path: Path, source: Source) -> None:

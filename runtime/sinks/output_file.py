@@ -6,10 +6,12 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from ..errors import InputError
+from .full_disk import unwritten
 
 
 class OutputFile:
@@ -24,17 +26,10 @@ class OutputFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        self._is_new = False
+        with suppress(OSError):  # of a name that is too long, which opening it says
             self._is_new = not path.exists()
-            self.file: IO[bytes] = _locked(path)
-        except BlockingIOError:
-            raise InputError(
-                f"{path}: expected a file that nothing else writes, got one that this or another run is writing. "
-                f"Give each output a name of its own."
-            ) from None
-        except OSError as error:
-            raise InputError(f"{path}: expected a file that can be written to, got {error.strerror}.") from error
+        self.file = open_alone(path)
         self.is_regular = stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
         self._has_begun = False
 
@@ -44,11 +39,31 @@ class OutputFile:
             os.ftruncate(self.file.fileno(), 0)
         self._has_begun = True
 
-    def close(self) -> None:
-        """Free the file; one that was made for nothing goes."""
-        if self._is_new and self.is_regular and not self._has_begun:
+    def close(self, *, is_empty: bool = False) -> None:
+        """Free the file; one that was made for nothing goes: nothing was begun, or what there is is nothing."""
+        if self._is_new and self.is_regular and (is_empty or not self._has_begun):
             self.path.unlink(missing_ok=True)
         self.file.close()
+
+
+def open_alone(path: Path) -> IO[bytes]:
+    """Open a file for appending that nothing else writes; missing folders are made.
+
+    Raises:
+        InputError: it cannot be written to, or is being written already.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _locked(path)
+    except BlockingIOError:
+        raise InputError(
+            f"{path}: expected a file that nothing else writes, got one that this or another run is writing. "
+            f"Give each output a name of its own."
+        ) from None
+    except OSError as error:
+        raise unwritten(
+            f"{path}: expected a file that can be written to, got {error.strerror}.", error.errno
+        ) from error
 
 
 class OutputFolder:

@@ -17,6 +17,7 @@ from ..sources.image_folder import is_image_name
 from ..sources.source_names import read_source_name
 from .json_lines import STDOUT
 from .output_file import OutputFile, OutputFolder
+from .segment_files import list_path, longest_path
 from .segments import Segments
 from .video import VIDEO_SUFFIXES, check_video_name
 
@@ -56,6 +57,8 @@ def check_outputs(runs: Iterable[tuple[StrPath, Outputs]]) -> None:
     for spec, outputs in named:
         kind = _kind(spec)
         check_save(outputs, kind)
+        if outputs.save is not None and outputs.segments is not None:
+            _check_place(longest_path(Path(outputs.save)), is_folder=False)
         for path, is_saved in _paths(outputs):
             if url := _URL.match(str(path)):
                 raise InputError(f"{url[1]}://: expected the name of a file to write, got a URL.")
@@ -90,8 +93,10 @@ def _paths(outputs: Outputs) -> Iterator[tuple[Path, bool]]:
     """Give each path, and whether pictures are saved to it."""
     if outputs.json_lines is not None and str(outputs.json_lines) != STDOUT:
         yield Path(outputs.json_lines), False
-    if outputs.save is not None:
+    if outputs.save is not None and outputs.segments is None:
         yield Path(outputs.save), True
+    elif outputs.save is not None:
+        yield list_path(Path(outputs.save)), False
 
 
 def _check_place(path: Path, *, is_folder: bool) -> None:

@@ -76,6 +76,45 @@ def test_truncated_video_is_a_warning(graphs: Path, dog_clip: Path, tmp_path: Pa
     assert warning.startswith(f"warning: {tmp_path / 'cut.mp4'}: expected 282 frames as announced, got ")
 
 
+def test_full_disk_stops_the_recording_alone(graphs: Path, dog_clip: Path, tmp_path: Path) -> None:
+    """No file may grow over 64 KiB; the lines of 100 frames are smaller."""
+    arguments = ["--video", dog_clip, "--model", graphs / "quarters.onnx", "--max-frames", 100]
+    arguments += ["--save", tmp_path / "out.mp4", "--json", tmp_path / "out.jsonl"]
+    limited = ["bash", "-c", 'ulimit -f 64; exec "$@"', "bash", *COMMAND, *map(str, arguments)]
+    run = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=120)
+    assert run.returncode == 1
+    _, told, warning = run.stderr.splitlines()
+    assert told.startswith(f"{tmp_path / 'out.mp4'}: could not be written (File too large) after ")
+    assert re.fullmatch(r"warning: .*/out\.mp4: the disk was full, \d+ of 100 frames are missing\.", warning)
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 100
+    assert 0 < frames_of(tmp_path / "out.mp4") < 100
+
+
+def test_video_is_cut_into_files(graphs: Path, dog_clip: Path, tmp_path: Path) -> None:
+    arguments = ["--video", dog_clip, "--model", graphs / "quarters.onnx", "--save", tmp_path / "dog.mp4"]
+    run = rt_detect(*arguments, "--segment", "4s", "--keep", "1GiB")
+    assert run.stdout.splitlines()[0] == str(tmp_path / "dog_*.mp4")
+    files = sorted(tmp_path.glob("dog_*.mp4"))
+    assert [path.name for path in files] == ["dog_0001.mp4", "dog_0002.mp4", "dog_0003.mp4"]
+    assert [frames_of(path) for path in files] == [100, 100, 82]
+
+
+@pytest.mark.parametrize(
+    ("stdout", "line"),
+    [
+        pytest.param("/dev/full", "stdout: could not be written (No space left on device).", id="full"),
+        pytest.param("&-", "--json -: expected stdout to be open, got it closed. Name a file.", id="closed"),
+    ],
+)
+def test_stdout_that_takes_nothing_is_one_line(graphs: Path, dog_clip: Path, stdout: str, line: str) -> None:
+    command = ["bash", "-c", f'"$@" --json - >{stdout}', "bash", *COMMAND, "--video", str(dog_clip), "--model"]
+    run = subprocess.run(
+        [*command, str(graphs / "quarters.onnx")], stderr=subprocess.PIPE, text=True, check=False, timeout=120
+    )
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1] == f"error: {line}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -96,6 +135,10 @@ def test_truncated_video_is_a_warning(graphs: Path, dog_clip: Path, tmp_path: Pa
         pytest.param(["--video", "{clip}", "--show"], "--show: expected a display, got none", id="no display"),
         pytest.param(["--video", "{clip}", "--save", "out.gif"], "out.gif: expected a video's name", id="suffix"),
         pytest.param(["--video", "{clip}", "--save", "{clip}"], "{clip}: expected another place", id="the input"),
+        pytest.param(["--video", "cam99", "--save", "/no/x.gif"], "/no/x.gif: expected a video's name", id="first"),
+        pytest.param(["--video", "cam99", "--segment", "x"], "--segment: expected a time of 1s or more", id="segment"),
+        pytest.param(["--video", "cam99", "--segment", "1m"], "--segment: expected --save with", id="nothing to cut"),
+        pytest.param(["--video", "cam99", "--keep", "7d"], "--keep 7d: expected --segment as well", id="keep"),
     ],
 )
 def test_mistake_is_one_line_and_exit_code_2(graphs: Path, dog_clip: Path, arguments: list[str], message: str) -> None:

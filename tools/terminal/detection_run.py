@@ -93,6 +93,7 @@ def run_detection(options: DetectionOptions) -> None:
 
     Raises:
         InputError: something that was named cannot be used.
+        SystemExit: 1 where frames are missing in what was written, as a disk was full.
         KeyboardInterrupt: the run was interrupted; the files are finished.
     """
     from ...runtime.detection.thresholds import moved_line, thresholds_from_options
@@ -117,7 +118,7 @@ def run_detection(options: DetectionOptions) -> None:
             options.video, policy=options.policy, give_up_after_s=options.give_up_after, on_event=_tell_of_event
         ) as source:
             window = Window() if options.show else None
-            sinks = open_sinks(outputs, source=source, class_names=session.card.class_names)
+            sinks = open_sinks(outputs, source=source, class_names=session.card.class_names, tell=tell)
             tell(*told)  # not before: a mistake among the options leaves its own line alone
             with _told_of_interruption(sinks), _progress(source, options.max_frames) as on_frame:
                 summary = run_pipeline(
@@ -131,6 +132,8 @@ def run_detection(options: DetectionOptions) -> None:
                 )
         tell(*(f"warning: {warning}" for warning in summary.warnings))
         print_summary(summary, paths=_paths(sinks), backend=session.backend, out=out)
+        if any(sink.warnings for sink in sinks):
+            raise SystemExit(1)  # what was written is not whole
 
 
 def _tell_of_event(event: SourceEvent) -> None:

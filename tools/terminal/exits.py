@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -32,7 +33,8 @@ def exit_codes() -> Iterator[None]:
     SIGTERM is raised as `Terminated` inside the block, so that files are finished before the process ends.
 
     Raises:
-        SystemExit: 2 or 1 for a SingleshotError, 130 after Ctrl-C, 143 after SIGTERM, 141 when stdout was closed.
+        SystemExit: 2 or 1 for a SingleshotError, 2 for a full disk, 130 after Ctrl-C, 143 after SIGTERM, 141 when
+            stdout was closed.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are not UTF-8 are printed as they are
@@ -47,9 +49,21 @@ def exit_codes() -> Iterator[None]:
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
-        # Python flushes stdout once more at its end and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         raise SystemExit(PIPE_CLOSED) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(
+            f"error: {error.filename or 'stdout or a file'}: could not be written ({error.strerror}).", file=sys.stderr
+        )
+        _drop_stdout()
+        raise SystemExit(SingleshotError.exit_code) from error
+
+
+def _drop_stdout() -> None:
+    """Let Python's last flush, at its end, complain no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,15 @@ def test_error_becomes_a_line_and_a_code(
         end_by(error)
     assert caught.value.code == code
     assert capsys.readouterr().err == stderr
+
+
+def test_full_disk_under_stdout_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-c", PRINT_FOR_EVER], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert run.returncode == 2
+    assert run.stderr == "error: stdout or a file: could not be written (No space left on device).\n"
 
 
 def test_bug_keeps_its_trace() -> None:
