@@ -12,13 +12,16 @@ from ..errors import InputError
 from ..files import StrPath
 from ..image_files import ANIMATION_SUFFIX
 from .camera import open_camera
+from .chaos import ChaosSource
 from .feed import Feed
 from .frame import Source
+from .gstreamer import csi_pipeline, open_pipeline
 from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_image_name
 from .live import LiveSource, Patience
 from .source_events import OnEvent, ignore_event
 from .source_names import Policy, SourceName, read_source_name
 from .stream import StreamFeed
+from .synthetic import SyntheticFeed, SyntheticVideo, scene_from_options
 from .video import VideoSource
 
 
@@ -46,20 +49,37 @@ def open_source(
         InputError: nothing like that can be opened.
     """
     name = read_source_name(os.fspath(spec))
+    patience = Patience(give_up_after_s=give_up_after_s, waits_at_start=waits_at_start)
+    if name.kind == "chaos":
+        wrapped = open_source(name.target)
+        return ChaosSource(name, wrapped, policy=policy, patience=patience, on_event=on_event)
     if (open_feed := _feed_opener(name)) is not None:
-        patience = Patience(give_up_after_s=give_up_after_s, waits_at_start=waits_at_start)
-        return LiveSource(name.shown, open_feed, policy=policy, patience=patience, on_event=on_event)
+        default: Policy | None = "latest" if name.kind == "synthetic" else None  # it ends, and is a camera until then
+        return LiveSource(name.shown, open_feed, policy=policy or default, patience=patience, on_event=on_event)
     if policy == "latest":
         raise InputError(f"--policy latest: expected a camera or stream, got {name.shown}. Files lose no frame.")
+    if name.kind == "synthetic":
+        return SyntheticVideo(name.shown, scene_from_options(name.options), frames=_frames(name))
     return _open_path(name.target)
 
 
 def _feed_opener(name: SourceName) -> Callable[[], Feed] | None:
+    """Say how it is connected to; None of what is no camera or stream."""
     if name.kind == "camera":
         return partial(open_camera, name.shown, name.target, name.options)
+    if name.kind == "csi":
+        return partial(open_pipeline, name.shown, csi_pipeline(name.target, name.options))
+    if name.kind == "gstreamer":
+        return partial(open_pipeline, name.shown, name.target)
     if name.kind in ("stream", "stdin"):
         return partial(StreamFeed, name)
+    if name.kind == "synthetic" and name.options.get("paced") == "1":
+        return partial(SyntheticFeed, scene_from_options(name.options), frames=_frames(name))
     return None
+
+
+def _frames(name: SourceName) -> int | None:
+    return int(name.options["frames"]) if "frames" in name.options else None
 
 
 def _open_path(spec: str) -> Source:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from ..errors import InputError
 
-NameKind = Literal["camera", "stream", "stdin", "path"]
+NameKind = Literal["camera", "csi", "gstreamer", "stream", "stdin", "synthetic", "chaos", "path"]
 
 Policy = Literal["latest", "all"]
 """`latest`: a frame that nobody took is replaced by the next; `all`: reading waits."""
@@ -23,9 +23,10 @@ class SourceName:
 
     Args:
         kind: what opens it.
-        target: the camera's number, the URL with its password, or the path.
+        target: the camera's number or device, the URL with its password, the pipeline, the name of the source that
+            chaos wraps, or the path.
         shown: the same without user name, password and query: all that logs, errors and results may say.
-        options: of the source, each checked for its name.
+        options: of the source, each checked for its name and value.
     """
 
     kind: NameKind
@@ -40,20 +41,50 @@ SOURCE_FORMS = {
         "the same by its device, or by /dev/v4l/by-id/NAME, which stays when it is plugged in anew; cam0 takes the "
         "options too"
     ),
+    "csi://0?width=1280&height=720&fps=30&flip=2": "a Jetson's own camera, where OpenCV has GStreamer",
+    "gst:PIPELINE": "what GStreamer plays, where OpenCV has it",
     "clip.mp4": "a video file",
     "photo.jpg, photos/, 'photos/**/*.jpg'": "an image, a folder of images, or a glob",
     "rtsp://user:password@camera/path": "a stream by TCP; ?transport=udp by UDP",
     "rtmp://, srt://, udp://, http://, https://": "a stream or a video of the network: HLS, MJPEG, MPEG-TS, MP4",
     "-": "JPEG pictures one after the other on standard input",
+    "synthetic://?width=640&height=360&fps=30&objects=5&seed=0&frames=300&paced=1": (
+        "moving objects whose true boxes are known; paced=1 as a camera, else as fast as they are taken"
+    ),
+    "chaos://drop=0.01&stall=0.001&seed=0&source=SOURCE": (
+        "another source with faults: shares of frames that drop, stall, corrupt, resize, disconnect, jump; "
+        "clock=simulated waits for nothing"
+    ),
 }
 """What `--video` takes; a file whose name is a number is written `./0`."""
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "rtp", "http", "https")
+OWN_SCHEMES = ("csi", "synthetic", "chaos")
+
+CHAOS_FAULTS = ("drop", "stall", "corrupt", "resize", "disconnect", "jump")
+"""What `chaos://` injects."""
 
 _CAMERA = re.compile(r"(?:(?:cam|/dev/video)?(?P<number>\d{1,3})|(?P<device>/dev/v4l/[^?]+))(?:\?(?P<query>.*))?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_CAMERA_OPTIONS = ("width", "height", "fps", "format")
 _TRANSPORTS = ("tcp", "udp")
+
+_Rule = tuple[str, re.Pattern[str]]
+_ABOVE_0: _Rule = ("a number above 0", re.compile(r"0*[1-9]\d*"))
+_COUNT: _Rule = ("a whole number", re.compile(r"\d+"))
+_SHARE: _Rule = ("a share of 0 to 1", re.compile(r"0|1|0?\.\d+|1\.0+"))
+_SIZE = {"width": _ABOVE_0, "height": _ABOVE_0, "fps": _ABOVE_0}
+_CAMERA_RULES = _SIZE | {"format": ("four letters like mjpg", re.compile(r".{4}"))}
+_CSI_RULES = _SIZE | {"flip": ("0 to 7, as nvvidconv's flip-method", re.compile(r"[0-7]"))}
+_SYNTHETIC_RULES = _SIZE | {
+    "objects": _COUNT,
+    "seed": _COUNT,
+    "frames": _ABOVE_0,
+    "paced": ("0 or 1", re.compile(r"[01]")),
+}
+_CHAOS_RULES = dict.fromkeys(CHAOS_FAULTS, _SHARE) | {
+    "seed": _COUNT,
+    "clock": ("machine or simulated", re.compile(r"machine|simulated")),
+}
 
 
 def read_source_name(text: str) -> SourceName:
@@ -66,10 +97,13 @@ def read_source_name(text: str) -> SourceName:
         return SourceName(kind="stdin", target="pipe:0", shown="stdin")
     if camera := _CAMERA.fullmatch(text):
         name = camera["device"] or f"cam{camera['number']}"
-        options = _camera_options(name, camera["query"] or "")
+        options = _options(name, camera["query"] or "", _CAMERA_RULES)
         return SourceName(kind="camera", target=camera["device"] or camera["number"], shown=name, options=options)
+    if text.startswith("gst:"):
+        return _gstreamer(text.removeprefix("gst:").strip())
     if scheme := _SCHEME.match(text):
-        return _stream(text, scheme[1].lower())
+        reader = {"csi": _csi, "synthetic": _synthetic, "chaos": _chaos}.get(scheme[1].lower())
+        return _stream(text, scheme[1].lower()) if reader is None else reader(text[scheme.end() :])
     return SourceName(kind="path", target=text, shown=text)
 
 
@@ -85,7 +119,8 @@ def _stream(url: str, scheme: str) -> SourceName:
     except ValueError:
         raise InputError(f"{scheme}://: expected an address, got one that cannot be read.") from None
     if scheme not in STREAM_SCHEMES:
-        raise InputError(f"{shown}: expected a protocol of {', '.join(STREAM_SCHEMES)}, got {scheme}.")
+        known = ", ".join(STREAM_SCHEMES + OWN_SCHEMES)
+        raise InputError(f"{shown}: expected a protocol of {known}, got {scheme}.")
     if not scheme.startswith("rtsp"):
         return SourceName(kind="stream", target=url, shown=shown)
     parts = urlsplit(url)
@@ -97,14 +132,50 @@ def _stream(url: str, scheme: str) -> SourceName:
     return SourceName(kind="stream", target=target, shown=shown, options={"rtsp_transport": transport})
 
 
-def _camera_options(name: str, query: str) -> dict[str, str]:
+def _csi(rest: str) -> SourceName:
+    number, _, query = rest.partition("?")
+    name = f"csi://{number}"
+    if not number.isdecimal():
+        raise InputError(f"{name}: expected the number of a camera as in csi://0, got {number!r}.")
+    return SourceName(kind="csi", target=number, shown=name, options=_options(name, query, _CSI_RULES))
+
+
+def _gstreamer(pipeline: str) -> SourceName:
+    elements = [part.split()[0] for part in pipeline.split("!") if part.strip()]
+    shown = "gst:" + "!".join(element for element in elements if "/" not in element)  # settings may hold a password
+    if not elements:
+        raise InputError("gst:: expected a pipeline of GStreamer as in 'gst:v4l2src ! videoconvert', got none.")
+    return SourceName(kind="gstreamer", target=pipeline, shown=shown)
+
+
+def _synthetic(rest: str) -> SourceName:
+    before, _, query = rest.partition("?")
+    shown = f"synthetic://{rest}"
+    if before:
+        raise InputError(f"{shown}: expected options behind a ? as in synthetic://?objects=5, got {before!r}.")
+    return SourceName(kind="synthetic", target="", shown=shown, options=_options(shown, query, _SYNTHETIC_RULES))
+
+
+def _chaos(rest: str) -> SourceName:
+    query, found, wrapped = rest.partition("source=")
+    if not found or not wrapped or (query and not query.endswith("&")):
+        raise InputError("chaos://: expected source=SOURCE at its end, got none. `rt-detect --help` shows an example.")
+    inner = read_source_name(wrapped)
+    shown = f"chaos://{inner.shown}"
+    options = _options(shown, query.removesuffix("&"), _CHAOS_RULES)
+    total = sum(float(options.get(fault, 0)) for fault in CHAOS_FAULTS)
+    if total > 1:
+        raise InputError(f"{shown}: expected shares of at most 1 together, got {total:g}.")
+    return SourceName(kind="chaos", target=wrapped, shown=shown, options=options)
+
+
+def _options(name: str, query: str, rules: Mapping[str, _Rule]) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     for key, value in options.items():
-        if key not in _CAMERA_OPTIONS:
-            nearest = get_close_matches(key, _CAMERA_OPTIONS, n=1, cutoff=0)[0]
-            raise InputError(f"{name}: expected options {', '.join(_CAMERA_OPTIONS)}, got {key}. Is {nearest} meant?")
-        is_right = len(value) == 4 if key == "format" else value.isdecimal() and int(value) > 0
-        if not is_right:
-            wanted = "four letters like mjpg" if key == "format" else "a number above 0"
+        if key not in rules:
+            nearest = get_close_matches(key, rules, n=1, cutoff=0)[0]
+            raise InputError(f"{name}: expected options {', '.join(rules)}, got {key}. Is {nearest} meant?")
+        wanted, pattern = rules[key]
+        if not pattern.fullmatch(value):
             raise InputError(f"{name}: expected {key} to be {wanted}, got {value!r}.")
     return options

@@ -19,6 +19,50 @@ from singleshot.runtime.sources.source_names import SourceName, read_source_name
             SourceName(kind="camera", target="1", shown="cam1", options={"width": "1280", "format": "mjpg"}),
             id="device with options",
         ),
+        pytest.param(
+            "/dev/v4l/by-id/usb-046d_C920-video-index0?fps=30",
+            SourceName(
+                kind="camera",
+                target="/dev/v4l/by-id/usb-046d_C920-video-index0",
+                shown="/dev/v4l/by-id/usb-046d_C920-video-index0",
+                options={"fps": "30"},
+            ),
+            id="camera by its lasting name",
+        ),
+        pytest.param(
+            "csi://1?width=1920&flip=2",
+            SourceName(kind="csi", target="1", shown="csi://1", options={"width": "1920", "flip": "2"}),
+            id="camera of a Jetson",
+        ),
+        pytest.param(
+            "gst:rtspsrc location=rtsp://a:geheim@cam/1 ! application/x-rtp,media=video ! decodebin",
+            SourceName(
+                kind="gstreamer",
+                target="rtspsrc location=rtsp://a:geheim@cam/1 ! application/x-rtp,media=video ! decodebin",
+                shown="gst:rtspsrc!decodebin",
+            ),
+            id="of a pipeline the elements alone are shown",
+        ),
+        pytest.param(
+            "synthetic://?objects=3&paced=1",
+            SourceName(
+                kind="synthetic",
+                target="",
+                shown="synthetic://?objects=3&paced=1",
+                options={"objects": "3", "paced": "1"},
+            ),
+            id="synthetic scene",
+        ),
+        pytest.param(
+            "chaos://drop=0.1&seed=2&source=rtsp://a:geheim@cam/1?source=2&transport=udp",
+            SourceName(
+                kind="chaos",
+                target="rtsp://a:geheim@cam/1?source=2&transport=udp",
+                shown="chaos://rtsp://cam/1",
+                options={"drop": "0.1", "seed": "2"},
+            ),
+            id="what chaos wraps stands at the end as it is",
+        ),
         pytest.param("-", SourceName(kind="stdin", target="pipe:0", shown="stdin"), id="standard input"),
         pytest.param("a?.jpg", SourceName(kind="path", target="a?.jpg", shown="a?.jpg"), id="glob"),
         pytest.param("12:30.mp4", SourceName(kind="path", target="12:30.mp4", shown="12:30.mp4"), id="colon"),
@@ -64,6 +108,30 @@ def test_name_is_read(text: str, name: SourceName) -> None:
             "cam0?widht=3", "cam0: expected options width, height, fps, format, got widht. Is width", id="key"
         ),
         pytest.param("cam0?width=wide", "cam0: expected width to be a number above 0, got 'wide'", id="number"),
+        pytest.param(
+            "csi://front", "csi://front: expected the number of a camera as in csi://0, got 'front'.", id="csi"
+        ),
+        pytest.param(
+            "csi://0?flip=9", "csi://0: expected flip to be 0 to 7, as nvvidconv's flip-method, got", id="flip"
+        ),
+        pytest.param("gst: !", "gst:: expected a pipeline of GStreamer as in 'gst:v4l2src ! videoc", id="no pipeline"),
+        pytest.param("synthetic://5", "synthetic://5: expected options behind a ? as in synthetic://?obj", id="no ?"),
+        pytest.param(
+            "synthetic://?paced=yes", "synthetic://?paced=yes: expected paced to be 0 or 1, got 'yes'", id="0 or 1"
+        ),
+        pytest.param(
+            "chaos://drop=0.1", "chaos://: expected source=SOURCE at its end, got none.", id="chaos of nothing"
+        ),
+        pytest.param(
+            "chaos://drop=2&source=rtsp://a:geheim@cam/1",
+            "chaos://rtsp://cam/1: expected drop to be a share of 0 to 1, got '2'.",
+            id="share",
+        ),
+        pytest.param(
+            "chaos://drop=0.6&stall=0.6&source=cam0",
+            "chaos://cam0: expected shares of at most 1 together, got 1.2.",
+            id="shares",
+        ),
         pytest.param("cam0?format=jpeg2", "cam0: expected format to be four letters like mjpg, got 'jp", id="letters"),
     ],
 )
