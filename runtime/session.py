@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from .runners.contract import (
 )
 from .runners.runner import Runner
 
+if TYPE_CHECKING:
+    from .engines.tensorrt_runner import TensorRtRunner
+
 _GPU_BATCH = 8
 """Frames given to a GPU at once where the graph takes any number of them and so many wait."""
 
@@ -52,7 +55,7 @@ class Session(Closing, Protocol):
 
     @property
     def batch(self) -> int:
-        """How many frames are worth giving at once where so many are there: N where the artefact fixes it."""
+        """How many frames are worth giving at once where so many are there; the most where the artefact fixes it."""
 
     def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
         """Detect on a batch.
@@ -91,12 +94,13 @@ class GraphSession(Closing):
         path: the artefact, for errors.
         runner: computes its outputs; closed with the session.
         streams: threads that may run it at the same time.
+        batch: frames that are worth giving at once, where the artefact does not fix their number.
 
     Raises:
         InputError: the artefact does not follow the contract.
     """
 
-    def __init__(self, path: Path, runner: Runner, *, streams: int = 1) -> None:
+    def __init__(self, path: Path, runner: Runner, *, streams: int = 1, batch: int | None = None) -> None:
         self._path = path
         self.streams = streams
         self._runner: Runner | None = runner
@@ -105,7 +109,7 @@ class GraphSession(Closing):
         check_contract(runner.card, runner.inputs, runner.outputs, source=str(path))
         self._fixed_batch = runner.inputs[FRAMES].shape[0]
         # A processor computes several frames at once no faster than one after the other: 15.3 and 15.4 ms each.
-        self.batch = self._fixed_batch or (1 if runner.name.endswith("(CPU)") else _GPU_BATCH)
+        self.batch = self._fixed_batch or batch or (1 if runner.name.endswith("(CPU)") else _GPU_BATCH)
 
     @property
     def card(self) -> Card:
@@ -136,8 +140,13 @@ class GraphSession(Closing):
     def _infer(self, frames: NDArray[np.uint8]) -> Outputs:
         if self._runner is None:
             raise RuntimeError(f"{self._path}: the session is closed")
-        check_frames(frames, self._card.input, batch=self._fixed_batch)
-        return self._runner.infer(frames)
+        missing = (self._fixed_batch or 0) - len(frames)
+        if missing <= 0 or not len(frames):
+            check_frames(frames, self._card.input, batch=self._fixed_batch)
+            return self._runner.infer(frames)
+        check_frames(frames, self._card.input)
+        outputs = self._runner.infer(np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)]))
+        return {name: output[: len(frames)] for name, output in outputs.items()}
 
 
 def open_session(
@@ -189,7 +198,8 @@ def open_session(
             f"`singleshot evaluate` runs checkpoints as they are."
         )
     if suffix == ".engine":
-        return GraphSession(path, _open_engine(path, (backend, precision, threads), trust, tell), streams=streams)
+        engine = _open_engine(path, (backend, precision, threads), trust, tell)
+        return GraphSession(path, engine, streams=streams, batch=min(_GPU_BATCH, engine.most))
     raise InputError(f"{path}: expected a graph (.onnx) or an engine (.engine), got the suffix {suffix or 'none'!r}.")
 
 
@@ -229,7 +239,7 @@ def _open_engine(
     choices: tuple[BackendChoice | None, str, int | None],
     trust: bool,
     tell: Callable[[str], None] | None,
-) -> Runner:
+) -> TensorRtRunner:
     from .engines.tensorrt_runner import TensorRtRunner
 
     for option, choice in zip(("backend", "precision", "threads"), choices, strict=True):

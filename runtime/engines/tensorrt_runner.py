@@ -90,6 +90,11 @@ class TensorRtRunner:
         how = "CUDA graph" if self._refusal is None else f"no CUDA graph: {self._refusal}"
         return f"{self._engine.title} ({self._cuda.device.name}, {self._cuda.name}, {how})"
 
+    @property
+    def most(self) -> int:
+        """The most frames that it takes at once."""
+        return max(batch.most for batch in self._batches)
+
     def infer(self, frames: NDArray[np.uint8]) -> Outputs:
         """Compute all outputs; see `Runner.infer`.
 
@@ -137,9 +142,8 @@ class TensorRtRunner:
         owned.callback(cuda.destroy_stream, self._stream)
         self._done = cuda.create_event()
         owned.callback(cuda.destroy_event, self._done)
-        most = max(batch.most for batch in self._batches)
         self._buffers = {
-            name: self._buffer(spec, most, owned) for name, spec in {**self.inputs, **self.outputs}.items()
+            name: self._buffer(spec, self.most, owned) for name, spec in {**self.inputs, **self.outputs}.items()
         }
         owned.callback(self._buffers.clear)  # no view of pinned memory outlives it
         scratch_size = max(self._engine.scratch_size, 1)

@@ -32,13 +32,22 @@ class SinkThread:
     Args:
         sinks: closed by the thread when it ends.
         times: gets the stage `write`.
+        on_written: is called when every sink has taken a result, also where there is no sink or it failed.
     """
 
-    def __init__(self, sinks: Sequence[Sink], times: StageTimes) -> None:
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        times: StageTimes,
+        *,
+        on_written: Callable[[FrameResult], None] = lambda _result: None,
+    ) -> None:
         self._sinks = sinks
         self._times = times
+        self._on_written = on_written
         self._queue: queue.Queue[FrameResult | None] = queue.Queue(_DEPTH)
         self._error: BaseException | None = None
+        self._has_raised = False
         self._thread = threading.Thread(target=self._work, name="write", daemon=True)
         self._thread.start()
 
@@ -48,20 +57,20 @@ class SinkThread:
         Raises:
             InputError: writing failed, now or for an earlier result.
         """
-        if self._error is not None:
-            raise self._error
+        self._raise()
         self._queue.put(result)
 
     def close(self) -> None:
         """Write what was handed over, finish the files, end the thread.
 
         Raises:
-            InputError: writing failed.
+            InputError: writing failed, which was not said before.
         """
+        if not self._thread.is_alive():
+            return
         self._queue.put(None)
         self._thread.join()
-        if self._error is not None:
-            raise self._error
+        self._raise()
 
     def __enter__(self) -> Self:
         return self
@@ -77,14 +86,19 @@ class SinkThread:
 
     def _work(self) -> None:
         while (result := self._next()) is not None:
-            if self._error is not None:
-                continue  # keep taking, or put() would wait for ever
-            started_s = time.perf_counter()
-            for sink in self._sinks:
-                self._attempt(partial(sink.write, result))
-            self._times.add("write", time.perf_counter() - started_s)
+            if self._error is None:  # else keep taking, or put() would wait for ever
+                started_s = time.perf_counter()
+                for sink in self._sinks:
+                    self._attempt(partial(sink.write, result))
+                self._times.add("write", time.perf_counter() - started_s)
+            self._on_written(result)
         for sink in self._sinks:
             self._attempt(sink.close)
+
+    def _raise(self) -> None:
+        if self._error is not None and not self._has_raised:
+            self._has_raised = True
+            raise self._error
 
     def _next(self) -> FrameResult | None:
         while True:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 
@@ -24,20 +25,22 @@ class StageTime:
 
 
 class StageTimes:
-    """Collects durations by stage; each stage is added to by one thread alone."""
+    """Collects durations by stage, from any thread."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._recent: dict[str, deque[float]] = {}
         self._sum_s: dict[str, float] = {}
         self._count: dict[str, int] = {}
 
     def add(self, stage: str, duration_s: float) -> None:
         """Add one frame's duration."""
-        if stage not in self._recent:
-            self._recent[stage] = deque(maxlen=_KEPT)
-        self._recent[stage].append(duration_s)
-        self._sum_s[stage] = self._sum_s.get(stage, 0.0) + duration_s
-        self._count[stage] = self._count.get(stage, 0) + 1
+        with self._lock:
+            if stage not in self._recent:
+                self._recent[stage] = deque(maxlen=_KEPT)
+            self._recent[stage].append(duration_s)
+            self._sum_s[stage] = self._sum_s.get(stage, 0.0) + duration_s
+            self._count[stage] = self._count.get(stage, 0) + 1
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:

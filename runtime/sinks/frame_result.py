@@ -21,7 +21,7 @@ class FrameResult:
         frame: as the source delivered it.
         found: above the thresholds; of a detector with boxes normalised to the frame.
         drawn: [h, w, 3] uint8, BGR, with what was found drawn; none if no sink asked for it.
-        camera: whose it is in a run of several; empty in a run of one.
+        camera: whose it is in a run of several, or of one that has a name besides its source's; else empty.
         done_s: `time.monotonic()` when it was ready; none before.
         held: what was found is of an earlier frame, as the scene has not moved since.
         ages_ms: the frame's age by stage (`taken`, `found`, `drawn`), in milliseconds; empty of files.

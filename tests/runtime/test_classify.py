@@ -13,7 +13,8 @@ from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.detection.postprocess import classifications_from_logits
 from singleshot.runtime.detection.thresholds import thresholds_from_options
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.loop.run import FoundClass, run_pipeline
+from singleshot.runtime.loop.run import run_pipeline
+from singleshot.runtime.loop.summary import FoundClass
 from singleshot.runtime.session import classify, detect, open_session
 from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording
 from singleshot.runtime.sinks.overlay import draw_classes

@@ -16,7 +16,7 @@ from .backend_option import BackendFlag, TrustFlag, open_with
 from .stage_progress import tell
 
 if TYPE_CHECKING:
-    from ...runtime.loop.run import RunSummary
+    from ...runtime.loop.summary import RunSummary
     from ...runtime.sinks.frame_result import FrameResult
     from ...runtime.sinks.sink import Sink
     from ...runtime.sources.frame import Source

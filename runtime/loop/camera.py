@@ -1,0 +1,37 @@
+"""What a run looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sinks.sink import Sink
+from ..sinks.window import Window
+from ..sources.frame import Source
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Camera:
+    """A source with what is kept of it and where that goes; also a file or a folder is one.
+
+    Args:
+        name: in results and reports; the only one of its run.
+        source: open; closed when it ends or the run does.
+        thresholds: [number of classes] float32 of each graph of the run, the least score to keep per class id.
+        sinks: take the results, in a thread of their own; closed with the source.
+        window: shows the frames; closing it ends the run.
+    """
+
+    name: str
+    source: Source
+    thresholds: Sequence[NDArray[np.float32]]
+    sinks: Sequence[Sink] = ()
+    window: Window | None = None
+
+    @property
+    def needs_drawing(self) -> bool:
+        """Whether somebody looks at pictures."""
+        return self.window is not None or any(sink.needs_drawing for sink in self.sinks)
