@@ -14,6 +14,7 @@ CARD_KEY = "singleshot.card"
 """Name of the card among an ONNX graph's metadata, and in a checkpoint's dictionary."""
 
 Task = Literal["detector", "classifier"]
+Resize = Literal["stretch", "letterbox", "letterbox-top-left"]
 
 
 class _Part(BaseModel):
@@ -25,8 +26,9 @@ class InputSpec(_Part):
 
     height: Annotated[int, Field(gt=0)]
     width: Annotated[int, Field(gt=0)]
-    resize: Literal["stretch", "letterbox"] = "stretch"
-    """How the host fits a frame to the input: `stretch` ignores the aspect ratio, `letterbox` pads."""
+    resize: Resize = "stretch"
+    """How the host fits a frame to the input: `stretch` ignores the aspect ratio, `letterbox` pads on both sides,
+    `letterbox-top-left` at the right and bottom alone."""
     colour: Literal["rgb", "bgr"] = "rgb"
     """Channel order the network was trained with. Frames always arrive as BGR; the graph reorders."""
     mean: tuple[float, float, float]
@@ -44,6 +46,8 @@ class Postprocess(_Part):
     """M, the rows that leave it."""
     score_floor: Annotated[float, Field(ge=0, lt=1)] = 0.01
     iou_threshold: Annotated[float, Field(gt=0, le=1)] = 0.45
+    class_agnostic: bool = False
+    """Whether a detection suppresses those of other classes, too."""
     variances: tuple[float, float] = (0.1, 0.2)
 
 

@@ -68,7 +68,7 @@ def check_tails_agree(
         found, is_exact = _run(second, scene)
         if not is_exact:
             inexact += 1
-            found = greedy_survivors(found, postprocess.iou_threshold)
+            found = greedy_survivors(found, postprocess)
             if len(found) < len(expected):  # cut at M before it was finished
                 expected = expected.where(np.arange(len(found)))
         same = (
@@ -113,7 +113,7 @@ def _scene(
         boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1).clip(0, 1)
         overlaps, unions = intersections_and_unions(boxes, boxes)
         margins = np.abs(overlaps - np.float32(postprocess.iou_threshold) * unions)
-        is_rival = class_ids[:, None] == class_ids[None]
+        is_rival = postprocess.class_agnostic | (class_ids[:, None] == class_ids[None])
         if not ((margins < _MARGIN * unions) & is_rival & (overlaps > 0)).any() or postprocess.iou_threshold == 1:
             break
     return {

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from ...calib.graph_surgery import open_inner
-from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess
+from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess, Resize
 from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, sha256_of_file
@@ -28,7 +28,7 @@ from ..parity.own_frames import remember_frames
 from ..parity.parity import Parity
 from ..parity.proof_frames import PROOF_FRAMES, frames_of_folder
 from ..parity.tolerances import HEADS_TOLERANCE, TOLERANCES
-from .declared import Declared, declared_of, names_of_file
+from .declared import Declared, names_of_file
 from .final import without_suppression
 from .graph import ForeignGraph, Outputs, load_foreign_graph
 from .guess import Told, guess_reading
@@ -62,16 +62,14 @@ class ForeignInput:
         mean: per channel in that order, on the 0..255 scale; with no number above 1, on the 0..1 scale.
         std: in the same order and scale; the graph computes (x - mean) / std.
         resize: how frames are fitted to it; where not given, as its exporter does, else `stretch`.
-        height: in pixels, where the graph leaves it open.
-        width: in pixels, where the graph leaves it open.
+        size: height and width in pixels, where the graph leaves them open and its metadata do not say.
     """
 
     colour: Colour = "rgb"
     mean: tuple[float, float, float] = (0, 0, 0)
     std: tuple[float, float, float] = (255, 255, 255)
-    resize: Literal["stretch", "letterbox"] | None = None
-    height: int | None = None
-    width: int | None = None
+    resize: Resize | None = None
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,9 +141,9 @@ def adapt_detector(
     given, postprocess = foreign_input or ForeignInput(), postprocess or Postprocess()
     told = told or Told()
     guesses: list[str] = []
-    foreign = load_foreign_graph(foreign_path, height=given.height, width=given.width, cut=told.cut)
     with _telling(guesses):
-        declared = declared_of(foreign_path, foreign.metadata)
+        foreign = load_foreign_graph(foreign_path, guesses, size=given.size, cut=told.cut)
+        declared = foreign.declared
         spec = _input_spec(foreign, given, declared, guesses)
         frames = generated_frames(spec) if images is None else frames_of_folder(images, spec, most=_LOOKED_AT)
         outputs, rows = _outputs_of_frames(foreign, spec, frames)

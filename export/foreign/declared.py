@@ -18,6 +18,7 @@ _OTHER_TASKS = {
     "classify": "one class an image (a cls model)",
     "semantic": "a class a pixel (a semantic segmentation model)",
 }
+_NAME_KEYS = ("names", "character", "classes", "labels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,8 @@ class Declared:
 def declared_of(path: Path, metadata: Mapping[str, str]) -> Declared:
     """Read an exporter's metadata.
 
-    Exporters of the YOLO family write texts of Python values, `{0: 'person', ...}` under `names`.
+    Exporters of the YOLO family write texts of Python values, `{0: 'person', ...}` under `names`; Paddle's deployed
+    ones have a name a line under `character`.
 
     Args:
         path: the file, for errors.
@@ -55,9 +57,7 @@ def declared_of(path: Path, metadata: Mapping[str, str]) -> Declared:
             f"{path}: expected a detector of boxes, got one of {_OTHER_TASKS[task]}, as its metadata say: task {task}. "
             "Export a detection model."
         )
-    found = _value(metadata.get("names", ""))
-    listed = list(found.values()) if isinstance(found, dict) else found
-    names = tuple(map(str, listed)) if isinstance(listed, (list, tuple)) and listed else None
+    names = next((found for key in _NAME_KEYS if (found := _names(metadata.get(key, "")))), None)
     size = _value(metadata.get("imgsz", ""))
     is_size = isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, int) for side in size)
     options = _value(metadata.get("args", ""))
@@ -85,6 +85,14 @@ def names_of_file(path: StrPath) -> tuple[str, ...]:
     if repeated:
         raise InputError(f"{path}: expected different class names, got {', '.join(repeated)} more than once.")
     return names
+
+
+def _names(text: str) -> tuple[str, ...] | None:
+    found = _value(text)
+    listed = list(found.values()) if isinstance(found, dict) else found
+    if isinstance(listed, (list, tuple)):
+        return tuple(map(str, listed)) or None
+    return tuple(text.split("\n")) if "\n" in text.strip() else None
 
 
 def _value(text: str) -> Any:

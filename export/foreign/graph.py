@@ -16,6 +16,7 @@ from ...runtime.card import CARD_KEY
 from ...runtime.errors import InputError
 from ...runtime.runners.quiet_session import RUNTIME_ERRORS, open_quietly, reason_of
 from ..graphs.tail import MAX_IR_VERSION, OPSET
+from .declared import Declared, declared_of
 from .mending import add_prefix, fold_branches, load_with_weights
 from .rows import Rows, add_rows
 
@@ -48,6 +49,7 @@ class ForeignGraph:
         height: of the input, in pixels.
         width: of the input, in pixels.
         batch: 1, or `N` where any number of images can be given at once.
+        declared: what its metadata say.
         rows: by output that is a list of rows, how it becomes [N, rows, columns], as `prefixed` gives it.
     """
 
@@ -59,17 +61,13 @@ class ForeignGraph:
     height: int
     width: int
     batch: int | str
+    declared: Declared
     rows: Mapping[str, Rows] = field(default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Of one image, as the graph takes it."""
         return (self.height, self.width, 3) if self.channels_last else (3, self.height, self.width)
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """What the exporter wrote into the file."""
-        return {entry.key: entry.value for entry in self.model.metadata_props}
 
     def open(self) -> Run:
         """Give a function that runs the graph as it is: images of the input's type and layout to outputs by name.
@@ -107,21 +105,23 @@ class ForeignGraph:
 
 
 def load_foreign_graph(
-    path: Path, *, height: int | None = None, width: int | None = None, cut: Cut | None = None
+    path: Path, guesses: list[str], *, size: tuple[int, int] | None = None, cut: Cut | None = None
 ) -> ForeignGraph:
     """Read a third-party detector and find out what its input is.
 
     Args:
         path: an .onnx file with one image input.
-        height: of the input, in pixels, where the graph leaves it open.
-        width: of the input, in pixels, where the graph leaves it open.
+        guesses: a line is added where the metadata say the size.
+        size: height and width of the input in pixels, where the graph leaves them open; its metadata's if not given.
         cut: given the graph, its outputs may be changed in place.
 
     Raises:
         InputError: it is no ONNX graph, is singleshot's own, has no or several inputs, its input is no image of three
-            channels, or its size is open and not given, or fixed and given otherwise.
+            channels, its size is open and not given, or fixed and given otherwise, what is wanted of it hangs on a
+            branch that another picture may not take, or its metadata say that it gives something else than boxes.
     """
     model = load_with_weights(path)
+    declared = declared_of(path, {entry.key: entry.value for entry in model.metadata_props})
     if not model.graph.output:
         raise InputError(f"{path}: expected an ONNX graph, got one without outputs.")
     if any(entry.key == CARD_KEY for entry in model.metadata_props):
@@ -140,22 +140,20 @@ def load_foreign_graph(
         )
     channels_last = dims[1] != 3
     place = 1 if channels_last else 2
-    size = [
-        _fixed(path, flag, found, given)
-        for flag, found, given in zip(("height", "width"), dims[place : place + 2], (height, width), strict=True)
-    ]
-    for dim, value in zip(tensor.shape.dim[place : place + 2], size, strict=True):
-        dim.dim_value = value
-    model.graph.initializer.extend(_size_given(value, size) for value in sizes)
+    height, width = _fixed_size(path, dims[place : place + 2], size, declared, guesses)
+    for dim, side in zip(tensor.shape.dim[place : place + 2], (height, width), strict=True):
+        dim.dim_value = side
+    model.graph.initializer.extend(_size_given(value, [height, width]) for value in sizes)
     graph = ForeignGraph(
         path=path,
         model=model,
         input_name=image.name,
         input_type=_INPUT_TYPES[tensor.elem_type],
         channels_last=channels_last,
-        height=size[0],
-        width=size[1],
+        height=height,
+        width=width,
         batch=_batch(path, dims[0]),
+        declared=declared,
     )
     has_branches = any(node.op_type == "If" for node in model.graph.node)
     if not has_branches and (graph.batch == 1 or _takes_any_batch(graph)):
@@ -163,6 +161,7 @@ def load_foreign_graph(
     tensor.shape.dim[0].dim_value = 1
     if has_branches:
         fold_branches(model, np.zeros((1, *graph.image_shape), graph.input_type))
+        _check_branches(model, path)
     return replace(graph, batch=1)
 
 
@@ -211,15 +210,42 @@ def output_shapes_text(outputs: Outputs) -> str:
     )
 
 
-def _fixed(path: Path, flag: str, found: int | str, given: int | None) -> int:
-    """Return the input's height or width: the graph's own, or the given one where the graph leaves it open."""
-    if isinstance(found, int) and found > 0:
-        if given not in (None, found):
-            raise InputError(f"--{flag}: expected {found}, to which {path} is fixed, got {given}. Leave it out.")
-        return found
-    if given is None:
-        raise InputError(f"{path}: expected an input of fixed size, got the {flag} {found!r}. Give --{flag}.")
-    return given
+def _fixed_size(
+    path: Path, found: list[int | str], given: tuple[int, int] | None, declared: Declared, guesses: list[str]
+) -> tuple[int, int]:
+    """Return height and width: the graph's own; where it leaves them open the given ones, else the metadata's."""
+    own = [side if isinstance(side, int) and side > 0 else None for side in found]
+    if given is not None:
+        if any(mine not in (None, side) for mine, side in zip(own, given, strict=True)):
+            raise InputError(
+                f"--size: expected {found[0]}x{found[1]}, to which {path} is fixed, got {given[0]}x{given[1]}. "
+                "Leave it out."
+            )
+        return given
+    height, width = (mine or side for mine, side in zip(own, declared.size or (0, 0), strict=True))
+    if not height or not width:
+        raise InputError(
+            f"{path}: expected an input of fixed size, got {found[0]!r} x {found[1]!r} (height x width). Give --size."
+        )
+    if None in own:
+        guesses.append(f"--size {height}x{width}: the metadata's imgsz")
+    return height, width
+
+
+def _check_branches(model: onnx.ModelProto, path: Path) -> None:
+    """Refuse an If that hangs on pixels, unless it is the way out where there is nothing, as torchvision has it."""
+    for node in model.graph.node:
+        if node.op_type == "If" and not any(_is_constant(attribute.g) for attribute in node.attribute):
+            raise InputError(
+                f"{path}: expected a graph that takes the same way for every picture, got the branching node "
+                f"{node.name or node.output[0]} (If), whose condition hangs on pixels. Name tensors before it by "
+                "--boxes and --scores; --suggest lists them."
+            )
+
+
+def _is_constant(branch: onnx.GraphProto) -> bool:
+    made = {name for node in branch.node if node.op_type == "Constant" for name in node.output}
+    return made.union(item.name for item in branch.initializer).issuperset(value.name for value in branch.output)
 
 
 def _batch(path: Path, found: int | str) -> int | str:

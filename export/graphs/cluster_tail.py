@@ -90,17 +90,18 @@ def _add_steps(tail: Tail) -> tuple[str, str]:
 
 def _add_suppression_matrix(tail: Tail) -> str:
     """Say of every candidate (row) which others (column) suppress it while they survive: [N, K, K] bool."""
-    axes = [tail.constant(f"{name}_axis", [axis], np.int64) for name, axis in (("of", 2), ("by", 1))]
-    of_class, by_class = (
-        tail.node("Unsqueeze", f"{name}_class", [CANDIDATES.class_ids, axis])
-        for name, axis in zip(("of", "by"), axes, strict=True)
-    )
-    is_rival = tail.node("Equal", "is_rival", [of_class, by_class])
     order = np.arange(tail.candidate_count, dtype=np.int32)
     of_rank = tail.constant("of_rank", order[:, None], np.int32)  # [K, 1]
     by_rank = tail.constant("by_rank", order[None], np.int32)  # [1, K]
     is_better = tail.node("Less", "is_better", [by_rank, of_rank])  # [K, K]
-    may = tail.node("And", "may_suppress", [is_rival, is_better])
+    may = is_better
+    if not tail.postprocess.class_agnostic:
+        axes = [tail.constant(f"{name}_axis", [axis], np.int64) for name, axis in (("of", 2), ("by", 1))]
+        of_class, by_class = (
+            tail.node("Unsqueeze", f"{name}_class", [CANDIDATES.class_ids, axis])
+            for name, axis in zip(("of", "by"), axes, strict=True)
+        )
+        may = tail.node("And", "may_suppress", [tail.node("Equal", "is_rival", [of_class, by_class]), is_better])
     return tail.node("And", "does_suppress", [may, _add_overlap(tail)])
 
 

@@ -234,15 +234,16 @@ def add_suppression(tail: Tail, candidates: Candidates, class_count: int) -> Kep
 
 
 def _add_selection(tail: Tail, candidates: Candidates, class_count: int) -> str:
-    """Add NonMaxSuppression over the candidates, each rival of its own class alone."""
+    """Add NonMaxSuppression over the candidates, each rival of its own class alone, unless all are of all."""
     middle = tail.constant("class_axis", [1], np.int64)
-    class_row = tail.node("Unsqueeze", "class_row", [candidates.class_ids, middle])  # [N, 1, K]
     score_row = tail.node("Unsqueeze", "score_row", [candidates.scores, middle])
-    classes = tail.constant("classes", np.arange(class_count).reshape(1, -1, 1), np.int64)
-    is_class = tail.node("Equal", "is_class", [class_row, classes])  # [N, C - 1, K]
     floor = tail.constant("score_floor", tail.postprocess.score_floor, np.float32)
-    is_above = tail.node("GreaterOrEqual", "is_above", [score_row, floor])  # [N, 1, K]
-    exists = tail.node("And", "exists", [is_class, is_above])
+    exists = tail.node("GreaterOrEqual", "is_above", [score_row, floor])  # [N, 1, K]
+    if not tail.postprocess.class_agnostic:
+        class_row = tail.node("Unsqueeze", "class_row", [candidates.class_ids, middle])  # [N, 1, K]
+        classes = tail.constant("classes", np.arange(class_count).reshape(1, -1, 1), np.int64)
+        is_class = tail.node("Equal", "is_class", [class_row, classes])  # [N, C - 1, K]
+        exists = tail.node("And", "exists", [is_class, exists])
     absent = tail.constant("absent", _ABSENT, np.float32)
     # The usual trick, moving the boxes of each class apart, would round the overlaps; a row of scores per class
     # leaves the boxes as they are.

@@ -137,6 +137,8 @@ def _exempt(alone: Detections, pair: FramePair, postprocess: Postprocess, tolera
     exempt: NDArray[np.bool_] = np.asarray((from_limits <= tie).any(axis=1))
     iou = iou_matrix(alone.boxes_xyxy, pair.boxes_xyxy)  # [n, D]
     scores = pair.scores[:, alone.class_ids].T  # [n, D]
+    if postprocess.class_agnostic:
+        scores = np.broadcast_to(pair.scores.max(axis=1), scores.shape)
     at_threshold = (np.abs(iou - postprocess.iou_threshold) <= tie) & (scores >= alone.scores[:, None] - tie)
     # A rival of the same score within rounding, other than the detection's own default box.
     is_rival = (iou > postprocess.iou_threshold - tie) & (np.abs(scores - alone.scores[:, None]) <= tie)
@@ -166,7 +168,7 @@ def _with_consequences(
     boxes = np.concatenate([expected_alone.boxes_xyxy, found_alone.boxes_xyxy])
     class_ids = np.concatenate([expected_alone.class_ids, found_alone.class_ids])
     near = iou_matrix(boxes, boxes) > postprocess.iou_threshold - tolerances.tie  # [n + m, n + m]
-    near &= class_ids[:, None] == class_ids[None]
+    near &= postprocess.class_agnostic | (class_ids[:, None] == class_ids[None])
     for _ in range(len(exempt)):
         exempt = exempt | (near & exempt[None]).any(axis=1)
     return exempt

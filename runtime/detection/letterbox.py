@@ -19,6 +19,7 @@ def fit_frame(frame: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
 
     `stretch` ignores the aspect ratio. `letterbox` keeps it (to within half a pixel), centres the picture and fills the
     bars with PADDING_GREY; where the bars differ by a pixel the extra one is at the right or bottom.
+    `letterbox-top-left` has the picture in that corner, as YOLOX and MMDetection have it.
 
     Args:
         frame: [h, w, 3] uint8, BGR.
@@ -90,6 +91,8 @@ def _content_px(spec: InputSpec, height: int, width: int) -> tuple[int, int, int
     scale = min(spec.width / width, spec.height / height)
     fitted_width = max(1, round(width * scale))
     fitted_height = max(1, round(height * scale))
+    if spec.resize == "letterbox-top-left":
+        return 0, 0, fitted_width, fitted_height
     return (spec.width - fitted_width) // 2, (spec.height - fitted_height) // 2, fitted_width, fitted_height
 
 

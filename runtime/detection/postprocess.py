@@ -20,14 +20,14 @@ def detections_from_heads(
 
     The rule: softmax, background dropped; boxes decoded and clipped to [0, 1]. The K best (box, class) pairs of an
     image, in descending order of score, a tie going to the lower default box and then to the lower class. Each is
-    kept unless its score is below the floor, or a kept one of its class overlaps it with
-    intersection > threshold * union. The first M that are kept leave.
+    kept unless its score is below the floor, or a kept one of its class (of any, where suppression is class-agnostic)
+    overlaps it with intersection > threshold * union. The first M that are kept leave.
 
     Args:
         class_logits: [N, D, C] float32, finite, class 0 is the background.
         box_offsets: [N, D, 4] float32, finite.
         default_cxcywh: [D, 4] float32, normalised.
-        postprocess: K, M, score floor, IoU threshold and variances; `tail` plays no part.
+        postprocess: K, M, score floor, IoU threshold, whose rivals and variances; `tail` plays no part.
 
     Returns:
         N values of at most M rows, boxes normalised to the network's input.
@@ -59,15 +59,15 @@ def scores_from_logits(class_logits: Array) -> Array:
     return _softmax(class_logits)[:, 1:]
 
 
-def greedy_survivors(found: Detections, iou_threshold: float, *, most: int | None = None) -> Detections:
-    """Run greedy suppression within each class over detections that are sorted by score.
+def greedy_survivors(found: Detections, postprocess: Postprocess, *, most: int | None = None) -> Detections:
+    """Run greedy suppression over detections that are sorted by score.
 
     Given any superset of the greedy answer over more candidates, sorted the same way, this is that answer: whoever is
     not in the answer is suppressed by one of its members.
 
     Args:
         found: in descending order of score.
-        iou_threshold: above which the better one suppresses.
+        postprocess: IoU threshold, above which the better one suppresses, and whether classes are told apart.
         most: that are kept; all where not given.
     """
     is_left = np.ones(len(found), bool)
@@ -77,9 +77,10 @@ def greedy_survivors(found: Detections, iou_threshold: float, *, most: int | Non
             break
         if is_left[row]:
             kept.append(row)
-            rivals = np.flatnonzero(is_left & (found.class_ids == found.class_ids[row]))
+            is_rival = postprocess.class_agnostic | (found.class_ids == found.class_ids[row])
+            rivals = np.flatnonzero(is_left & is_rival)
             intersections, unions = intersections_and_unions(found.boxes_xyxy[row][None], found.boxes_xyxy[rivals])
-            is_left[rivals] = ~(intersections > np.float32(iou_threshold) * unions)[0]
+            is_left[rivals] = ~(intersections > np.float32(postprocess.iou_threshold) * unions)[0]
     return found.where(np.array(kept, np.intp))
 
 
@@ -93,7 +94,7 @@ def detections_from_candidates(scores: Array, boxes_xyxy: Array, postprocess: Po
     Args:
         scores: [D, classes] float32, finite, background not among them.
         boxes_xyxy: [D, 4] float32, normalised, clipped.
-        postprocess: K, M, score floor and IoU threshold; the rest plays no part.
+        postprocess: K, M, score floor, IoU threshold and whose rivals; the rest plays no part.
     """
     candidates = _best(scores.reshape(-1), postprocess.candidates)
     candidates = candidates[scores.reshape(-1)[candidates] >= np.float32(postprocess.score_floor)]
@@ -101,7 +102,7 @@ def detections_from_candidates(scores: Array, boxes_xyxy: Array, postprocess: Po
     found = Detections(
         boxes_xyxy=boxes_xyxy[box_ids], scores=scores[box_ids, class_ids], class_ids=class_ids.astype(np.int32)
     )
-    return greedy_survivors(found, postprocess.iou_threshold, most=postprocess.max_detections)
+    return greedy_survivors(found, postprocess, most=postprocess.max_detections)
 
 
 def _softmax(logits: Array) -> Array:

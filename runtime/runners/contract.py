@@ -120,7 +120,7 @@ def detections_from_outputs(card: Card, outputs: Outputs, *, source: str, mend: 
             raise InputError(f"{source}: expected finite boxes and scores, got NaN or infinity. {mend}")
         _check_named("boxes and scores", card, rows.scores, rows.class_ids, source=source, mend=mend)
         if is_cluster and not outputs[EXACT][row, 0]:
-            rows = greedy_survivors(rows, card.postprocess.iou_threshold)
+            rows = greedy_survivors(rows, card.postprocess)
         found.append(rows)
     return found
 

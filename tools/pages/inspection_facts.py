@@ -81,9 +81,10 @@ def _task(card: Card) -> Section:
         ("colours inside", f"{spec.colour}, (x - {list(spec.mean)}) / {list(spec.std)}"),
     ]
     if card.task == "detector":
+        of_any = " of any class" if postprocess.class_agnostic else ""
         rows += [
             ("tail", f"{postprocess.tail}, K {postprocess.candidates}, M {postprocess.max_detections}"),
-            ("thresholds", f"score {postprocess.score_floor}, IoU {postprocess.iou_threshold}"),
+            ("thresholds", f"score {postprocess.score_floor}, IoU {postprocess.iou_threshold}{of_any}"),
         ]
     return Section(title=card.task.capitalize(), rows=tuple(rows))
 

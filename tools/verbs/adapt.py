@@ -17,6 +17,7 @@ from ..terminal.verb import verb
 if TYPE_CHECKING:
     from ...export.foreign.adapt import Adaptation, ForeignInput
     from ...export.foreign.guess import Told
+    from ...runtime.card import Resize
 
 _NONE = "none"
 
@@ -64,11 +65,10 @@ class AdaptOptions:
         bool | None,
         typer.Option("--letterbox/--stretch", help="Fit frames with bars; as the file's exporter does if not given."),
     ] = None
-    height: Annotated[
-        int | None, typer.Option(min=1, help="Of the input in pixels, where the graph leaves it open.")
-    ] = None
-    width: Annotated[
-        int | None, typer.Option(min=1, help="Of the input in pixels, where the graph leaves it open.")
+    top_left: Annotated[bool, typer.Option("--top-left", help="With bars at the right and bottom alone.")] = False
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HEIGHTxWIDTH", help="Of the input in pixels, where the graph leaves it open."),
     ] = None
     names: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Class names without the background, one a line.")
@@ -86,6 +86,9 @@ class AdaptOptions:
     iou_threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Overlap that suppresses; 0.45, or none of final detections.")
     ] = None
+    class_agnostic: Annotated[
+        bool, typer.Option("--class-agnostic", help="A detection suppresses those of other classes, too.")
+    ] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the reading and the figures as JSON.")] = False
 
 
@@ -111,6 +114,7 @@ def adapt(options: AdaptOptions) -> None:
         "max_detections": options.max_detections,
         "score_floor": options.score_floor,
         "iou_threshold": options.iou_threshold,
+        "class_agnostic": options.class_agnostic,
     }
     # What is not said is for the detector to decide.
     postprocess = postprocess_settings(**{name: value for name, value in settings.items() if value is not None})
@@ -155,10 +159,26 @@ def _foreign_input(options: AdaptOptions) -> ForeignInput:
         colour=options.colour,
         mean=_three("--mean", options.mean),
         std=_three("--std", options.std),
-        resize=None if options.letterbox is None else "letterbox" if options.letterbox else "stretch",
-        height=options.height,
-        width=options.width,
+        resize=_resize(options),
+        size=_size(options.size),
     )
+
+
+def _resize(options: AdaptOptions) -> Resize | None:
+    if options.top_left:
+        if options.letterbox is False:
+            raise InputError("--top-left: expected without --stretch, which leaves no bars, got both.")
+        return "letterbox-top-left"
+    return None if options.letterbox is None else "letterbox" if options.letterbox else "stretch"
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    sides = text.split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise InputError(f"--size: expected pixels such as 640 or 480x640 (height x width), got {text!r}.")
+    return int(sides[0]), int(sides[-1])
 
 
 def _background(text: str | None) -> int | Literal["none"] | None:

@@ -208,9 +208,17 @@ def test_batch_that_is_open_in_the_input_alone(tmp_path: Path) -> None:
 
 
 def test_open_size_takes_the_one_given(tmp_path: Path) -> None:
-    given = ForeignInput(height=SIDE, width=SIDE)
+    given = ForeignInput(size=(SIDE, SIDE))
     done = adapted(plain_model(input_shape=("N", 3, "H", "W")), tmp_path, foreign_input=given)
     assert_expected(done.path)
+
+
+def test_open_size_is_in_the_metadata(tmp_path: Path) -> None:
+    model = plain_model(input_shape=("N", 3, "H", "W"))
+    helper.set_model_props(model, {"imgsz": f"[{SIDE}, {SIDE}]"})
+    done = adapted(model, tmp_path)
+    assert_expected(done.path)
+    assert done.guesses[0] == "--size 32x32: the metadata's imgsz"
 
 
 def test_pixels_reach_the_network_as_told(tmp_path: Path) -> None:

@@ -269,13 +269,13 @@ INPUTS = [
     pytest.param(
         plain_model(input_shape=("N", 3, "H", SIDE)),
         ForeignInput(),
-        "foreign.onnx: expected an input of fixed size, got the height 'H'. Give --height.",
+        "foreign.onnx: expected an input of fixed size, got 'H' x 32 (height x width). Give --size.",
         id="an open size that is not given",
     ),
     pytest.param(
         plain_model(),
-        ForeignInput(width=64),
-        "--width: expected 32, to which foreign.onnx is fixed, got 64. Leave it out.",
+        ForeignInput(size=(32, 64)),
+        "--size: expected 32x32, to which foreign.onnx is fixed, got 32x64. Leave it out.",
         id="a fixed size that is given otherwise",
     ),
     pytest.param(

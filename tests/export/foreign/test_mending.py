@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,13 @@ def test_weights_behind_nodes_are_weights(tmp_path: Path) -> None:
     assert "Constant" not in {node.op_type for node in graph.node}
 
 
-def with_branch(condition: list[onnx.NodeProto]) -> onnx.ModelProto:
+ON_PIXELS = [
+    helper.make_node("ReduceMax", ["flat"], ["brightest"], keepdims=0),
+    helper.make_node("Cast", ["brightest"], ["is"], to=TensorProto.BOOL),
+]
+
+
+def with_branch(condition: list[onnx.NodeProto], *, is_way_out: bool = False) -> onnx.ModelProto:
     """Let the zeros that are added to every answer come out of an If, whose branches read the graph around them."""
     model = plain_model()
     model.graph.node[2].output[0] = "outside"
@@ -77,7 +84,12 @@ def with_branch(condition: list[onnx.NodeProto]) -> onnx.ModelProto:
             nodes, name, [], [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)], [half]
         )
 
-    branching = helper.make_node("If", ["is"], ["nothing"], then_branch=branch("a"), else_branch=branch("b"))
+    then = branch("a")
+    if is_way_out:
+        del then.node[:]
+        zero = numpy_helper.from_array(np.zeros((1, 1), np.float32), "a")
+        then.node.append(helper.make_node("Constant", [], ["a"], value=zero))
+    branching = helper.make_node("If", ["is"], ["nothing"], then_branch=then, else_branch=branch("b"))
     for place, node in enumerate([*condition, branching]):
         model.graph.node.insert(3 + place, node)
     return model
@@ -104,12 +116,18 @@ def test_branch_that_is_always_taken(condition: list[onnx.NodeProto], tmp_path: 
     assert "If" not in operators
 
 
-def test_branch_that_hangs_on_pixels_stays(tmp_path: Path) -> None:
-    condition = [
-        helper.make_node("ReduceMax", ["flat"], ["brightest"], keepdims=0),
-        helper.make_node("Cast", ["brightest"], ["is"], to=TensorProto.BOOL),
-    ]
-    operators = {node.op_type for node in adapted(with_branch(condition), tmp_path).graph.node}
+def test_branch_that_hangs_on_pixels_is_refused(tmp_path: Path) -> None:
+    message = (
+        "foreign.onnx: expected a graph that takes the same way for every picture, got the branching node nothing "
+        "(If), whose condition hangs on pixels. Name tensors before it by --boxes and --scores; --suggest lists them."
+    )
+    with pytest.raises(InputError, match=re.escape(message)):
+        adapted(with_branch(ON_PIXELS), tmp_path)
+
+
+def test_way_out_where_there_is_nothing_stays(tmp_path: Path) -> None:
+    """As torchvision's whole models have it around their suppression."""
+    operators = {node.op_type for node in adapted(with_branch(ON_PIXELS, is_way_out=True), tmp_path).graph.node}
     assert "If" in operators
 
 

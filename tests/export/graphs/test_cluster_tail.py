@@ -56,7 +56,7 @@ def test_chain_longer_than_the_steps_is_known_and_finished_on_the_host(length: i
         class_ids=outputs["det_classes"][0, :count],
     )
     assert (count > len(expected)) == (length > STEPS + 1)  # one step short can be right, but is not proved
-    finished = greedy_survivors(rows, CHAIN.iou_threshold)
+    finished = greedy_survivors(rows, CHAIN)
     np.testing.assert_allclose(finished.boxes_xyxy, expected.boxes_xyxy, rtol=0, atol=BOX_TOLERANCE)
     np.testing.assert_allclose(finished.scores, expected.scores, rtol=0, atol=SCORE_TOLERANCE)
 

@@ -190,6 +190,7 @@ def scenes(draw: st.DrawFn, *, batch: int) -> tuple[Array, Array, Array, Postpro
         max_detections=draw(st.sampled_from([1, 5, 100])),
         score_floor=draw(st.sampled_from([0.0, 0.01, 0.3])),
         iou_threshold=draw(st.sampled_from([0.1, 0.45, 0.9, 1.0])),
+        class_agnostic=draw(st.booleans()),
     )
     return logits, offsets, default_cxcywh, postprocess
 
@@ -235,6 +236,19 @@ def test_an_image_does_not_feel_its_neighbours(batch: int, tail: str) -> None:
         alone = run_tail(logits[image : image + 1], offsets[image : image + 1], default_cxcywh, HALF, tail=tail)
         for name, value in alone.items():
             np.testing.assert_array_equal(together[name][image], value[0], err_msg=name)
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize(
+    ("class_agnostic", "class_ids"),
+    [pytest.param(False, [1, 0], id="of its own class alone"), pytest.param(True, [1], id="of any class")],
+)
+def test_a_better_one_suppresses(class_agnostic: bool, class_ids: list[int], tail: str) -> None:
+    logits = np.array([[[0, 3, 0], [0, 0, 4]]], np.float32)
+    same = np.array([[0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.4, 0.42]], np.float32)
+    postprocess = Postprocess(score_floor=0.5, class_agnostic=class_agnostic)
+    outputs = run_tail(logits, np.zeros((1, 2, 4), np.float32), same, postprocess, tail=tail)
+    assert outputs["det_classes"][0, : outputs["num_dets"][0, 0]].tolist() == class_ids
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from singleshot.runtime.card import InputSpec
+from singleshot.runtime.card import InputSpec, Resize
 from singleshot.runtime.detection.letterbox import (
     PADDING_GREY,
     boxes_to_frame,
@@ -27,7 +27,7 @@ ROUND_TRIP = 2e-4
 """Of a frame's side: two float32 mappings at an aspect ratio of up to 30."""
 
 
-def spec(resize: Literal["stretch", "letterbox"], height: int = 300, width: int = 300) -> InputSpec:
+def spec(resize: Resize, height: int = 300, width: int = 300) -> InputSpec:
     return InputSpec(height=height, width=width, resize=resize, mean=(0, 0, 0), std=(1, 1, 1))
 
 
@@ -43,6 +43,15 @@ def test_letterbox_centres_between_grey_bars() -> None:
     assert (fitted[:75] == PADDING_GREY).all()
     assert (fitted[75:225] == 7).all()
     assert (fitted[225:] == PADDING_GREY).all()
+
+
+def test_letterbox_at_the_top_left_has_its_bar_at_the_other_side() -> None:
+    fitted = fit_frame(np.full((100, 200, 3), 7, np.uint8), spec("letterbox-top-left"))
+    assert (fitted[:150] == 7).all()
+    assert (fitted[150:] == PADDING_GREY).all()
+    box = np.array([[0.5, 0.25, 0.75, 0.75]], np.float32)
+    mapped = boxes_to_frame(box, spec("letterbox-top-left"), height=100, width=200)
+    np.testing.assert_allclose(mapped, [[0.5, 0.5, 0.75, 1.0]], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +76,11 @@ def test_detection_in_the_bars_alone_is_dropped() -> None:
 @given(
     height=st.integers(10, 4000),
     width=st.integers(10, 4000),
-    resize=st.sampled_from(["stretch", "letterbox"]),
+    resize=st.sampled_from(get_args(Resize)),
     corners=st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4),
 )
 def test_box_to_the_input_and_back_is_the_identity(
-    height: int, width: int, resize: Literal["stretch", "letterbox"], corners: list[float]
+    height: int, width: int, resize: Resize, corners: list[float]
 ) -> None:
     if max(height, width) > 30 * min(height, width):
         return
@@ -82,8 +91,8 @@ def test_box_to_the_input_and_back_is_the_identity(
     np.testing.assert_allclose(back, boxes, atol=ROUND_TRIP)
 
 
-@given(height=st.integers(1, 700), width=st.integers(1, 700), resize=st.sampled_from(["stretch", "letterbox"]))
-def test_any_frame_fits(height: int, width: int, resize: Literal["stretch", "letterbox"]) -> None:
+@given(height=st.integers(1, 700), width=st.integers(1, 700), resize=st.sampled_from(get_args(Resize)))
+def test_any_frame_fits(height: int, width: int, resize: Resize) -> None:
     assert fit_frame(np.zeros((height, width, 3), np.uint8), spec(resize, 64, 48)).shape == (64, 48, 3)
 
 

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.command_line import run_verb
 
 BOX_COUNT = 24
@@ -80,6 +81,25 @@ def test_adapted_graph_runs_like_our_own(foreign: Path, tmp_path: Path) -> None:
     assert detection["box_xyxy_px"] == pytest.approx([32, 16, 96, 48], abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "resize", "class_agnostic"),
+    [
+        pytest.param([], "stretch", False, id="nothing"),
+        pytest.param(["--letterbox"], "letterbox", False, id="bars on both sides"),
+        pytest.param(["--top-left", "--class-agnostic"], "letterbox-top-left", True, id="YOLOX's way"),
+    ],
+)
+def test_fitting_and_rivals(
+    arguments: list[str], resize: str, class_agnostic: bool, foreign: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "adapted.onnx"
+    done = run_verb("adapt", foreign, "--activation", "softmax", "--size", str(SIDE), *arguments, "-o", out)
+    assert done.exit_code == 0, done.stderr
+    with open_session(out) as session:
+        card = session.card
+    assert (card.input.resize, card.postprocess.class_agnostic) == (resize, class_agnostic)
+
+
 def test_everything_told_and_json(foreign: Path, tmp_path: Path) -> None:
     told = "--boxes boxes --scores logits[0:3] --layout xyxy --normalised no --activation softmax --background 0"
     more = "--strides none --input bgr --mean 1,2,3 --std 4 --letterbox --candidates 20 --max-detections 5"
@@ -133,6 +153,16 @@ def test_everything_told_and_json(foreign: Path, tmp_path: Path) -> None:
             "boxes [N, 24, 4], logits [N, 24, 3]; --layout xyxy: 100.0% of the boxes have corners in order (yxyx looks "
             "alike; TensorFlow's is); --normalised no: boxes reach to 24.",
             id="what cannot be guessed, and what was until then",
+        ),
+        pytest.param(
+            ["--size", "32*32"],
+            "--size: expected pixels such as 640 or 480x640 (height x width), got '32*32'.",
+            id="a size with a star",
+        ),
+        pytest.param(
+            ["--stretch", "--top-left"],
+            "--top-left: expected without --stretch, which leaves no bars, got both.",
+            id="bars and none",
         ),
         pytest.param(["--score-floor", "1"], "score_floor: expected less than 1, got 1.0.", id="a floor of 1"),
         pytest.param(
