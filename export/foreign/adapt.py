@@ -7,18 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from ...calib.graph_surgery import open_inner
-from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess, Resize
+from ...runtime.card import Card, InputSpec, Measurement, Origin, Postprocess
 from ...runtime.detection.postprocess import detections_from_candidates
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import StrPath, sha256_of_file
-from ...runtime.generated_frames import generated_frames
 from ...runtime.precision import Precision
 from ...runtime.runners.contract import DETECTOR_OUTPUTS, detections_from_outputs
 from ..graphs.graph_file import check_graph_name, precision_of_graph, write_graph
@@ -26,17 +24,16 @@ from ..parity.detections import compare_detections
 from ..parity.matching import FramePair
 from ..parity.own_frames import remember_frames
 from ..parity.parity import Parity
-from ..parity.proof_frames import PROOF_FRAMES, frames_of_folder
+from ..parity.proof_frames import PROOF_FRAMES
 from ..parity.tolerances import HEADS_TOLERANCE, TOLERANCES
-from .declared import Declared, names_of_file
+from .declared import names_of_file
 from .final import without_suppression
 from .graph import ForeignGraph, Outputs, load_foreign_graph
 from .guess import Told, guess_reading
+from .inputs import ForeignInput, fitted_frames, input_spec, run_frames
+from .kinds import usual_input
 from .nodes import BOXES, SCORES, with_front_and_tail
 from .reading import Array, Reading, candidates_from_outputs
-from .rows import Rows, rows_of
-
-Colour = Literal["rgb", "bgr"]
 
 _HEADS = "boxes and scores before suppression"
 """What the comparison takes for the raw heads."""
@@ -51,25 +48,6 @@ _CERTAIN_SHARE = 0.5
 
 _HALF_TOLERANCE = 2.0**-9
 """Of a score or a normalised corner in float16: four roundings of a value up to 1."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForeignInput:
-    """What the user says of a foreign detector's input.
-
-    Args:
-        colour: channel order that it expects.
-        mean: per channel in that order, on the 0..255 scale; with no number above 1, on the 0..1 scale.
-        std: in the same order and scale; the graph computes (x - mean) / std.
-        resize: how frames are fitted to it; where not given, as its exporter does, else `stretch`.
-        size: height and width in pixels, where the graph leaves them open and its metadata do not say.
-    """
-
-    colour: Colour = "rgb"
-    mean: tuple[float, float, float] = (0, 0, 0)
-    std: tuple[float, float, float] = (255, 255, 255)
-    resize: Resize | None = None
-    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +105,8 @@ def adapt_detector(
         foreign_input: what the network expects.
         names_path: class names in the order of the scores, background left out, one a line.
         postprocess: K, M, score floor and IoU threshold.
-        images: folder of real images to recognise the outputs by and to prove the graph on; generated patterns, in
-            which nothing need be found, where not given.
+        images: folder of real images to recognise the outputs by and to prove the graph on; frames of the demo's clip
+            and generated patterns, in which nothing need be found, where not given.
 
     Raises:
         InputError: the graph cannot be used, its outputs are not told and not recognisable, or contradict what is told.
@@ -138,86 +116,64 @@ def adapt_detector(
     check_graph_name(out)
     if out.resolve() == foreign_path.resolve():
         raise InputError(f"{out}: expected another file than the foreign graph itself. Choose another name.")
-    given, postprocess = foreign_input or ForeignInput(), postprocess or Postprocess()
-    told = told or Told()
     guesses: list[str] = []
     with _telling(guesses):
-        foreign = load_foreign_graph(foreign_path, guesses, size=given.size, cut=told.cut)
-        declared = foreign.declared
-        spec = _input_spec(foreign, given, declared, guesses)
-        frames = generated_frames(spec) if images is None else frames_of_folder(images, spec, most=_LOOKED_AT)
-        outputs, rows = _outputs_of_frames(foreign, spec, frames)
-        names = declared.names if names_path is None else names_of_file(names_path)
-        count = None if names is None else len(names)
-        reading = guess_reading(
-            foreign, outputs, told, guesses, class_count=count, is_end_to_end=declared.is_end_to_end
-        )
-        names = _class_names(foreign, names_path, names, reading, guesses)
-        boxes, scores = candidates_from_outputs(outputs, reading, height=foreign.height, width=foreign.width)
-        foreign = replace(foreign, rows=rows)
-        postprocess = without_suppression(postprocess, reading, boxes.shape[1])
+        read = _read(foreign_path, told or Told(), foreign_input or ForeignInput(), names_path, images, guesses)
+        foreign, spec, reading = read.foreign, read.spec, read.reading
+        boxes, scores = candidates_from_outputs(read.outputs, reading, height=foreign.height, width=foreign.width)
+        postprocess = without_suppression(postprocess or Postprocess(), reading, boxes.shape[1])
         graph = with_front_and_tail(foreign, spec, reading, postprocess, box_count=boxes.shape[1])
-        card = _card(foreign_path, names, spec, postprocess, reading)
+        card = _card(foreign_path, read.names, spec, postprocess, reading)
         shown = _most_telling(scores)
-        parity = _prove(graph, card, frames[shown], boxes[shown], scores[shown])
+        parity = _prove(graph, card, read.frames[shown], boxes[shown], scores[shown])
         _check(parity, out, images, scores[shown])
     if images is not None:
-        remember_frames(card.origin.parent_sha256 or "", frames[shown])
-    card = card.model_copy(update={"measurements": _measurements(parity, images)})
+        remember_frames(card.origin.parent_sha256 or "", read.frames[shown])
+    card = card.model_copy(update={"measurements": _measurements(parity, read.frames_said)})
     write_graph(graph, card, out)
     return Adaptation(path=out, card=card, reading=reading, guesses=tuple(guesses), parity=parity)
 
 
-def images_from_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]) -> NDArray[Any]:
-    """Prepare frames as the foreign network expects them, in numpy.
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A foreign detector, what it answers to frames, and how that is understood."""
 
-    Args:
-        foreign: the detector.
-        spec: of its input.
-        frames: [n, H, W, 3] uint8, BGR.
-
-    Returns:
-        [n, 3, H, W] or [n, H, W, 3] of the input's type.
-    """
-    images = frames.astype(np.float32)
-    if spec.colour == "rgb":
-        images = images[..., ::-1]
-    images = np.divide(images - np.array(spec.mean, np.float32), np.array(spec.std, np.float32), dtype=np.float32)
-    if not foreign.channels_last:
-        images = images.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(images).astype(foreign.input_type)
+    foreign: ForeignGraph
+    spec: InputSpec
+    frames: NDArray[np.uint8]
+    frames_said: str
+    outputs: Outputs
+    reading: Reading
+    names: tuple[str, ...]
 
 
-def _input_spec(foreign: ForeignGraph, given: ForeignInput, declared: Declared, guesses: list[str]) -> InputSpec:
-    resize = given.resize
-    if resize is None and declared.is_ultralytics:
-        resize = "letterbox"
-        guesses.append("--letterbox: the metadata are Ultralytics', whose way it is")
-    scale = given.mean, given.std
-    if any(given.mean) and max(*map(abs, given.mean), *given.std) <= 1:
-        scale = _on_255(given.mean), _on_255(given.std)
-        guesses.append(f"--mean, --std: on the 0..1 scale, as none is above 1; {scale[0]} and {scale[1]} on 0..255")
-    if foreign.input_type is np.uint8:
-        # Such a network scales inside.
-        if scale not in ((ForeignInput.mean, ForeignInput.std), ((0, 0, 0), (1, 1, 1))):
-            raise InputError(
-                f"--mean, --std: expected none, as {foreign.path} takes uint8 and scales inside, "
-                f"got {given.mean} and {given.std}."
-            )
-        scale = (0, 0, 0), (1, 1, 1)
-    return InputSpec(
-        height=foreign.height,
-        width=foreign.width,
-        resize=resize or "stretch",
-        colour=given.colour,
-        mean=scale[0],
-        std=scale[1],
+def _read(
+    path: Path,
+    told: Told,
+    given: ForeignInput,
+    names_path: StrPath | None,
+    images: StrPath | None,
+    guesses: list[str],
+) -> _Read:
+    foreign = load_foreign_graph(path, guesses, size=given.size, cut=told.cut)
+    usual, ground = usual_input(foreign)
+    spec = input_spec(foreign, given, guesses, usual=usual, of=ground)
+    frames, said = fitted_frames(spec, images, most=_LOOKED_AT)
+    outputs, rows = run_frames(foreign, spec, frames)
+    names = foreign.declared.names if names_path is None else names_of_file(names_path)
+    count = None if names is None else len(names)
+    reading = guess_reading(
+        foreign, outputs, told, guesses, class_count=count, is_end_to_end=foreign.declared.is_end_to_end
     )
-
-
-def _on_255(values: tuple[float, float, float]) -> tuple[float, float, float]:
-    first, second, third = (round(255 * value, 6) for value in values)
-    return first, second, third
+    return _Read(
+        foreign=replace(foreign, rows=rows),
+        spec=spec,
+        frames=frames,
+        frames_said=said,
+        outputs=outputs,
+        reading=reading,
+        names=_class_names(foreign, names_path, names, reading, guesses),
+    )
 
 
 def _card(
@@ -232,25 +188,6 @@ def _card(
         postprocess=postprocess,
         origin=Origin(parent_sha256=sha256_of_file(foreign_path), settings=reading.settings(), packages=packages),
     )
-
-
-def _outputs_of_frames(
-    foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]
-) -> tuple[Outputs, dict[str, Rows]]:
-    """Run the foreign graph frame by frame; outputs that are no lists of rows stay as the first frame gave them."""
-    run = foreign.open()
-    results = [run(images_from_frames(foreign, spec, frame[None])) for frame in frames]
-    joined: Outputs = {}
-    rows: dict[str, Rows] = {}
-    for name, first in results[0].items():
-        values = [result[name] for result in results]
-        how = rows_of(values)
-        if how is not None:
-            rows[name] = how
-            joined[name] = np.concatenate([how.of(value) for value in values])
-        else:
-            joined[name] = first
-    return joined, rows
 
 
 def _class_names(
@@ -315,7 +252,7 @@ def _most_telling(scores: Array) -> NDArray[np.intp]:
 
 
 def _check(parity: Parity, out: Path, images: StrPath | None, scores: Array) -> None:
-    """Raise unless both agree on something; only in generated frames there need be nothing to agree on."""
+    """Raise unless both agree on something; only where no images are given there need be nothing to agree on."""
     is_empty = not (parity.judged or parity.exempt)
     certain = int((scores.max(axis=(1, 2)) >= _CERTAIN).sum())
     if images is not None and (is_empty or certain < _CERTAIN_SHARE * parity.frames):
@@ -329,7 +266,6 @@ def _check(parity: Parity, out: Path, images: StrPath | None, scores: Array) -> 
         parity.check(str(out))
 
 
-def _measurements(parity: Parity, images: StrPath | None) -> tuple[Measurement, ...]:
-    kind = "generated frames, without objects" if images is None else "real frames"
-    data = f"{parity.frames} {kind}, the foreign graph read in numpy against this one"
+def _measurements(parity: Parity, frames: str) -> tuple[Measurement, ...]:
+    data = f"{frames}, the foreign graph read in numpy against this one"
     return parity.measurements(data=data, heads=_HEADS)

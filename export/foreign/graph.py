@@ -203,11 +203,13 @@ def _image_input(model: onnx.ModelProto, path: Path) -> onnx.ValueInfoProto:
 
 
 def output_shapes_text(outputs: Outputs) -> str:
-    """List outputs with their shapes, for a message; N stands for the frames that were run."""
-    return ", ".join(
-        f"{name} [N, {value.shape[1]}, {value.shape[2]}]" if value.ndim == 3 else f"{name} {list(value.shape)}"
-        for name, value in outputs.items()
-    )
+    """List outputs with their shapes, for a message."""
+    return ", ".join(f"{name} {shape_text(value.shape)}" for name, value in outputs.items())
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Write a shape for a message; N stands for the frames that were run."""
+    return f"[{', '.join(['N', *map(str, shape[1:])])}]" if len(shape) > 2 else str(list(shape))
 
 
 def _fixed_size(
@@ -269,7 +271,10 @@ def _runner(model: onnx.ModelProto, path: Path) -> Run:
     try:
         session = open_quietly(model.SerializeToString())
     except RUNTIME_ERRORS as error:
-        raise InputError(f"{path}: expected a graph that ONNX Runtime loads, got: {reason_of(error)}") from error
+        raise InputError(
+            f"{path}: expected a graph that ONNX Runtime loads, got: {reason_of(error)} --suggest lists tensors that "
+            "can be computed."
+        ) from error
     names = [output.name for output in session.get_outputs()]
     (input_name,) = [value.name for value in session.get_inputs()]
 

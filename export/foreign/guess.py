@@ -282,7 +282,7 @@ def _both_in_one(
 def _unrecognised(graph: ForeignGraph, outputs: Outputs) -> InputError:
     return InputError(
         f"{graph.path}: expected outputs that can be recognised, boxes [N, D, 4] beside scores [N, D, C] or both in "
-        f"one, got {output_shapes_text(outputs)}. Name them by --boxes and --scores."
+        f"one, got {output_shapes_text(outputs)}. Name them by --boxes and --scores; --suggest lists candidates."
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
-from .graph import Outputs, output_shapes_text
+from .graph import Outputs, output_shapes_text, shape_text
 
 Array = NDArray[np.float32]
 Layout = Literal["xyxy", "yxyx", "cxcywh"]
@@ -142,7 +142,7 @@ def columns_from_text(
     shape = outputs[name].shape
     if len(shape) != 3:
         raise InputError(
-            f"{flag}: expected {name} to be [N, boxes, columns] or [N, columns, boxes], got {list(shape)}. "
+            f"{flag}: expected {name} to be [N, boxes, columns] or [N, columns, boxes], got {shape_text(shape)}. "
             "Name another tensor, also one inside the graph."
         )
     channels_first = not is_rows and _is_channels_first(flag, name, shape, is_whole=match is None, box_count=box_count)
@@ -240,13 +240,13 @@ def _is_channels_first(flag: str, name: str, shape: tuple[int, ...], *, is_whole
     if box_count is not None:
         if box_count not in shape[1:]:
             raise InputError(
-                f"{flag}: expected an axis of {box_count}, the number of boxes, in {name}, got {list(shape)}."
+                f"{flag}: expected an axis of {box_count}, the number of boxes, in {name}, got {shape_text(shape)}."
             )
         return shape[2] == box_count and shape[1] != box_count
     if flag == "--boxes" and is_whole:
         if 4 not in shape[1:]:
             raise InputError(
-                f"{flag}: expected four columns in {name}, got {list(shape)}. Name them, as in '{name}[0:4]'."
+                f"{flag}: expected four columns in {name}, got {shape_text(shape)}. Name them, as in '{name}[0:4]'."
             )
         return shape[2] != 4
     return shape[1] < shape[2]

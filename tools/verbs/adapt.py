@@ -15,8 +15,9 @@ from ..terminal.stage_progress import tell
 from ..terminal.verb import verb
 
 if TYPE_CHECKING:
-    from ...export.foreign.adapt import Adaptation, ForeignInput
+    from ...export.foreign.adapt import Adaptation
     from ...export.foreign.guess import Told
+    from ...export.foreign.inputs import ForeignInput
     from ...runtime.card import Resize
 
 _NONE = "none"
@@ -27,7 +28,10 @@ class AdaptOptions:
     """What `adapt` is told."""
 
     foreign: Annotated[Path, typer.Argument(metavar="FOREIGN.onnx", help="A detector.")]
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.onnx", help="The graph.")]
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE.onnx", help="The graph.")] = None
+    suggest: Annotated[bool, typer.Option("--suggest", help="List tensors that may be boxes and scores instead.")] = (
+        False
+    )
     boxes: Annotated[str | None, typer.Option(metavar="NAME", help="Output of boxes, or columns: 'output[0:4]'.")] = (
         None
     )
@@ -53,14 +57,15 @@ class AdaptOptions:
         str | None, typer.Option(metavar="8,16,32|none", help="Of boxes left undecoded in grid cells, as YOLOX's are.")
     ] = None
     colour: Annotated[
-        Literal["rgb", "bgr"], typer.Option("--input", help="Channel order that the network expects.")
-    ] = "rgb"
+        Literal["rgb", "bgr"] | None,
+        typer.Option("--input", help="Channel order that the network expects; rgb, or as is usual of its kind."),
+    ] = None
     mean: Annotated[
-        str, typer.Option(metavar="M[,M,M]", help="Subtracted, in that order, on the 0..255 scale or 0..1.")
-    ] = "0"
+        str | None, typer.Option(metavar="M[,M,M]", help="Subtracted, in that order, on the 0..255 scale or 0..1; 0.")
+    ] = None
     std: Annotated[
-        str, typer.Option(metavar="S[,S,S]", help="Divided by, in that order, on the scale of the mean.")
-    ] = "255"
+        str | None, typer.Option(metavar="S[,S,S]", help="Divided by, in that order, on the scale of the mean; 255.")
+    ] = None
     letterbox: Annotated[
         bool | None,
         typer.Option("--letterbox/--stretch", help="Fit frames with bars; as the file's exporter does if not given."),
@@ -106,6 +111,11 @@ def adapt(options: AdaptOptions) -> None:
     from ...runtime.require import require
 
     require("onnx", extra="export", why="an adaptation")
+    if options.suggest:
+        _suggest(options)
+        return
+    if options.out is None:
+        raise InputError("--out: expected a file for the graph, got nothing. Give -o FILE.onnx, or --suggest.")
     from ...export.foreign.adapt import adapt_detector
     from ...runtime.card import postprocess_settings
 
@@ -136,6 +146,17 @@ def adapt(options: AdaptOptions) -> None:
     print(f"{written.path}: {written.path.stat().st_size / 1e6:.1f} MB, equal to {options.foreign}")
 
 
+def _suggest(options: AdaptOptions) -> None:
+    from ...export.foreign.suggest import suggest_tensors
+
+    found = suggest_tensors(options.foreign, foreign_input=_foreign_input(options), images=options.images)
+    if options.as_json:
+        print(json.dumps(found.to_dict(), indent=1))
+        return
+    tell(*(f"guessed {guess}" for guess in found.guesses))
+    print("\n".join(found.lines()))
+
+
 def _told(options: AdaptOptions) -> Told:
     from ...export.foreign.guess import Told
 
@@ -153,7 +174,7 @@ def _told(options: AdaptOptions) -> Told:
 
 
 def _foreign_input(options: AdaptOptions) -> ForeignInput:
-    from ...export.foreign.adapt import ForeignInput
+    from ...export.foreign.inputs import ForeignInput
 
     return ForeignInput(
         colour=options.colour,
@@ -200,8 +221,10 @@ def _strides(text: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, parts))
 
 
-def _three(flag: str, text: str) -> tuple[float, float, float]:
+def _three(flag: str, text: str | None) -> tuple[float, float, float] | None:
     """Read one number for all channels, or three."""
+    if text is None:
+        return None
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:

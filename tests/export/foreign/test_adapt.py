@@ -13,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.calib.graph_surgery import open_inner
 from singleshot.export.foreign import adapt
-from singleshot.export.foreign.adapt import Adaptation, ForeignInput, adapt_detector
+from singleshot.export.foreign.adapt import Adaptation, adapt_detector
 from singleshot.export.foreign.guess import Told
+from singleshot.export.foreign.inputs import ForeignInput
 from singleshot.export.foreign.reading import candidates_from_outputs
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.runtime.card import Postprocess

@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export.foreign.adapt import ForeignInput, adapt_detector
+from singleshot.export.foreign.adapt import adapt_detector
 from singleshot.export.foreign.guess import Told
+from singleshot.export.foreign.inputs import ForeignInput
 from singleshot.runtime.errors import InputError
 
 from .foreign_models import (
@@ -83,7 +84,7 @@ OUTPUTS = [
     pytest.param(
         plain_model(),
         Told(boxes="scores", scores="boxes"),
-        "--boxes: expected four columns in scores, got [4, 21, 3]. Name them, as in 'scores[0:4]'.",
+        "--boxes: expected four columns in scores, got [N, 21, 3]. Name them, as in 'scores[0:4]'.",
         id="scores for boxes",
     ),
     pytest.param(
@@ -95,13 +96,13 @@ OUTPUTS = [
     pytest.param(
         of(BOXES, SCORES[:9]),
         Told(**NAMED),
-        "--scores: expected an axis of 21, the number of boxes, in scores, got [4, 9, 3].",
+        "--scores: expected an axis of 21, the number of boxes, in scores, got [N, 9, 3].",
         id="fewer scores than boxes",
     ),
     pytest.param(
         model_of({"boxes": BOXES[None], "scores": SCORES}),
         Told(**NAMED),
-        "--boxes: expected boxes to be [N, boxes, columns] or [N, columns, boxes], got [1, 1, 21, 4]. Name another "
+        "--boxes: expected boxes to be [N, boxes, columns] or [N, columns, boxes], got [N, 1, 21, 4]. Name another "
         "tensor, also one inside the graph.",
         id="no axis of boxes",
     ),
@@ -109,7 +110,8 @@ OUTPUTS = [
         model_of({"boxes": BOXES, "first": SCORES, "second": SCORES}),
         Told(),
         "foreign.onnx: expected outputs that can be recognised, boxes [N, D, 4] beside scores [N, D, C] or both in "
-        "one, got boxes [N, 21, 4], first [N, 21, 3], second [N, 21, 3]. Name them by --boxes and --scores.",
+        "one, got boxes [N, 21, 4], first [N, 21, 3], second [N, 21, 3]. Name them by --boxes and --scores; --suggest "
+        "lists candidates.",
         id="outputs that say nothing",
     ),
 ]

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from singleshot.export.foreign.adapt import ForeignInput, adapt_detector
+from singleshot.export.foreign.adapt import adapt_detector
+from singleshot.export.foreign.inputs import ForeignInput
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.errors import CheckError, InputError
 
@@ -108,7 +109,7 @@ def test_masks_are_named_without_metadata(tmp_path: Path) -> None:
     model = model_of({"o": WITHOUT_OBJECTNESS.T.copy(), "masks": np.zeros((32, 8, 8), np.float32)})
     assert refusal(model, tmp_path) == (
         "foreign.onnx: expected a detector of boxes, got one of masks (a seg model), as o [N, 7, 21], masks "
-        "[1, 32, 8, 8] show. Export a detection model."
+        "[N, 32, 8, 8] show. Export a detection model."
     )
 
 

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from singleshot.export.foreign.adapt import ForeignInput, adapt_detector
+from singleshot.export.foreign.adapt import adapt_detector
+from singleshot.export.foreign.inputs import ForeignInput
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.session import open_session
 

@@ -100,6 +100,23 @@ def test_fitting_and_rivals(
     assert (card.input.resize, card.postprocess.class_agnostic) == (resize, class_agnostic)
 
 
+def test_suggestions(foreign: Path) -> None:
+    said = run_verb("adapt", foreign, "--suggest")
+    assert said.exit_code == 0, said.stderr
+    header, *rows = said.stdout.splitlines()
+    assert header.split() == ["tensor", "shape", "values", "made", "by", "read", "by", "may", "be"]
+    assert rows[0].split() == ["logits", "[1,", "24,", "3]", "0", "to", "9", "Add", "scores"]
+    assert rows[-1].startswith("try       none of them together makes sense by itself")
+    report = json.loads(run_verb("adapt", foreign, "--suggest", "--json").stdout)
+    assert [item["name"] for item in report["candidates"]] == ["logits", "boxes"]
+
+
+def test_graph_needs_a_name(foreign: Path) -> None:
+    done = run_verb("adapt", foreign)
+    message = "error: --out: expected a file for the graph, got nothing. Give -o FILE.onnx, or --suggest.\n"
+    assert (done.exit_code, done.stderr) == (2, message)
+
+
 def test_everything_told_and_json(foreign: Path, tmp_path: Path) -> None:
     told = "--boxes boxes --scores logits[0:3] --layout xyxy --normalised no --activation softmax --background 0"
     more = "--strides none --input bgr --mean 1,2,3 --std 4 --letterbox --candidates 20 --max-detections 5"
