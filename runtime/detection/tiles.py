@@ -98,8 +98,7 @@ class Tiles:
             class_ids=np.concatenate([part.class_ids for part in whole]),
         )
         best_first = merged.where(np.argsort(-merged.scores, kind="stable"))
-        rule = card.postprocess
-        return greedy_survivors(best_first, rule.iou_threshold, most=rule.max_detections)
+        return greedy_survivors(best_first, card.postprocess, most=card.postprocess.max_detections)
 
 
 def _spans(count: int, size: int) -> list[tuple[int, int]]:
