@@ -60,7 +60,7 @@ OUTPUTS = [
         model_of({"boxes": BOXES}),
         Told(),
         "foreign.onnx: expected outputs that can be recognised, boxes [N, D, 4] beside scores [N, D, C] or both in "
-        "one, got boxes [N, 21, 4]. Name them by --boxes and --scores.",
+        "one, got boxes [N, 21, 4]. Name them by --boxes and --scores; --suggest lists candidates.",
         id="boxes alone",
     ),
     pytest.param(
