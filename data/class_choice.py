@@ -14,22 +14,21 @@ from .readers.reader import Layout
 from .readers.text_lines import filled_lines
 
 
-def chosen_classes(text: str, root: StrPath, *, seed: int = 0) -> list[str]:
+def chosen_classes(text: str, *roots: StrPath, seed: int = 0) -> list[str]:
     """Read what a person wrote for classes.
 
     Args:
         text: `cat,dog` names them in the order of class ids; `25` samples so many; else the path of a text file with
             one name a line.
-        root: the labelled images, as `open_dataset` takes them.
+        roots: the labelled images, as `open_dataset` takes them.
         seed: of the sample.
 
     Raises:
         InputError: the file names none, or there are fewer classes than are to be taken.
     """
-    root = Path(root)
     text = text.strip()
     if text.isdecimal():
-        return sampled_classes(find_layout(root), int(text), seed=seed)
+        return sampled_classes(find_layout(*roots), int(text), seed=seed)
     path = Path(text)
     if path.is_file():
         names = filled_lines(path)

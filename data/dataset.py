@@ -62,6 +62,8 @@ class Dataset:
         class_names: Sequence[str],
         strict: bool = False,
         missing_is_background: bool = False,
+        anyway: bool = False,
+        has_chosen_classes: bool = True,
         renamed: Mapping[str, str] | None = None,
     ) -> None:
         """See `open_dataset`, which checks the class names against the layout's; here they are taken as they are."""
@@ -70,6 +72,10 @@ class Dataset:
         self._layout = layout
         self._strict = strict
         self._missing_is_background = missing_is_background
+        self.goes_on_anyway = anyway
+        """Whether half of the images are enough, see `check_enough`."""
+        self.has_chosen_classes = has_chosen_classes
+        """Whether the list of classes is somebody's choice; otherwise it is the data's, and covers all objects."""
         self._renamed = renamed or {}
         self._class_ids = {name: class_id for class_id, name in enumerate(self.class_names)}
         self._strata: dict[str, str] | None = None
@@ -95,6 +101,16 @@ class Dataset:
         return f"{self.layout} layout{dialect}: {self.name}"
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What else a person should know of what was found, a line each."""
+        alike: dict[str, list[str]] = {}
+        for name in self.class_names:
+            alike.setdefault(name.casefold(), []).append(name)
+        twins = [" and ".join(names) for names in alike.values() if len(names) > 1]
+        hint = "convert-data --rename OLD=NEW makes them one"
+        return (*self._layout.notes, *(f"classes {names} differ by capital letters alone ({hint})" for names in twins))
+
+    @property
     def name(self) -> str:
         """The data set's name: `VOC2012`."""
         return self._layout.name
@@ -105,10 +121,7 @@ class Dataset:
 
     def official_splits(self) -> tuple[str, ...]:
         """The official lists, each once, under its first name."""
-        first_names: dict[Path, str] = {}
-        for name, path in self._layout.lists.items():
-            first_names.setdefault(path, name)
-        return tuple(first_names.values())
+        return self._layout.official_lists
 
     def split_meant_by(self, split: str) -> str:
         """Take `val` for the seeded one where the data have no lists of their own, as a folder of photos has none."""
@@ -369,28 +382,29 @@ def _areas(objects: Sequence[LabelledObject], boxes: Sequence[Edges]) -> NDArray
 
 
 def open_dataset(
-    root: StrPath,
-    *,
+    *roots: StrPath,
     class_names: Sequence[str] | None = None,
     strict: bool = False,
     missing_is_background: bool = False,
+    anyway: bool = False,
     renamed: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Find out which layout lies below a folder and open it.
 
     Args:
-        root: the folder that holds one of the layouts, see `find_layout`.
+        roots: the folder that holds one of the layouts, see `find_layout`; several are read as one data set.
         class_names: the classes to keep, in the order of class ids; None takes all of the layout's own. Kaggle's
             may be given by wnid.
         strict: raise at the first problem instead of counting it.
         missing_is_background: an image without a file of labels has no objects, as YOLO's own tools take it, instead
             of being left out.
+        anyway: half of the images or of the objects, or fewer, are enough for whatever works on them.
         renamed: a class of the data -> its name here; several may become one.
 
     Raises:
         InputError: there is no layout, or more than one, or a class is unknown or named twice.
     """
-    layout = find_layout(root)
+    layout = find_layout(*roots)
     renamed = renamed or {}
     for name in renamed:
         if name not in layout.class_names:
@@ -405,5 +419,11 @@ def open_dataset(
         got = f"{', '.join(repeated)} twice" if repeated else "none"
         raise InputError(f"class_names: expected a list of different classes, got {got}. Name each class once.")
     return Dataset(
-        layout, class_names=here, strict=strict, missing_is_background=missing_is_background, renamed=renamed
+        layout,
+        class_names=here,
+        strict=strict,
+        missing_is_background=missing_is_background,
+        anyway=anyway,
+        has_chosen_classes=class_names is not None,
+        renamed=renamed,
     )

@@ -12,7 +12,7 @@ from ..runtime.errors import InputError
 from ..runtime.progress import Progress, no_progress
 from .dataset import Dataset
 from .sample import Sample
-from .usable_samples import no_usable_images, read_or_leave_out
+from .usable_samples import check_enough, read_or_leave_out
 
 
 def check_same_classes(card: Card, dataset: Dataset) -> None:
@@ -40,7 +40,7 @@ def streamed_images(
         on_progress: called after each image.
 
     Raises:
-        InputError: no image can be used, or the data set is strict and something is wrong.
+        InputError: too few images can be used, see `check_enough`, or the data set is strict and something is wrong.
     """
     total = len(dataset.sample_ids(split, seed=seed))
     images = 0
@@ -50,5 +50,4 @@ def streamed_images(
             images += 1
             yield sample, image
         on_progress(split, done, total)
-    if not images:
-        raise no_usable_images(dataset, split, listed=total)
+    check_enough(dataset, split, listed=total, usable=images)

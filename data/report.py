@@ -72,6 +72,11 @@ class DataReport:
             + (f" ({self.crowds} crowds)" if self.crowds else "")
         ]
         lines += [f"{count} {remark}" for remark, count in self.remarks.items()]
+        return lines + self.problem_lines()
+
+    def problem_lines(self) -> list[str]:
+        """Write each kind of problem with examples."""
+        lines = []
         for problem in Problem:
             if not (count := self._counts[problem]):
                 continue

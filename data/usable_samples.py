@@ -52,18 +52,52 @@ def check_samples(dataset: Dataset, split: str, *, seed: int = 0, on_progress: P
             dataset.leave_out(sample, *found)
         on_progress(split, done, total)
     on_progress(split, total, total)  # images that the stream itself left out never came by
-    if not usable:
-        raise no_usable_images(dataset, split, listed=total)
+    check_enough(dataset, split, listed=total, usable=usable)
     return dataset.report
 
 
-def no_usable_images(dataset: Dataset, split: str, *, listed: int) -> InputError:
-    """Say that a split gives nothing to work with, and the first reason."""
-    reasons = "; ".join(line.strip() for line in dataset.report.lines()[1:3])
-    return InputError(
-        f"{dataset.name} {split}: expected labelled images, got none that can be used of {listed} listed. "
-        f"{reasons or 'Choose another split'}."
-    )
+def check_enough(dataset: Dataset, split: str, *, listed: int, usable: int) -> None:
+    """Refuse to work on a split of which half or more was lost: what is left says little of what was meant.
+
+    Args:
+        dataset: its report knows the reasons.
+        split: its name.
+        listed: images of the split.
+        usable: those that were not left out.
+
+    Raises:
+        InputError: no image is left; or, unless the data set goes on anyway, at most half of the images or of the
+            objects. Objects of classes that somebody did not choose are no loss.
+    """
+    where = f"{dataset.name} {split}"
+    reasons = "; ".join(line.strip() for line in dataset.report.problem_lines()[:2])
+    if not usable:
+        raise InputError(
+            f"{where}: expected labelled images, got none that can be used of {listed} listed. "
+            f"{reasons or 'Choose another split'}."
+        )
+    if dataset.goes_on_anyway:
+        return
+    if usable * 2 <= listed:
+        missing = dataset.report.count(Problem.MISSING_ANNOTATION)
+        mend = ", or take them for images without objects by --missing-is-background" if missing * 2 >= listed else ""
+        raise InputError(
+            f"{where}: expected most of {listed} images to be usable, got {usable}. {reasons}. Mend them{mend}, or go "
+            f"on with the rest by --anyway."
+        )
+    kept, lost = dataset.report.objects.total(), _lost_objects(dataset)
+    if lost and lost >= kept:
+        raise InputError(
+            f"{where}: expected most of {kept + lost} objects to be usable, got {kept}. {reasons}. Mend the labels, or "
+            f"go on with the rest by --anyway."
+        )
+
+
+def _lost_objects(dataset: Dataset) -> int:
+    problems = [Problem.EMPTY_BOX, Problem.OUTSIDE_BOX]
+    if not dataset.has_chosen_classes:
+        problems.append(Problem.UNLISTED_CLASS)
+    return sum(map(dataset.report.count, problems))
 
 
 def read_or_leave_out(dataset: Dataset, sample: Sample) -> NDArray[np.uint8] | None:

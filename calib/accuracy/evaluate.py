@@ -10,7 +10,7 @@ from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
 from ...data.readers.find_reader import find_layout
 from ...data.sample import Sample
-from ...data.usable_samples import no_usable_images
+from ...data.usable_samples import check_enough
 from ...runtime.card import Card
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.tiles import Tiles
@@ -23,19 +23,28 @@ from .average_precision import DetectionEvaluator, EvaluationResult
 OnDetections = Callable[[Sample, Detections], None]
 
 
-def open_dataset_for(card: Card, root: StrPath, *, strict: bool = False) -> Dataset:
+def open_dataset_for(
+    card: Card, root: StrPath, *, strict: bool = False, missing_is_background: bool = False, anyway: bool = False
+) -> Dataset:
     """Open labelled images through an artefact's classes; those that the data do not know have no objects.
 
     Args:
         card: of the detector or classifier.
         root: as `open_dataset` takes it.
         strict: raise at the first problem of the data instead of counting it.
+        missing_is_background: as `open_dataset` takes it.
+        anyway: likewise.
 
     Raises:
         InputError: there is no layout below `root`.
     """
-    root = Path(root)
-    return Dataset(find_layout(root), class_names=card.class_names, strict=strict)
+    return Dataset(
+        find_layout(Path(root)),
+        class_names=card.class_names,
+        strict=strict,
+        missing_is_background=missing_is_background,
+        anyway=anyway,
+    )
 
 
 def evaluate(
@@ -83,14 +92,14 @@ def evaluate(
 
 
 def _check_objects(dataset: Dataset, split: str, *, seed: int, listed: int) -> None:
-    """Find the first object of the detector's classes, before any time is spent on detecting."""
-    images = 0
+    """Look at all labels, before any time is spent on detecting."""
+    images = objects = 0
     for sample in dataset.samples(split, seed=seed):
         images += 1
-        if len(sample):
-            return
-    if not images:
-        raise no_usable_images(dataset, split, listed=listed)
+        objects += len(sample)
+    check_enough(dataset, split, listed=listed, usable=images)
+    if objects:
+        return
     theirs = [name for name, _ in dataset.report.unlisted.most_common(20)]
     raise InputError(
         f"{dataset.name} {split}: expected objects of the detector's classes {', '.join(dataset.class_names)}, "

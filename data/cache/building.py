@@ -24,7 +24,7 @@ from ...runtime.progress import Progress, no_progress
 from ..dataset import Dataset
 from ..report import Problem
 from ..sample import Sample, sample_digest
-from ..usable_samples import Found, image_or_problem, looked_at, no_usable_images
+from ..usable_samples import Found, check_enough, image_or_problem, looked_at
 from .image_cache import (
     ABOUT,
     IMAGES,
@@ -122,8 +122,7 @@ def open_image_cache(
         if sample.image_id in left_out:
             problem, message = left_out[sample.image_id]
             dataset.leave_out(sample, Problem[problem], message)
-    if len(left_out) == len(found.image_ids):
-        raise no_usable_images(dataset, split, listed=len(found.image_ids))
+    check_enough(dataset, split, listed=len(found.image_ids), usable=len(found.image_ids) - len(left_out))
     _store_labels(found, home, left_out)
     return ImageCache(home, found.labels)
 
@@ -140,8 +139,7 @@ def _listed(dataset: Dataset, split: str, *, input_hw: tuple[int, int], seed: in
         labels.update(sample_digest(sample))
         names.append(sample.image_id)
         sizes.append((*stored_hw(hw, input_hw), *hw))
-    if not names:
-        raise no_usable_images(dataset, split, listed=len(dataset.sample_ids(split, seed=seed)))
+    check_enough(dataset, split, listed=len(dataset.sample_ids(split, seed=seed)), usable=len(names))
     image_ids = [name.encode() for name in names]
     images = np.zeros(len(names), images_dtype(max(len(name) for name in image_ids)))
     images["image_id"] = image_ids

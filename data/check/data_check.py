@@ -14,7 +14,7 @@ from ...runtime.progress import Progress, no_progress
 from ..dataset import Dataset
 from ..report import DataReport
 from ..sample import Sample
-from ..usable_samples import Found, image_or_problem, looked_at, no_usable_images
+from ..usable_samples import Found, check_enough, image_or_problem, looked_at
 from .data_statistics import SplitStatistics
 from .duplicates import Fingerprint, duplicate_groups, fingerprint
 
@@ -43,6 +43,7 @@ class DataCheck:
 
     Args:
         found: layout, dialect and name, for a person.
+        notes: what else to know of it, a line each.
         layout: of the data.
         name: of the data.
         seed: of seeded splits.
@@ -54,6 +55,7 @@ class DataCheck:
     """
 
     found: str
+    notes: tuple[str, ...]
     layout: str
     name: str
     seed: int
@@ -110,13 +112,16 @@ def check_data(
                 dataset.leave_out(sample, *found)
             on_progress(name, done, total)
         if not members[name] and splits:
-            raise no_usable_images(dataset, name, listed=total)
+            check_enough(dataset, name, listed=total, usable=0)
     used = {name: split for name, split in statistics.items() if split.images}
     if not used:
-        raise InputError(f"{dataset.name}: expected usable images, got none. {'; '.join(dataset.report.lines()[1:3])}")
+        raise InputError(
+            f"{dataset.name}: expected usable images, got none. {'; '.join(dataset.report.problem_lines()[:2])}"
+        )
     exact, near = _groups(prints, members)
     return DataCheck(
         found=dataset.found,
+        notes=dataset.notes,
         layout=dataset.layout,
         name=dataset.name,
         seed=seed,

@@ -9,6 +9,7 @@ from ...runtime.files import StrPath
 from .coco import CocoLayout
 from .csv_boxes import CsvLayout
 from .kaggle import KaggleLayout
+from .merged import MergedLayout
 from .reader import Layout
 from .voc import VocLayout
 from .xml_files import XmlFilesLayout
@@ -18,17 +19,21 @@ LAYOUTS: tuple[type[Layout], ...] = (KaggleLayout, VocLayout, XmlFilesLayout, Co
 """All that are known, in the order in which an error names them."""
 
 
-def find_layout(root: StrPath) -> Layout:
+def find_layout(*roots: StrPath) -> Layout:
     """Find the one layout below a folder, or around it if it is one of the layout's own folders.
 
     Args:
-        root: the folder that holds one of the layouts; `ILSVRC`, `VOCdevkit`, a VOC year, COCO's `annotations`,
-            YOLO's `labels` and a CSV file will also do.
+        roots: the folder that holds one of the layouts; `ILSVRC`, `VOCdevkit`, a VOC year, COCO's `annotations`,
+            YOLO's `labels` and a CSV file will also do. Several are taken as one data set.
 
     Raises:
         InputError: there is no layout, or more than one to choose from.
     """
-    root = Path(root)
+    layouts = [_found(Path(root)) for root in roots]
+    return layouts[0] if len(layouts) == 1 else MergedLayout(layouts)
+
+
+def _found(root: Path) -> Layout:
     if not root.exists():
         raise InputError(f"{root}: expected a folder with labelled images, got none. Check the path of --data.")
     places = [place for layout in LAYOUTS for place in layout.places(root)]

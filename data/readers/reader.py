@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 
 from ...runtime.errors import InputError
 
-LayoutKind = Literal["voc", "kaggle", "xml", "coco", "yolo", "csv"]
+LayoutKind = Literal["voc", "kaggle", "xml", "coco", "yolo", "csv", "merged"]
 
 Edges = tuple[float, float, float, float]
 """A box by its edges: xmin, ymin, xmax, ymax."""
@@ -90,6 +90,8 @@ class Layout(ABC):
     """The data set's name, for reports and cards: `VOC2012`."""
     dialect: str = ""
     """Which of several ways of writing it was found; nothing where there is one."""
+    notes: tuple[str, ...] = ()
+    """What else a person should know of what was found, a line each."""
     class_names: tuple[str, ...]
     """The layout's own classes in its own order."""
     lists: dict[str, Path]
@@ -99,6 +101,14 @@ class Layout(ABC):
     @abstractmethod
     def places(cls, root: Path) -> list[Place]:
         """Find where this layout lies in a folder, or in the one around it, or in a file; nothing large is read."""
+
+    @property
+    def official_lists(self) -> tuple[str, ...]:
+        """The official splits, each once, under its first name."""
+        first_names: dict[Path, str] = {}
+        for name, path in self.lists.items():
+            first_names.setdefault(path, name)
+        return tuple(first_names.values())
 
     @property
     def seeded_lists(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from ...runtime.image_files import IMAGE_SUFFIXES
 from ...runtime.progress import Progress, no_progress
 from ..dataset import Dataset
 from ..sample import Sample
+from ..usable_samples import check_enough
 from .writers import CocoWriter, CsvWriter, LabelledFiles, LayoutWriter, VocWriter, YoloWriter
 
 Target = Literal["coco", "yolo", "voc", "csv"]
@@ -43,7 +44,14 @@ class Conversion:
 
 
 def convert_data(
-    dataset: Dataset, target: Target, out: StrPath, *, link: bool = False, on_progress: Progress = no_progress
+    dataset: Dataset,
+    target: Target,
+    out: StrPath,
+    *,
+    splits: Mapping[str, str] | None = None,
+    seed: int = 0,
+    link: bool = False,
+    on_progress: Progress = no_progress,
 ) -> Conversion:
     """Write a data set in another layout, whole or not at all; its own splits keep their names.
 
@@ -51,9 +59,11 @@ def convert_data(
     out holds for the result. Images are not decoded.
 
     Args:
-        dataset: all of its official splits are converted.
+        dataset: what is converted.
         target: the layout to write.
         out: a folder that is not there yet, or is empty.
+        splits: split of the data -> its name there; all of the official ones, by their names, if not given.
+        seed: of seeded splits.
         link: hard-link the images instead of copying them.
         on_progress: called after each image.
 
@@ -61,10 +71,14 @@ def convert_data(
         What was written and what could not be.
 
     Raises:
-        InputError: the folder holds something, an image cannot be brought there, two images would get one name, or
-            no image can be used; or the data set is strict and something is wrong.
+        InputError: the folder holds something, an image cannot be brought there, two images would get one name, no
+            object or too few images can be used (see `check_enough`; a test set may have no labels); or the data set
+            is strict and something is wrong.
     """
     out = Path(out)
+    plan = splits or {name: name for name in dataset.official_splits()}
+    for name in plan:
+        dataset.sample_ids(name, seed=seed)  # a wrong one is found out at once
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: expected a new or empty folder, got one that holds something. Name another with -o.")
     try:
@@ -75,34 +89,62 @@ def convert_data(
     try:
         folder = temporary / "whole"  # unlike the one around it, open to whom the user's umask says
         folder.mkdir()
-        conversion = _convert(dataset, target, folder, link=link, on_progress=on_progress)
+        writer = _WRITERS[target](folder, dataset.class_names)
+        writer.images.mkdir()
+        placing = _Placing(writer.images, target, link=link)
+        images = _convert(dataset, writer, placing, plan, seed=seed, on_progress=on_progress)
         folder.replace(out)
     except OSError as error:
         raise InputError(f"{out}: could not be written ({error}); nothing was changed.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return conversion
+    empty = [f"{name}: it has no usable image" for name, count in images.items() if not count]
+    return Conversion(
+        images={name: count for name, count in images.items() if count},
+        lost=(*writer.cannot_hold(dataset.report), *placing.lost(), *empty),
+    )
 
 
-def _convert(dataset: Dataset, target: Target, folder: Path, *, link: bool, on_progress: Progress) -> Conversion:
-    writer = _WRITERS[target](folder, dataset.class_names)
-    writer.images.mkdir()
-    placing = _Placing(writer.images, target, link=link)
+def _convert(
+    dataset: Dataset,
+    writer: LayoutWriter,
+    placing: _Placing,
+    plan: Mapping[str, str],
+    *,
+    seed: int,
+    on_progress: Progress,
+) -> dict[str, int]:
+    """Write all splits: name there -> images."""
     images: dict[str, int] = {}
-    for split in dataset.official_splits():
-        total = len(dataset.sample_ids(split))
-        files = _placed(dataset.samples(split), placing, split=split, total=total, on_progress=on_progress)
-        first = next(files, None)
-        if first is not None:
-            counting = _Counting(first, files)
-            writer.write_split(split, iter(counting))
-            images[split] = counting.count
-    if not images:
-        reasons = "; ".join(line.strip() for line in dataset.report.lines()[1:3])
-        raise InputError(f"{dataset.name}: expected labelled images, got none that can be used. {reasons}")
+    for split, name in plan.items():
+        total = len(dataset.sample_ids(split, seed=seed))
+        samples = dataset.samples(split, seed=seed)
+        images[name] = _write_split(
+            writer, name, _placed(samples, placing, split=split, total=total, on_progress=on_progress)
+        )
+        if images[name] or not split.startswith("test"):
+            check_enough(dataset, split, listed=total, usable=images[name])
+    _check_objects(dataset)
     writer.finish()
-    empty = [f"{name}: it has no usable image" for name in dataset.official_splits() if name not in images]
-    return Conversion(images=images, lost=(*writer.cannot_hold(dataset.report), *placing.lost(), *empty))
+    return images
+
+
+def _write_split(writer: LayoutWriter, name: str, files: LabelledFiles) -> int:
+    """Write a split, nothing where there is no image, and count its images."""
+    first = next(files, None)
+    if first is None:
+        return 0
+    counting = _Counting(first, files)
+    writer.write_split(name, iter(counting))
+    return counting.count
+
+
+def _check_objects(dataset: Dataset) -> None:
+    if not dataset.report.objects.total() and not dataset.goes_on_anyway:
+        raise InputError(
+            f"{dataset.name}: expected objects of the classes {', '.join(dataset.class_names) or 'of the data'}, got "
+            f"none in {dataset.report.images} images. Name others by --classes, or write them all the same by --anyway."
+        )
 
 
 class _Counting:
@@ -145,7 +187,7 @@ class _Placing:
         return [f"spaces in {self._renamed} file names: they become _"] if self._renamed else []
 
     def _name(self, sample: Sample) -> str:
-        stem = re.sub(r"^(\.\./)+", "", sample.image_id)
+        stem = "/".join(part for part in sample.image_id.split("/") if part != "..")
         if Path(stem).suffix.lower() in IMAGE_SUFFIXES:
             stem = stem[: -len(Path(stem).suffix)]
         if self._is_voc and re.search(r"\s", stem):

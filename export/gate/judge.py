@@ -60,6 +60,8 @@ class GateSettings:
         images: labelled images at most.
         replicates: resamples of the images for each interval.
         is_strict: refuse what these images cannot tell from a greater loss, too.
+        missing_is_background: as `open_dataset` takes it.
+        anyway: likewise.
     """
 
     max_drop: float = 0.5
@@ -68,6 +70,8 @@ class GateSettings:
     images: int = MOST_IMAGES
     replicates: int = REPLICATES
     is_strict: bool = False
+    missing_is_background: bool = False
+    anyway: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 100:

@@ -12,6 +12,7 @@ from ...calib.accuracy.evaluate import open_dataset_for
 from ...calib.records.labelled_images import LabelledImages, folds, halves, sampled_images
 from ...calib.records.spliced import spliced
 from ...data.sample import data_sha256
+from ...data.usable_samples import check_enough
 from ...runtime.card import Card
 from ...runtime.files import StrPath
 from ...runtime.progress import Progress, no_progress
@@ -114,11 +115,13 @@ def gate_images(card: Card, data: StrPath, settings: GateSettings) -> LabelledIm
         settings: which of them.
 
     Raises:
-        InputError: there are none, no such split, or too few objects of these classes to measure anything.
+        InputError: there are none, no such split, too many images that cannot be used, or too few objects of these
+            classes to measure anything.
     """
-    dataset = open_dataset_for(card, data)
+    dataset = open_dataset_for(card, data, missing_is_background=settings.missing_is_background, anyway=settings.anyway)
     split = dataset.split_meant_by(settings.split)
     images = sampled_images(dataset, split, seed=settings.seed, most=settings.images)
+    check_enough(dataset, split, listed=len(images), usable=sum(1 for _ in images.samples()))
     check_objects(images)
     return images
 

@@ -44,12 +44,16 @@ class LabelledData:
         split: one of its splits.
         seed: of a seeded split.
         max_drop: points of AP50:95, of a classifier top-1, that may be lost.
+        missing_is_background: as `open_dataset` takes it.
+        anyway: likewise.
     """
 
     root: StrPath
     split: str
     seed: int = 0
     max_drop: float = 0.5
+    missing_is_background: bool = False
+    anyway: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +250,9 @@ def _certify_one(
 
 
 def _accuracy(session: Session, data: LabelledData, on_progress: Progress) -> float:
-    dataset = open_dataset_for(session.card, data.root)
+    dataset = open_dataset_for(
+        session.card, data.root, missing_is_background=data.missing_is_background, anyway=data.anyway
+    )
     measure = evaluate_accuracy if session.card.task == "classifier" else evaluate
     result: AccuracyResult | EvaluationResult = measure(
         session, dataset, dataset.split_meant_by(data.split), seed=data.seed, on_progress=on_progress

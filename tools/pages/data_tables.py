@@ -27,7 +27,7 @@ def print_data_tables(
     from rich.console import Console
 
     out = Console()
-    _print(out, check.found)
+    _print(out, "\n".join([check.found, *check.notes]))
     for line in check.report.lines():
         _print(out, line)
     for name, statistics in check.splits.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..terminal.data_options import AnywayFlag, BackgroundFlag
 from ..terminal.verb import verb
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class BenchTrainingOptions:
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 16
     workers: Annotated[int, typer.Option(min=0, help="Processes that read and augment images.")] = 2
     side: Annotated[int | None, typer.Option(min=32, help="Of the input; the network's own if not given.")] = None
+    missing_is_background: BackgroundFlag = False
+    anyway: AnywayFlag = False
     cache_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="As `train` has it.")] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False
 
@@ -59,7 +62,12 @@ def bench_training(options: BenchTrainingOptions) -> None:
 
     side = options.side
     names = None if options.classes is None else chosen_classes(options.classes, options.data)
-    dataset = open_dataset(options.data, class_names=names)
+    dataset = open_dataset(
+        options.data,
+        class_names=names,
+        missing_is_background=options.missing_is_background,
+        anyway=options.anyway,
+    )
     settings = train_settings(
         batch_size=options.batch_size, workers=options.workers, height=side, width=side, train_split=options.split
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
 from ...runtime.errors import InputError
+from ..terminal.data_options import AnywayFlag, BackgroundFlag
 from ..terminal.stage_progress import stage_progress
 from ..terminal.verb import verb
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from ...export.engine.plan import BatchProfile, ParserProblem
     from ...export.engine.stage import Checks
 
-_WITH_REBUILDING = {"graph", "rebuild_stale", "data", "split", "max_drop", "frames", "timing_cache", "as_json"}
+_WITH_REBUILDING = {
+    *("graph", "rebuild_stale", "data", "split", "max_drop", "missing_is_background", "anyway"),
+    *("frames", "timing_cache", "as_json"),
+}
 """Options that are not of the card."""
 
 
@@ -56,6 +60,8 @@ class BuildOptions:
             show_default="0.5",
         ),
     ] = None
+    missing_is_background: BackgroundFlag = False
+    anyway: AnywayFlag = False
     frames: Annotated[
         str | None,
         typer.Option(
@@ -160,7 +166,9 @@ def _checks(options: BuildOptions) -> Checks:
     data, split, max_drop = options.data, options.split, options.max_drop
     if data is None and max_drop is not None:
         raise InputError(f"--max-drop: expected --data DIR with it, to measure the drop on, got {max_drop:g} alone.")
-    gate = GateSettings(split=split) if max_drop is None else GateSettings(split=split, max_drop=max_drop)
+    gate = GateSettings(split=split, missing_is_background=options.missing_is_background, anyway=options.anyway)
+    if max_drop is not None:
+        gate = replace(gate, max_drop=max_drop)
     return Checks(frames=options.frames, data=data, gate=gate)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...runtime.errors import InputError
+from ..terminal.data_options import AnywayFlag, BackgroundFlag
 from ..terminal.stage_progress import stage_progress
 from ..terminal.verb import verb
 
@@ -37,6 +38,8 @@ class CertifyOptions:
         float | None,
         typer.Option(min=0, help="Points of AP50:95 (classifiers: top-1) that may be lost.", show_default="0.5"),
     ] = None
+    missing_is_background: BackgroundFlag = False
+    anyway: AnywayFlag = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False
 
 
@@ -93,7 +96,12 @@ def _labelled(options: CertifyOptions) -> LabelledData | None:
     asked = {"split": options.split, "seed": options.seed, "max_drop": options.max_drop}
     given = {name: value for name, value in asked.items() if value is not None}
     if options.data is not None:
-        return LabelledData(root=options.data, **{"split": "val", **given})  # type: ignore[arg-type]  # each of its own type
+        return LabelledData(
+            root=options.data,
+            missing_is_background=options.missing_is_background,
+            anyway=options.anyway,
+            **{"split": "val", **given},  # type: ignore[arg-type]  # each of its own type
+        )
     if given:
         raise InputError("--split, --seed, --max-drop: expected --data with them, got none. Name labelled images.")
     return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...runtime.errors import InputError, MissingDependencyError
+from ..terminal.data_options import BackgroundFlag, StrictFlag
 from ..terminal.stage_progress import stage_progress, tell
 from ..terminal.verb import verb
 
@@ -57,16 +58,8 @@ class CheckDataOptions:
         None
     )
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
-    ] = False
-    missing_is_background: Annotated[
-        bool,
-        typer.Option(
-            "--missing-is-background",
-            help="An image without a file of labels has no objects, instead of being left out.",
-        ),
-    ] = False
+    strict: StrictFlag = False
+    missing_is_background: BackgroundFlag = False
 
 
 @verb

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 import typer
 
 from ...runtime.errors import InputError
+from ..terminal.data_options import AnywayFlag, BackgroundFlag, StrictFlag
 from ..terminal.exits import exit_codes
 from ..terminal.stage_progress import stage_progress, tell
 
 
 def convert_data(
-    data: Annotated[Path, typer.Argument(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO or CSV.")],
+    data: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Labelled images, in any layout; one or more.")],
     to: Annotated[Literal["coco", "yolo", "voc", "csv"], typer.Option("--to", help="The layout to write.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="A folder that is not there yet.")],
     classes: Annotated[
@@ -24,43 +25,71 @@ def convert_data(
         list[str] | None,
         typer.Option(metavar="OLD=NEW", help="Another name for a class, once for each; several may become one."),
     ] = None,
-    link: Annotated[bool, typer.Option("--link", help="Hard-link the images instead of copying them.")] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
-    ] = False,
-    missing_is_background: Annotated[
-        bool,
+    split: Annotated[
+        list[str] | None,
         typer.Option(
-            "--missing-is-background",
-            help="An image without a file of labels has no objects, instead of being left out.",
+            metavar="NAME[=NEW]",
+            help="A split to write, once for each, perhaps under another name; all of the data's own if not given. "
+            "seeded-train and seeded-val become train and val.",
         ),
-    ] = False,
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of seeded splits.")] = 0,
+    link: Annotated[bool, typer.Option("--link", help="Hard-link the images instead of copying them.")] = False,
+    strict: StrictFlag = False,
+    missing_is_background: BackgroundFlag = False,
+    anyway: AnywayFlag = False,
 ) -> None:
     """Write labelled images in another layout, under the names of their own splits.
 
-    Prints what the target cannot hold. The folder is written whole or not at all.
+    Several data sets become one: splits of one name are joined, classes of one name are one class, and each image lies
+    in a folder named like its data set. Prints what the target cannot hold. The folder is written whole or not at all.
 
-    Example: singleshot convert-data VOCdevkit --to coco -o animals-coco
+    Examples:
+      singleshot convert-data VOCdevkit --to coco -o animals-coco
+
+      singleshot convert-data photos --to yolo --split seeded-train --split seeded-val -o photos-yolo
+
+      singleshot convert-data VOCdevkit photos --rename Dog=dog --to coco -o both
     """
     with exit_codes():
         from ...data.class_choice import chosen_classes
         from ...data.dataset import open_dataset
         from ...data.writers.convert import convert_data as convert
 
-        names = None if classes is None else chosen_classes(classes, data)
+        names = None if classes is None else chosen_classes(classes, *data)
         dataset = open_dataset(
-            data,
+            *data,
             class_names=names,
             strict=strict,
             missing_is_background=missing_is_background,
+            anyway=anyway,
             renamed=_renamed(rename or []),
         )
         with stage_progress() as on_progress:
-            conversion = convert(dataset, to, out, link=link, on_progress=on_progress)
-        tell(dataset.found, *dataset.report.lines())
+            conversion = convert(
+                dataset, to, out, splits=_splits(split or []), seed=seed, link=link, on_progress=on_progress
+            )
+        tell(dataset.found, *dataset.notes, *dataset.report.lines())
         print(f"{out}: {to} layout, " + ", ".join(f"{name} {count}" for name, count in conversion.images.items()))
         for line in conversion.lost:
             print(f"not kept, {line}")
+
+
+def _splits(written: list[str]) -> dict[str, str]:
+    """Split of the data -> its name there; nothing if all are meant."""
+    from ...data.splits import SEEDED_TRAIN, SEEDED_VAL
+
+    splits = {}
+    for text in written:
+        name, sign, new = (part.strip() for part in text.partition("="))
+        if not name or (sign and not new):
+            raise InputError(f"--split: expected NAME or NAME=NEW, got {text}. Write the split's name.")
+        splits[name] = new or {SEEDED_TRAIN: "train", SEEDED_VAL: "val"}.get(name, name)
+    if len(set(splits.values())) < len(splits):
+        raise InputError(
+            f"--split: expected a name of its own for each, got {', '.join(splits.values())}. Name others."
+        )
+    return splits
 
 
 def _renamed(pairs: list[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import typer
 
 from ...runtime.errors import InputError
 from ..terminal.backend_option import BackendFlag, TrustFlag, open_with
+from ..terminal.data_options import AnywayFlag, BackgroundFlag, StrictFlag
 from ..terminal.stage_progress import stage_progress, tell
 from ..terminal.tiles_option import TilesFlag, tiles_meant_by
 from ..terminal.verb import verb
@@ -50,9 +51,9 @@ class EvaluateOptions:
         Path | None,
         typer.Option(metavar="FILE", help="Write what was found as COCO's results (.json), of data in COCO's layout."),
     ] = None
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
-    ] = False
+    strict: StrictFlag = False
+    missing_is_background: BackgroundFlag = False
+    anyway: AnywayFlag = False
 
 
 @verb
@@ -76,11 +77,17 @@ def evaluate(options: EvaluateOptions) -> None:
 
     with _open_artefact(options) as session:
         tiles = tiles_meant_by(options.tiles, session.card)
-        dataset = evaluation.open_dataset_for(session.card, options.data, strict=options.strict)
+        dataset = evaluation.open_dataset_for(
+            session.card,
+            options.data,
+            strict=options.strict,
+            missing_is_background=options.missing_is_background,
+            anyway=options.anyway,
+        )
         split = dataset.split_meant_by(options.split)
         seed = _seed_of(dataset, split, options.seed)
         of_seed = "" if seed is None else f" (seed {seed})"
-        tell(f"{dataset.found}, split {split}{of_seed}")
+        tell(f"{dataset.found}, split {split}{of_seed}", *dataset.notes)
         result: EvaluationResult | AccuracyResult
         with _detections_writer(options.save_detections, session, dataset, split) as write, stage_progress() as told:
             if session.card.task == "classifier":

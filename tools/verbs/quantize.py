@@ -12,6 +12,7 @@ import typer
 from ...runtime.errors import InputError
 from ...runtime.files import check_can_write
 from ...runtime.precision import Precision
+from ..terminal.data_options import AnywayFlag, BackgroundFlag
 from ..terminal.stage_progress import stage_progress, tell
 from ..terminal.verb import verb
 
@@ -69,6 +70,8 @@ class QuantizeOptions:
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse, too, where the labelled images cannot tell --max-drop apart.")
     ] = False
+    missing_is_background: BackgroundFlag = False
+    anyway: AnywayFlag = False
     keep_float: Annotated[
         str | None, typer.Option(metavar="REGEX", help="Blocks with this in their name are not made int8.")
     ] = None
@@ -127,11 +130,16 @@ def _gate_settings(options: QuantizeOptions) -> GateSettings:
 
     given = {"max_drop": options.max_drop, "split": options.split, "images": options.gate_images}
     wanted: dict[str, object] = {name: value for name, value in given.items() if value is not None}
-    if options.strict:
-        wanted["is_strict"] = True
+    flags = {
+        "is_strict": options.strict,
+        "missing_is_background": options.missing_is_background,
+        "anyway": options.anyway,
+    }
+    wanted |= {name: True for name, is_set in flags.items() if is_set}
     if wanted and options.data is None:
-        names = {"max_drop": "--max-drop", "split": "--split", "images": "--gate-images", "is_strict": "--strict"}
-        option = names[next(iter(wanted))]
+        names = {"images": "--gate-images", "is_strict": "--strict"}
+        first = next(iter(wanted))
+        option = names.get(first, f"--{first.replace('_', '-')}")
         raise InputError(f"{option}: expected --data DIR with it, got none. Without labelled images nothing is judged.")
     return GateSettings(seed=options.seed, **wanted)  # type: ignore[arg-type]  # each of its own type
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...runtime.errors import InputError
+from ..terminal.data_options import AnywayFlag, BackgroundFlag, StrictFlag
 from ..terminal.stage_progress import stage_progress, tell
 from ..terminal.verb import verb
 
@@ -114,9 +115,9 @@ class TrainOptions:
         ),
     ] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last.ckpt.")] = False
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
-    ] = False
+    strict: StrictFlag = False
+    missing_is_background: BackgroundFlag = False
+    anyway: AnywayFlag = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False
 
 
@@ -150,7 +151,13 @@ def train(options: TrainOptions) -> None:
 
         settings = _settings(options)
         names = None if options.classes is None else chosen_classes(options.classes, data, seed=settings.seed)
-        dataset = open_dataset(data, class_names=names, strict=options.strict)
+        dataset = open_dataset(
+            data,
+            class_names=names,
+            strict=options.strict,
+            missing_is_background=options.missing_is_background,
+            anyway=options.anyway,
+        )
         result = _trained(options, dataset, out, settings)
         if announced_world(settings.devices).rank:  # one of several processes has the last word
             return
@@ -179,7 +186,7 @@ def _trained(options: TrainOptions, dataset: Dataset, out: Path, settings: Train
     def say_found(dataset: Dataset, settings: TrainSettings) -> None:
         looking.close()
         splits = f"training on {settings.train_split}, validating on {settings.val_split}"
-        tell(f"{dataset.found}, {splits}", *dataset.report.lines())
+        tell(f"{dataset.found}, {splits}", *dataset.notes, *dataset.report.lines())
 
     with ExitStack() as looking:
         on_look = looking.enter_context(stage_progress())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...runtime.errors import InputError
+from ..terminal.data_options import AnywayFlag, BackgroundFlag
 from ..terminal.stage_progress import stage_progress, tell
 from ..terminal.verb import verb
 
@@ -52,6 +53,8 @@ class TuneOptions:
         str | None,
         typer.Option(metavar="A,B,…|N|FILE", help="Classes to learn; all of the data's if not given."),
     ] = None
+    missing_is_background: BackgroundFlag = False
+    anyway: AnywayFlag = False
     workers: Annotated[int, typer.Option(min=1, help="Trainings at a time on this machine.")] = 1
     storage: Annotated[
         str | None,
@@ -134,7 +137,12 @@ def _dataset(options: TuneOptions, *, seed: int) -> Dataset:
     from ...data.dataset import open_dataset
 
     names = None if options.classes is None else chosen_classes(options.classes, options.data, seed=seed)
-    return open_dataset(options.data, class_names=names)
+    return open_dataset(
+        options.data,
+        class_names=names,
+        missing_is_background=options.missing_is_background,
+        anyway=options.anyway,
+    )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...calib.accuracy.average_precision import MIN_OBJECTS
 from ...data.dataset import Dataset
 from ...data.sample import Sample, data_sha256
-from ...data.usable_samples import check_samples
+from ...data.usable_samples import check_enough, check_samples
 from ...runtime.errors import InputError
 from ...runtime.progress import Progress, no_progress
 
@@ -70,6 +70,7 @@ def survey_split(
             yield sample
 
     sha256 = data_sha256(noted())
+    check_enough(data, split, listed=len(data.sample_ids(split, seed=seed)), usable=len(image_ids))
     return SplitSurvey(split=split, image_ids=tuple(image_ids), sha256=sha256, objects=objects)
 
 

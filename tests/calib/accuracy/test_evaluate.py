@@ -64,9 +64,10 @@ def test_a_broken_image_is_left_out_and_reported(voc_folder: VocFolder) -> None:
     voc_folder.add("a", [("dog", (1, 1, 24, 32))])
     voc_folder.add("b", [("dog", (1, 1, 24, 32))])
     voc_folder.image_path("b").write_bytes(b"")
+    voc_folder.add("c", [("dog", (1, 1, 24, 32))])
     dataset = open_dataset_for(LeftHalf.card, voc_folder.root)
     result = evaluate(LeftHalf(), dataset, "train")
-    assert (result.images, result.classes[1].objects) == (1, 1)
+    assert (result.images, result.classes[1].objects) == (2, 2)
     assert "an empty file" in "".join(dataset.report.lines())
 
 
@@ -77,6 +78,17 @@ def test_nothing_but_broken_images_is_an_error(voc_folder: VocFolder, part: Call
     dataset = open_dataset_for(LeftHalf.card, voc_folder.root)
     with pytest.raises(InputError, match=r"VOC2012 train: expected labelled images, got none that can be used of 1"):
         evaluate(LeftHalf(), dataset, "train")
+
+
+@pytest.mark.parametrize("part", [VocFolder.image_path, VocFolder.annotation_path])
+def test_half_of_the_images_are_not_measured_on(voc_folder: VocFolder, part: Callable[[VocFolder, str], Path]) -> None:
+    for name in "ab":
+        voc_folder.add(name, [("dog", (1, 1, 24, 32))])
+    part(voc_folder, "b").write_bytes(b"")
+    dataset = open_dataset_for(LeftHalf.card, voc_folder.root)
+    with pytest.raises(InputError, match=r"VOC2012 train: expected most of 2 images to be usable, got 1\. 1 "):
+        evaluate(LeftHalf(), dataset, "train")
+    assert evaluate(LeftHalf(), open_dataset_for(LeftHalf.card, voc_folder.root, anyway=True), "train").images == 1
 
 
 def test_data_without_the_detectors_classes_are_an_error_that_names_both(voc_folder: VocFolder) -> None:

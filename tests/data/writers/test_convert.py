@@ -20,6 +20,7 @@ from singleshot.data.sample import Sample
 from singleshot.data.writers.convert import Target, convert_data
 from singleshot.data.writers.writers import CsvWriter, YoloWriter
 from singleshot.runtime.errors import InputError
+from singleshot.tests.fixtures.voc_folder import VocFolder
 
 ROUNDING_PX = 1e-4
 """YOLO's shares are multiplied by the image's size; everything else comes back exactly."""
@@ -229,7 +230,7 @@ def test_what_the_system_refuses_leaves_nothing(
 def test_nothing_to_convert(kaggle_copy: Path, tmp_path: Path) -> None:
     for image in kaggle_copy.rglob("*.JPEG"):
         image.unlink()
-    with pytest.raises(InputError, match=r"expected labelled images, got none that can be used\. 6 images missing"):
+    with pytest.raises(InputError, match=r"expected labelled images, got none that can be used of 6 listed\. 6 images"):
         convert_data(open_dataset(kaggle_copy), "coco", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -256,3 +257,72 @@ def test_the_column_difficult_is_written_only_where_it_says_something(tmp_path: 
     )
     CsvWriter(tmp_path, ("dog",)).write_split("train", iter([(sample, "a.jpg")]))
     assert (tmp_path / "train.csv").read_text() == "image,label,xmin,ymin,xmax,ymax\na.jpg,dog,1,2,3,5\n"
+
+
+def test_some_splits_under_other_names(voc_root: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(voc_root)
+    plan = {"seeded-train": "train", "seeded-val": "mine"}
+    conversion = convert_data(dataset, "yolo", tmp_path / "out", splits=plan, seed=3)
+    written = open_dataset(tmp_path / "out", strict=True)
+    assert written.official_splits() == ("train", "mine")
+    assert conversion.images == {"train": 4, "mine": 1}
+    for split, name in plan.items():
+        stems = [Path(image_id).stem for image_id in written.sample_ids(name)]
+        assert stems == dataset.sample_ids(split, seed=3)
+
+
+def test_an_unknown_split_is_refused_before_anything_is_written(voc_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"^tset: expected a split of VOC2012, one of train, trainval, val, seeded-train"
+    ):
+        convert_data(open_dataset(voc_root), "coco", tmp_path / "out", splits={"train": "train", "tset": "test"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_data_sets_become_one(voc_folder: VocFolder, tmp_path: Path) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    convert_data(open_dataset(voc_folder.root), "csv", tmp_path / "mine")
+    for name in ("classes.txt", "train.csv"):
+        path = tmp_path / "mine" / name
+        path.write_text(path.read_text().replace("dog", "emu"))
+    roots = voc_folder.folder, tmp_path / "mine", tmp_path / "mine"
+    merged = open_dataset(*roots, strict=True)
+    assert merged.found == "merged layout (voc, csv, csv): VOC2012 + mine + mine-2"
+    assert merged.class_names[-1] == "emu"
+    assert merged.notes[0] == "VOC2012 has no class emu: its images count as showing none"
+    convert_data(merged, "coco", tmp_path / "out")
+    written = open_dataset(tmp_path / "out", strict=True)
+    found = {s.image_id: written.class_names[s.class_ids[0]] for s in written.samples("train")}
+    assert found == {"VOC2012/a.jpg": "dog", "mine/a.jpg": "emu", "mine-2/a.jpg": "emu"}
+
+
+def test_classes_of_several_data_sets_can_be_made_one(voc_folder: VocFolder, tmp_path: Path) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9)), ("Dog", (2, 2, 9, 9))])
+    assert open_dataset(voc_folder.root).notes == (
+        "classes Dog and dog differ by capital letters alone (convert-data --rename OLD=NEW makes them one)",
+    )
+    assert open_dataset(voc_folder.root, voc_folder.root, renamed={"Dog": "dog"}).class_names == ("dog",)
+
+
+def test_no_objects_are_written_on_request_alone(voc_folder: VocFolder, tmp_path: Path) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    voc_folder.add("b", [("cat", (1, 1, 9, 9))], split="val")
+    with pytest.raises(InputError, match=r"VOC2012: expected objects of the classes cat, got none in 1 images\. Name"):
+        convert_data(
+            open_dataset(voc_folder.root, class_names=["cat"]), "csv", tmp_path / "out", splits={"train": "train"}
+        )
+    assert not (tmp_path / "out").exists()
+    anyway = open_dataset(voc_folder.root, class_names=["cat"], anyway=True)
+    assert convert_data(anyway, "csv", tmp_path / "out", splits={"train": "train"}).images == {"train": 1}
+
+
+def test_a_test_set_without_labels_is_no_hindrance(voc_folder: VocFolder, tmp_path: Path) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    for split in ("test", "extra"):
+        voc_folder.add(split, split=split)
+        voc_folder.annotation_path(split).unlink()
+    with pytest.raises(InputError, match=r"VOC2012 extra: expected labelled images, got none that can be used of 1"):
+        convert_data(open_dataset(voc_folder.root), "coco", tmp_path / "out")
+    (voc_folder.folder / "ImageSets" / "Main" / "extra.txt").unlink()
+    lost = convert_data(open_dataset(voc_folder.root), "coco", tmp_path / "out").lost
+    assert lost == ("test: it has no usable image",)

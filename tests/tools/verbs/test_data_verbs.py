@@ -137,6 +137,33 @@ def test_wrong_options_are_one_line(arguments: list[str], message: str) -> None:
     assert result.stderr.splitlines()[-1].startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        pytest.param(["=train"], "error: --split: expected NAME or NAME=NEW, got =train.", id="no name"),
+        pytest.param(["train="], "error: --split: expected NAME or NAME=NEW, got train=.", id="no new name"),
+        pytest.param(
+            ["train", "seeded-train"],
+            "error: --split: expected a name of its own for each, got train, train.",
+            id="twice",
+        ),
+    ],
+)
+def test_splits_are_named_each_once(tmp_path: Path, splits: list[str], message: str) -> None:
+    options = [word for split in splits for word in ("--split", split)]
+    result = run_verb("convert-data", VOC_ROOT, "--to", "csv", "-o", tmp_path / "out", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(message)
+
+
+def test_several_folders_are_converted_to_one(tmp_path: Path) -> None:
+    options = ("--split", "seeded-train", "--split", "seeded-val", "--rename", "dog=animal")
+    result = run_verb("convert-data", VOC_ROOT, VOC_ROOT, "--to", "yolo", "-o", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"{tmp_path / 'out'}: yolo layout, train 8, val 2\n")
+    assert (tmp_path / "out" / "images" / "VOC2012-2").is_dir()
+
+
 @pytest.mark.parametrize("pair", ["dog", "dog=", "=animal"])
 def test_classes_are_renamed_by_pairs_alone(tmp_path: Path, pair: str) -> None:
     result = run_verb("convert-data", VOC_ROOT, "--to", "csv", "-o", tmp_path / "out", "--rename", pair)

@@ -42,8 +42,18 @@ def test_a_survey_counts_what_can_be_learned(animals_root: Path) -> None:
 def test_a_broken_image_is_left_out(write_voc: WriteVoc) -> None:
     root = write_voc({"train": ["dog", "cat"], "val": ["dog"]})
     (root / "VOCdevkit" / "VOC2012" / "JPEGImages" / "train_1.jpg").write_bytes(b"no image")
-    data = open_dataset(root, class_names=("dog",))
+    data = open_dataset(root, class_names=("dog",), anyway=True)
     assert survey(data, "train").image_ids == ("train_0",)
+
+
+@pytest.mark.parametrize("decode", [False, True])
+def test_half_of_the_images_are_not_enough(write_voc: WriteVoc, *, decode: bool) -> None:
+    root = write_voc({"train": ["dog", "cat"], "val": ["dog"]})
+    (root / "VOCdevkit" / "VOC2012" / "Annotations" / "train_1.xml").write_text("<annotation")
+    with pytest.raises(
+        InputError, match=r"^VOC2012 train: expected most of 2 images to be usable, got 1\. 1 annotations"
+    ):
+        survey_split(open_dataset(root, class_names=("dog",)), "train", seed=0, decode=decode)
 
 
 @pytest.mark.parametrize(

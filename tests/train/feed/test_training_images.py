@@ -49,9 +49,9 @@ def test_labels_are_read_once(write_voc: WriteVoc, tmp_path: Path, splits: tuple
         image = root / "VOCdevkit" / "VOC2012" / "JPEGImages" / "train_3.jpg"
         image.write_bytes(image.read_bytes()[:-20])
     settings = train_settings(train_split=splits[0], val_split=splits[1], epochs=1)
-    data = open_dataset(root, class_names=("dog",))
     spec = InputSpec(height=64, width=64, mean=(0, 0, 0), std=(1, 1, 1))
     with opened_files() as opened:
+        data = open_dataset(root, class_names=("dog",))
         for _ in range(2):  # as `tune` does, trial after trial
             images = open_training_images(data, settings, input_hw=(64, 64), cache_folder=tmp_path / "caches")
             fit_default_boxes(data, splits[0], "ssd_lite0")
