@@ -144,8 +144,11 @@ class VideoSink(Sink):
             with suppress(av.FFmpegError, OSError):  # a disk that is full refuses the index, too
                 video.finish()
         if self._output is not None:
-            self._output.close(is_empty=video is None or not video.frames)
+            is_empty = video is None or not video.frames
+            self._output.close(is_empty=is_empty)
             self._output = None
+            if is_empty and len(self._paths) > 1:
+                self._paths.pop()
         return unwritten(
             f"{path}: could not be written ({error.strerror}) after {self._frames} frames. "
             f"What was written until then plays.",

@@ -107,6 +107,21 @@ def test_video_keeps_times_and_any_size(tmp_path: Path, suffix: str, height: int
     capture.release()
 
 
+@pytest.mark.parametrize("height", [48, 50, 90])
+@pytest.mark.parametrize("width", [64, 66])
+def test_video_shows_the_picture_to_its_last_row(tmp_path: Path, height: int, width: int) -> None:
+    rows, columns = np.mgrid[:height, :width]
+    image = np.stack([100 + rows, 200 - columns, 60 + columns], axis=2).astype(np.uint8)
+    sink = VideoSink(tmp_path / "out.mp4")
+    frame = Frame(image=image, index=0, time_s=0.0, source="x")
+    sink.write(FrameResult(frame=frame, found=Detections.none(), drawn=image))
+    sink.close()
+    with open_source(tmp_path / "out.mp4") as source:
+        (read,) = source
+    assert read.image.shape == image.shape
+    assert np.abs(read.image.astype(int) - image).max() <= 12
+
+
 def test_video_whose_times_do_not_rise_is_still_written(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path / "out.mp4")
     for time_s in (0.0, 0.0, 0.04, 0.03):
