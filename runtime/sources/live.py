@@ -21,6 +21,7 @@ from .source_events import OnEvent, SourceEvent, SourceState, ignore_event
 from .source_names import Policy
 
 _CLOSE_S = 2.0
+_ENDED = "it ended"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class LiveSource(Closing):
         waits = feed is not None and not feed.comes_back  # who writes a pipe waits for who reads it
         self._handoff = Handoff(policy or ("all" if waits or self._clock.is_simulated else "latest"))
         self._first_s = self._quiet_since_s = self._open_since_s = self._away_since_s = self._clock.now_s()
-        self._is_reading, self._hint = False, Feed.hint
+        self._is_reading, self._comes_back, self._hint = False, True, Feed.hint
         self._clock.watch(self._look, self._stop)
         self._thread = self._start(feed, "")
 
@@ -156,7 +157,10 @@ class LiveSource(Closing):
                 if not self._is_current():
                     return
                 self._check_first(reason)
-                opened = self._open_again(reason) if opened.comes_back else None
+                if not opened.comes_back:
+                    self._warnings += [] if reason == _ENDED else [f"{self.name}: ended early ({reason})."]
+                    return
+                opened = self._open_again(reason)
         except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the thread that iterates
             self._failure = error
         finally:
@@ -170,7 +174,7 @@ class LiveSource(Closing):
 
     def _deliver(self, feed: Feed) -> str:
         """Hand over frames until the connection ends; say how it did."""
-        self._hint, undecoded = feed.hint, self._undecoded
+        self._hint, self._comes_back, undecoded = feed.hint, feed.comes_back, self._undecoded
         self._open_since_s, self._is_reading = self._clock.now_s(), True
         try:
             for picture in feed:
@@ -186,7 +190,7 @@ class LiveSource(Closing):
         finally:
             if self._thread is threading.current_thread():
                 self._undecoded, self._is_reading = undecoded + feed.undecoded, False
-        return "it ended"
+        return _ENDED
 
     def _put(self, picture: Picture, *, is_recorded: bool) -> None:
         now_s, wall = self._clock.now_s(), self._clock.wall()
@@ -221,7 +225,7 @@ class LiveSource(Closing):
             quiet_s = self._clock.now_s() - max(self._quiet_since_s, self._open_since_s)
             if not self._is_reading:
                 return
-            if quiet_s >= self._patience.silence_s:
+            if quiet_s >= self._patience.silence_s and self._comes_back:
                 if self._thread is threading.current_thread():
                     raise FeedLostError("silence")
                 self._start(None, "silence")

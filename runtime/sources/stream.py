@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import av
 from av.video.reformatter import VideoReformatter
@@ -15,8 +16,11 @@ from .source_names import SourceName
 from .video import open_waiting, pixel_aspect, upright_bgr
 
 _OPEN_S = 10.0
-_READ_S = 4.0
-"""FFmpeg ends a read by itself after so long, sooner than a silent source is left."""
+_ANALYZED_US = "500000"
+"""By itself FFmpeg looks at a stream for up to 5 s before it gives a frame; most say at once what they are."""
+
+_READ_S = 8.0
+"""FFmpeg ends a read by itself after so long: later than a silent source is left, whose thread ends by it."""
 
 
 class StreamFeed(Feed):
@@ -33,11 +37,13 @@ class StreamFeed(Feed):
 
     def __init__(self, name: SourceName) -> None:
         self._container = _open(name)
-        is_live = self._container.duration is None or name.target.startswith("rtsp")
+        # A recording is told by its length, which RTMP and RTSP give for live streams, too; live ones have 0 in FLV.
+        is_live = not name.target.startswith("http") or not self._container.duration
         self.is_recorded = name.kind == "stream" and not is_live
         self.comes_back = name.kind == "stream" and is_live
         self._stream = self._container.streams.video[0]
         self._sender_offset_s: float | None = None
+        self._has_stamps = False
 
     def __iter__(self) -> Iterator[Picture]:
         reformatter = VideoReformatter()
@@ -73,21 +79,33 @@ class StreamFeed(Feed):
         self._container.close()
 
     def _hear_sender(self, packet: av.Packet[av.VideoStream]) -> None:
-        """Take the sender's clock from RTCP's reports, by which FFmpeg stamps each packet after the first report."""
+        """Take the sender's clock from RTCP's reports, by which FFmpeg stamps each packet after the first report.
+
+        The first packet that is stamped has the stamp of the one behind it, which completed it.
+        """
         if packet.pts is None or packet.time_base is None or not packet.has_sidedata("prft"):
             return
         microseconds = struct.unpack_from("<q", bytes(packet.get_sidedata("prft")))[0]  # AVProducerReferenceTime
-        self._sender_offset_s = microseconds / 1e6 - float(packet.pts * packet.time_base)
+        self._sender_offset_s = microseconds / 1e6 - float(packet.pts * packet.time_base) if self._has_stamps else None
+        self._has_stamps = True
 
 
 def _open(name: SourceName) -> av.container.InputContainer:
+    options = dict(name.options)
+    if name.kind == "stream" and not name.target.startswith("http"):
+        options["analyzeduration"] = _ANALYZED_US
     try:
         container = open_waiting(
             name.target,
             form="mjpeg" if name.kind == "stdin" else None,
-            options=dict(name.options),
+            options=options,
             timeout_s=(_OPEN_S, _READ_S),
         )
+    except av.error.ProtocolNotFoundError:
+        raise InputError(
+            f"{name.shown}: expected a protocol that PyAV {av.__version__} has, got {urlsplit(name.target).scheme}. "
+            f"One built with a system's FFmpeg may have it: `pip install --no-binary av av`."
+        ) from None
     except (av.FFmpegError, OSError) as error:
         raise InputError(
             f"{name.shown}: expected a stream that can be opened, got {reason_of(error)}. Is the address right?"

@@ -144,3 +144,13 @@ def test_fault_of_ones_own_feed_is_raised_where_frames_are_taken() -> None:
         next(frames)
         with pytest.raises(ZeroDivisionError):
             next(frames)
+
+
+def test_recording_that_breaks_off_is_not_begun_anew() -> None:
+    class Broken(ScriptedFeed):
+        comes_back = False
+
+    clock = SimulatedClock()
+    with LiveSource("film", lambda: Broken(clock, [0.1, 9.0, 0.1]), clock=clock) as source:
+        assert len(list(source)) == 3
+    assert source.warnings == ("film: stalled 1 times.", "film: ended early (the plug was pulled).")

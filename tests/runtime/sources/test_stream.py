@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -11,14 +14,16 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.sources import open_source as opening
@@ -40,6 +45,12 @@ raise SystemExit(not all(map(Gst.ElementFactory.find, ("videotestsrc", "x264enc"
 
 def jpeg(width: int) -> bytes:
     return cv2.imencode(".jpg", np.full((48, width, 3), 90, np.uint8))[1].tobytes()
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with closing(socket.socket(type=kind)) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @contextmanager
@@ -85,9 +96,9 @@ def mjpeg_camera(send: Callable[[int, int], bytes | None]) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "Patience", partial(Patience, first_delay_s=0.05, stall_s=0.4))
+    monkeypatch.setattr(opening, "Patience", partial(Patience, first_delay_s=0.05, stall_s=0.4, silence_s=2.0))
     monkeypatch.setattr(stream, "_OPEN_S", 5.0)
-    monkeypatch.setattr(stream, "_READ_S", 1.0)
+    monkeypatch.setattr(stream, "_READ_S", 3.0)
 
 
 def test_stream_that_closes_is_opened_again_at_another_size() -> None:
@@ -212,6 +223,128 @@ def test_sound_over_http_is_no_stream_of_pictures() -> None:
         open_source(url)
 
 
+def pictures(index: int) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), index % 200, np.uint8), format="bgr24")
+    frame.pts = index
+    return frame
+
+
+def send_h264(target: object, form: str, left: threading.Event, *, options: dict[str, str] | None = None) -> None:
+    """Send grey pictures, 25 a second, as a camera would, until told to leave or nobody listens any more."""
+    with suppress(OSError, av.FFmpegError), av.open(target, "w", format=form, options=options or {}) as out:
+        settings = {"preset": "ultrafast", "tune": "zerolatency", "g": "12"}
+        stream = out.add_stream("libx264", rate=25, options=settings)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in itertools.count():
+            if left.wait(0.04):
+                return
+            out.mux(stream.encode(pictures(index)))
+
+
+@contextmanager
+def sent(target: object, form: str, options: dict[str, str] | None = None) -> Iterator[None]:
+    left = threading.Event()
+    thread = threading.Thread(target=send_h264, args=(target, form, left), kwargs={"options": options}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        thread.join()
+
+
+@contextmanager
+def udp_camera(_folder: Path) -> Iterator[str]:
+    port = free_port(socket.SOCK_DGRAM)
+    with sent(f"udp://127.0.0.1:{port}?pkt_size=1316", "mpegts"):
+        yield f"udp://127.0.0.1:{port}"
+
+
+@contextmanager
+def transport_stream_over_http(_folder: Path) -> Iterator[str]:
+    left = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp2t")
+            self.end_headers()
+            send_h264(self.wfile, "mpegts", left)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/live.ts"
+        left.set()
+        server.shutdown()
+
+
+@contextmanager
+def hls_camera(folder: Path) -> Iterator[str]:
+    """A playlist without an end that names the last three files of half a second."""
+    settings = {"hls_time": "0.48", "hls_list_size": "3", "hls_flags": "delete_segments"}
+    handler = partial(QuietFiles, directory=str(folder))
+    with (
+        sent(str(folder / "live.m3u8"), "hls", settings),
+        ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        while not (folder / "live.m3u8").exists():
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{server.server_address[1]}/live.m3u8"
+        server.shutdown()
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def rtmp_camera(_folder: Path) -> Iterator[str]:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg, which serves RTMP, is not installed (tests/apt.txt lists it)")
+    url = f"rtmp://127.0.0.1:{free_port()}/live/cam"
+    pattern = "testsrc=size=64x48:rate=25"
+    encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "12", "-f", "flv"]
+    command = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", pattern, *encoding, "-listen", "1", url]
+    with subprocess.Popen(command) as server:
+        time.sleep(0.5)  # it says nothing when it listens
+        yield url
+        server.kill()
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        pytest.param(udp_camera, id="MPEG-TS over UDP"),
+        pytest.param(transport_stream_over_http, id="MPEG-TS over HTTP"),
+        pytest.param(hls_camera, id="HLS"),
+        pytest.param(rtmp_camera, id="RTMP"),
+    ],
+)
+def test_live_streams_of_other_protocols(
+    camera: Callable[[Path], AbstractContextManager[str]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told: list[SourceEvent] = []
+    with camera(tmp_path) as url, open_source(url, policy="all", on_event=told.append) as source:
+        frames = list(itertools.islice(source, 30))
+    assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
+    assert {frame.capture_clock for frame in frames} == {"arrival"}
+    assert [event.state for event in told if event.state != "stalled"][:2] == ["opening", "live"]
+    assert capfd.readouterr().err == ""
+
+
+def test_protocol_that_pyav_lacks_is_named() -> None:
+    with pytest.raises(InputError) as caught:
+        open_source("srt://user:geheim@127.0.0.1:1?passphrase=geheim")
+    lacks = rf"srt://127\.0\.0\.1:1: expected a protocol that PyAV {av.__version__} has, got srt\. One built .*"
+    assert re.fullmatch(rf"{lacks}|srt://127\.0\.0\.1:1: expected a stream .*", str(caught.value))
+    assert "geheim" not in str(caught.value)
+
+
 def has_rtsp_server() -> bool:
     if not Path(SYSTEM_PYTHON).exists():
         return False
@@ -219,25 +352,28 @@ def has_rtsp_server() -> bool:
 
 
 @contextmanager
-def rtsp_camera(port: int, *, width: int) -> Iterator[None]:
+def rtsp_camera(port: int, *, width: int) -> Iterator[subprocess.Popen[str]]:
     command = [SYSTEM_PYTHON, str(FIXTURES / "rtsp_server.py"), str(port), str(width)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             assert server.stdout.readline() == "ready\n"
-            yield
+            yield server
         finally:
             server.kill()
 
 
-@pytest.mark.skipif(not has_rtsp_server(), reason="GStreamer's RTSP server is not installed (tests/apt.txt lists it)")
+needs_rtsp = pytest.mark.skipif(
+    not has_rtsp_server(), reason="GStreamer's RTSP server is not installed (tests/apt.txt lists it)"
+)
+
+
+@needs_rtsp
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_rtsp_camera_that_is_killed_comes_back_at_another_size(
     transport: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     told: list[SourceEvent] = []
     with rtsp_camera(port, width=320):
         source = open_source(f"rtsp://user:geheim@127.0.0.1:{port}/cam?transport={transport}", on_event=told.append)
@@ -248,3 +384,47 @@ def test_rtsp_camera_that_is_killed_comes_back_at_another_size(
     assert [event.state for event in told if event.state != "stalled"] == ["opening", "live", "lost", "back", "ended"]
     assert {event.source for event in told} == {f"rtsp://127.0.0.1:{port}/cam"}
     assert capfd.readouterr().err == ""
+
+
+def painted_s(image: NDArray[np.uint8]) -> float:
+    """Read the moment that `rtsp_server.py` painted: 4 rows of 16 blocks, 20 pixels wide, the highest bit first."""
+    blocks = image[:80, :, 1].reshape(4, 20, 16, 20).mean((1, 3)).ravel() > 128
+    return int("".join("1" if block else "0" for block in blocks), 2) / 1e6
+
+
+@needs_rtsp
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_age_is_from_the_clock_of_the_rtsp_camera(transport: str) -> None:
+    """The camera paints the moment of capture into its pictures."""
+    port = free_port()
+    with rtsp_camera(port, width=320), open_source(f"rtsp://127.0.0.1:{port}/clock?transport={transport}") as source:
+        frames = iter(source)
+        first = next(frames)
+        heard = [frame for frame in itertools.islice(frames, 250) if frame.capture_clock == "sender"]
+    assert first.capture_clock == "arrival"  # until the first report
+    assert len(heard) > 20
+    apart_ms = [
+        1e3 * (frame.captured_at.timestamp() - painted_s(frame.image))
+        for frame in heard
+        if frame.captured_at is not None
+    ]
+    assert np.abs(apart_ms).max() < 5  # the sender stamps after painting; the machine may be busy
+    assert np.median(np.abs(apart_ms)) < 1
+
+
+@needs_rtsp
+def test_rtsp_camera_that_freezes_is_lost_and_comes_back() -> None:
+    """A server that stops without closing sends nothing and refuses nothing."""
+    port, told = free_port(), list[SourceEvent]()
+    with (
+        rtsp_camera(port, width=160) as server,
+        open_source(f"rtsp://127.0.0.1:{port}/cam", on_event=told.append) as source,
+    ):
+        frames = iter(source)
+        next(frames)
+        server.send_signal(signal.SIGSTOP)
+        threading.Timer(3, server.send_signal, [signal.SIGCONT]).start()
+        times_s = [frame.time_s for frame in itertools.islice(frames, 50)]
+        gap_s = max(np.diff(times_s))
+    assert gap_s > 1
+    assert [event.state for event in told][:5] == ["opening", "live", "stalled", "lost", "back"]
