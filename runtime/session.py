@@ -38,6 +38,10 @@ _GPU_BATCH = 8
 """Frames given to a GPU at once where the graph takes any number of them and so many wait."""
 
 
+_GPU_STREAMS = 2
+"""While a GPU computes a frame, another thread makes the next one ready."""
+
+
 class Session(Closing, Protocol):
     """What every backend offers; a context manager."""
 
@@ -102,7 +106,7 @@ class GraphSession(Closing):
 
     def __init__(self, path: Path, runner: Runner, *, streams: int = 1, batch: int | None = None) -> None:
         self._path = path
-        self.streams = streams
+        self.streams = streams if runner.name.endswith("(CPU)") else min(streams, _GPU_STREAMS)
         self._runner: Runner | None = runner
         self._card = runner.card
         self._backend = runner.name

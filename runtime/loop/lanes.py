@@ -174,8 +174,11 @@ class Lanes:
             BaseException: what ended the run.
         """
         while self.failure is None:
+            ready = None
             with suppress(Empty):
-                return self._ready.get(timeout=_POLL_S)
+                ready = self._ready.get(timeout=_POLL_S)
+            if ready is not None:
+                return ready
             if self._is_over and self.failure is None:
                 return None
         raise self.failure

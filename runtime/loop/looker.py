@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,6 +47,7 @@ class Looker:
         times: is told the stages `resize`, `network` and `draw`.
         shedding: says which graph runs.
         stats: write the run's figures into the pictures.
+        is_named: results have their camera's name.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Looker:
         times: StageTimes,
         shedding: Shedding,
         stats: bool,
+        is_named: bool,
     ) -> None:
         self._models = models
         self._cameras = cameras
@@ -64,8 +67,7 @@ class Looker:
         self._times = times
         self._shedding = shedding
         self._stats = stats
-        # A run of one source that has no other name needs none in its results.
-        self._is_named = len(cameras) > 1 or any(name != camera.source.name for name, camera in cameras.items())
+        self._is_named = is_named
         self._draws = {name for name, camera in cameras.items() if camera.needs_drawing}
         self._shown: dict[str, CameraSnapshot] = {}
         self._shown_s = 0.0
@@ -125,7 +127,7 @@ class Looker:
                 found=kept,
                 drawn=None,
                 camera=turn.lane.name if self._is_named else "",
-                drops=dict(turn.lane.drops),
+                drops=dict(turn.lane.drops + Counter(self._cameras[turn.lane.name].source.drops)),
             )
             results.append(self._finished(result, turn.lane.name, taken_s))
         return results

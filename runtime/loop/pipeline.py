@@ -37,9 +37,10 @@ class Pipeline:
     Args:
         cameras: at least one, with names of their own.
         sessions: one, or several from the best to the lightest, of the same classes; not closed here.
-        promise_ms: the greatest age of live frames that is promised: work is shed before they get older.
+        state: of this run; work is shed before live frames get older than it promises. A new one if not given.
         max_frames: of each camera.
         stats: write the run's figures into the pictures.
+        is_named: results have their camera's name, which those of several have in any case.
         tell: is given a line when a camera fails and when work is shed or taken back; from any thread.
 
     Raises:
@@ -51,9 +52,10 @@ class Pipeline:
         cameras: Sequence[Camera],
         sessions: Sequence[Session],
         *,
-        promise_ms: float | None = None,
+        state: RunState | None = None,
         max_frames: int | None = None,
         stats: bool = False,
+        is_named: bool = False,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         check_alike(sessions)
@@ -65,9 +67,9 @@ class Pipeline:
         self._counts = {name: FoundCounts() for name in self._cameras}
         self._errors: dict[str, str] = {}
         self._wall_s = 0.0
-        self.state = RunState(list(self._cameras), promise_ms=promise_ms)
+        self.state = state or RunState(list(self._cameras))
         steps = steps_for(models=len(sessions), at_once=self._workers * self._batch)
-        self._shedding = Shedding(promise_ms, steps, tell=self._tell_shedding)
+        self._shedding = Shedding(self.state.promise_ms, steps, tell=self._tell_shedding)
         self._lanes = {
             name: self._lane(camera, max_frames=max_frames, most=self._workers * self._batch + 1)
             for name, camera in self._cameras.items()
@@ -80,6 +82,7 @@ class Pipeline:
             times=self._times,
             shedding=self._shedding,
             stats=stats,
+            is_named=is_named or len(cameras) > 1,
         )
 
     def run(self, on_frame: Callable[[FrameResult], None] | None = None) -> RunSummary:

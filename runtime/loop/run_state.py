@@ -97,7 +97,7 @@ class RunState:
     ) -> None:
         self._lock = threading.Lock()
         self._clock = clock
-        self._promise_ms = promise_ms
+        self.promise_ms = promise_ms
         self._shedding = ""
         self._cameras = {name: _Camera(clock()) for name in names}
 
@@ -113,6 +113,8 @@ class RunState:
     def add_result(self, camera: str) -> None:
         """Count a result."""
         with self._lock:
+            if self._cameras[camera].state == "opening":  # files tell no events
+                self._cameras[camera].state = "live"
             self._cameras[camera].frames += 1
             self._cameras[camera].done_s.append(self._clock())
 
@@ -144,8 +146,8 @@ class RunState:
         with self._lock:
             now_s = self._clock()
             return RunSnapshot(
-                cameras=tuple(camera.snapshot(name, now_s, self._promise_ms) for name, camera in self._cameras.items()),
-                promise_ms=self._promise_ms,
+                cameras=tuple(camera.snapshot(name, now_s, self.promise_ms) for name, camera in self._cameras.items()),
+                promise_ms=self.promise_ms,
                 shedding=self._shedding,
             )
 

@@ -253,3 +253,106 @@ def test_help_has_examples() -> None:
     said = re.sub(r"[\s│]", "", run.stdout)
     for form, meaning in SOURCE_FORMS.items():
         assert re.sub(r"\s", "", form + ":" + meaning) in said
+
+
+def test_several_videos_share_a_session_and_have_outputs_of_their_own(
+    graphs: Path, write_video: WriteVideo, tmp_path: Path
+) -> None:
+    first = write_video("a.mp4", times_s=[number / 25 for number in range(20)])
+    second = write_video("b.mp4", times_s=[number / 25 for number in range(10)])
+    run = rt_detect(
+        *("--video", first, "--video", second, "--model", graphs / "quarters.onnx", "--score", "0.06"),
+        *("--json", tmp_path / "{camera}.jsonl", "--save", tmp_path / "found_{camera}.mkv"),
+    )
+    assert run.returncode == 0
+    assert run.stderr.rstrip().endswith("frames at a time, a thread each")
+    assert run.stdout.splitlines()[:4] == [
+        str(tmp_path / name) for name in ("found_a.mkv", "a.jsonl", "found_b.mkv", "b.jsonl")
+    ]
+    assert "a: cat: in 20 of 20 frames, 20 boxes" in run.stdout
+    assert "b: cat: in 10 of 10 frames, 10 boxes" in run.stdout
+    assert "30 frames in " in run.stdout
+    for name, frames in (("a", 20), ("b", 10)):
+        lines = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        assert [(line["camera"], line["frame"]) for line in lines] == [(name, index) for index in range(frames)]
+        assert frames_of(tmp_path / f"found_{name}.mkv") == frames
+
+
+def test_configuration_of_a_camera_and_a_file(graphs: Path, write_video: WriteVideo, tmp_path: Path) -> None:
+    write_video("whole.mp4", times_s=[number / 25 for number in range(20)])
+    (tmp_path / "cameras.toml").write_text(
+        f'model = "{graphs / "quarters.onnx"}"\njson = "{{camera}}.jsonl"\n'
+        '[cameras.scene]\nsource = "synthetic://?frames=40&paced=1&fps=100"\n'
+        '[cameras.clip]\nsource = "whole.mp4"\nscore = 0.06\n'
+    )
+    run = rt_detect("--config", tmp_path / "cameras.toml")
+    assert run.returncode == 0, run.stderr
+    assert "clip: cat: in 20 of 20 frames, 20 boxes" in run.stdout
+    scene = [line for line in run.stdout.splitlines() if line.startswith("scene: age in ms, p50 / p95 / p99: taken ")]
+    assert len(scene) == 1
+    lines = [json.loads(line) for line in (tmp_path / "scene.jsonl").read_text().splitlines()]
+    assert {"camera", "captured_at", "age_ms", "ages_ms"} <= set(lines[0])
+    assert list(lines[0]["ages_ms"]) == ["taken", "found"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param([], "--video: expected a source, got none.", id="no source"),
+        pytest.param(["--config", "c.toml", "--save", "x.mp4"], "--config: expected no other option", id="both"),
+        pytest.param(["--config", "no.toml"], "no.toml: expected a TOML file of cameras", id="no file"),
+        pytest.param(
+            ["--video", "cam98", "--video", "cam99", "--json", "x.jsonl"],
+            "--json x.jsonl: expected {camera} in the name, as there are 2 cameras, got none. Try x_{camera}.jsonl.",
+            id="one file for two",
+        ),
+    ],
+)
+def test_mistake_among_several_sources(arguments: list[str], message: str) -> None:
+    run = run_verb("rt-detect", *arguments)
+    assert (run.exit_code, run.stdout) == (2, "")
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("error: " + message)
+
+
+def wait_for_lines(path: Path, is_so: Callable[[list[dict[str, object]]], bool]) -> int:
+    """Wait until what a run has written is so; return how many lines there are."""
+    deadline_s = time.monotonic() + STARTED_WITHIN_S
+    while time.monotonic() < deadline_s:
+        found = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        if is_so([json.loads(line) for line in found if line.endswith(b"\n")]):
+            return len(found)
+        time.sleep(0.05)
+    raise AssertionError(f"{path}: it never was so")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGHUP")
+def test_scores_are_reloaded_while_it_runs(graphs: Path, tmp_path: Path) -> None:
+    """The scene has something over 0.06 in every corner, and nothing over 1; a model that is none changes nothing."""
+    config, lines = tmp_path / "cameras.toml", tmp_path / "scene.jsonl"
+
+    def write(model: str, score: float) -> None:
+        config.write_text(
+            f'model = "{graphs / model}"\njson = "scene.jsonl"\nscore = {score}\n'
+            '[cameras.scene]\nsource = "synthetic://?paced=1&fps=50"\n'
+        )
+
+    write("quarters.onnx", 0.06)
+    command = [*COMMAND, "--config", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_for_lines(lines, lambda found: len(found) > 5 and bool(found[-1]["detections"]))
+            write("quarters.onnx", 1.0)
+            process.send_signal(signal.SIGHUP)
+            wait_for_lines(lines, lambda found: not found[-1]["detections"])
+            write("bad_no_card.onnx", 0.06)
+            process.send_signal(signal.SIGHUP)
+            time.sleep(1)
+            frames = wait_for_lines(lines, bool)
+            wait_for_lines(lines, lambda found: len(found) > frames + 5)  # it goes on
+        finally:
+            process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert f"{config}: reloaded" in stderr
+    assert f"not reloaded, what runs goes on: {graphs / 'bad_no_card.onnx'}: expected a graph with a card" in stderr

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
 from ...runtime.sources.source_names import SOURCE_FORMS, Policy
-from .backend_option import BackendFlag, TrustFlag, open_with
+from .backend_option import BackendFlag, TrustFlag
 from .stage_progress import tell
 
 if TYPE_CHECKING:
-    from ...runtime.loop.summary import RunSummary
+    from ...runtime.cameras.configuration import RunConfig
+    from ...runtime.cameras.open_run import OpenRun
+    from ...runtime.card import Task
+    from ...runtime.loop.summary import CameraSummary, RunSummary
     from ...runtime.sinks.frame_result import FrameResult
-    from ...runtime.sinks.sink import Sink
     from ...runtime.sources.frame import Source
-    from ...runtime.sources.source_events import SourceEvent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +32,32 @@ class DetectionOptions:
     """What `rt-detect` is told."""
 
     video: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            metavar="SOURCE", help="; ".join(f"{form}: {meaning}" for form, meaning in SOURCE_FORMS.items()) + "."
+            metavar="SOURCE",
+            help="Repeatable. " + "; ".join(f"{form}: {meaning}" for form, meaning in SOURCE_FORMS.items()) + ".",
         ),
-    ]
-    model: Annotated[
+    ] = None
+    config: Annotated[
         Path | None,
+        typer.Option(metavar="CAMERAS.toml", help="A file of cameras, their outputs and all other options; alone."),
+    ] = None
+    model: Annotated[
+        str | None,
         typer.Option(
-            metavar="FILE", help="A graph (.onnx) or an engine (.engine).", show_default="the shipped detector"
+            metavar="FILE[,FILE]",
+            help="A graph (.onnx) or an engine (.engine); behind a comma lighter ones for --max-age-ms.",
+            show_default="the shipped detector",
         ),
     ] = None
     backend: BackendFlag = "auto"
     trust: TrustFlag = False
     save: Annotated[
-        Path | None, typer.Option(metavar="OUT", help="Annotated video (.mp4, .mkv); for images a folder.")
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Annotated video (.mp4, .mkv); for images a folder. {camera} in it stands for the camera's name.",
+        ),
     ] = None
     segment: Annotated[
         str | None,
@@ -80,81 +95,93 @@ class DetectionOptions:
             metavar="SECONDS", min=0, help="End the run when a stream was lost for so long.", show_default="never"
         ),
     ] = None
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads that compute a frame.", show_default="the backend's choice")
+    mode: Annotated[
+        Literal["latency", "throughput"] | None,
+        typer.Option(
+            help="One frame on all cores, or as many frames as cores, a thread each.",
+            show_default="latency for one camera or stream, throughput for all else",
+        ),
     ] = None
-    max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads that compute.", show_default="the cores that may be used")
+    ] = None
+    max_age_ms: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS",
+            min=1,
+            help="Before results of cameras and streams get older: look at fewer frames, then by a lighter graph, then "
+            "at fewer cameras a round.",
+        ),
+    ] = None
+    stats: Annotated[bool, typer.Option("--stats", help="Write frame rate, ages and drops into the pictures.")] = False
+    max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames of each source.")] = None
 
 
 def run_detection(options: DetectionOptions) -> None:
-    """Run to the end of the source; results go where the options say, the summary to stdout, talk to stderr.
+    """Run to the end of the sources; results go where the options say, the summary to stdout, talk to stderr.
 
     Where the JSON lines go to stdout, the summary goes to stderr.
 
     Raises:
         InputError: something that was named cannot be used.
-        SystemExit: 1 where frames are missing in what was written, as a disk was full.
+        SystemExit: 1 where a disk was full, so that frames are missing in what was written, or one of several cameras
+            failed.
         KeyboardInterrupt: the run was interrupted; the files are finished.
     """
-    from ...runtime.detection.thresholds import moved_line, thresholds_from_options
-    from ...runtime.loop.run import run_pipeline
-    from ...runtime.shipped import shipped_detector
-    from ...runtime.sinks.open_sinks import open_sinks
-    from ...runtime.sinks.outputs import Outputs, check_outputs
-    from ...runtime.sinks.segments import segments_from_options
-    from ...runtime.sinks.window import Window
-    from ...runtime.sources.open_source import open_source
+    from ...runtime.cameras.open_run import OpenRun
 
-    out = sys.stderr if str(options.json) == "-" else sys.stdout
-    segments = segments_from_options(options.segment, options.keep)
-    outputs = Outputs(json_lines=options.json, save=options.save, segments=segments)
-    check_outputs([(options.video, outputs)])
-    model, told = options.model or shipped_detector(), list[str]()
-    with open_with(model, options.backend, threads=options.threads, trust=options.trust, tell=told.append) as session:
-        thresholds = thresholds_from_options(options.score or (), session.card)
-        moved = moved_line(options.score or (), session.card)
-        told += [] if moved is None else [moved]
-        with open_source(
-            options.video, policy=options.policy, give_up_after_s=options.give_up_after, on_event=_tell_of_event
-        ) as source:
-            window = Window() if options.show else None
-            sinks = open_sinks(outputs, source=source, class_names=session.card.class_names, tell=tell)
-            tell(*told)  # not before: a mistake among the options leaves its own line alone
-            with _told_of_interruption(sinks), _progress(source, options.max_frames) as on_frame:
-                summary = run_pipeline(
-                    source,
-                    session,
-                    sinks,
-                    thresholds=thresholds,
-                    window=window,
-                    max_frames=options.max_frames,
-                    on_frame=on_frame,
-                )
+    config = config_of(options)
+    with OpenRun(config, is_named=options.config is not None, tell=tell) as run:
+        with _told_of_interruption(run), _reloaded(run, options.config), _progress(run) as on_frame:
+            summary = run.pipeline.run(on_frame)
         tell(*(f"warning: {warning}" for warning in summary.warnings))
-        print_summary(summary, paths=_paths(sinks), backend=session.backend, out=out)
-        if any(sink.warnings for sink in sinks):
-            raise SystemExit(1)  # what was written is not whole
+        print_summary(summary, paths=run.paths, backend=run.sessions[0].backend, out=_out(config))
+        is_whole = not any(sink.warnings for sinks in run.sinks.values() for sink in sinks)
+    if not is_whole or any(camera.error is not None for camera in summary.cameras):
+        raise SystemExit(1)
 
 
-def _tell_of_event(event: SourceEvent) -> None:
-    """Say what is out of order and when it is in order again."""
-    if event.state in ("stalled", "lost", "back"):
-        tell(event.line)
+def config_of(options: DetectionOptions) -> RunConfig:
+    """Make the run's configuration of the options, or of the file that they name.
+
+    Raises:
+        InputError: a value is not allowed, or both are given.
+    """
+    from ...runtime.cameras.configuration import camera_names, load_run_config, run_config
+    from ...runtime.errors import InputError
+
+    if options.config is not None:
+        given = [field.name for field in fields(options) if getattr(options, field.name) != field.default]
+        if given != ["config"]:
+            flag = next(name for name in given if name != "config").replace("_", "-")
+            raise InputError(f"--config: expected no other option beside it, got --{flag}. Write it into the file.")
+        return load_run_config(options.config)
+    if not options.video:
+        raise InputError("--video: expected a source, got none. `rt-detect --help` lists what can be one.")
+    own = ("config", "video", "model", "json", "save", "policy")
+    values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in own}
+    values |= {key: str(path) for key in ("save", "json") if (path := getattr(options, key)) is not None}
+    values["model"] = options.model and options.model.split(",")
+    sources = zip(camera_names(options.video), options.video, strict=True)
+    values["cameras"] = {name: {"source": source, "policy": options.policy} for name, source in sources}
+    values["score"] = tuple(options.score or ())
+    return run_config(values)
+
+
+def _out(config: RunConfig) -> TextIO:
+    lines = {config.outputs_of(name).json_lines for name in config.cameras}
+    return sys.stderr if "-" in lines else sys.stdout
 
 
 def print_summary(summary: RunSummary, *, paths: Sequence[str], backend: str, out: TextIO) -> None:
-    """Print what was written, what was found, the frame rate and the stage times."""
+    """Print what was written, what was found, ages and drops, the frame rate and the stage times."""
     for path in paths:
         print(path, file=out)
-    for found in summary.found:
-        share = f"in {found.frames} of {summary.frames} frames"
-        print(
-            f"{found.name}: "
-            + (f"first {share}" if summary.task == "classifier" else f"{share}, {found.detections} boxes"),
-            file=out,
-        )
-    if not summary.found:
-        print(f"nothing found in {summary.frames} frames", file=out)
+    for camera in summary.cameras:
+        name = f"{camera.name}: " if len(summary.cameras) > 1 else ""
+        for line in (*_found_lines(camera, summary.task), *_age_lines(camera)):
+            print(f"{name}{line}", file=out)
     print(
         f"{summary.frames} frames in {summary.wall_s:.2f} s = {summary.frames_per_s:.1f} frames/s, {backend}", file=out
     )
@@ -162,31 +189,68 @@ def print_summary(summary: RunSummary, *, paths: Sequence[str], backend: str, ou
     print(f"median ms a frame: {stages}", file=out)
 
 
-def _paths(sinks: Sequence[Sink]) -> list[str]:
-    return [path for sink in reversed(sinks) for path in sink.paths]
+def _found_lines(camera: CameraSummary, task: Task) -> Iterator[str]:
+    for found in camera.found:
+        share = f"in {found.frames} of {camera.frames} frames"
+        yield f"{found.name}: " + (f"first {share}" if task == "classifier" else f"{share}, {found.detections} boxes")
+    if not camera.found:
+        yield f"nothing found in {camera.frames} frames"
+
+
+def _age_lines(camera: CameraSummary) -> Iterator[str]:
+    if camera.ages:
+        ages = (f"{stage} {age.p50_ms:.0f} / {age.p95_ms:.0f} / {age.p99_ms:.0f}" for stage, age in camera.ages.items())
+        yield f"age in ms, p50 / p95 / p99: {', '.join(ages)}"
+    if camera.drops:
+        yield f"not looked at: {', '.join(f'{count} {cause}' for cause, count in camera.drops.items())}"
 
 
 @contextmanager
-def _told_of_interruption(sinks: Sequence[Sink]) -> Iterator[None]:
+def _told_of_interruption(run: OpenRun) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        paths = _paths(sinks)
-        kept = f"; what was done until then is in {' and '.join(paths)}" if paths else ""
+        kept = f"; what was done until then is in {' and '.join(run.paths)}" if run.paths else ""
         tell(f"interrupted{kept}")
         raise
 
 
 @contextmanager
-def _progress(source: Source, max_frames: int | None) -> Iterator[Callable[[FrameResult], None]]:
+def _reloaded(run: OpenRun, path: Path | None) -> Iterator[None]:
+    """Read the file anew when SIGHUP comes, and go on with its models and scores; what is wrong changes nothing."""
+    from ...runtime.cameras.configuration import load_run_config
+    from ...runtime.errors import SingleshotError
+
+    if path is None or not hasattr(signal, "SIGHUP"):  # Windows has none
+        yield
+        return
+
+    def reload() -> None:
+        try:
+            run.reload(load_run_config(path))
+        except SingleshotError as error:
+            tell(f"not reloaded, what runs goes on: {error}")
+        else:
+            tell(f"{path}: reloaded")
+
+    def start(_number: int, _frame: FrameType | None) -> None:  # not here: a model takes seconds to open
+        threading.Thread(target=reload, name="reload", daemon=True).start()
+
+    previous = signal.signal(signal.SIGHUP, start)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+@contextmanager
+def _progress(run: OpenRun) -> Iterator[Callable[[FrameResult], None]]:
     """Show a bar on stderr if that is a terminal, with the announced length if there is one."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     talk = Console(stderr=True)
-    total = source.length
-    if max_frames is not None:
-        total = min(max_frames, total or max_frames)
+    sources = [camera.source for camera in run.cameras]
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -195,10 +259,21 @@ def _progress(source: Source, max_frames: int | None) -> Iterator[Callable[[Fram
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=talk, disable=not talk.is_terminal) as progress:
-        task = progress.add_task(source.name, total=total, rate="")
+        name = sources[0].name if len(sources) == 1 else f"{len(sources)} cameras"
+        task = progress.add_task(name, total=_total(sources, run.config.max_frames), rate="")
 
         def on_frame(_result: FrameResult) -> None:
             speed = progress.tasks[0].speed
             progress.update(task, advance=1, rate=f"{speed:.0f} frames/s" if speed else "")
 
         yield on_frame
+
+
+def _total(sources: Sequence[Source], max_frames: int | None) -> int | None:
+    total = 0
+    for source in sources:
+        length = source.length if max_frames is None else min(max_frames, source.length or max_frames)
+        if length is None:
+            return None
+        total += length
+    return total

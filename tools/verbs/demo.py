@@ -29,4 +29,4 @@ def demo(backend: BackendFlag = "auto") -> None:
             )
         clip = CLIP.relative_to(Path.cwd()) if CLIP.is_relative_to(Path.cwd()) else CLIP
         files = OUT / "dog.mp4", OUT / "dog.jsonl"
-        run_detection(DetectionOptions(video=str(clip), backend=backend, save=files[0], json=files[1]))
+        run_detection(DetectionOptions(video=[str(clip)], backend=backend, save=files[0], json=files[1]))

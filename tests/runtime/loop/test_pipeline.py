@@ -13,6 +13,7 @@ import pytest
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.loop.camera import Camera
 from singleshot.runtime.loop.pipeline import Pipeline
+from singleshot.runtime.loop.run_state import RunState
 from singleshot.runtime.sinks.sink import Sink
 from singleshot.tests.fixtures.cameras import GivenSession, GivenSource, KeptResults
 
@@ -183,7 +184,7 @@ def test_promise_is_kept_by_skipping_frames_then_by_the_lighter_graph() -> None:
     told: list[str] = []
     heavy, light = GivenSession(seconds=lambda _value: 0.03), GivenSession(seconds=lambda _value: 0.001)
     cam = camera(GivenSource("a", 10_000, policy="latest", every_s=0.005), graphs=2)
-    pipeline = Pipeline([cam], [heavy, light], promise_ms=25, tell=told.append)
+    pipeline = Pipeline([cam], [heavy, light], state=RunState(["a"], promise_ms=25), tell=told.append)
     for _ in pipeline.results():
         if len(light.batches) > 50:
             break

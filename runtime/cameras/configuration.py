@@ -1,0 +1,235 @@
+"""What a run is told: by options for one camera, by a TOML file for many."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ..backends import split_option
+from ..errors import InputError
+from ..files import StrPath
+from ..sinks.outputs import Outputs
+from ..sinks.segments import segments_from_options
+from ..sources.source_names import Policy, read_source_name
+
+Mode = Literal["latency", "throughput"]
+"""`latency`: one frame on all cores; `throughput`: as many frames as cores, a thread each."""
+
+CAMERA_MARK = "{camera}"
+"""In the name of an output it stands for the camera's name."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Shared(_Part):
+    """What a camera takes from the run where it does not say it itself."""
+
+    policy: Policy | None = None
+    """Which frames of a camera or stream are looked at where not all can be; `latest` if not given."""
+    give_up_after: Annotated[float, Field(ge=0)] | None = None
+    """Seconds after which a lost camera or stream ends; never if not given."""
+    save: str | None = None
+    """Annotated video; for images a folder."""
+    segment: str | None = None
+    """The video is cut into files of `90s`, `10m`, `1h`."""
+    keep: str | None = None
+    """The oldest of these files are deleted after `7d`, or above `20GiB`."""
+    json_lines: Annotated[str | None, Field(alias="json")] = None
+    """One JSON line per frame; `-` means stdout."""
+    score: tuple[str, ...] = ()
+    """The least score, for all classes or for one: `0.4`, or `["0.4", "dog=0.6"]`."""
+    show: bool = False
+    """In a window."""
+
+    @field_validator("score", mode="before")
+    @classmethod
+    def _number_or_several(cls, value: object) -> object:
+        return (str(value),) if isinstance(value, (int, float, str)) else value
+
+
+class CameraConfig(_Shared):
+    """One camera, stream, video or folder of images."""
+
+    source: str
+    """As `--video` takes it."""
+
+
+class RunConfig(_Shared):
+    """A run of one or more cameras on one model."""
+
+    model: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """A graph or an engine, or several from the best to the lightest; the shipped detector if not given."""
+    backend: str = "auto"
+    trust: bool = False
+    """Run an engine that this user did not build."""
+    mode: Mode | None = None
+    """How the cores are spent; the sources decide if not given."""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """Threads that compute; as many as cores may be used if not given."""
+    max_age_ms: Annotated[float, Field(gt=0)] | None = None
+    """Work is shed before results of live frames get older."""
+    max_frames: Annotated[int, Field(ge=1)] | None = None
+    """Of each camera."""
+    stats: bool = False
+    """Write the run's figures into the pictures."""
+    cameras: Annotated[Mapping[str, CameraConfig], Field(min_length=1)]
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    def outputs_of(self, name: str) -> Outputs:
+        """Say where a camera's results go: as it says itself, else as the run does.
+
+        Raises:
+            InputError: cameras would write one file, or the recording cannot be cut so.
+        """
+        camera = self.cameras[name]
+        places = {
+            option: self._place(name, getattr(camera, field), getattr(self, field), option)
+            for option, field in (("save", "save"), ("json", "json_lines"))
+        }
+        segments = segments_from_options(camera.segment or self.segment, camera.keep or self.keep)
+        if places["save"] is None and any(other.save for other in self.cameras.values()):
+            segments = None  # what the run says of recordings is meant for those that record
+        return Outputs(json_lines=places["json"], save=places["save"], segments=segments)
+
+    def score_options(self, name: str) -> list[str]:
+        """Return the least scores of a camera as `thresholds_from_options` takes them, the run's before its own."""
+        return [*self.score, *self.cameras[name].score]
+
+    def is_live(self, name: str) -> bool:
+        """Whether a source is a camera or a stream."""
+        source = read_source_name(self.cameras[name].source)
+        return source.kind not in ("path", "synthetic") or source.options.get("paced") == "1"
+
+    def mode_meant(self) -> Mode:
+        """Choose how the cores are spent: one live camera wants its frame soon, all else as many frames as can be."""
+        if self.mode is not None:
+            return self.mode
+        live = sum(self.is_live(name) for name in self.cameras)
+        return "latency" if live == len(self.cameras) == 1 else "throughput"
+
+    def _place(self, name: str, own: str | None, shared: str | None, option: str) -> str | None:
+        place = own or shared
+        if place is None or own is not None or place == "-" or len(self.cameras) == 1 or CAMERA_MARK in place:
+            return place and place.replace(CAMERA_MARK, name)
+        path = Path(place)
+        raise InputError(
+            f"--{option} {place}: expected {CAMERA_MARK} in the name, as there are {len(self.cameras)} cameras, got "
+            f"none. Try {path.with_name(f'{path.stem}_{CAMERA_MARK}{path.suffix}')}."
+        )
+
+
+def run_config(values: Mapping[str, Any], *, source: str = "") -> RunConfig:
+    """Make a configuration of plain values, as a TOML file has them.
+
+    Args:
+        values: by key.
+        source: where they are from, for errors.
+
+    Raises:
+        InputError: a key is unknown, or a value is not allowed.
+    """
+    prefix = f"{source}: " if source else ""
+    try:
+        config = RunConfig.model_validate(dict(values))
+        split_option(config.backend)
+        for name in config.cameras:
+            read_source_name(config.cameras[name].source)
+            config.outputs_of(name)
+    except ValidationError as error:
+        raise InputError(f"{prefix}{_first_of(error)}") from None
+    except InputError as error:
+        raise InputError(f"{prefix}{error}") from None
+    return config
+
+
+def load_run_config(path: StrPath) -> RunConfig:
+    """Read a TOML file; relative paths in it are of the folder in which it lies.
+
+    Raises:
+        InputError: it cannot be read, is no TOML, has an unknown key or a value that is not allowed.
+    """
+    path = Path(path)
+    try:
+        values = tomli.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: expected a TOML file of cameras, got {error.strerror}.") from error
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected TOML, got: {error}.") from error
+    config = run_config(values, source=str(path))
+    for name in config.cameras:
+        if not _NAME.fullmatch(name):  # it may become a file's
+            raise InputError(f"{path}: cameras: expected a name of letters, digits, -, _ and ., got {name!r}.")
+    folder = path.parent
+    return config.model_copy(
+        update={
+            **_placed(config, folder),
+            "model": config.model and tuple(_beside(folder, model) for model in config.model),
+            "cameras": {
+                name: camera.model_copy(
+                    update={**_placed(camera, folder), "source": _source_beside(folder, camera.source)}
+                )
+                for name, camera in config.cameras.items()
+            },
+        }
+    )
+
+
+def camera_names(sources: Sequence[str]) -> list[str]:
+    """Name sources that have no name: by the file, or what the source is called; the second of a name gets a number."""
+    names: list[str] = []
+    for source in sources:
+        shown = read_source_name(source)
+        wanted = Path(shown.target).stem if shown.kind == "path" else shown.shown
+        base = re.sub(r"[^A-Za-z0-9_.-]+", "-", wanted).strip("-.") or "camera"
+        name, number = base, 1
+        while name in names:
+            number += 1
+            name = f"{base}_{number}"
+        names.append(name)
+    return names
+
+
+def _placed(part: _Shared, folder: Path) -> dict[str, str | None]:
+    places = (("save", part.save), ("json_lines", part.json_lines))
+    return {field: place and _beside(folder, place) for field, place in places}
+
+
+def _beside(folder: Path, path: str) -> str:
+    return path if path == "-" else os.path.join(folder, path)  # noqa: PTH118 - a source's name is no Path
+
+
+def _source_beside(folder: Path, source: str) -> str:
+    return _beside(folder, source) if read_source_name(source).kind == "path" else source
+
+
+def _first_of(error: ValidationError) -> str:
+    """Put the first complaint into a line."""
+    first = error.errors(include_url=False)[0]
+    where = [str(part) for part in first["loc"]]
+    name = ".".join(where)
+    if first["type"] == "extra_forbidden":
+        part: type[BaseModel] = CameraConfig if len(where) > 1 else RunConfig
+        keys = [field.alias or key for key, field in part.model_fields.items()]
+        nearest = get_close_matches(where[-1], keys, n=1, cutoff=0)[0]
+        return f"{name}: expected one of the keys {', '.join(keys)}, got {where[-1]}. Is {nearest} meant?"
+    if first["type"] == "missing":
+        return f"{name}: expected a value, got none."
+    wanted = first["msg"].removeprefix("Input should be ")
+    got = first["input"]
+    shown = "an address" if isinstance(got, str) and "://" in got else repr(got)  # with its password, perhaps
+    return f"{name}: expected {wanted[0].lower()}{wanted[1:]}, got {shown}."

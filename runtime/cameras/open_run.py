@@ -1,0 +1,221 @@
+"""Opens all that a run is told: models, outputs, sources, windows; what is wrong shows before a camera opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backends import split_option
+from ..closing import Closing
+from ..detection.thresholds import moved_line, thresholds_from_options
+from ..errors import InputError
+from ..loop.camera import Camera
+from ..loop.pipeline import Pipeline, check_alike
+from ..loop.run_state import RunState
+from ..machine import usable_cores
+from ..session import Session, open_session
+from ..shipped import shipped_detector
+from ..sinks.open_sinks import open_sinks
+from ..sinks.outputs import check_outputs
+from ..sinks.sink import Sink
+from ..sinks.window import Window, check_display
+from ..sources.frame import Source
+from ..sources.open_source import open_source
+from ..sources.source_events import SourceEvent
+from .configuration import RunConfig
+
+Tell = Callable[[str], None]
+Thresholds = Mapping[str, Sequence[NDArray[np.float32]]]
+"""[number of classes] float32 by camera, for each session."""
+
+
+class OpenRun(Closing):
+    """A run whose models, sources and outputs are open.
+
+    Args:
+        config: what it is told.
+        is_named: cameras have names that belong into results, and are waited for where they are not there yet; so it is
+            with several in any case.
+        tell: is given lines for people: who computes, what is lost or shed; from any thread.
+
+    Raises:
+        InputError: something that was named cannot be used.
+    """
+
+    def __init__(self, config: RunConfig, *, is_named: bool = False, tell: Tell) -> None:
+        self.config = config
+        self._tell = tell
+        self._is_named = is_named or len(config.cameras) > 1
+        outputs = {name: config.outputs_of(name) for name in config.cameras}
+        check_outputs([(config.cameras[name].source, outputs[name]) for name in config.cameras])
+        shows = [name for name, camera in config.cameras.items() if camera.show or config.show]
+        if shows:
+            check_display()
+        told: list[str] = []
+        with ExitStack() as stack, ExitStack() as failing:
+            self.sessions = self._open_sessions(config, told.append)
+            stack.callback(self._close_sessions)
+            thresholds = thresholds_of(config, self.sessions)
+            told += _moved_lines(config, self.sessions[0])
+            self.state = RunState(list(config.cameras), promise_ms=config.max_age_ms)
+            in_order = sorted(
+                config.cameras, key=config.is_live
+            )  # what is wrong with a file shows before a camera opens
+            sources = {name: stack.enter_context(self._open_source(name)) for name in in_order}
+            self.sinks: dict[str, list[Sink]] = {}
+            for name in config.cameras:
+                class_names = self.sessions[0].card.class_names
+                self.sinks[name] = open_sinks(outputs[name], source=sources[name], class_names=class_names, tell=tell)
+                for sink in self.sinks[name]:
+                    failing.callback(sink.close)  # the run itself closes them
+            self.cameras = [
+                Camera(
+                    name=name,
+                    source=sources[name],
+                    thresholds=thresholds[name],
+                    sinks=self.sinks[name],
+                    window=Window(name) if name in shows else None,
+                )
+                for name in config.cameras
+            ]
+            self.pipeline = self._pipeline()
+            for line in told:  # not before: a mistake among the options leaves its own line alone
+                tell(line)
+            failing.pop_all()
+            self._owned = stack.pop_all()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What is written, as far as it is known."""
+        return tuple(path for sinks in self.sinks.values() for sink in reversed(sinks) for path in sink.paths)
+
+    def reload(self, config: RunConfig) -> None:
+        """Take models and thresholds of a new configuration between two frames, without losing a camera.
+
+        Raises:
+            InputError: they cannot be used, or something else was changed; what runs goes on as before.
+        """
+        check_same_but_model(self.config, config)
+        opened = self._open_sessions(config, self._tell)
+        try:
+            self.pipeline.replace(opened, thresholds_of(config, opened))
+        except InputError:
+            for session in opened:
+                session.close()
+            raise
+        self._close_sessions()
+        self.sessions, self.config = opened, config
+
+    def close(self) -> None:
+        """Close everything that is still open."""
+        self._owned.close()
+
+    def _pipeline(self) -> Pipeline:
+        return Pipeline(
+            self.cameras,
+            self.sessions,
+            state=self.state,
+            max_frames=self.config.max_frames,
+            stats=self.config.stats,
+            is_named=self._is_named,
+            tell=self._tell,
+        )
+
+    def _open_source(self, name: str) -> Source:
+        camera = self.config.cameras[name]
+
+        def on_event(event: SourceEvent) -> None:
+            self.state.add_event(name, event)
+            if event.state in ("stalled", "lost", "back"):
+                self._tell(event.line)
+
+        is_live = self.config.is_live(name)
+        return open_source(
+            camera.source,
+            policy=camera.policy or (self.config.policy if is_live else None),
+            give_up_after_s=camera.give_up_after if camera.give_up_after is not None else self.config.give_up_after,
+            waits_at_start=self._is_named,
+            on_event=on_event,
+        )
+
+    def _open_sessions(self, config: RunConfig, tell: Tell) -> list[Session]:
+        backend, precision = split_option(config.backend)
+        cores = config.threads or usable_cores()
+        is_throughput = config.mode_meant() == "throughput"
+        sessions: list[Session] = []
+        try:
+            for path in config.model or (str(shipped_detector()),):
+                told: list[str] = []
+                session = open_session(
+                    path,
+                    backend=backend,
+                    precision=precision,
+                    threads=None if is_throughput else config.threads,
+                    streams=cores if is_throughput else 1,
+                    trust=config.trust,
+                    tell=told.append,
+                )
+                sessions.append(session)
+                for line in told:
+                    tell(f"{line}; {mode_line(session)}" if line.startswith("backend: ") else line)
+            check_alike(sessions)
+        except BaseException:
+            for session in sessions:
+                session.close()
+            raise
+        return sessions
+
+    def _close_sessions(self) -> None:
+        for session in self.sessions:
+            session.close()
+
+
+def thresholds_of(config: RunConfig, sessions: Sequence[Session]) -> Thresholds:
+    """Return the least scores of each camera for each session.
+
+    Raises:
+        InputError: there is no such class, or a score is below a graph's floor.
+    """
+    return {
+        name: [thresholds_from_options(config.score_options(name), session.card) for session in sessions]
+        for name in config.cameras
+    }
+
+
+def mode_line(session: Session) -> str:
+    """Say how a session spends the cores."""
+    if session.streams > 1:
+        return f"throughput: {session.streams} frames at a time, a thread each"
+    return "latency: one frame at a time, on all cores"
+
+
+def check_same_but_model(before: RunConfig, after: RunConfig) -> None:
+    """Refuse a reload that would change more than models and scores.
+
+    Raises:
+        InputError: it would.
+    """
+    free: dict[str, object] = {"model": None, "score": ()}
+    fixed = [
+        config.model_copy(
+            update={
+                **free,
+                "cameras": {name: camera.model_copy(update={"score": ()}) for name, camera in config.cameras.items()},
+            }
+        )
+        for config in (before, after)
+    ]
+    if fixed[0] != fixed[1]:
+        changed = [key for key in RunConfig.model_fields if getattr(fixed[0], key) != getattr(fixed[1], key)]
+        raise InputError(
+            f"{changed[0]}: expected the value of before, as only model and score are taken while it runs, "
+            f"got another. Start anew for it."
+        )
+
+
+def _moved_lines(config: RunConfig, session: Session) -> list[str]:
+    lines = [moved_line(config.score_options(name), session.card) for name in config.cameras]
+    return list(dict.fromkeys(line for line in lines if line is not None))
