@@ -65,7 +65,8 @@ class Session(Closing, Protocol):
         """Detect on a batch.
 
         Args:
-            frames: [N, H, W, 3] uint8, BGR, already of the card's input height and width.
+            frames: [N, H, W, 3] uint8, BGR, already of the card's input height and width. Where the artefact fixes N,
+                fewer are filled up.
 
         Returns:
             N values, boxes normalised to the network's input.
@@ -291,19 +292,11 @@ def detect(session: Session, frame: NDArray[np.uint8], *, tiles: Tiles | None = 
 
 
 def run_in_batches(session: Session, frames: NDArray[np.uint8]) -> list[Detections]:
-    """Detect on any number of frames, by as many at once as the session likes best.
+    """Detect on any number of frames, by as many at once as are worth it.
 
     Args:
         session: an open session.
-        frames: [n, H, W, 3] uint8, as `Session.run` takes them; the last ones are given again to fill a batch.
-
-    Returns:
-        n values.
+        frames: [n, H, W, 3] uint8, as `Session.run` takes them.
     """
-    found: list[Detections] = []
-    for start in range(0, len(frames), session.batch):
-        batch = frames[start : start + session.batch]
-        lacking = session.batch - len(batch)
-        filled = np.concatenate([batch, np.repeat(batch[-1:], lacking, axis=0)]) if lacking else batch
-        found += session.run(filled)[: len(batch)]
-    return found
+    starts = range(0, len(frames), session.batch)
+    return [found for start in starts for found in session.run(frames[start : start + session.batch])]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..detection.tiles import Tiles
 from ..sinks.sink import Sink
 from ..sinks.window import Window
 from ..sources.frame import Source
@@ -23,6 +24,8 @@ class Camera:
         thresholds: [number of classes] float32 of each graph of the run, the least score to keep per class id.
         sinks: take the results, in a thread of their own; closed with the source.
         window: shows the frames; closing it ends the run.
+        tiles: look at the parts of each frame too; of a detector alone.
+        skips_still: hold what was found while the scene does not move.
     """
 
     name: str
@@ -30,6 +33,8 @@ class Camera:
     thresholds: Sequence[NDArray[np.float32]]
     sinks: Sequence[Sink] = ()
     window: Window | None = None
+    tiles: Tiles | None = None
+    skips_still: bool = False
 
     @property
     def needs_drawing(self) -> bool:

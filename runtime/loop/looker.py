@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..card import Card
+from ..card import Card, InputSpec
 from ..detection.classifications import Classification
 from ..detection.detections import Detections
 from ..detection.letterbox import detections_to_frame, fit_frame
-from ..session import Session
+from ..detection.tiles import Tiles
+from ..session import Session, run_in_batches
 from ..sinks.frame_result import FrameResult
 from ..sinks.overlay import draw_classes, draw_detections
 from ..sinks.stats_overlay import draw_stats
@@ -24,9 +25,13 @@ from .lanes import Turn
 from .run_state import AgeStage, CameraSnapshot, RunState
 from .shedding import Shedding
 from .stage_times import StageTimes
+from .still import Look, Scene
 
 _STATS_S = 0.5
 """Figures on a picture change so often; more could not be read."""
+
+HELD = "held: the scene does not move"
+"""Stands in a picture whose boxes are of an earlier frame."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +73,7 @@ class Looker:
         self._shedding = shedding
         self._stats = stats
         self._is_named = is_named
+        self._scenes = {name: Scene(skips_still=camera.skips_still) for name, camera in cameras.items()}
         self._draws = {name for name, camera in cameras.items() if camera.needs_drawing}
         self._shown: dict[str, CameraSnapshot] = {}
         self._shown_s = 0.0
@@ -101,6 +107,10 @@ class Looker:
             self._users[id(models)] = self._users.get(id(models), 0) + 1
         try:
             return self._look(turns, models, self._shedding.step.model)
+        except BaseException:
+            for scene in self._scenes.values():
+                scene.give_up()
+            raise
         finally:
             with self._idle:
                 self._users[id(models)] -= 1
@@ -110,27 +120,58 @@ class Looker:
         session = models.sessions[number]
         taken_s = time.monotonic()
         with self._times.measure("resize"):
-            fitted = fitted_batch([turn.frame.image for turn in turns], session)
-        with self._times.measure("network"):
-            is_classifier = session.card.task == "classifier"
-            raw: Sequence[Detections | Classification] = (
-                session.classify(fitted) if is_classifier else session.run(fitted)
-            )
+            pictures = [pictures_of(turn.frame.image, self._tiles(turn), session.card.input) for turn in turns]
+        looks = [
+            self._scenes[turn.lane.name].look(turn.number, of_frame[0], turn.frame.time_s)
+            for turn, of_frame in zip(turns, pictures, strict=True)
+        ]
+        self._set_answers([item for item in zip(turns, pictures, looks, strict=True) if not item[2].is_held], session)
         results = []
-        for turn, found in zip(turns, raw, strict=True):
-            height, width = turn.frame.image.shape[:2]
-            if isinstance(found, Detections):
-                found = detections_to_frame(found, session.card.input, height=height, width=width)  # noqa: PLW2901
-            kept = found.at_least(models.thresholds[turn.lane.name][number])
+        for turn, look in zip(turns, looks, strict=True):
+            kept = look.answer.result().at_least(models.thresholds[turn.lane.name][number])
             result = FrameResult(
                 frame=turn.frame,
                 found=kept,
                 drawn=None,
                 camera=turn.lane.name if self._is_named else "",
+                held=look.is_held,
                 drops=dict(turn.lane.drops + Counter(self._cameras[turn.lane.name].source.drops)),
             )
             results.append(self._finished(result, turn.lane.name, taken_s))
         return results
+
+    def _set_answers(self, asked: Sequence[tuple[Turn, NDArray[np.uint8], Look]], session: Session) -> None:
+        """Run the network over the pictures of some frames, together."""
+        if not asked:
+            return
+        try:
+            pictures = [of_frame for _, of_frame, _ in asked]
+            with self._times.measure("network"):
+                raw = _answers(session, pictures[0] if len(pictures) == 1 else np.concatenate(pictures))
+            for turn, of_frame, look in asked:
+                found, raw = raw[: len(of_frame)], raw[len(of_frame) :]
+                look.answer.set_result(self._in_frame(found, turn, session.card))
+        except BaseException as error:
+            for _, _, look in asked:  # another thread may wait for one that is held
+                if not look.answer.done():
+                    look.answer.set_exception(error)
+            raise
+
+    def _in_frame(
+        self, found: Sequence[Detections | Classification], turn: Turn, card: Card
+    ) -> Detections | Classification:
+        """Say of the whole frame what was found in its pictures."""
+        height, width = turn.frame.image.shape[:2]
+        boxes = [one for one in found if isinstance(one, Detections)]
+        if not boxes:
+            return found[0]
+        tiles = self._tiles(turn)
+        if tiles is not None:
+            return tiles.merge(boxes, card, height=height, width=width)
+        return detections_to_frame(boxes[0], card.input, height=height, width=width)
+
+    def _tiles(self, turn: Turn) -> Tiles | None:
+        return self._cameras[turn.lane.name].tiles
 
     def _finished(self, result: FrameResult, camera: str, taken_s: float) -> FrameResult:
         """Draw, and say how old the frame has become."""
@@ -154,18 +195,26 @@ class Looker:
             drawn = draw_classes(image, found, names)
         else:
             drawn = draw_detections(image, found, names)
-        if self._stats:
-            if time.monotonic() > self._shown_s + _STATS_S:
-                self._shown_s = time.monotonic()
-                self._shown = {shown.name: shown for shown in self._state.snapshot().cameras}
-            draw_stats(drawn, stats_lines(self._shown[camera]))
+        lines = self._stats_lines(camera) if self._stats else []
+        draw_stats(drawn, [*lines, *([HELD] if result.held else [])])
         return drawn
 
+    def _stats_lines(self, camera: str) -> list[str]:
+        if time.monotonic() > self._shown_s + _STATS_S:
+            self._shown_s = time.monotonic()
+            self._shown = {shown.name: shown for shown in self._state.snapshot().cameras}
+        return stats_lines(self._shown[camera])
 
-def fitted_batch(images: Sequence[NDArray[np.uint8]], session: Session) -> NDArray[np.uint8]:
-    """Fit frames to a session's input, [N, H, W, 3]."""
-    fitted = [fit_frame(image, session.card.input) for image in images]
-    return fitted[0][np.newaxis] if len(fitted) == 1 else np.stack(fitted)
+
+def pictures_of(image: NDArray[np.uint8], tiles: Tiles | None, spec: InputSpec) -> NDArray[np.uint8]:
+    """Fit a frame, and its parts if there are any, to a graph's input: [n, H, W, 3]."""
+    return fit_frame(image, spec)[np.newaxis] if tiles is None else tiles.fit(image, spec)
+
+
+def _answers(session: Session, pictures: NDArray[np.uint8]) -> Sequence[Detections | Classification]:
+    if session.card.task == "classifier":
+        return session.classify(pictures)
+    return run_in_batches(session, pictures)
 
 
 def stats_lines(camera: CameraSnapshot) -> list[str]:

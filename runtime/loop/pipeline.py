@@ -163,6 +163,7 @@ class Pipeline:
                     ages=states[name].ages,
                     drops=states[name].drops,
                     error=self._errors.get(name),
+                    held=self._counts[name].held,
                 )
                 for name, camera in self._cameras.items()
             ),

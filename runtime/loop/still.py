@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from ..detection.classifications import Classification
+from ..detection.detections import Detections
 
 LONGEST_S = 2.0
 """The network looks at least this often."""
@@ -23,7 +29,7 @@ _KEPT = 64
 _LEARNT = 8
 """Frames before which nothing is known of the noise, and the network looks at each."""
 
-_LEAST_CHANGE, _GREATEST_CHANGE = 4.0, 16.0
+_LEAST_CHANGE, _GREATEST_CHANGE = 4.0, 32.0
 """In grey levels: what a codec changes in a still picture, and what is no noise in any."""
 
 
@@ -52,8 +58,8 @@ class Stillness:
         if self._before is not None:
             self._noise.append(_change(small, self._before))
         self._before = small
-        is_known = self._seen is not None and len(self._noise) >= _LEARNT
-        if is_known and 0 <= time_s - self._seen_s < LONGEST_S and _change(small, self._seen) < self.threshold:
+        seen, is_recent = self._seen, 0 <= time_s - self._seen_s < LONGEST_S - 1e-6
+        if seen is not None and is_recent and len(self._noise) >= _LEARNT and _change(small, seen) < self.threshold:
             return True
         self._seen, self._seen_s = small, time_s
         return False
@@ -64,7 +70,60 @@ class Stillness:
         return float(np.clip(2 * np.percentile(self._noise, 10), _LEAST_CHANGE, _GREATEST_CHANGE))
 
 
-def _change(small: NDArray[np.float32], other: NDArray[np.float32] | None) -> float:
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A frame's answer.
+
+    Args:
+        answer: what the network finds, before any threshold; whoever asks for a look that is not held has to set it.
+        is_held: whether it is an earlier frame's.
+    """
+
+    answer: Future[Detections | Classification]
+    is_held: bool
+
+
+class Scene:
+    """What the network saw last of one camera, for as many threads as call.
+
+    Args:
+        skips_still: hold an answer while the scene does not move.
+    """
+
+    def __init__(self, *, skips_still: bool) -> None:
+        self._stillness = Stillness() if skips_still else None
+        self._last: Future[Detections | Classification] = Future()
+        self._in_order = threading.Condition()
+        self._next = 0
+        self._is_over = False
+
+    def look(self, number: int, fitted: NDArray[np.uint8], time_s: float) -> Look:
+        """Give the answer that holds, or one that is to be set; see `Stillness.is_still`.
+
+        Args:
+            number: of the frame, from 0 without a gap; whoever comes with a later one waits for it.
+            fitted: the frame as the network takes it.
+            time_s: of the frame.
+        """
+        if self._stillness is None:
+            return Look(answer=Future(), is_held=False)
+        with self._in_order:
+            self._in_order.wait_for(lambda: self._next == number or self._is_over)
+            is_still = self._stillness.is_still(fitted, time_s)
+            if not is_still:
+                self._last = Future()
+            self._next = number + 1
+            self._in_order.notify_all()
+            return Look(answer=self._last, is_held=is_still)
+
+    def give_up(self) -> None:
+        """Let nobody wait for a frame that failed; the run ends by it."""
+        with self._in_order:
+            self._is_over = True
+            self._in_order.notify_all()
+
+
+def _change(small: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """Give the third-greatest difference of two small pictures, that of their brightness taken off."""
     difference = small - other
     magnitude = np.abs(difference - np.median(difference)).reshape(-1)

@@ -39,6 +39,8 @@ class CameraSummary:
     """Frames that were not looked at, by cause."""
     error: str | None
     """What ended it before its time."""
+    held: int = 0
+    """Frames that have an earlier one's answer, as the scene did not move."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +79,14 @@ class FoundCounts:
     """Counts what was found by one camera."""
 
     def __init__(self) -> None:
-        self.frames = 0
+        self.frames = self.held = 0
         self._frames_with: Counter[int] = Counter()
         self._detections_of: Counter[int] = Counter()
 
     def add(self, result: FrameResult) -> None:
         """Count a frame."""
         self.frames += 1
+        self.held += result.held
         class_ids = result.found.class_ids.tolist()
         if isinstance(result.found, Classification):
             class_ids = class_ids[:1]

@@ -158,8 +158,9 @@ def test_a_fixed_batch_is_held_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     install_fakes(monkeypatch, state)
     with open_session(write_engine(tmp_path, profiles=((2, 2, 2),)), trust=True) as session:
         assert scores(session, grey(1, 2)) == [1, 2]
-        with pytest.raises(InputError, match=r"expected uint8 \[2, 8, 8, 3\], got uint8 \[1, 8, 8, 3\]"):
-            session.run(grey(1))
+        assert scores(session, grey(7)) == [7], "one is filled up"
+        with pytest.raises(InputError, match=r"expected uint8 \[2, 8, 8, 3\], got uint8 \[3, 8, 8, 3\]"):
+            session.run(grey(1, 2, 3))
 
 
 def test_without_a_graph_the_calls_are_made_one_by_one(
