@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..files import StrPath
 from ..sinks.outputs import Outputs
 from ..sinks.segments import segments_from_options
-from ..sources.source_names import Policy, read_source_name
+from ..sources.source_names import Decoder, Policy, read_source_name
 
 Mode = Literal["latency", "throughput"]
 """`latency`: one frame on all cores; `throughput`: as many frames as cores, a thread each."""
@@ -39,6 +39,8 @@ class _Shared(_Part):
     """Which frames of a camera or stream are looked at where not all can be; `latest` if not given."""
     give_up_after: Annotated[float, Field(ge=0)] | None = None
     """Seconds after which a lost camera or stream ends; never if not given."""
+    decoder: Decoder | None = None
+    """Who decodes videos and streams; `cpu` if not given."""
     save: str | None = None
     """Annotated video; for images a folder."""
     segment: str | None = None

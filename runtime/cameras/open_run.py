@@ -22,6 +22,7 @@ from ..sinks.open_sinks import open_sinks
 from ..sinks.outputs import check_outputs
 from ..sinks.sink import Sink
 from ..sinks.window import Window, check_display
+from ..sources.decoder import decoder_line
 from ..sources.frame import Source
 from ..sources.open_source import open_source
 from ..sources.source_events import SourceEvent
@@ -60,6 +61,8 @@ class OpenRun(Closing):
             stack.callback(self._close_sessions)
             thresholds = thresholds_of(config, self.sessions)
             told += _moved_lines(config, self.sessions[0])
+            decoders = {camera.decoder or config.decoder or "cpu" for camera in config.cameras.values()}
+            told += [decoder_line(decoder) for decoder in sorted(decoders - {"cpu"})]
             self.state = RunState(list(config.cameras), promise_ms=config.max_age_ms)
             in_order = sorted(
                 config.cameras, key=config.is_live
@@ -138,6 +141,7 @@ class OpenRun(Closing):
             policy=camera.policy or (self.config.policy if is_live else None),
             give_up_after_s=camera.give_up_after if camera.give_up_after is not None else self.config.give_up_after,
             waits_at_start=self._is_named,
+            decoder=camera.decoder or self.config.decoder or "cpu",
             on_event=on_event,
         )
 

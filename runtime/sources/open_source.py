@@ -13,13 +13,14 @@ from ..files import StrPath
 from ..image_files import ANIMATION_SUFFIX
 from .camera import open_camera
 from .chaos import ChaosSource
+from .decoder import find_decoder
 from .feed import Feed
 from .frame import Source
 from .gstreamer import csi_pipeline, open_pipeline
 from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_image_name
 from .live import LiveSource, Patience
 from .source_events import OnEvent, ignore_event
-from .source_names import Policy, SourceName, read_source_name
+from .source_names import Decoder, Policy, SourceName, read_source_name
 from .stream import StreamFeed
 from .synthetic import SyntheticFeed, SyntheticVideo, scene_from_options
 from .video import VideoSource
@@ -31,6 +32,7 @@ def open_source(
     policy: Policy | None = None,
     give_up_after_s: float | None = None,
     waits_at_start: bool = False,
+    decoder: Decoder = "cpu",
     on_event: OnEvent = ignore_event,
 ) -> Source:
     """Open a source of frames.
@@ -40,6 +42,7 @@ def open_source(
         policy: of frames that nobody took: by default `latest` of cameras and live streams, `all` of everything else.
         give_up_after_s: ends the run when a camera or stream was lost for so long; never where not given.
         waits_at_start: a camera or stream that is not there yet is waited for as for one that was lost.
+        decoder: who decodes videos and streams; `decoder_line` says who does where it is missing.
         on_event: is given each change of state of a camera or stream; files have none.
 
     Returns:
@@ -51,19 +54,19 @@ def open_source(
     name = read_source_name(os.fspath(spec))
     patience = Patience(give_up_after_s=give_up_after_s, waits_at_start=waits_at_start)
     if name.kind == "chaos":
-        wrapped = open_source(name.target)
+        wrapped = open_source(name.target, decoder=decoder)
         return ChaosSource(name, wrapped, policy=policy, patience=patience, on_event=on_event)
-    if (open_feed := _feed_opener(name)) is not None:
+    if (open_feed := _feed_opener(name, find_decoder(decoder))) is not None:
         default: Policy | None = "latest" if name.kind == "synthetic" else None  # it ends, and is a camera until then
         return LiveSource(name.shown, open_feed, policy=policy or default, patience=patience, on_event=on_event)
     if policy == "latest":
         raise InputError(f"--policy latest: expected a camera or stream, got {name.shown}. Files lose no frame.")
     if name.kind == "synthetic":
         return SyntheticVideo(name.shown, scene_from_options(name.options), frames=_frames(name))
-    return _open_path(name.target)
+    return _open_path(name.target, find_decoder(decoder))
 
 
-def _feed_opener(name: SourceName) -> Callable[[], Feed] | None:
+def _feed_opener(name: SourceName, decoder: Decoder) -> Callable[[], Feed] | None:
     """Say how it is connected to; None of what is no camera or stream."""
     if name.kind == "camera":
         return partial(open_camera, name.shown, name.target, name.options)
@@ -72,7 +75,7 @@ def _feed_opener(name: SourceName) -> Callable[[], Feed] | None:
     if name.kind == "gstreamer":
         return partial(open_pipeline, name.shown, name.target)
     if name.kind in ("stream", "stdin"):
-        return partial(StreamFeed, name)
+        return partial(StreamFeed, name, decoder=decoder)
     if name.kind == "synthetic" and name.options.get("paced") == "1":
         return partial(SyntheticFeed, scene_from_options(name.options), frames=_frames(name))
     return None
@@ -82,7 +85,7 @@ def _frames(name: SourceName) -> int | None:
     return int(name.options["frames"]) if "frames" in name.options else None
 
 
-def _open_path(spec: str) -> Source:
+def _open_path(spec: str, decoder: Decoder) -> Source:
     path = Path(spec)
     try:
         is_there, is_folder = path.exists(), path.is_dir()
@@ -92,7 +95,7 @@ def _open_path(spec: str) -> Source:
         return images_in_folder(path)
     if is_there:
         is_image = is_image_name(path) and path.suffix.lower() != ANIMATION_SUFFIX
-        return ImagesSource(spec, [path]) if is_image else VideoSource(path)
+        return ImagesSource(spec, [path]) if is_image else VideoSource(path, decoder=decoder)
     if glob.has_magic(spec):
         return images_by_glob(spec)
     raise InputError(f"{spec}: expected a video, an image, a folder, a glob or a camera like cam0, got no such file.")

@@ -17,6 +17,10 @@ Policy = Literal["latest", "all"]
 """`latest`: a frame that nobody took is replaced by the next; `all`: reading waits."""
 
 
+Decoder = Literal["auto", "cpu", "cuda", "vaapi", "v4l2m2m"]
+"""`auto` is the first of the hardware that there is, else the processor."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceName:
     """What was written, read.
@@ -48,12 +52,13 @@ SOURCE_FORMS = {
     "rtsp://user:password@camera/path": "a stream by TCP; ?transport=udp by UDP",
     "rtmp://, srt://, udp://, http://, https://": "a stream or a video of the network: HLS, MJPEG, MPEG-TS, MP4",
     "-": "JPEG pictures one after the other on standard input",
-    "synthetic://?width=640&height=360&fps=30&objects=5&seed=0&frames=300&paced=1": (
-        "moving objects whose true boxes are known; paced=1 as a camera, else as fast as they are taken"
+    "synthetic://?objects=5&frames=300&paced=1": (
+        "moving objects whose true boxes are known, as a camera's or, without paced=1, as fast as they are taken; also "
+        "width, height, fps, seed"
     ),
-    "chaos://drop=0.01&stall=0.001&seed=0&source=SOURCE": (
-        "another source with faults: shares of frames that drop, stall, corrupt, resize, disconnect, jump; "
-        "clock=simulated waits for nothing"
+    "chaos://drop=0.01&stall=0.001&source=SOURCE": (
+        "another source with faults: shares of frames that drop, stall, corrupt, resize, disconnect, jump; also seed, "
+        "clock=simulated, which waits for nothing"
     ),
 }
 """What `--video` takes; a file whose name is a number is written `./0`."""

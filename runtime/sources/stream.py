@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.video.reformatter import VideoReformatter
 
 from ..errors import InputError
+from .decoder import Decoding, acceleration
 from .feed import Feed, FeedLostError, Picture
-from .source_names import SourceName
+from .source_names import Decoder, SourceName
 from .video import open_waiting, pixel_aspect, upright_bgr
 
 _OPEN_S = 10.0
@@ -28,6 +30,7 @@ class StreamFeed(Feed):
 
     Args:
         name: what is opened.
+        decoder: from `find_decoder`.
 
     Raises:
         InputError: it cannot be opened, or has no picture.
@@ -35,13 +38,14 @@ class StreamFeed(Feed):
 
     hint = "Is it a stream of pictures?"
 
-    def __init__(self, name: SourceName) -> None:
-        self._container = _open(name)
+    def __init__(self, name: SourceName, *, decoder: Decoder = "cpu") -> None:
+        self._container = _open(name, acceleration(decoder))
         # A recording is told by its length, which RTMP and RTSP give for live streams, too; live ones have 0 in FLV.
         is_live = not name.target.startswith("http") or not self._container.duration
         self.is_recorded = name.kind == "stream" and not is_live
         self.comes_back = name.kind == "stream" and is_live
         self._stream = self._container.streams.video[0]
+        self._decoding = Decoding(self._stream, decoder)
         self._sender_offset_s: float | None = None
         self._has_stamps = False
 
@@ -58,7 +62,7 @@ class StreamFeed(Feed):
             arrived_s = time.monotonic()
             self._hear_sender(packet)
             try:
-                decoded = packet.decode()
+                decoded = self._decoding.decode(packet)
             except av.FFmpegError:
                 self.undecoded += 1
                 continue
@@ -90,7 +94,7 @@ class StreamFeed(Feed):
         self._has_stamps = True
 
 
-def _open(name: SourceName) -> av.container.InputContainer:
+def _open(name: SourceName, hwaccel: HWAccel | None) -> av.container.InputContainer:
     options = dict(name.options)
     if name.kind == "stream" and not name.target.startswith("http"):
         options["analyzeduration"] = _ANALYZED_US
@@ -100,6 +104,7 @@ def _open(name: SourceName) -> av.container.InputContainer:
             form="mjpeg" if name.kind == "stdin" else None,
             options=options,
             timeout_s=(_OPEN_S, _READ_S),
+            hwaccel=hwaccel,
         )
     except av.error.ProtocolNotFoundError:
         raise InputError(

@@ -12,14 +12,17 @@ from queue import Queue
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import is_same_file
+from .decoder import Decoding, acceleration
 from .frame import Frame, SourceKind
 from .frame_clock import FrameClock
 from .prefetch import PrefetchedSource
+from .source_names import Decoder
 
 _SHORTFALL_FRAMES = 3
 """A healthy file may end this many frame intervals before the announced time (edit lists, rounding)."""
@@ -34,7 +37,7 @@ class _Announced:
 
 
 class VideoSource(PrefetchedSource):
-    """A video file, decoded in a thread of its own.
+    """A video file, decoded in a thread of its own, by what `find_decoder` gave.
 
     Frames stand upright as the file's rotation says, and carry the container's own timestamps, so that variable frame
     rates survive.
@@ -45,20 +48,26 @@ class VideoSource(PrefetchedSource):
 
     kind: SourceKind = "video"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, decoder: Decoder = "cpu") -> None:
         super().__init__(str(path))
         self._path = path
-        self._container = _open(path)
+        self._container = _open(path, acceleration(decoder))
         if not self._container.streams.video:
             self._container.close()
             raise InputError(f"{path}: expected a video, got a file without a video stream.")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
+        self._decoding = Decoding(self._stream, decoder)
         self._announced = _announced(self._container, self._stream)
         self._clock = FrameClock()
         self._damaged_packets = 0
         self._damaged_frames = 0
         self._missing_frames = 0
+
+    @property
+    def decoder(self) -> Decoder:
+        """Who decodes: the processor also where the hardware does not know this codec."""
+        return self._decoding.used
 
     @property
     def length(self) -> int | None:
@@ -117,7 +126,7 @@ class VideoSource(PrefetchedSource):
                 self._damaged_packets += 1
                 return
             try:
-                yield from packet.decode()
+                yield from self._decoding.decode(packet)
             except av.FFmpegError:
                 self._damaged_packets += 1
 
@@ -174,6 +183,7 @@ def open_waiting(
     form: str | None = None,
     options: dict[str, str] | None = None,
     timeout_s: tuple[float, float] | None = None,
+    hwaccel: HWAccel | None = None,
 ) -> av.container.InputContainer:
     """Open what FFmpeg reads, in a thread, so that Ctrl-C ends waiting for a pipe that says nothing.
 
@@ -182,6 +192,7 @@ def open_waiting(
         form: FFmpeg's name of the format; it finds out by itself where not given.
         options: of FFmpeg's protocol and format.
         timeout_s: for opening and for each read from the network; without an end where not given.
+        hwaccel: hardware that decodes.
 
     Raises:
         FFmpegError, OSError: it cannot be opened.
@@ -190,7 +201,7 @@ def open_waiting(
 
     def work() -> None:
         try:
-            opened.put(av.open(url, mode="r", format=form, options=options, timeout=timeout_s))
+            opened.put(av.open(url, mode="r", format=form, options=options, timeout=timeout_s, hwaccel=hwaccel))
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to who waits
             opened.put(error)
 
@@ -201,9 +212,9 @@ def open_waiting(
     raise outcome
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def _open(path: Path, hwaccel: HWAccel | None) -> av.container.InputContainer:
     try:
-        return open_waiting(f"file:{path}")  # without `file:` the colon of `12:30.mp4` is a protocol's
+        return open_waiting(f"file:{path}", hwaccel=hwaccel)  # without `file:` the colon of `12:30.mp4` is a protocol's
     except OSError as error:
         raise InputError(f"{path}: expected a video, got {error.strerror}.") from error
     except av.FFmpegError as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
-from ...runtime.sources.source_names import SOURCE_FORMS, Policy
+from ...runtime.sources.source_names import SOURCE_FORMS, Decoder, Policy
 from .backend_option import BackendFlag, TrustFlag
 from .stage_progress import tell
 
@@ -93,6 +93,12 @@ class DetectionOptions:
         float | None,
         typer.Option(
             metavar="SECONDS", min=0, help="End the run when a stream was lost for so long.", show_default="never"
+        ),
+    ] = None
+    decoder: Annotated[
+        Decoder | None,
+        typer.Option(
+            help="Who decodes videos and streams: auto is hardware where FFmpeg reaches it.", show_default="cpu"
         ),
     ] = None
     mode: Annotated[
