@@ -39,7 +39,7 @@ def segments_from_options(segment: str | None, keep: str | None) -> Segments | N
     """
     if segment is None:
         if keep is not None:
-            raise InputError(f"--keep {keep}: expected --segment as well, got none. Whole files are deleted alone.")
+            raise InputError(f"--keep {keep}: expected --segment as well, got none. Only whole files are deleted.")
         return None
     length_s = _amount(segment, _SECONDS)
     if length_s is None or length_s < 1:

@@ -74,7 +74,7 @@ def test_options_that_are_read(segment: str | None, keep: str | None, expected: 
         ),
         pytest.param("10m", "20G", "--keep: expected an age like 7d or 12h, or a size like 20GiB or", id="not a unit"),
         pytest.param("1h", "10m", "--keep: expected no less than --segment 1h, got 10m.", id="less than a file"),
-        pytest.param(None, "7d", "--keep 7d: expected --segment as well, got none. Whole files", id="not cut"),
+        pytest.param(None, "7d", "--keep 7d: expected --segment as well, got none. Only whole", id="not cut"),
     ],
 )
 def test_options_that_are_refused(segment: str | None, keep: str | None, message: str) -> None:
