@@ -179,8 +179,21 @@ def _lacks_the_end_alone(data: bytes, head: _JpegHead) -> bool:
     """
     if head.is_progressive:
         return False
-    ends = [cv2.imdecode(np.frombuffer(data + more + _JPEG_END, np.uint8), cv2.IMREAD_COLOR) for more in _MORE]
+    ends = [_quietly_decoded(data + more + _JPEG_END) for more in _MORE]
     return ends[0] is not None and all(end is not None and np.array_equal(end, ends[0]) for end in ends[1:])
+
+
+def _quietly_decoded(data: bytes) -> NDArray[np.uint8] | None:
+    """Decode a JPEG by FFmpeg, as libjpeg complains on stderr; only to compare with itself."""
+    import av
+
+    try:
+        decoder = av.CodecContext.create("mjpeg", "r")
+        decoder.thread_count = 1  # several would hold the picture back
+        frames = decoder.decode(av.Packet(data))
+    except av.FFmpegError:
+        return None
+    return np.asarray(frames[0].to_ndarray(format="bgr24"), np.uint8) if frames else None
 
 
 @dataclass(frozen=True, kw_only=True)

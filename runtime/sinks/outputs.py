@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import StrPath, check_can_write
-from ..image_files import IMAGE_SUFFIXES
+from ..image_files import ANIMATION_SUFFIX, IMAGE_SUFFIXES
 from ..sources.frame import SourceKind
 from ..sources.image_folder import is_image_name
 from ..sources.source_names import read_source_name
@@ -121,7 +121,7 @@ def _kind(spec: str) -> SourceKind | None:
     path = Path(name.target)
     if not _is_file(path):
         return None
-    return "images" if is_image_name(path) else "video"
+    return "images" if is_image_name(path) and path.suffix.lower() != ANIMATION_SUFFIX else "video"
 
 
 def _files_of(spec: str) -> Iterator[Path]:

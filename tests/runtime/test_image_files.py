@@ -163,12 +163,13 @@ def test_no_image_has_no_head(tmp_path: Path, data: bytes) -> None:
         ),
     ],
 )
-def test_a_broken_image_is_named(tmp_path: Path, data: bytes, got: str) -> None:
+def test_a_broken_image_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str], data: bytes, got: str) -> None:
     path = _write(tmp_path, data)
     with pytest.raises(InputError) as raised:
         read_image_bgr(path)
     assert str(raised.value).startswith(f"{path}: expected ")
     assert got in str(raised.value)
+    assert capfd.readouterr().err == ""  # nor do the libraries complain besides
 
 
 def test_a_missing_image_is_named(tmp_path: Path) -> None:

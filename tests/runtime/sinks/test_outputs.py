@@ -28,6 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(tmp_path / "photos" / name), np.full((8, 8, 3), 77, np.uint8))
     (tmp_path / "clip.mp4").write_bytes(b"a clip")
+    (tmp_path / "moving.gif").write_bytes(b"pictures")
     (tmp_path / "folder").mkdir()
     (tmp_path / "unreal").write_text("somebody's")
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "photos" / "a.png")
@@ -159,6 +160,7 @@ def test_what_can_be_written_is_not_made_yet(place: Path) -> None:
             (CAMERA, Outputs(save="new/deep/out.mp4", json_lines="out.jsonl", segments=CUT)),
             ("cam1", Outputs(json_lines="-")),
             ("cam2", Outputs(json_lines="-", save="out.mkv")),
+            ("moving.gif", Outputs(save="gif.mp4")),
             ("photos", Outputs(save="folder", json_lines="/dev/null")),
             ("photos/a.png", Outputs(save="new/pictures", json_lines="/dev/null")),
             ("none/*.png", Outputs(save="more")),
