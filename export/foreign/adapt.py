@@ -29,11 +29,13 @@ from ..parity.tolerances import HEADS_TOLERANCE, TOLERANCES
 from .declared import names_of_file
 from .final import without_suppression
 from .graph import ForeignGraph, Outputs, load_foreign_graph
-from .guess import Told, guess_reading
+from .guess import guess_reading
+from .heads import heads_by_level
 from .inputs import ForeignInput, fitted_frames, input_spec, run_frames
 from .kinds import usual_input
 from .nodes import BOXES, SCORES, with_front_and_tail
 from .reading import Array, Reading, candidates_from_outputs
+from .told import Told
 
 _HEADS = "boxes and scores before suppression"
 """What the comparison takes for the raw heads."""
@@ -73,7 +75,7 @@ class Adaptation:
         """Say how the graph was read and what the proof measured."""
         spec, reading = self.card.input, self.reading
         unit = "fractions" if reading.normalised else "pixels"
-        undecoded = f", in cells of {', '.join(map(str, reading.strides))} pixels" if reading.strides else ""
+        undecoded = "" if reading.decoding is None else f", decoded as {reading.decoding.scheme}"
         objectness = "" if reading.objectness is None else f", times {reading.objectness}"
         class_ids = "" if reading.class_ids is None else f", class ids {reading.class_ids} from {reading.first_class}"
         return [
@@ -162,11 +164,14 @@ def _read(
     outputs, rows = run_frames(foreign, spec, frames)
     names = foreign.declared.names if names_path is None else names_of_file(names_path)
     count = None if names is None else len(names)
+    heads = heads_by_level(foreign, outputs, told, guesses, count)
+    if heads is not None:
+        outputs, told = heads.of(outputs), heads.told(told)
     reading = guess_reading(
-        foreign, outputs, told, guesses, class_count=count, is_end_to_end=foreign.declared.is_end_to_end
+        foreign, outputs, told, guesses, heads=heads, class_count=count, is_end_to_end=foreign.declared.is_end_to_end
     )
     return _Read(
-        foreign=replace(foreign, rows=rows),
+        foreign=replace(foreign, rows=rows, joined=() if heads is None else heads.joined),
         spec=spec,
         frames=frames,
         frames_said=said,

@@ -26,21 +26,7 @@ def share_of_sizes_above_0(boxes: Array) -> float:
     return float((boxes[..., 2:] > 0).all(axis=-1).mean())
 
 
-def check_cells(strides: tuple[int, ...], box_count: int, *, height: int, width: int) -> None:
-    """Refuse strides whose grids do not have a cell per box.
-
-    Raises:
-        InputError: they do not.
-    """
-    cells = [(height // stride) * (width // stride) for stride in strides]
-    if strides and sum(cells) != box_count:
-        raise InputError(
-            f"--strides: expected as many grid cells as boxes, {box_count}, got {' + '.join(map(str, cells))} "
-            f"at {height}x{width}."
-        )
-
-
-def check_reading(outputs: Outputs, reading: Reading, *, height: int, width: int) -> None:
+def check_reading(outputs: Outputs, reading: Reading) -> None:
     """Refuse a reading that the values themselves contradict.
 
     Not promised: that a reading which passes is right. Corners with x first and with y first look alike.
@@ -50,7 +36,7 @@ def check_reading(outputs: Outputs, reading: Reading, *, height: int, width: int
     """
     box_count = reading.boxes.of(outputs).shape[1]
     for flag, columns, length in (
-        ("--boxes", reading.boxes, 4),
+        ("--boxes", reading.boxes, 4 if reading.decoding is None else reading.decoding.columns),
         ("--scores", reading.scores, None),
         ("--objectness", reading.objectness, 1),
     ):
@@ -62,16 +48,12 @@ def check_reading(outputs: Outputs, reading: Reading, *, height: int, width: int
                 f"{flag}: expected [N, {box_count}, {length or 'classes'}], got [N, {found[0]}, {found[1]}]."
             )
     _check_background(reading)
-    if reading.strides and (reading.layout != "cxcywh" or reading.normalised):
-        normalised = "yes" if reading.normalised else "no"
-        raise InputError(
-            f"--strides: expected boxes with --layout cxcywh and --normalised no, got {reading.layout}, {normalised}."
-        )
-    boxes = decoded_boxes(reading.boxes.of(outputs), reading.strides, height=height, width=width)
+    boxes = decoded_boxes(outputs, reading)
     if not np.isfinite(boxes).all():
         raise InputError(f"--boxes: expected finite values in {reading.boxes}, got NaN or infinity.")
-    _check_layout(boxes, reading.layout)
-    _check_unit(boxes, reading)
+    if reading.decoding is None:
+        _check_layout(boxes, reading.layout)
+        _check_unit(boxes, reading)
     _check_activation(outputs, reading)
 
 

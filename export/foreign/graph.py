@@ -17,6 +17,7 @@ from ...runtime.errors import InputError
 from ...runtime.runners.quiet_session import RUNTIME_ERRORS, open_quietly, reason_of
 from ..graphs.tail import MAX_IR_VERSION, OPSET
 from .declared import Declared, declared_of
+from .levels import Joined
 from .mending import add_prefix, fold_branches, load_with_weights
 from .rows import Rows, add_rows
 
@@ -51,6 +52,7 @@ class ForeignGraph:
         batch: 1, or `N` where any number of images can be given at once.
         declared: what its metadata say.
         rows: by output that is a list of rows, how it becomes [N, rows, columns], as `prefixed` gives it.
+        joined: of levels, as `prefixed` gives them.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class ForeignGraph:
     batch: int | str
     declared: Declared
     rows: Mapping[str, Rows] = field(default_factory=dict)
+    joined: tuple[Joined, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -97,6 +100,8 @@ class ForeignGraph:
         given, model = model, onnx.ModelProto()
         model.CopyFrom(given)
         add_rows(model.graph, self.rows)
+        for joined in self.joined:
+            joined.add(model.graph)
         add_prefix(model.graph, PREFIX)
         model.ir_version = min(max(model.ir_version, 8), MAX_IR_VERSION)
         del model.metadata_props[:]

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
-import onnx
 
 from ...runtime.errors import InputError
 from .checks import (
     FAR_OUTSIDE,
     WELL_FORMED,
-    check_cells,
     check_final,
     check_reading,
     share_of_corners_in_order,
     share_of_sizes_above_0,
 )
+from .decoding import Decoding
 from .final import first_class_of, is_suppressed, recognised_final
 from .graph import ForeignGraph, Outputs, output_shapes_text
-from .mending import cut_at
+from .heads import COCO_CLASSES, USUAL_BINS, Heads, is_class_first
 from .reading import (
     ROUNDING,
     Activation,
@@ -31,58 +28,15 @@ from .reading import (
     Reading,
     activated,
     columns_from_text,
-    decoded_boxes,
-    grid_px,
 )
+from .told import Told
+from .undecoded import guess_decoding, rows_by_scheme
 
-USUAL_STRIDES = (8, 16, 32)
 _MASK_PROTOTYPES = 32
 """Channels of the prototypes that YOLO's masks are made of."""
-_COCO_CLASSES = 80
-"""Where nothing names the classes, 84 columns are 4 + 80 and 85 are 5 + 80."""
+_WITH_SOFTMAX = ("ssd300", "ssdlite320", "retinaface")
 _DETR_NAMES = {("pred_boxes", "logits"), ("pred_boxes", "pred_logits"), ("dets", "labels")}
 """What DETR, RT-DETR and D-FINE call their boxes and scores, and RF-DETR."""
-FOLLOWS_GRID = 0.8
-"""Correlation with their cells' places that decoded centres surpass by far and undecoded ones never reach."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """What the user says of the outputs, word for word; None where nothing is said.
-
-    Args:
-        boxes: output, or its columns as in `output[0:4]`.
-        scores: output, or its columns.
-        objectness: output, or its column; where boxes and scores are told, none told means that there is none.
-        layout: corners, corners with y first, or centre and size.
-        normalised: whether boxes are fractions of the input.
-        activation: that scores and objectness still need.
-        background: column of the scores that is no class, or `none`.
-        strides: of boxes that are not decoded; empty: they are decoded.
-        class_ids: output, or its column, of the class of each box.
-    """
-
-    boxes: str | None = None
-    scores: str | None = None
-    objectness: str | None = None
-    layout: Layout | None = None
-    normalised: bool | None = None
-    activation: Activation | None = None
-    background: int | Literal["none"] | None = None
-    strides: tuple[int, ...] | None = None
-    class_ids: str | None = None
-
-    def cut(self, model: onnx.ModelProto) -> None:
-        """Make what is named outputs of a graph, in place; where boxes and scores are named, the only ones."""
-        plugins = [node for node in model.graph.node if node.op_type == "EfficientNMS_TRT"]
-        if plugins and self.boxes is None and self.scores is None:
-            cut_at(model, plugins[0].input[:2], only=True)
-            return
-        texts = [text for text in (self.boxes, self.scores, self.objectness, self.class_ids) if text is not None]
-        made = {name for node in model.graph.node for name in node.output}
-        names = [text if text in made else re.sub(r"\[\d*:\d*\]$", "", text) for text in texts]
-        is_whole = self.boxes is not None and self.scores is not None and made.issuperset(names)
-        cut_at(model, names, only=is_whole)
 
 
 def guess_reading(
@@ -91,6 +45,7 @@ def guess_reading(
     told: Told,
     guesses: list[str],
     *,
+    heads: Heads | None = None,
     class_count: int | None = None,
     is_end_to_end: bool = False,
 ) -> Reading:
@@ -101,6 +56,7 @@ def guess_reading(
         outputs: of a run over some frames.
         told: what is law.
         guesses: a line is added for each: the option that would have said it, and what it was guessed from.
+        heads: by level, where there are any; they are joined in `outputs` and named in `told`.
         class_count: how many classes there are names for, background left out; None where nobody named them.
         is_end_to_end: whether the file says that its detections are final.
 
@@ -113,20 +69,20 @@ def guess_reading(
     told = _with_final(outputs, told, guesses)
     if told.class_ids is not None:
         return _guess_final(outputs, told, guesses, class_count, is_end_to_end=is_end_to_end)
-    boxes, scores, objectness = _columns(graph, outputs, told, guesses, class_count)
+    boxes, scores, objectness = _columns(graph, outputs, told, guesses, class_count, is_rows=heads is not None)
     values = boxes.of(outputs)
-    if len(boxes) != 4:
+    decoding = guess_decoding(graph, boxes, values, told, guesses, heads=heads, has_objectness=objectness is not None)
+    if decoding is None and len(boxes) != 4:
         raise InputError(f"--boxes: expected four columns, got the {len(boxes)} of {boxes}.")
-    told = replace(told, layout=told.layout or _layout_by_name(boxes, guesses))
-    strides = _strides(graph, values, told, guesses)
-    values = decoded_boxes(values, strides, height=graph.height, width=graph.width)
-    layout = told.layout or _layout(values, bool(strides), guesses)
-    normalised = told.normalised
-    if normalised is None:
-        normalised = _normalised(values, guesses)
+    layout: Layout
+    if decoding is not None:
+        layout, normalised = decoding.layout, False
+    else:
+        layout = told.layout or _layout_by_name(boxes, guesses) or _layout(values, guesses)
+        normalised = _normalised(values, guesses) if told.normalised is None else told.normalised
     is_detr = (boxes.output, scores.output) in _DETR_NAMES
     activation = told.activation or (is_detr and _activation_of_detr(scores, outputs, guesses))
-    activation = activation or _activation(scores.of(outputs), guesses)
+    activation = activation or _activation(scores, outputs, guesses, decoding=decoding, class_count=class_count)
     if is_detr:
         guesses.append(f"--iou-threshold 1: {scores.output} is DETR's name, whose detections need no suppression")
     reading = Reading(
@@ -137,10 +93,10 @@ def guess_reading(
         normalised=normalised,
         activation=activation,
         background=_background(scores, activated(scores.of(outputs), activation), told, guesses),
-        strides=strides,
+        decoding=decoding,
         is_final=is_detr,
     )
-    check_reading(outputs, reading, height=graph.height, width=graph.width)
+    check_reading(outputs, reading)
     return reading
 
 
@@ -173,7 +129,7 @@ def _guess_final(
     ids = class_ids.of(outputs)[is_found][:, 0]
     first = first_class_of(ids, class_ids, told.background, class_count, guesses)
     values = boxes.of(outputs)[is_found][None]  # [1, found, 4]
-    layout = told.layout or _layout_by_name(boxes, guesses) or _layout(values, False, guesses)
+    layout = told.layout or _layout_by_name(boxes, guesses) or _layout(values, guesses)
     normalised = _normalised(values, guesses) if told.normalised is None else told.normalised
     is_final = is_end_to_end or is_suppressed(scores.of(outputs))
     ground = "the file says so" if is_end_to_end else "scores descend" if is_final else "scores do not descend"
@@ -186,7 +142,7 @@ def _guess_final(
         objectness=None,
         layout=layout,
         normalised=normalised,
-        activation=told.activation or _activation(scores.of(outputs), guesses),
+        activation=told.activation or _activation(scores, outputs, guesses),
         background=None,
         class_ids=class_ids,
         class_count=class_count or 0,
@@ -199,7 +155,13 @@ def _guess_final(
 
 
 def _columns(
-    graph: ForeignGraph, outputs: Outputs, told: Told, guesses: list[str], class_count: int | None
+    graph: ForeignGraph,
+    outputs: Outputs,
+    told: Told,
+    guesses: list[str],
+    class_count: int | None,
+    *,
+    is_rows: bool,
 ) -> tuple[Columns, Columns, Columns | None]:
     """Find the outputs' columns: of boxes, scores, objectness."""
     boxes_text, scores_text, objectness_text = told.boxes, told.scores, told.objectness
@@ -212,12 +174,12 @@ def _columns(
             f"{missing}: expected with {'--scores' if boxes_text is None else '--boxes'}, got nothing. "
             f"The graph has {output_shapes_text(outputs)}."
         )
-    boxes = columns_from_text("--boxes", boxes_text, outputs, box_count=box_count)
+    boxes = columns_from_text("--boxes", boxes_text, outputs, box_count=box_count, is_rows=is_rows)
     box_count = boxes.of(outputs).shape[1]
-    scores = columns_from_text("--scores", scores_text, outputs, box_count=box_count)
+    scores = columns_from_text("--scores", scores_text, outputs, box_count=box_count, is_rows=is_rows)
     objectness = None
     if objectness_text is not None:
-        objectness = columns_from_text("--objectness", objectness_text, outputs, box_count=box_count)
+        objectness = columns_from_text("--objectness", objectness_text, outputs, box_count=box_count, is_rows=is_rows)
     if told.boxes is None:
         guesses.append(f"--boxes {boxes_text} --scores {scores_text}: from the shapes {output_shapes_text(outputs)}")
         if objectness_text is not None and told.objectness is None:
@@ -233,34 +195,45 @@ def _recognised(
     """Recognise an output of boxes beside one of scores, or one of both: three texts and the number of boxes."""
     cubes = {name: value.shape for name, value in outputs.items() if value.ndim == 3}
     with_four = [name for name, shape in cubes.items() if 4 in shape[1:]]
+    if not with_four and len(cubes) == 2:
+        with_four = [name for name, shape in cubes.items() if _bins_of(graph, shape)]
     if len(with_four) > 1:  # with three classes and a background, scores have four columns, too
         with_four = [name for name in with_four if "box" in name.lower() or name == "dets"]
     pairs = []
     for name in with_four:
-        box_count = cubes[name][1] if cubes[name][2] == 4 else cubes[name][2]
+        box_count = cubes[name][1] if cubes[name][2] == 4 else max(cubes[name][1:])
         others = [other for other, shape in cubes.items() if other != name and box_count in shape[1:]]
         pairs += [(name, others[0], box_count)] if len(others) == 1 else []
     if len(pairs) == 1:
         name, other, box_count = pairs[0]
         return name, other, told.objectness, box_count
     if len(cubes) == 1:
-        ((name, shape),) = cubes.items()
+        (name,) = cubes
         if any(value.ndim == 4 and value.shape[1] == _MASK_PROTOTYPES for value in outputs.values()):
             raise InputError(
                 f"{graph.path}: expected a detector of boxes, got one of masks (a seg model), as "
                 f"{output_shapes_text(outputs)} show. Export a detection model."
             )
-        return _both_in_one(graph, name, shape, told, class_count)
+        return _both_in_one(graph, outputs, name, told, class_count)
     raise _unrecognised(graph, outputs)
 
 
 def _both_in_one(
-    graph: ForeignGraph, name: str, shape: tuple[int, ...], told: Told, class_count: int | None
+    graph: ForeignGraph, outputs: Outputs, name: str, told: Told, class_count: int | None
 ) -> tuple[str, str, str | None, int]:
     """Divide one output's columns: the count of names tells 4 + C from 5 + C, else the order of the axes does."""
+    shape = outputs[name].shape
     is_first, width = shape[1] < shape[2], min(shape[1:])
+    classes = COCO_CLASSES if class_count is None else class_count
+    bins = next((count for count in USUAL_BINS if width == 4 * count + classes), 0)
+    if bins and rows_by_scheme(graph, max(shape[1:])):
+        values = outputs[name].transpose(0, 2, 1) if is_first else outputs[name]
+        start = classes if is_class_first(values, classes) else 0
+        score_start = 0 if start else 4 * bins
+        texts = f"{name}[{start}:{start + 4 * bins}]", f"{name}[{score_start}:{score_start + classes}]"
+        return *texts, None, max(shape[1:])
     if class_count is None:
-        has_objectness = not is_first and width != 4 + _COCO_CLASSES
+        has_objectness = not is_first and width != 4 + COCO_CLASSES
     else:
         fitting = [axis for axis in (1, 2) if shape[axis] in (4 + class_count, 5 + class_count)]
         if not fitting:
@@ -279,35 +252,16 @@ def _both_in_one(
     return f"{name}[0:4]", f"{name}[{4 + has_objectness}:{width}]", objectness, box_count
 
 
+def _bins_of(graph: ForeignGraph, shape: tuple[int, ...]) -> bool:
+    """Say whether [N, D, columns] may be distributions of distances, in either order."""
+    return min(shape[1:]) in [4 * count for count in USUAL_BINS] and bool(rows_by_scheme(graph, max(shape[1:])))
+
+
 def _unrecognised(graph: ForeignGraph, outputs: Outputs) -> InputError:
     return InputError(
         f"{graph.path}: expected outputs that can be recognised, boxes [N, D, 4] beside scores [N, D, C] or both in "
         f"one, got {output_shapes_text(outputs)}. Name them by --boxes and --scores; --suggest lists candidates."
     )
-
-
-def _strides(graph: ForeignGraph, values: Array, told: Told, guesses: list[str]) -> tuple[int, ...]:
-    """Recognise boxes left in cells of a grid: as many as there are cells, and their centres do not follow the grid."""
-    if told.strides is not None:
-        check_cells(told.strides, values.shape[1], height=graph.height, width=graph.width)
-        return told.strides
-    corners_px, _ = grid_px(USUAL_STRIDES, height=graph.height, width=graph.width)  # [D, 2]
-    if values.shape[1] != len(corners_px) or told.layout in ("xyxy", "yxyx") or told.normalised:
-        return ()
-    follows = min(_correlation(values[..., axis], corners_px[:, axis]) for axis in (0, 1))
-    if follows > FOLLOWS_GRID:
-        return ()
-    guesses.append(
-        f"--strides {','.join(map(str, USUAL_STRIDES))}: the grids have {len(corners_px)} cells, as many as there are "
-        f"boxes, and the boxes' centres do not follow them (correlation {follows:.2f}), so they are not decoded"
-    )
-    return USUAL_STRIDES
-
-
-def _correlation(values: Array, positions: Array) -> float:
-    """Correlate [N, D] values with [D] positions; 0 where values do not vary."""
-    spread = values.std() * positions.std()
-    return float(((values - values.mean()) * (positions - positions.mean())).mean() / spread) if spread > 0 else 0.0
 
 
 def _layout_by_name(boxes: Columns, guesses: list[str]) -> Layout | None:
@@ -317,10 +271,7 @@ def _layout_by_name(boxes: Columns, guesses: list[str]) -> Layout | None:
     return "yxyx"
 
 
-def _layout(values: Array, is_grid: bool, guesses: list[str]) -> Layout:
-    if is_grid:
-        guesses.append("--layout cxcywh: boxes in cells of a grid are")
-        return "cxcywh"
+def _layout(values: Array, guesses: list[str]) -> Layout:
     in_order, with_size = share_of_corners_in_order(values), share_of_sizes_above_0(values)
     if in_order >= WELL_FORMED:
         guesses.append(
@@ -334,7 +285,7 @@ def _layout(values: Array, is_grid: bool, guesses: list[str]) -> Layout:
         return "cxcywh"
     raise InputError(
         f"--layout: expected boxes that can be recognised, got corners in order in {in_order:.0%} and sizes above 0 in "
-        f"{with_size:.0%}. Boxes may be undecoded: see --strides, or export the graph with the decoding inside."
+        f"{with_size:.0%}. Boxes may be undecoded: see --decode, or export the graph with the decoding inside."
     )
 
 
@@ -356,15 +307,29 @@ def _activation_of_detr(columns: Columns, outputs: Outputs, guesses: list[str]) 
     return activation
 
 
-def _activation(values: Array, guesses: list[str]) -> Activation:
+def _activation(
+    columns: Columns,
+    outputs: Outputs,
+    guesses: list[str],
+    *,
+    decoding: Decoding | None = None,
+    class_count: int | None = None,
+) -> Activation:
+    values = columns.of(outputs)
     low, high = float(values.min()), float(values.max())
-    if low < -ROUNDING or high > 1 + ROUNDING:
+    if low >= -ROUNDING and high <= 1 + ROUNDING:
+        guesses.append(f"--activation none: scores run from {low:.3g} to {high:.3g}")
+        return "none"
+    if decoding is None:
         raise InputError(
             f"--activation: expected sigmoid or softmax, got nothing; scores run from {low:.3g} to {high:.3g} and do "
             "not tell which. Softmax goes with a background class."
         )
-    guesses.append(f"--activation none: scores run from {low:.3g} to {high:.3g}")
-    return "none"
+    has_background = decoding.scheme in _WITH_SOFTMAX if class_count is None else class_count == len(columns) - 1
+    activation: Activation = "softmax" if has_background and not decoding.y_first else "sigmoid"
+    ground = "a column more than classes" if has_background else "undecoded heads have one"
+    guesses.append(f"--activation {activation}: {ground}; scores run from {low:.3g} to {high:.3g}")
+    return activation
 
 
 def _background(columns: Columns, scores: Array, told: Told, guesses: list[str]) -> int | None:

@@ -14,8 +14,9 @@ from ...runtime.card import InputSpec, Postprocess
 from ...runtime.runners.contract import FRAMES
 from ..graphs.network_part import ADAPTED
 from ..graphs.tail import CANDIDATES, Candidates, Tail, add_outputs, add_suppression
+from .decoding import add_decoding
 from .graph import PREFIX, ForeignGraph
-from .reading import NO_SCORE, Columns, Reading, grid_px
+from .reading import NO_SCORE, Columns, Reading
 
 SCORES, BOXES = ADAPTED
 
@@ -162,18 +163,14 @@ def _add_activation(tail: Tail, name: str, columns: Columns, reading: Reading) -
 def _add_boxes(tail: Tail, reading: Reading, *, height: int, width: int) -> str:
     """Bring boxes to xyxy, normalised: `BOXES`. Operation by operation as `candidates_from_outputs`."""
     value = _add_columns(tail, "given_boxes", reading.boxes)
+    if reading.decoding is not None:
+        value = add_decoding(tail, value, reading.decoding)
     if reading.layout == "yxyx":
         swapped = tail.constant("x_before_y", [1, 0, 3, 2], np.int64)
         value = tail.node("Gather", "corners", [value, swapped], axis=2)
     elif reading.layout == "cxcywh":
         halves = tail.constant("box_halves", [2, 2], np.int64)
         centre, size = tail.nodes("Split", "given", [value, halves], ["_centre", "_size"], axis=2)
-        if reading.strides:
-            corners_px, sides_px = grid_px(reading.strides, height=height, width=width)
-            sides = tail.constant("cell_sides_px", sides_px, np.float32)  # [D, 1]
-            centre = tail.node("Mul", "centre_in_cell", [centre, sides])
-            centre = tail.node("Add", "centre_px", [centre, tail.constant("cell_corners_px", corners_px, np.float32)])
-            size = tail.node("Mul", "size_px", [tail.node("Exp", "size_in_cells", [size]), sides])
         half = tail.node("Mul", "half_size", [size, tail.constant("half", 0.5, np.float32)])
         top_left = tail.node("Sub", "top_left", [centre, half])
         value = tail.node("Concat", "corners", [top_left, tail.node("Add", "bottom_right", [centre, half])], axis=2)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
+from .decoding import Decoding
 from .graph import Outputs, output_shapes_text, shape_text
 
 Array = NDArray[np.float32]
@@ -62,15 +63,14 @@ class Reading:
     """Everything that must be known to turn a foreign detector's outputs into boxes and scores.
 
     Args:
-        boxes: four columns.
+        boxes: four columns, or as many as the decoding has.
         scores: a column per class, with the background's where there is one.
         objectness: one column, by which every score is multiplied; None where there is none.
         layout: of the boxes: corners, corners with y first, or centre and size.
         normalised: whether boxes are fractions of the input; else they are pixels of it.
         activation: what is still to be applied to scores and objectness.
         background: column of `scores` that is the background; None where there is none.
-        strides: pixels per grid cell, level by level, of boxes that were left undecoded: the centre in cells from the
-            box's own cell, the size as the logarithm of cells. Empty where boxes are decoded.
+        decoding: of boxes that were left undecoded; None where they are decoded.
         class_ids: column of the class of each box, whose score is the one of `scores`; None where there is a score for
             every class.
         class_count: where there are class ids.
@@ -85,7 +85,7 @@ class Reading:
     normalised: bool
     activation: Activation
     background: int | None
-    strides: tuple[int, ...] = ()
+    decoding: Decoding | None = None
     class_ids: Columns | None = None
     class_count: int = 0
     first_class: int = 0
@@ -108,7 +108,7 @@ class Reading:
             "normalised": self.normalised,
             "activation": self.activation,
             "background": self.background,
-            "strides": list(self.strides),
+            "decode": None if self.decoding is None else self.decoding.scheme,
             "class_ids": None if self.class_ids is None else str(self.class_ids),
             "first_class": self.first_class,
             "is_final": self.is_final,
@@ -168,7 +168,7 @@ def candidates_from_outputs(outputs: Outputs, reading: Reading, *, height: int, 
         Boxes [N, D, 4] float32, xyxy, corners in order, normalised, not clipped, and scores [N, D, classes] float32
         without background.
     """
-    boxes = decoded_boxes(reading.boxes.of(outputs), reading.strides, height=height, width=width)
+    boxes = decoded_boxes(outputs, reading)
     if reading.layout == "cxcywh":
         halves = boxes[..., 2:] * np.float32(0.5)
         boxes = np.concatenate([boxes[..., :2] - halves, boxes[..., :2] + halves], axis=2)
@@ -204,36 +204,10 @@ def activated(values: Array, activation: Activation) -> Array:
     return values
 
 
-def decoded_boxes(values: Array, strides: tuple[int, ...], *, height: int, width: int) -> Array:
-    """Turn boxes in cells of a grid into pixels; without strides there is nothing to do.
-
-    Args:
-        values: [N, D, 4] float32.
-        strides: see `Reading`.
-        height: of the input, in pixels.
-        width: of the input, in pixels.
-
-    Returns:
-        [N, D, 4] float32, with strides cxcywh in pixels.
-
-    Source: Ge et al. 2021, YOLOX, the decoding of its head.
-    """
-    if not strides:
-        return values
-    corners_px, sizes_px = grid_px(strides, height=height, width=width)
-    with np.errstate(over="ignore"):
-        sizes = np.exp(values[..., 2:]) * sizes_px
-    return np.concatenate([values[..., :2] * sizes_px + corners_px, sizes], axis=2)
-
-
-def grid_px(strides: tuple[int, ...], *, height: int, width: int) -> tuple[Array, Array]:
-    """Return each cell's top left corner [D, 2] (x, y) and its side [D, 1], float32 pixels, row by row."""
-    corners, sides = [], []
-    for stride in strides:
-        rows, columns = np.mgrid[: height // stride, : width // stride]
-        corners.append(np.stack([columns.ravel(), rows.ravel()], axis=1) * stride)
-        sides.append(np.full((rows.size, 1), stride))
-    return np.concatenate(corners).astype(np.float32), np.concatenate(sides).astype(np.float32)
+def decoded_boxes(outputs: Outputs, reading: Reading) -> Array:
+    """Return boxes [N, D, 4] float32 in the reading's layout, decoded where they were not."""
+    values = reading.boxes.of(outputs)
+    return values if reading.decoding is None else reading.decoding.of(values)
 
 
 def _is_channels_first(flag: str, name: str, shape: tuple[int, ...], *, is_whole: bool, box_count: int | None) -> bool:

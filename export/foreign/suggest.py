@@ -15,10 +15,11 @@ from ...calib.graph_surgery import drop_unused, read_by
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath
 from .graph import ForeignGraph, Outputs, load_foreign_graph
-from .guess import Told, guess_reading
+from .guess import guess_reading
 from .inputs import ForeignInput, fitted_frames, input_spec, run_frames
 from .kinds import usual_input
 from .rows import Rows
+from .told import Told
 
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Domains whose operators ONNX Runtime computes; others are plugins."""

@@ -16,8 +16,8 @@ from ..terminal.verb import verb
 
 if TYPE_CHECKING:
     from ...export.foreign.adapt import Adaptation
-    from ...export.foreign.guess import Told
     from ...export.foreign.inputs import ForeignInput
+    from ...export.foreign.told import Told
     from ...runtime.card import Resize
 
 _NONE = "none"
@@ -53,8 +53,12 @@ class AdaptOptions:
         Literal["none", "sigmoid", "softmax"] | None, typer.Option(help="What is still to be applied to the scores.")
     ] = None
     background: Annotated[str | None, typer.Option(metavar="COLUMN|none", help="Of the scores, counted from 0.")] = None
+    decode: Annotated[
+        str | None,
+        typer.Option(metavar="SCHEME|FILE|none", help="Of boxes left undecoded: yolox, retinanet, … or anchors."),
+    ] = None
     strides: Annotated[
-        str | None, typer.Option(metavar="8,16,32|none", help="Of boxes left undecoded in grid cells, as YOLOX's are.")
+        str | None, typer.Option(metavar="8,16,32|none", help="Of the levels of such boxes, where they are others.")
     ] = None
     colour: Annotated[
         Literal["rgb", "bgr"] | None,
@@ -158,7 +162,7 @@ def _suggest(options: AdaptOptions) -> None:
 
 
 def _told(options: AdaptOptions) -> Told:
-    from ...export.foreign.guess import Told
+    from ...export.foreign.told import Told
 
     return Told(
         boxes=options.boxes,
@@ -169,6 +173,7 @@ def _told(options: AdaptOptions) -> Told:
         activation=options.activation,
         background=_background(options.background),
         strides=_strides(options.strides),
+        decode=options.decode,
         class_ids=options.class_ids,
     )
 

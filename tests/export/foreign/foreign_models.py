@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from singleshot.export.foreign.reading import grid_px
+from singleshot.export.foreign.schemes import SCHEMES, cells_of, decoding_of
 
 Array = NDArray[np.float32]
 
@@ -24,6 +24,12 @@ AGAIN = (0.25, 0.125, 0.5, 0.53125)
 SECOND = (0.5, 0.5, 1.0, 0.875)
 EXPECTED = [(0, 0.9, FIRST), (2, 0.8, SECOND)]
 """Class, score, box of what leaves suppression at a score floor of 0.05."""
+
+
+def grid_px(strides: tuple[int, ...], *, height: int, width: int) -> tuple[Array, Array]:
+    """Return each cell's top left corner [D, 2] (x, y) and its side [D, 2], pixels, row by row."""
+    cells = decoding_of("yolox", SCHEMES["yolox"], cells_of(strides, height=height, width=width))
+    return cells.origins, cells.sizes
 
 
 def boxes_xyxy() -> Array:
@@ -66,6 +72,7 @@ def model_of(
     input_type: int = TensorProto.FLOAT,
     opset: int = 13,
     batch: int | str = "N",
+    side: int = SIDE,
 ) -> onnx.ModelProto:
     """Make a graph that answers every image with the same outputs.
 
@@ -75,13 +82,16 @@ def model_of(
         input_type: of `images`.
         opset: of the graph.
         batch: first dimension of the outputs.
+        side: of the picture.
     """
+    if side != SIDE:
+        input_shape = ("N", 3, side, side)
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Flatten", ["floats"], ["flat"], axis=1),
         helper.make_node("MatMul", ["flat", "zeros"], ["nothing"]),  # [N, 1]
     ]
-    constants: dict[str, NDArray[np.generic]] = {"zeros": np.zeros((3 * SIDE * SIDE, 1), np.float32)}
+    constants: dict[str, NDArray[np.generic]] = {"zeros": np.zeros((3 * side * side, 1), np.float32)}
     results = []
     for name, value in outputs.items():
         constants[f"{name}_value"] = value[None]

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from singleshot.calib.graph_surgery import open_inner
 from singleshot.export.foreign import adapt
 from singleshot.export.foreign.adapt import Adaptation, adapt_detector
-from singleshot.export.foreign.guess import Told
 from singleshot.export.foreign.inputs import ForeignInput
 from singleshot.export.foreign.reading import candidates_from_outputs
+from singleshot.export.foreign.told import Told
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.errors import CheckError
@@ -138,7 +138,7 @@ GUESSES = [
     ),
     pytest.param(
         {"o": YOLOX},
-        ["--boxes o[0:4]", "--objectness o[4:5]", "--strides 8,16,32", "--layout cxcywh", "--normalised no"],
+        ["--boxes o[0:4]", "--objectness o[4:5]", "--decode yolox: 21 rows of strides 8, 16, 32", "--activation none"],
         id="cells of a grid",
     ),
 ]

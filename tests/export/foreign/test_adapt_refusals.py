@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.export.foreign.adapt import adapt_detector
-from singleshot.export.foreign.guess import Told
 from singleshot.export.foreign.inputs import ForeignInput
+from singleshot.export.foreign.told import Told
 from singleshot.runtime.errors import InputError
 
 from .foreign_models import (
@@ -154,7 +154,7 @@ VALUES = [
         of(-BOXES[:20], SCORES[:20]),
         Told(**NAMED),
         "--layout: expected boxes that can be recognised, got corners in order in 0% and sizes above 0 in 0%. Boxes "
-        "may be undecoded: see --strides, or export the graph with the decoding inside.",
+        "may be undecoded: see --decode, or export the graph with the decoding inside.",
         id="an unknown layout",
     ),
     pytest.param(
@@ -230,7 +230,8 @@ VALUES = [
     pytest.param(
         of(in_cells(BOXES), SCORES),
         Told(**NAMED, strides=(8, 16, 32), layout="xyxy"),
-        "--strides: expected boxes with --layout cxcywh and --normalised no, got xyxy, no.",
+        "--strides: expected without --layout and --normalised, as decoded boxes are pixels, got --layout xyxy "
+        "--normalised nothing.",
         id="corners in cells",
     ),
 ]

@@ -11,8 +11,8 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.ssd import SSD
 
 from singleshot.export.foreign.adapt import Adaptation, adapt_detector
-from singleshot.export.foreign.guess import Told
 from singleshot.export.foreign.inputs import ForeignInput
+from singleshot.export.foreign.told import Told
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.generated_frames import generated_frames
 from singleshot.runtime.session import open_session

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.calib.graph_surgery import open_inner
 from singleshot.export.foreign.adapt import Adaptation, adapt_detector
-from singleshot.export.foreign.guess import Told
 from singleshot.export.foreign.rows import MOST_ROWS
+from singleshot.export.foreign.told import Told
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.detection.detections import Detections

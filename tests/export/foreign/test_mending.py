@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.export.foreign.adapt import adapt_detector
-from singleshot.export.foreign.guess import Told
 from singleshot.export.foreign.mending import MOST_BYTES
+from singleshot.export.foreign.told import Told
 from singleshot.export.parity.tolerances import FP32
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.errors import InputError

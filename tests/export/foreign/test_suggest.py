@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from singleshot.export.foreign.adapt import adapt_detector
-from singleshot.export.foreign.guess import Told
 from singleshot.export.foreign.suggest import suggest_tensors
+from singleshot.export.foreign.told import Told
 from singleshot.runtime.card import Postprocess
 
 from .foreign_models import SIDE, boxes_xyxy, class_scores, model_of, plain_model, save
