@@ -19,7 +19,7 @@ from ...runtime.precision import Precision, precision_named
 from ...runtime.progress import Progress, no_progress
 from ..gate.result import GateResult
 from ..graphs.graph_file import load_graph, precision_of_graph
-from ..quantize.calibrated import QuantizationSettings
+from ..quantize.calibrated import QuantizationSettings, blocks_kept, open_parent
 from ..quantize.gated import gate_int8
 from ..quantize.quantize import Quantized, quantize
 from .compile import TYPE_OF, Target, find_gpu, target_for
@@ -72,6 +72,7 @@ def build_engine(
     backend: Backend = "auto",
     settings: CompilerSettings | None = None,
     calib_images: StrPath | None = None,
+    keep_float: str | None = None,
     checks: Checks | None = None,
     on_progress: Progress = no_progress,
 ) -> Built:
@@ -89,6 +90,7 @@ def build_engine(
         backend: `auto` is TensorRT where it is installed and there is a GPU, else TensorRT-RTX.
         settings: for the compiler.
         calib_images: folder or video to make an int8 graph with, which is kept beside the engine.
+        keep_float: regular expression; blocks with this in their name are not made int8.
         checks: what the engine is held against.
         on_progress: told the phase at work and how far it is, from another thread.
 
@@ -113,6 +115,7 @@ def build_engine(
         has=has,
         choice=_choice(precision, has),
         calib_images=calib_images,
+        keep_float=keep_float,
         checks=checks or Checks(),
         target=target_for(tensorrt, gpu, settings or CompilerSettings()),
         on_progress=on_progress,
@@ -135,6 +138,7 @@ class _Order:
     has: Precision
     choice: Choice
     calib_images: Path | None
+    keep_float: str | None
     checks: Checks
     target: Target
     on_progress: Progress
@@ -186,8 +190,18 @@ def _check_calibration(order: _Order, wanted: Sequence[Precision]) -> None:
             f"--calib-images: expected with INT8 of a float32 graph, got it with {order.choice} of an {order.has} "
             f"graph. Leave it out."
         )
+    if order.keep_float is not None and not calibrates:
+        raise InputError(
+            f"--keep-float: expected with INT8 that is made now of a float32 graph, got it with {order.choice} of an "
+            f"{order.has} graph. It keeps blocks from becoming int8; leave it out."
+        )
     if calibrates and order.calib_images is not None:
+        blocks_kept(open_parent(order.graph), _int8_settings(order))
         ImagePool(order.calib_images)
+
+
+def _int8_settings(order: _Order) -> QuantizationSettings:
+    return QuantizationSettings(fp16=True, keep_float=order.keep_float)
 
 
 def _source(order: _Order, precision: Precision, folder: Path) -> Source:
@@ -212,7 +226,7 @@ def _source(order: _Order, precision: Precision, folder: Path) -> Source:
 
 def _calibrated(order: _Order, out: Path, images: Path) -> tuple[Quantized, GateResult | None]:
     """Make the int8 graph: with labelled images the cheapest one that the gate accepts."""
-    settings, checks = QuantizationSettings(fp16=True), order.checks
+    settings, checks = _int8_settings(order), order.checks
     if checks.data is None:
         return quantize(order.graph, out, images=images, settings=settings, on_progress=order.on_progress), None
     found = gate_int8(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,12 +70,15 @@ def prove_typed_graph(
     return Proof(measurements=parity.measurements(data=data), note=note)
 
 
-def prove_engine(graph: Path, engine: Path, *, out: Path, frames: StrPath | None, labels_judge: bool) -> Proof:
+def prove_engine(
+    graph: Path, engine: Path, *, typed: Path, out: Path, frames: StrPath | None, labels_judge: bool
+) -> Proof:
     """Run an engine on real frames and hold it against its graph in ONNX Runtime; then time it.
 
     Args:
         graph: that it was built from, or an equal one.
         engine: written, with its card beside it.
+        typed: the same graph in the engine's types: as it rounds, the engine may.
         out: where it will be, for errors.
         frames: as `frames_to_prove_on` takes them.
         labels_judge: whether labelled images say what changed detections cost; then they are no reason to refuse.
@@ -88,7 +92,8 @@ def prove_engine(graph: Path, engine: Path, *, out: Path, frames: StrPath | None
         record = candidate.card.engine
         counts = fixed_batch_of(graph), 1 if record is None else record.batch[0]
         chosen, said = frames_to_prove_on(reference.card, frames)
-        parity = _compared(reference, candidate, chosen, counts=counts)
+        shown = replace(candidate, model=partial(load_graph, typed))
+        parity = _compared(reference, shown, chosen, counts=counts)
         latency_ms = _latency_ms(candidate, chosen, count=counts[1])
         timed = Measurement(
             metric=f"latency of a run of {counts[1]} frames, ms, from host to host, median",

@@ -140,26 +140,37 @@ def stage(source: Source, target: Target, checks: Checks, folder: Path, *, runs:
     if not runs and not compiled.is_retyped:
         return staged  # the graph itself: there is nothing to compare it with
     on_progress("comparing on real frames", 0, 1)
-    labels_judge = checks.data is not None
-    if runs:
-        proof = prove_engine(
-            source.graph, staged.engine, out=source.out, frames=checks.frames, labels_judge=labels_judge
-        )
-    else:
-        proof = prove_typed_graph(
-            source.graph,
-            staged.typed,
-            out=source.out,
-            frames=checks.frames,
-            precision=source.precision,
-            labels_judge=labels_judge,
-        )
+    proof = _proof(source, staged, checks, runs=runs)
     on_progress("comparing on real frames", 1, 1)
     return replace(staged, proof=proof)
 
 
+def _proof(source: Source, staged: Staged, checks: Checks, *, runs: bool) -> Proof:
+    """Hold the engine, where it runs, or the graph in its types against the given graph."""
+    labels_judge = checks.data is not None
+    if runs:
+        return prove_engine(
+            source.graph,
+            staged.engine,
+            typed=staged.typed,
+            out=source.out,
+            frames=checks.frames,
+            labels_judge=labels_judge,
+        )
+    return prove_typed_graph(
+        source.graph,
+        staged.typed,
+        out=source.out,
+        frames=checks.frames,
+        precision=source.precision,
+        labels_judge=labels_judge,
+    )
+
+
 def judge(graph: Path, staged: Sequence[Staged], checks: Checks, on_progress: Progress) -> GateResult | None:
     """Hold engines against the graph on labelled images; where an engine cannot run, its typed graph stands for it.
+
+    Where one of them was calibrated now, the images judge that its own gate had judged by.
 
     Args:
         graph: that was given.
@@ -172,11 +183,13 @@ def judge(graph: Path, staged: Sequence[Staged], checks: Checks, on_progress: Pr
     """
     if checks.data is None:
         return None
+    gated = next((item.source.gated for item in staged if item.source.gated is not None), None)
     return gate(
         graph,
         [_candidate(item) for item in staged],
         data=checks.data,
         settings=checks.gate,
+        set_aside=None if gated is None else gated.images,
         open_graph=partial(open_session, backend="onnxruntime"),
         on_progress=on_progress,
     )

@@ -33,6 +33,7 @@ def gate(
     *,
     data: StrPath,
     settings: GateSettings,
+    set_aside: LabelledImages | None = None,
     open_graph: Open = open_alike,
     on_progress: Progress = no_progress,
 ) -> GateResult:
@@ -43,6 +44,7 @@ def gate(
         candidates: made from it, in order of preference.
         data: labelled images, as `open_dataset` takes them.
         settings: what may be lost, and which images.
+        set_aside: images that judge in place of all: those that neither calibrated a candidate nor chose it.
         open_graph: opens parent and candidates alike.
         on_progress: called after each image.
 
@@ -53,8 +55,10 @@ def gate(
     Raises:
         InputError: the parent or the data cannot be used.
     """
-    with open_graph(parent) as session:
-        images = gate_images(session.card, data, settings)
+    images = set_aside
+    if images is None:
+        with open_graph(parent) as session:
+            images = gate_images(session.card, data, settings)
     judge = Judge(parent, images, settings, open_graph=open_graph, on_progress=on_progress)
     judged = [judge.judge(candidate) for candidate in candidates]
     return _result(judge, judged, _data(images, settings, choosing=0))

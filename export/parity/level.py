@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from hashlib import sha256
 
 import numpy as np
 import onnx
@@ -18,8 +20,9 @@ from .rounding import half_tensors_of, honest_network, network_with_noise, round
 
 Array = NDArray[np.float32]
 
-LEVEL_FRAMES = 4
-"""Frames that the level is measured on, at most: the networks run node by node, unoptimized."""
+LEVEL_FRAMES = {"detector": 4, "classifier": 16}
+"""Frames that the level is measured on, at most: the networks run node by node, unoptimized. A classifier has but one
+answer a frame, a detector thousands."""
 _NARROW = {Precision.FP16: TensorProto.FLOAT16, Precision.BF16: TensorProto.BFLOAT16}
 
 
@@ -58,19 +61,69 @@ def rounding_level(
         quantized = next((item for item in networks if _is_quantized(item)), None)
         if quantized is None:
             return None
-        honest = honest_network(quantized)
         floating = next((item for item in networks if not _is_quantized(item)), None)
-        if floating is None:  # one int8 network in two places: what quantizing moved is the level
-            return Level(exact=run_network(_unquantized(honest), frames), rounded=run_network(honest, frames))
-        return Level(exact=run_network(floating, frames), rounded=run_network(with_ranges_of(honest, frames), frames))
+        return _measured(_Asked(networks=(quantized, floating), frames=frames, ask=_int8_level))
     if not networks:
         return None
-    network, narrow = networks[0], _NARROW.get(precision)
+    network = networks[0]
     # Where some of a network stays float32, that is not rounded; the half tensors of others have other names.
     halves = frozenset[str]() if candidate is None else half_tensors_of(candidate)
     only = halves if halves.intersection(name for node in network.graph.node for name in node.output) else None
-    rounded = network_with_noise(network) if narrow is None else rounded_network(network, narrow, only=only)
-    return Level(exact=run_network(network, frames), rounded=run_network(honest_network(rounded), frames))
+    rounded = partial(_rounded, to=_NARROW.get(precision), only=only)
+    return _measured(_Asked(networks=(network,), frames=frames, ask=rounded, said=f"{precision} {sorted(only or ())}"))
+
+
+class _Asked:
+    """What a level is measured of; the same of the same networks, frames and roundings.
+
+    Args:
+        networks: that are run.
+        frames: on which.
+        ask: measures.
+        said: how, beside the networks.
+    """
+
+    def __init__(
+        self,
+        *,
+        networks: tuple[onnx.ModelProto | None, ...],
+        frames: Sequence[NDArray[np.uint8]],
+        ask: Callable[..., Level],
+        said: str = "",
+    ) -> None:
+        self.measure = partial(ask, *networks, frames)
+        parts = [b"" if item is None else item.graph.SerializeToString(deterministic=True) for item in networks]
+        parts += [frame.tobytes() for frame in frames]
+        self._digest = sha256(b"".join([said.encode(), *(sha256(part).digest() for part in parts)])).digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and self._digest == other._digest
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+
+@lru_cache(maxsize=4)
+def _measured(asked: _Asked) -> Level:
+    """Measure; once where an artefact is compared by several runners, as export does."""
+    return asked.measure()
+
+
+def _rounded(
+    network: onnx.ModelProto, frames: Sequence[NDArray[np.uint8]], *, to: int | None, only: frozenset[str] | None
+) -> Level:
+    rounded = network_with_noise(network) if to is None else rounded_network(network, to, only=only)
+    exact = honest_network(network, rounds=False)  # of one in half already: what its own rounding moved
+    return Level(exact=run_network(exact, frames), rounded=run_network(honest_network(rounded), frames))
+
+
+def _int8_level(
+    quantized: onnx.ModelProto, floating: onnx.ModelProto | None, frames: Sequence[NDArray[np.uint8]]
+) -> Level:
+    honest = honest_network(quantized)
+    if floating is None:  # one int8 network in two places: what quantizing moved is the level
+        return Level(exact=run_network(_unquantized(honest), frames), rounded=run_network(honest, frames))
+    return Level(exact=run_network(floating, frames), rounded=run_network(with_ranges_of(honest, frames), frames))
 
 
 def _is_quantized(network: onnx.ModelProto) -> bool:

@@ -132,7 +132,7 @@ def network_with_noise(network: onnx.ModelProto, *, seed: int = 0) -> onnx.Model
     return result
 
 
-def honest_network(model: onnx.ModelProto) -> onnx.ModelProto:
+def honest_network(model: onnx.ModelProto, *, rounds: bool = True) -> onnx.ModelProto:
     """Make a graph in half precision compute in half precision: ONNX Runtime on a CPU does not.
 
     It hands float32 from one float16 operator to the next, so that what does not fit float16 passes. Here every tensor
@@ -141,6 +141,7 @@ def honest_network(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Args:
         model: a network or a whole graph; one without float16 comes back as it is.
+        rounds: False: leave the rounding out, to see what it costs.
     """
     types = _types(model)
     if TensorProto.FLOAT16 not in types.values():
@@ -156,10 +157,13 @@ def honest_network(model: onnx.ModelProto) -> onnx.ModelProto:
             values = numpy_helper.to_array(node.attribute[0].t).astype(np.float32)
             graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
             continue
+        if node.op_type == "Cast" and halves and not rounds:
+            graph.node.append(helper.make_node("Cast", node.input[:1], node.output[:1], to=TensorProto.FLOAT))
+            continue
         if node.op_type == "Cast" and halves:
             graph.node.extend(_there_and_back(node.input[0], node.output[0], TensorProto.FLOAT16))
             continue
-        if node.op_type in _PASSING_ON:
+        if node.op_type in _PASSING_ON or not rounds:
             halves = []
         node.output[:] = [f"{name}/exact" if name in halves else name for name in node.output]
         graph.node.append(node)
@@ -242,23 +246,43 @@ def rounding_verdict(
 
 
 def _worst_column(name: str, parent: Array, candidate: Array, moved: Array) -> RoundingVerdict:
-    frames = len(parent)
     # A column that rounding does not move at all, as of a network with zeros for weights, still has float32's own ulp.
     least = (_HALF_ULP * np.abs(parent).max(initial=0)) ** 2 + np.finfo(np.float32).tiny
-    errors = _mean_squares(candidate - parent)  # [frames, columns]
-    if not np.isfinite(errors).all():
-        columns = np.flatnonzero(~np.isfinite(errors).all(axis=0))
-        return _hopeless(f"{name}[{columns[0]}] is infinite or no number and", frames)
     levels = _mean_squares(np.where(np.isfinite(moved), moved, 0)) + least
-    resamples = np.random.default_rng(0).integers(0, frames, (_RESAMPLES, frames))
+    columns = [f"{name}[{column}]" for column in range(parent.shape[-1])]
+    values = parent.size // parent.shape[-1]
+    return worst_column(columns, _mean_squares(candidate - parent), levels, values=values)
+
+
+def worst_column(
+    columns: Sequence[str], errors: NDArray[np.float64], levels: NDArray[np.float64], *, values: int
+) -> RoundingVerdict:
+    """Hold errors against the level of rounding where they exceed it most, with the interval that the frames allow.
+
+    Two roundings of the same size differ in their squares by chance, which shows where values are few: the ratio of two
+    sums of so many squares of normal deviates has Fisher's F distribution.
+
+    Args:
+        columns: their names.
+        errors: [frames, columns] mean squares of what a candidate moves.
+        levels: likewise of what rounding moves; above 0.
+        values: of a column, in all frames.
+    """
+    frames = len(errors)
+    if not np.isfinite(errors).all():
+        broken = np.flatnonzero(~np.isfinite(errors).all(axis=0))
+        return _hopeless(f"{columns[broken[0]]} is infinite or no number and", frames)
+    rng = np.random.default_rng(0)
+    resamples = rng.integers(0, frames, (_RESAMPLES, frames))
     ratios = errors[resamples].mean(axis=1) / levels[resamples].mean(axis=1)  # [resamples, columns]
+    ratios *= rng.f(values, values, (_RESAMPLES, 1))
     lower = np.quantile(ratios, 0.025, axis=0)
     column = int(lower.argmax())
     error, explained = float(errors[:, column].mean()), float(levels[:, column].mean())
     return RoundingVerdict(
         bits=_bits(error / explained),
         least_bits=_bits(float(lower[column])),
-        where=f"{name}[{column}]",
+        where=columns[column],
         level=float(np.sqrt(explained)),
         error=float(np.sqrt(error)),
         frames=frames,

@@ -17,7 +17,8 @@ from onnx import TensorProto, helper
 
 from ...calib.graph_surgery import drop_unused
 from ...runtime.card import Card
-from ...runtime.detection.boxes import decode_boxes
+from ...runtime.detection.boxes import decode_boxes, iou_matrix
+from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import (
     classifications_from_logits,
     detections_from_candidates,
@@ -69,7 +70,7 @@ class TailCheck:
     def line(self) -> str:
         """Say it for a person."""
         apart = f", {len(self.differences)} differ: {'; '.join(self.differences[:3])}" if self.differences else ""
-        return f"{self.rows} rows of {self.scenes} scenes equal the rule's{apart}"
+        return f"{self.rows} rows of {self.scenes} scenes are as the rule has them{apart}"
 
 
 def check_tail(
@@ -114,6 +115,33 @@ def check_tail(
         rows += same
         differences += [f"scene {number}: {line}" for line in apart]
     return TailCheck(scenes=scenes, rows=rows, differences=tuple(differences))
+
+
+def check_rows(answers: Sequence[Detections], parent: Card) -> TailCheck | None:
+    """Hold detections to what the rule says of any: descending, above the floor, no two rivals too close.
+
+    Args:
+        answers: of an artefact whose tail cannot be run by itself, a frame each, boxes normalised.
+        parent: card of its parent, whose post-processing is held to be right.
+
+    Returns:
+        None where nothing was found.
+    """
+    rule, differences = parent.postprocess, []
+    for number, found in enumerate(answers):
+        overlaps = iou_matrix(found.boxes_xyxy, found.boxes_xyxy)
+        if not rule.class_agnostic:
+            overlaps[found.class_ids[:, None] != found.class_ids[None]] = 0
+        np.fill_diagonal(overlaps, 0)
+        closest = float(overlaps.max(initial=0))
+        if closest > rule.iou_threshold + _ROUNDING:
+            differences.append(f"scene {number}: two rivals overlap by {closest:.2f}, {rule.iou_threshold} allowed")
+        if len(found) > rule.max_detections or (np.diff(found.scores) > 0).any():
+            differences.append(f"scene {number}: {len(found)} rows, or not in descending order")
+        if (found.scores < np.float32(rule.score_floor)).any():
+            differences.append(f"scene {number}: scores below {rule.score_floor}")
+    rows = sum(map(len, answers))
+    return TailCheck(scenes=len(answers), rows=rows, differences=tuple(differences)) if rows else None
 
 
 def _scenes(names: Sequence[str], answers: Sequence[Array]) -> Iterator[list[Array]]:

@@ -230,7 +230,9 @@ def compare_artefacts(
     heads = [(ours, theirs) for _, (_, ours), (_, theirs) in answers if ours is not None and theirs is not None]
     differences = [ours.difference(theirs) for ours, theirs in heads]
     heads_difference = float(np.max(differences)) if differences else None  # numpy's keeps a NaN
-    explained = explain(first, second, [fitted for fitted, _, _ in answers], heads)
+    explained = explain(
+        first, second, [fitted for fitted, _, _ in answers], [(ours, said) for _, (_, ours), said in answers]
+    )
     tolerances = tolerances_for(first, second, is_explained=explained.rounding is not None)
     compared: tuple[ComparedFrame, ...] = ()
     if first.card.task == "classifier":

@@ -40,14 +40,15 @@ def detections_from_heads(
     ]
 
 
-def classifications_from_logits(class_logits: Array) -> list[Classification]:
+def classifications_from_logits(class_logits: Array, *, top: int = TOP) -> list[Classification]:
     """Turn a classifier's logits into its likeliest classes: softmax, descending, a tie going to the lower class.
 
     Args:
         class_logits: [N, C] float32, no class is background.
+        top: classes at most.
     """
     scores = _softmax(class_logits)
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     return [
         Classification(scores=row[places], class_ids=places.astype(np.int32))
         for row, places in zip(scores, order, strict=True)

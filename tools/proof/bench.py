@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -25,6 +27,7 @@ from ...export.parity.artefact import open_artefact
 from ...export.parity.verify import compare_artefacts, contract_differences, sampled_frames
 from ...export.quantize.calibrated import QuantizationSettings, calibrate, open_parent
 from ...runtime.card import Card, derived_origin
+from ...runtime.errors import InputError
 from ...runtime.files import sha256_of_file
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16
@@ -52,6 +55,7 @@ class Pair:
         is_sound: whether the second is what the first is.
         first: as `open_artefact` takes it.
         second: as `open_artefact` takes it.
+        typed: the sound graph in the second's types, as a build has it of an engine.
     """
 
     subject: str
@@ -59,6 +63,7 @@ class Pair:
     is_sound: bool
     first: str
     second: str
+    typed: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +75,7 @@ class Outcome:
         what: of the pair.
         is_sound: of the pair.
         frames: of its own kind, or foreign ones.
+        is_seen: whether the answers of its network were at hand; False: its detections alone, as of an engine.
         passed: whether it was accepted.
         bits: less exact than rounding explains; None where the contracts differed.
         said: why it was refused.
@@ -79,6 +85,7 @@ class Outcome:
     what: str
     is_sound: bool
     frames: str
+    is_seen: bool = True
     passed: bool
     bits: float | None
     said: str
@@ -96,8 +103,8 @@ def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterat
     model, card = onnx.load(str(graph)), graph_facts(graph).card
     made = _Made(folder, card)
 
-    def pair(what: str, second: str, *, is_sound: bool, first: str = str(graph)) -> Pair:
-        return Pair(subject=subject, what=what, is_sound=is_sound, first=first, second=second)
+    def pair(what: str, second: str, *, is_sound: bool, first: str = str(graph), typed: Path = graph) -> Pair:
+        return Pair(subject=subject, what=what, is_sound=is_sound, first=first, second=second, typed=typed)
 
     calibrated = calibrate(
         open_parent(graph), ImagePool(images), QuantizationSettings(method="minmax", count=CALIBRATION_IMAGES)
@@ -109,8 +116,8 @@ def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterat
     if computes_bf16():
         yield pair("OpenVINO bfloat16", f"{graph}@openvino:bf16", is_sound=True)
     for precision, file in files.items():
-        yield pair(precision, str(file), is_sound=True)
-    yield pair("int8 in OpenVINO", f"{files['int8']}@openvino:fp32", is_sound=True)
+        yield pair(precision, str(file), is_sound=True, typed=file)
+    yield pair("int8 in OpenVINO", f"{files['int8']}@openvino:fp32", is_sound=True, typed=files["int8"])
     if card.task == "detector":
         clustered = card.model_copy(update={"postprocess": card.postprocess.model_copy(update={"tail": "cluster"})})
         tail = with_cluster_tail(model, card.postprocess)
@@ -120,11 +127,13 @@ def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterat
         damaged, its_card = damage(model, card)
         half, half_card = with_fp16_network(damaged), _said_to_be_made_of(graph, its_card)
         yield pair(what, str(made.file(what, damaged, its_card)), is_sound=False)
-        yield pair(f"{what}, in float16", str(made.file(f"{what} half", half, half_card)), is_sound=False)
-    yield pair("stale ranges, int8", str(made.file("stale", stale(int8), converted)), is_sound=False)
+        second = str(made.file(f"{what} half", half, half_card))
+        yield pair(f"{what}, in float16", second, is_sound=False, typed=files["float16"])
+    second = str(made.file("stale", stale(int8), converted))
+    yield pair("stale ranges, int8", second, is_sound=False, typed=files["int8"])
     loud = made.file("loud", overflowing(model))
     overflow = made.file("overflow", with_fp16_network(overflowing(model)))
-    yield pair("overflow in float16", str(overflow), is_sound=False, first=str(loud))
+    yield pair("overflow in float16", str(overflow), is_sound=False, first=str(loud), typed=overflow)
 
 
 def _said_to_be_made_of(graph: Path, card: Card) -> Card:
@@ -152,9 +161,11 @@ class _Made:
         return path
 
 
-def outcome_of(pair: Pair, frames: list[Frame], kind: str) -> Outcome:
-    """Ask the proof."""
-    with open_artefact(pair.first) as first, open_artefact(pair.second) as second:
+def outcome_of(pair: Pair, frames: list[Frame], kind: str, *, is_seen: bool = True) -> Outcome:
+    """Ask the proof; of a second that is not seen it is shown the detections alone, as an engine shows no others."""
+    with open_artefact(pair.first) as first, open_artefact(pair.second) as opened:
+        hidden = replace(opened, heads=None, kind="engine", model=partial(onnx.load, str(pair.typed)))
+        second = opened if is_seen else hidden
         differences = contract_differences(first, second)
         parity = None if differences else compare_artefacts(first, second, frames)[0]
     said = "; ".join(differences) if parity is None else "; ".join(parity.faults)
@@ -164,6 +175,7 @@ def outcome_of(pair: Pair, frames: list[Frame], kind: str) -> Outcome:
         what=pair.what,
         is_sound=pair.is_sound,
         frames=kind,
+        is_seen=is_seen,
         passed=parity is not None and parity.holds,
         bits=bits,
         said=said,
@@ -175,16 +187,23 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     rows: dict[tuple[bool, str], list[Outcome]] = defaultdict(list)
     for item in outcomes:
         rows[item.is_sound, item.what].append(item)
-    lines = ["| what was done | pairs | accepted | bits, least to most |", "|---|---|---|---|"]
+    lines = [
+        "| what was done | pairs | accepted | bits, least to most | by detections alone | accepted | bits |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for (is_sound, what), items in sorted(rows.items(), key=lambda row: (not row[0][0], row[0][1])):
-        bits = [item.bits for item in items if item.bits is not None]
-        spread = f"{min(bits):+.1f} to {max(bits):+.1f}" if bits else "contract"
-        accepted = sum(item.passed for item in items)
-        lines.append(f"| {'' if is_sound else '**damaged** '}{what} | {len(items)} | {accepted} | {spread} |")
+        cells = [cell for is_seen in (True, False) for cell in _cells([x for x in items if x.is_seen == is_seen])]
+        lines.append(f"| {'' if is_sound else '**damaged** '}{what} | {' | '.join(cells)} |")
     sound = [item for item in outcomes if item.is_sound]
     damaged = [item for item in outcomes if not item.is_sound]
     refused, taken = sum(not item.passed for item in sound), sum(item.passed for item in damaged)
     return [*lines, "", f"{len(sound)} sound pairs, {refused} refused; {len(damaged)} damaged pairs, {taken} accepted."]
+
+
+def _cells(outcomes: Sequence[Outcome]) -> list[str]:
+    bits = [item.bits for item in outcomes if item.bits is not None]
+    spread = f"{min(bits):+.1f} to {max(bits):+.1f}" if bits else "contract" if outcomes else ""
+    return [str(len(outcomes) or ""), str(sum(item.passed for item in outcomes) if outcomes else ""), spread]
 
 
 def bench(
@@ -200,6 +219,9 @@ def bench(
     """
     console = Console(stderr=True)
     with exit_codes():
+        for name in network or ():
+            if name not in NETWORKS:
+                raise InputError(f"--network {name}: expected one of {', '.join(NETWORKS)}.")
         kinds = {"own": sampled_frames(own, FRAMES)[0], "foreign": sampled_frames(foreign, FRAMES)[0]}
         outcomes: list[Outcome] = []
         for name, path in _subjects(graph or [], network):
@@ -207,11 +229,14 @@ def bench(
                 file = path if isinstance(path, Path) else Path(folder) / "subject.onnx"
                 if not isinstance(path, Path):
                     save_graph(*path, file)
-                for pair in pairs_of(name, file, Path(folder), images=own):
-                    for kind, frames in kinds.items():
-                        outcomes.append(outcome_of(pair, frames, kind))
+                pairs = list(pairs_of(name, file, Path(folder), images=own))
+                views = (True, False) if isinstance(path, Path) else (True,)  # detections of the trained mean something
+                for kind, frames in kinds.items():
+                    for pair, is_seen in product(pairs, views):
+                        outcomes.append(outcome_of(pair, frames, kind, is_seen=is_seen))
                         if outcomes[-1].passed != pair.is_sound:
-                            console.print(f"WRONG {name}, {pair.what}, {kind}: {outcomes[-1].said}", markup=False)
+                            how = kind if is_seen else f"{kind}, by detections alone"
+                            console.print(f"WRONG {name}, {pair.what}, {how}: {outcomes[-1].said}", markup=False)
             console.print(f"{name}: done", markup=False)
             if save is not None:
                 save.write_text(json.dumps([asdict(item) for item in outcomes], indent=1), encoding="utf-8")

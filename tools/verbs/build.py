@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _WITH_REBUILDING = {
     *("graph", "rebuild_stale", "data", "split", "max_drop", "missing_is_background", "anyway"),
-    *("frames", "timing_cache", "as_json"),
+    *("strict", "frames", "timing_cache", "as_json"),
 }
 """Options that are not of the card."""
 
@@ -62,6 +62,12 @@ class BuildOptions:
     ] = None
     missing_is_background: BackgroundFlag = False
     anyway: AnywayFlag = False
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse, too, where the labelled images cannot tell --max-drop apart.")
+    ] = False
+    keep_float: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Blocks with this in their name are not made int8.")
+    ] = None
     frames: Annotated[
         str | None,
         typer.Option(
@@ -153,6 +159,7 @@ def build(options: BuildOptions) -> None:
             backend=options.backend,
             settings=settings,
             calib_images=options.calib_images,
+            keep_float=options.keep_float,
             checks=checks,
             on_progress=on_progress,
         )
@@ -166,7 +173,14 @@ def _checks(options: BuildOptions) -> Checks:
     data, split, max_drop = options.data, options.split, options.max_drop
     if data is None and max_drop is not None:
         raise InputError(f"--max-drop: expected --data DIR with it, to measure the drop on, got {max_drop:g} alone.")
-    gate = GateSettings(split=split, missing_is_background=options.missing_is_background, anyway=options.anyway)
+    if data is None and options.strict:
+        raise InputError("--strict: expected --data DIR with it, got none. Without labelled images nothing is judged.")
+    gate = GateSettings(
+        split=split,
+        missing_is_background=options.missing_is_background,
+        anyway=options.anyway,
+        is_strict=options.strict,
+    )
     if max_drop is not None:
         gate = replace(gate, max_drop=max_drop)
     return Checks(frames=options.frames, data=data, gate=gate)

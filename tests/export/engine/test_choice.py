@@ -6,6 +6,7 @@ Engines are compiled by TensorRT-RTX; where one is to run, its typed graph in ON
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -202,6 +203,18 @@ def test_engine_that_says_something_else_than_its_graph_is_not_written(
         CheckError,
         match=r"^(?!.*singleshot-build).*small\.fp16\.engine: expected the same detections .*--frames",
     ):
+        build_engine(graph, checks=Checks(frames=str(dog_clip)))
+    assert list(tmp_path.iterdir()) == [graph]
+
+
+def test_engine_whose_scores_no_rounding_explains_is_not_written(
+    gpu: None, graph: Path, dog_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def a_little_low(self: StandIn, frames: Any) -> Any:
+        return [replace(item, scores=item.scores * np.float32(0.99)) for item in self._session.run(frames)]
+
+    monkeypatch.setattr(StandIn, "run", a_little_low, raising=False)
+    with pytest.raises(CheckError, match=r"no rounding explains the difference: score moves by .* bits"):
         build_engine(graph, checks=Checks(frames=str(dog_clip)))
     assert list(tmp_path.iterdir()) == [graph]
 

@@ -14,8 +14,9 @@ from onnx import numpy_helper
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.network_part import network_of, run_network
 from singleshot.export.parity.raw_heads import default_boxes_of
-from singleshot.export.parity.tail_check import TailCheck, check_tail
+from singleshot.export.parity.tail_check import TailCheck, check_rows, check_tail
 from singleshot.runtime.generated_frames import generated_frames
+from singleshot.tests.fixtures.found import Found, detections
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
 Array = NDArray[np.float32]
@@ -56,3 +57,32 @@ def test_a_damaged_tail_is_not(name: str, change: Callable[[Array], Array]) -> N
     check = checked(model, quiet=True)
     assert not check.holds
     assert "differ: scene" in check.line()
+
+
+def at(left: float) -> list[float]:
+    return [left, 0.1, left + 0.4, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        pytest.param([(0.9, 0, at(0)), (0.8, 0, at(0.5)), (0.7, 1, at(0))], (), id="apart, or of other classes"),
+        pytest.param(
+            [(0.9, 0, at(0)), (0.8, 0, at(0.1))],
+            ("scene 0: two rivals overlap by 0.60, 0.45 allowed",),
+            id="one that the other suppresses",
+        ),
+        pytest.param(
+            [(0.8, 0, at(0)), (0.9, 0, at(0.5))], ("scene 0: 2 rows, or not in descending order",), id="ascending"
+        ),
+        pytest.param([(0.005, 0, at(0))], ("scene 0: scores below 0.01",), id="below the floor"),
+    ],
+)
+def test_rows_are_held_to_what_the_rule_says_of_any(rows: list[Found], said: tuple[str, ...]) -> None:
+    check = check_rows([detections(*rows)], CARD)
+    assert check is not None
+    assert (check.rows, check.differences) == (len(rows), said)
+
+
+def test_no_rows_say_nothing() -> None:
+    assert check_rows([detections()], CARD) is None
