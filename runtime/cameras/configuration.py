@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..files import StrPath
 from ..sinks.outputs import Outputs
 from ..sinks.segments import segments_from_options
+from ..sinks.video import VIDEO_SUFFIXES
 from ..sources.source_names import Decoder, Policy, read_source_name
 
 Mode = Literal["latency", "throughput"]
@@ -104,7 +105,9 @@ class RunConfig(_Shared):
             for option, field in (("save", "save"), ("json", "json_lines"))
         }
         segments = segments_from_options(camera.segment or self.segment, camera.keep or self.keep)
-        if places["save"] is None and any(other.save for other in self.cameras.values()):
+        is_video = places["save"] is not None and Path(places["save"]).suffix.lower() in VIDEO_SUFFIXES
+        records = any(self.save or other.save for key, other in self.cameras.items() if key != name)
+        if camera.segment is None and not is_video and records:
             segments = None  # what the run says of recordings is meant for those that record
         return Outputs(json_lines=places["json"], save=places["save"], segments=segments)
 

@@ -37,12 +37,14 @@ class PausingSink(Sink):
 
     Args:
         sink: what pauses.
+        name: the output's, as the user gave it.
         folder: where it writes.
         tell: is given a line when it pauses and when it goes on.
     """
 
-    def __init__(self, sink: Sink, folder: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, sink: Sink, name: Path, folder: Path, tell: Callable[[str], None]) -> None:
         self._sink = sink
+        self._name = name
         self._folder = folder
         self._tell = tell
         self._is_full = False
@@ -66,7 +68,7 @@ class PausingSink(Sink):
         """As of the sink, and how many frames are missing."""
         if not self._missing:
             return self._sink.warnings
-        missing = f"{self.paths[0]}: the disk was full, {self._missing} of {self._frames} frames are missing."
+        missing = f"{self._name}: the disk was full, {self._missing} of {self._frames} frames are missing."
         return (*self._sink.warnings, missing)
 
     def write(self, result: FrameResult) -> None:
@@ -83,7 +85,9 @@ class PausingSink(Sink):
             return
         if self._is_full:
             self._is_full = False
-            self._tell(f"{self.paths[-1]}: there is room again; it goes on, {self._missing} frames are missing.")
+            self._tell(
+                f"{[self._name, *self.paths][-1]}: there is room again; it goes on, {self._missing} frames are missing."
+            )
 
     def close(self) -> None:
         """Finish what was written."""

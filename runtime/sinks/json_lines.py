@@ -38,8 +38,8 @@ class JsonLinesSink(Sink):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The file; none of stdout."""
-        return () if self._output is None else (self._name,)
+        """The file, once there is a line in it; none of stdout."""
+        return (self._name,) if self._output is not None and self._output.has_begun else ()
 
     def write(self, result: FrameResult) -> None:
         """Write one line."""

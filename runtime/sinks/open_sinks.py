@@ -65,9 +65,9 @@ def open_recording(
     check_save(Outputs(save=save, segments=segments), source.kind)
     save = Path(save)
     if source.kind == "images":
-        return PausingSink(ImagesSink(save, source), save, tell)
+        return PausingSink(ImagesSink(save, source), save, save, tell)
     _check_is_not_input(save, source)
-    return PausingSink(VideoSink(save, segments=segments, tell=tell), save.parent, tell)
+    return PausingSink(VideoSink(save, segments=segments, tell=tell), save, save.parent, tell)
 
 
 def open_json_lines(
@@ -81,7 +81,7 @@ def open_json_lines(
     path = Path(path)
     if str(path) != STDOUT:
         _check_is_not_input(path, source)
-    return PausingSink(JsonLinesSink(path, class_names), path.parent, tell)
+    return PausingSink(JsonLinesSink(path, class_names), path, path.parent, tell)
 
 
 def _check_is_not_input(path: Path, source: Source) -> None:

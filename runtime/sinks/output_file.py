@@ -31,17 +31,17 @@ class OutputFile:
             self._is_new = not path.exists()
         self.file = open_alone(path)
         self.is_regular = stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
-        self._has_begun = False
+        self.has_begun = False
 
     def begin(self) -> None:
         """Empty the file, the first time."""
-        if self.is_regular and not self._has_begun:
+        if self.is_regular and not self.has_begun:
             os.ftruncate(self.file.fileno(), 0)
-        self._has_begun = True
+        self.has_begun = True
 
     def close(self, *, is_empty: bool = False) -> None:
         """Free the file; one that was made for nothing goes: nothing was begun, or what there is is nothing."""
-        if self._is_new and self.is_regular and (is_empty or not self._has_begun):
+        if self._is_new and self.is_regular and (is_empty or not self.has_begun):
             self.path.unlink(missing_ok=True)
         self.file.close()
 

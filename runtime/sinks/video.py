@@ -54,7 +54,7 @@ class VideoSink(Sink):
         self._length_s = None if segments is None else segments.length_s
         self._segments = None if segments is None else SegmentFiles(path, segments, tell)
         self._output = OutputFile(path) if segments is None else None
-        self._paths = [] if self._output is None else [str(path)]
+        self._paths: list[str] = []
         self._video: VideoFile | None = None
         self._last_s = 0.0
         self._step_s = math.inf  # not known before the second frame
@@ -62,8 +62,8 @@ class VideoSink(Sink):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The file, and those that it goes on in; of a video that is cut what matches them all."""
-        return tuple(self._paths) if self._segments is None else (self._segments.pattern,)
+        """The files that have been begun; of a video that is cut what matches them all."""
+        return tuple(self._paths)
 
     def write(self, result: FrameResult) -> None:
         """Encode one frame."""
@@ -77,6 +77,8 @@ class VideoSink(Sink):
             if self._video is None:
                 self._video = self._begin(frame, shape)
             self._video.add(image, frame.time_s)
+            if self._video.frames == 1:
+                self._paths = [*self._paths, self._video.path] if self._segments is None else [self._segments.pattern]
             if self._segments is not None:
                 self._segments.prune()
         except (av.FFmpegError, OSError) as error:
@@ -106,12 +108,8 @@ class VideoSink(Sink):
 
     def _begin(self, frame: Frame, shape: tuple[int, int, Fraction]) -> VideoFile:
         if self._output is None:
-            if self._segments is not None:
-                path = self._segments.next_path(frame.captured_at)
-            else:
-                path = self._next_path()
-                self._paths.append(str(path))
-            self._output = OutputFile(path)
+            segments = self._segments
+            self._output = OutputFile(segments.next_path(frame.captured_at) if segments else self._next_path())
         self._output.begin()
         height, width, pixel_aspect = shape
         is_first = self._output.path == self._first  # whose times are the source's
@@ -131,11 +129,10 @@ class VideoSink(Sink):
 
     def _finish(self) -> None:
         """End the file, if there is one with frames; the next frame begins another."""
-        video, self._video = self._video, None
-        if video is not None and self._output is not None:
-            video.finish()
+        if self._video is not None and self._output is not None:
+            self._video.finish()
             self._output.close()
-            self._output = None
+            self._video = self._output = None
 
     def _failure(self, error: av.FFmpegError | OSError) -> InputError:
         path = self._first if self._output is None else self._output.path
@@ -144,11 +141,8 @@ class VideoSink(Sink):
             with suppress(av.FFmpegError, OSError):  # a disk that is full refuses the index, too
                 video.finish()
         if self._output is not None:
-            is_empty = video is None or not video.frames
-            self._output.close(is_empty=is_empty)
+            self._output.close(is_empty=video is None or not video.frames)
             self._output = None
-            if is_empty and len(self._paths) > 1:
-                self._paths.pop()
         return unwritten(
             f"{path}: could not be written ({error.strerror}) after {self._frames} frames. "
             f"What was written until then plays.",

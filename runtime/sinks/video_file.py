@@ -59,6 +59,7 @@ class VideoFile:
         start_s: float,
         captured_at: datetime | None,
     ) -> None:
+        self.path = str(path)
         self.shape = (height, width, pixel_aspect)
         self.start_s = start_s
         self.frames = 0

@@ -27,6 +27,10 @@ score = ["dog=0.6"]
 source = "clips/yard.mp4"
 save = "/var/yard.mkv"
 segment = "1h"
+
+[cameras.photos]
+source = "photos"
+save = "annotated"
 """
 
 
@@ -43,6 +47,7 @@ def test_cameras_take_from_the_run_what_they_do_not_say(tmp_path: Path) -> None:
         json_lines="-", save=str(tmp_path / "recordings/door.mp4"), segments=Segments(length_s=600)
     )
     assert config.outputs_of("yard") == Outputs(save="/var/yard.mkv", segments=Segments(length_s=3600))
+    assert config.outputs_of("photos") == Outputs(save=str(tmp_path / "annotated"))  # images are not cut
     assert config.score_options("door") == ["0.4", "dog=0.6"]
     assert config.score_options("yard") == ["0.4"]
     assert config.cameras["door"].source == "rtsp://me:geheim@10.0.0.2/live"

@@ -20,6 +20,7 @@ from singleshot.runtime.sinks.full_disk import DiskFullError, PausingSink, unwri
 from singleshot.runtime.sinks.open_sinks import open_sinks
 from singleshot.runtime.sinks.outputs import Outputs
 from singleshot.runtime.sinks.sink import Sink
+from singleshot.runtime.sinks.video import VideoSink
 from singleshot.runtime.sources.frame import Frame
 from singleshot.runtime.sources.open_source import open_source
 
@@ -72,7 +73,7 @@ class SinkOnAFullDisk(Sink):
 def test_a_sink_pauses_and_goes_on(tmp_path: Path) -> None:
     told: list[str] = []
     inner = SinkOnAFullDisk()
-    sink = PausingSink(inner, tmp_path, told.append)
+    sink = PausingSink(inner, Path("out"), tmp_path, told.append)
     assert (sink.paths, sink.needs_drawing, sink.warnings) == (("out",), False, ())
     for index in range(10):
         sink.write(noise(index))
@@ -89,7 +90,7 @@ def test_a_sink_pauses_and_goes_on(tmp_path: Path) -> None:
 def test_a_sink_is_not_tried_at_every_frame_nor_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner, now_s = SinkOnAFullDisk(), [0.0]
     monkeypatch.setattr("singleshot.runtime.sinks.full_disk.time.monotonic", lambda: now_s[0])
-    sink = PausingSink(inner, tmp_path, lambda _line: None)
+    sink = PausingSink(inner, Path("out"), tmp_path, lambda _line: None)
     for index in range(6):
         sink.write(noise(index))
     assert inner.tries == 3
@@ -140,6 +141,22 @@ def test_a_recording_goes_on_in_a_new_file_and_the_lines_are_whole(tmp_path: Pat
         with open_source(path) as video:
             assert len(list(video)) > 5
     assert recording.warnings[0].startswith(f"{tmp_path}/out{suffix}: the disk was full, ")
+
+
+@pytest.mark.usefixtures("limited")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_video_whose_index_finds_no_room_is_kept(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    sink = VideoSink(path)
+    for index in range(30):
+        image = np.full((96, 128, 3), 4 * index, np.uint8)
+        frame = Frame(image=image, index=index, time_s=index / 10, source="x")
+        sink.write(FrameResult(frame=frame, found=Detections.none(), drawn=image))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, resource.RLIM_INFINITY))
+    with pytest.raises(DiskFullError, match="could not be written"):
+        sink.close()
+    with open_source(path) as video:
+        assert len(list(video)) >= 20
 
 
 @pytest.mark.usefixtures("no_waiting", "limited")
