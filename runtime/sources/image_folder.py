@@ -12,6 +12,8 @@ from ..image_files import IMAGE_SUFFIXES, read_image_bgr
 from .frame import Frame, SourceKind
 from .prefetch import PrefetchedSource
 
+_VIDEOS = "Each video is given by its own name."
+
 
 class ImagesSource(PrefetchedSource):
     """Images in sorted order, decoded in a thread of their own; one that is broken is named, skipped and counted.
@@ -80,7 +82,13 @@ def images_in_folder(folder: Path) -> ImagesSource:
         raise InputError(f"{folder}: expected a folder of images, got {error.strerror}.") from error
     paths = [path for path in files if is_image_name(path)]
     if not paths:
-        raise InputError(f"{folder}: expected a folder of images, got none ({', '.join(IMAGE_SUFFIXES)}).")
+        videos = [path for path in files if _is_media(path)]
+        got = (
+            f"{len(videos)} videos (first: {videos[0].name}). {_VIDEOS}"
+            if videos
+            else f"none ({', '.join(IMAGE_SUFFIXES)})."
+        )
+        raise InputError(f"{folder}: expected a folder of images, got {got}")
     pictures = [path for path in files if is_image_name(path) or _is_media(path)]  # lists and labels are no loss
     return ImagesSource(str(folder), paths, warnings=_left_out(str(folder), pictures))
 
@@ -98,8 +106,7 @@ def images_by_glob(pattern: str) -> ImagesSource:
     paths = [path for path in matches if _is_image(path)]
     if not paths:
         raise InputError(
-            f"{pattern}: expected images, got {len(matches)} files that are none (first: {matches[0]}). "
-            f"Videos are given one at a time."
+            f"{pattern}: expected images, got {len(matches)} files that are none (first: {matches[0]}). {_VIDEOS}"
         )
     return ImagesSource(pattern, paths, warnings=_left_out(pattern, matches))
 
@@ -123,7 +130,7 @@ def _left_out(name: str, files: list[Path]) -> tuple[str, ...]:
     if not others:
         return ()
     warning = f"{name}: {len(others)} of {len(files)} files are no images and were left out (first: {others[0].name})."
-    return (f"{warning} Videos are given one at a time.",)
+    return (f"{warning} {_VIDEOS}",)
 
 
 def _file_id(path: Path) -> tuple[int, int] | None:

@@ -134,6 +134,8 @@ class LiveSource(Closing):
 
     def close(self) -> None:
         """Stop reading and free the camera or stream."""
+        if self._stop.is_set():
+            return
         self._stop.set()
         self._handoff.end(is_left=True)
         self._thread.join(_CLOSE_S)  # a read that hangs inside a driver ends with the process

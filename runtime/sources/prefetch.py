@@ -23,7 +23,7 @@ _POLL_S = 0.1
 """How often a full queue's producer looks whether it should stop."""
 
 
-_CLOSE_S = 2.0
+_CLOSE_S = 1.0
 """How long an item that is being worked on is waited for: much longer than a frame of 8K takes."""
 
 
@@ -51,6 +51,7 @@ class Prefetch(Generic[T]):
         self._items = items
         self._queue: queue.Queue[T | _End | _Failure] = queue.Queue(depth)
         self._stop = threading.Event()
+        self._is_closed = False
         self._thread = threading.Thread(target=self._produce, name=name, daemon=True)
         self._thread.start()
 
@@ -70,8 +71,16 @@ class Prefetch(Generic[T]):
         return item
 
     def close(self) -> None:
-        """Stop the thread and wait for it, but not for one that hangs; items that were waiting are lost."""
+        """Stop the thread and wait for it, but not for one that hangs; items that were waiting are lost.
+
+        Whoever waits for the next item meanwhile, in another thread, is told that there is none.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._stop.set()
+        with suppress(queue.Full):  # nobody waits at a full queue
+            self._queue.put_nowait(_End())
         self._thread.join(_CLOSE_S)
 
     @property

@@ -208,7 +208,7 @@ def _age_lines(camera: CameraSummary) -> Iterator[str]:
         ages = (f"{stage} {age.p50_ms:.0f} / {age.p95_ms:.0f} / {age.p99_ms:.0f}" for stage, age in camera.ages.items())
         yield f"age in ms, p50 / p95 / p99: {', '.join(ages)}"
     if camera.drops:
-        yield f"not looked at: {', '.join(f'{count} {cause}' for cause, count in camera.drops.items())}"
+        yield f"not looked at, or not whole: {', '.join(f'{count} {cause}' for cause, count in camera.drops.items())}"
 
 
 @contextmanager

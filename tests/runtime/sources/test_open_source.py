@@ -68,7 +68,8 @@ def test_folder_says_what_it_left_out(photos: Path, dog_clip: Path) -> None:
     with open_source(photos) as source:
         (warning,) = source.warnings
     assert warning == (
-        f"{photos}: 37 of 40 files are no images and were left out (first: clip00.mp4). Videos are given one at a time."
+        f"{photos}: 37 of 40 files are no images and were left out (first: clip00.mp4). "
+        "Each video is given by its own name."
     )
 
 
@@ -144,10 +145,18 @@ def test_single_broken_image(photos: Path) -> None:
         pytest.param("{}/deeper/*.jpg", "expected a pattern that matches images, got no match.", id="glob, no match"),
         pytest.param("{}/*.txt", "expected images, got 1 files that are none", id="glob of something else"),
         pytest.param("{}/empty", "expected a folder of images, got none", id="empty folder"),
+        pytest.param(
+            "{}/films",
+            "expected a folder of images, got 2 videos (first: a.mp4). Each video is given by its own name.",
+            id="folder of videos",
+        ),
     ],
 )
 def test_what_is_no_source(photos: Path, capfd: pytest.CaptureFixture[str], spec: str, message: str) -> None:
     (photos / "empty").mkdir()
+    (photos / "films").mkdir()
+    for name in ("a.mp4", "b.mkv", "list.txt"):
+        (photos / "films" / name).touch()
     with pytest.raises(InputError) as caught:
         open_source(spec.format(photos))
     assert message in str(caught.value)

@@ -60,3 +60,21 @@ def test_closing_does_not_wait_for_a_thread_that_hangs(monkeypatch: pytest.Monke
     items.close()
     assert items.is_running
     let_go.set()
+
+
+def test_closing_frees_who_waits_for_the_next_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefetch, "_CLOSE_S", 0.05)
+    let_go, taken = threading.Event(), list[int]()
+
+    def silent() -> Generator[int, None, None]:
+        let_go.wait()
+        yield 0
+
+    items = Prefetch(silent(), depth=1, name="silent")
+    waiting = threading.Thread(target=lambda: taken.extend(items))
+    waiting.start()
+    items.close()
+    items.close()  # a second time does nothing
+    waiting.join(5)
+    assert (waiting.is_alive(), taken) == (False, [])
+    let_go.set()
