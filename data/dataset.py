@@ -143,24 +143,23 @@ class Dataset:
             return self._meant(halves.train if split == SEEDED_TRAIN else halves.val)
         return self._meant(self._listed_ids(split))
 
-    def coco_ids(self, split: str) -> CocoIds:
+    def coco_ids(self, split: str, *, seed: int = 0) -> CocoIds:
         """Tell the ids that COCO's own tools know a split's images and classes by.
 
+        Those of its JSON; where there is none, as in another layout or a seeded split of several files, those that
+        `convert_data` gives.
+
         Raises:
-            InputError: the layout is not COCO's, or the split is not one of its files.
+            InputError: there is no such split.
         """
-        if not isinstance(self._layout, CocoLayout):
-            raise InputError(
-                f"{self.name}: expected data in COCO's layout, whose ids detections are written with, "
-                f"got {self.layout}. Convert them first: singleshot convert-data DIR --to coco -o NEW."
-            )
-        if split in SEEDED_SPLITS:
-            raise InputError(
-                f"{self.name}: expected a split that is one JSON, by whose ids detections are written, got {split}. "
-                f"Name one of {', '.join(self.official_splits())} with --split."
-            )
-        self._listed_ids(split)
-        return self._layout.ids(split)
+        files = dict.fromkeys(self._layout.lists[name] for name in self._layout.seeded_lists)
+        if isinstance(self._layout, CocoLayout) and (split not in SEEDED_SPLITS or len(files) == 1):
+            self.sample_ids(split, seed=seed)
+            return self._layout.ids(self._layout.seeded_lists[0] if split in SEEDED_SPLITS else split)
+        return CocoIds(
+            images={sample.image_id: number for number, sample in enumerate(self.labelled(split, seed=seed), 1)},
+            categories={name: number for number, name in enumerate(self._layout.class_names, 1)},
+        )
 
     def samples(self, split: str, *, seed: int = 0) -> Iterator[Sample]:
         """Stream a split's samples; images are not decoded.
@@ -201,6 +200,30 @@ class Dataset:
         if sample is None:
             raise InputError(f"{image_id}: expected a usable image, got one that was left out; the report says why.")
         return sample
+
+    def as_written(self, sample: Sample) -> Sample:
+        """Give an image's objects as COCO's own evaluation takes them: nothing is clipped, dropped or read once.
+
+        Args:
+            sample: the image, of this data set.
+
+        Returns:
+            Boxes may reach out of the image, lie outside it or have no area; none is difficult but crowds.
+        """
+        annotation, header = self._annotation(sample.image_id), self._headers[sample.image_id]
+        if annotation.size_hw_px not in (None, header.hw_px):
+            annotation, _ = upright_annotation(annotation, header)
+        objects = [item for item in annotation.objects if item.name in self._class_ids]
+        boxes = [item.box_xyxy for item in objects]
+        crowd = np.asarray([item.crowd for item in objects], np.bool_)
+        return replace(
+            sample,
+            boxes_xyxy_px=np.asarray(boxes, np.float32).reshape(-1, 4),
+            class_ids=np.asarray([self._class_ids[item.name] for item in objects], np.int64),
+            difficult=crowd,
+            crowd=crowd,
+            areas_px=_areas(objects, boxes),
+        )
 
     def leave_out(self, sample: Sample, problem: Problem, message: str) -> None:
         """Keep an image out of every later stream, because a look at its pixels showed that it cannot be used.

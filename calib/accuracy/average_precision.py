@@ -125,21 +125,20 @@ class DetectionEvaluator:
         self._class_names = tuple(class_names)
         self._images = 0
         self._objects = [np.zeros(0, _OBJECT)]
+        self._written = [np.zeros(0, _OBJECT)]
         self._detections = [np.zeros(0, _DETECTION)]
         self._localization = LocalizationErrorEvaluator()
 
-    def add(self, sample: Sample, detections: Detections) -> None:
+    def add(self, sample: Sample, detections: Detections, *, written: Sample | None = None) -> None:
         """Add an image.
 
         Args:
             sample: what is in it.
             detections: what was found in it, normalised to the image.
+            written: what COCO's own figures are to be measured on where that differs, see `Dataset.as_written`.
         """
-        objects = np.zeros(len(sample), _OBJECT)
-        objects["box"], objects["class_id"], objects["image"] = sample.boxes_xyxy_px, sample.class_ids, self._images
-        objects["difficult"], objects["crowd"] = sample.difficult, False if sample.crowd is None else sample.crowd
-        objects["area"] = areas_of(objects["box"]) if sample.areas_px is None else sample.areas_px
-        self._objects.append(objects)
+        self._objects.append(_objects_of(sample, self._images))
+        self._written.append(self._objects[-1] if written is None else _objects_of(written, self._images))
         found = np.zeros(len(detections), _DETECTION)
         found["box"] = detections.boxes_xyxy_px(height=sample.height_px, width=sample.width_px)
         found["class_id"], found["image"], found["score"] = detections.class_ids, self._images, detections.scores
@@ -163,16 +162,27 @@ class DetectionEvaluator:
                 for name, item in zip(self._class_names, boxes, strict=True)
             ),
             localization=localization if is_of_all else None,
-            coco=coco_figures(boxes, images=self._images) if with_coco else None,
+            coco=coco_figures(self._by_class(self._written), images=self._images) if with_coco else None,
         )
 
     def boxes_by_class(self) -> tuple[ClassBoxes, ...]:
         """Return all objects and detections, class by class in the order of class ids; images count from 0."""
-        objects, detections = np.concatenate(self._objects), np.concatenate(self._detections)
+        return self._by_class(self._objects)
+
+    def _by_class(self, of_images: Sequence[NDArray[np.void]]) -> tuple[ClassBoxes, ...]:
+        objects, detections = np.concatenate(of_images), np.concatenate(self._detections)
         return tuple(
             _class_boxes(objects[objects["class_id"] == class_id], detections[detections["class_id"] == class_id])
             for class_id in range(len(self._class_names))
         )
+
+
+def _objects_of(sample: Sample, image: int) -> NDArray[np.void]:
+    objects = np.zeros(len(sample), _OBJECT)
+    objects["box"], objects["class_id"], objects["image"] = sample.boxes_xyxy_px, sample.class_ids, image
+    objects["difficult"], objects["crowd"] = sample.difficult, False if sample.crowd is None else sample.crowd
+    objects["area"] = areas_of(objects["box"]) if sample.areas_px is None else sample.areas_px
+    return objects
 
 
 def _class_boxes(objects: NDArray[np.void], detections: NDArray[np.void]) -> ClassBoxes:

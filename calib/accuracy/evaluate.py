@@ -59,7 +59,8 @@ def evaluate(
 ) -> EvaluationResult:
     """Measure average precision on one split; images are streamed.
 
-    Of data in COCO's layout, and with `tiles`, COCO's own figures too, which tell small objects from large ones.
+    COCO's own figures tell small objects from large ones. Of data in COCO's layout they are those of pycocotools, which
+    counts objects marked to be ignored and those without area, too.
 
     Images that cannot be used are left out and counted in the data set's report.
 
@@ -81,14 +82,14 @@ def evaluate(
     evaluator, of_whole = DetectionEvaluator(dataset.class_names), DetectionEvaluator(dataset.class_names)
     for sample, image in streamed_images(dataset, split, seed=seed, on_progress=on_progress):
         found = detect(session, image, tiles=tiles)
-        evaluator.add(sample, found)
+        written = dataset.as_written(sample) if dataset.layout == "coco" else None
+        evaluator.add(sample, found, written=written)
         if tiles is not None:
-            of_whole.add(sample, detect(session, image))
+            of_whole.add(sample, detect(session, image), written=written)
         if on_detections is not None:
             on_detections(sample, found)
-    if tiles is None:
-        return evaluator.result(with_coco=dataset.layout == "coco")
-    return replace(evaluator.result(with_coco=True), without_tiles=of_whole.result(with_coco=True))
+    result = evaluator.result(with_coco=True)
+    return result if tiles is None else replace(result, without_tiles=of_whole.result(with_coco=True))
 
 
 def _check_objects(dataset: Dataset, split: str, *, seed: int, listed: int) -> None:

@@ -49,7 +49,11 @@ class EvaluateOptions:
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
     save_detections: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write what was found as COCO's results (.json), of data in COCO's layout."),
+        typer.Option(
+            metavar="FILE",
+            help="Write what was found as COCO's results (.json), by the ids of COCO's data, else by those that "
+            "convert-data gives.",
+        ),
     ] = None
     strict: StrictFlag = False
     missing_is_background: BackgroundFlag = False
@@ -61,9 +65,9 @@ def evaluate(options: EvaluateOptions) -> None:
     """Measure average precision per class on labelled images; of a classifier, top-1 and top-5 accuracy.
 
     AP50 (VOC) follows PASCAL VOC: area under the whole curve at IoU 0.5. AP50 and AP50:95 follow COCO: 101 points.
-    Difficult objects and crowds are ignored. Classes with too few objects are shown, but not averaged in. Of data in
-    COCO's layout, and with --tiles, the twelve figures of COCO's own evaluation are shown too, small and large objects
-    apart, over all classes that have objects; with --tiles those without them are shown beside them. Where
+    Difficult objects and crowds are ignored. Classes with too few objects are shown, but not averaged in. The
+    twelve figures of COCO's own evaluation, small and large objects apart, are over all classes that have objects; with
+    --tiles those without them are shown beside them. Where
     every image shows one class, as ILSVRC's do, its localization error is measured too: class and box (IoU 0.5) of the
     best guess and of the best five, each class's best box being a guess.
 
@@ -89,7 +93,7 @@ def evaluate(options: EvaluateOptions) -> None:
         of_seed = "" if seed is None else f" (seed {seed})"
         tell(f"{dataset.found}, split {split}{of_seed}", *dataset.notes)
         result: EvaluationResult | AccuracyResult
-        with _detections_writer(options.save_detections, session, dataset, split) as write, stage_progress() as told:
+        with _detections_writer(options, session, dataset, split) as write, stage_progress() as told:
             if session.card.task == "classifier":
                 result = evaluate_accuracy(session, dataset, split, seed=seed or 0, on_progress=told)
             else:
@@ -139,8 +143,9 @@ def _seed_of(dataset: Dataset, split: str, seed: int | None) -> int | None:
 
 @contextmanager
 def _detections_writer(
-    path: Path | None, session: Session, dataset: Dataset, split: str
+    options: EvaluateOptions, session: Session, dataset: Dataset, split: str
 ) -> Iterator[OnDetections | None]:
+    path = options.save_detections
     if path is None:
         yield None
         return
@@ -148,7 +153,7 @@ def _detections_writer(
 
     if session.card.task == "classifier":
         raise InputError("--save-detections: expected a detector, got a classifier. Leave it out.")
-    with coco_results(path, dataset.coco_ids(split), dataset.class_names) as write:
+    with coco_results(path, dataset.coco_ids(split, seed=options.seed or 0), dataset.class_names) as write:
         yield write
 
 

@@ -125,18 +125,29 @@ def test_cocos_own_ids_are_told(tmp_path: Path) -> None:
         ids = dataset.coco_ids(split)
         assert ids.images == {"train2017/a.jpg": 7, "train2017/b.jpg": 9}
         assert ids.categories == {"cat": 3, "dog": 90}, "of two of one name, the first"
-    with pytest.raises(
-        InputError, match=r"a split that is one JSON, .*got seeded-val\. Name one of train with --split"
-    ):
-        dataset.coco_ids("seeded-val")
+    assert dataset.coco_ids("seeded-val") == dataset.coco_ids("train"), "of one file"
     with pytest.raises(InputError, match=r"expected a split of .*, one of train, train2017"):
         dataset.coco_ids("tset")
 
 
-def test_other_layouts_have_no_ids_of_cocos(voc_folder: VocFolder) -> None:
-    voc_folder.add("a")
-    with pytest.raises(InputError, match=r"VOC2012: expected data in COCO's layout, .*got voc\. Convert them first: "):
-        open_dataset(voc_folder.root).coco_ids("train")
+def test_other_layouts_are_numbered(voc_folder: VocFolder) -> None:
+    for name in "ba":
+        voc_folder.add(name, [("emu", (1, 1, 9, 9)), ("dog", (1, 1, 9, 9))])
+    ids = open_dataset(voc_folder.root, class_names=["emu"]).coco_ids("train")
+    assert (ids.images, ids.categories) == ({"b": 1, "a": 2}, {"dog": 1, "emu": 2})
+
+
+def test_objects_are_given_as_written_too(tmp_path: Path) -> None:
+    written = [(10, 4, 20, 8), (10, 4, 20, 8), (1, 2, 0, 5), (900, 0, 9, 9), (-5, 0, 60, 5)]
+    entries = [box(bbox=xywh, area=7) for xywh in written]
+    write_coco(tmp_path, [*entries, box(ignore=1), box(iscrowd=1), box(category_id=3)])
+    dataset = open_dataset(tmp_path, class_names=["dog"])
+    sample = dataset.as_written(next(dataset.samples("train")))
+    edges = [[x, y, x + width, y + height] for x, y, width, height in [*written, written[0], written[0]]]
+    assert sample.boxes_xyxy_px.tolist() == edges
+    assert sample.difficult.tolist() == [False] * 6 + [True]
+    assert sample.areas_px is not None
+    assert sample.areas_px.tolist() == [7] * 5 + [160] * 2
 
 
 def test_a_year_in_the_name_of_a_split_may_be_left_out(tmp_path: Path) -> None:

@@ -70,7 +70,10 @@ def test_the_localization_error_is_printed_of_one_class_an_image_alone(root: Pat
 
 @pytest.fixture
 def coco_root(tmp_path: Path) -> Path:
-    """Write photos of animals as COCO has them: ids with gaps and out of order, a crowd, a class that is not listed."""
+    """Write photos of animals as COCO has them: ids with gaps and out of order, a crowd, a class that is not listed.
+
+    And as people have them: an object to be ignored, one that stands twice, without area, outside, reaching out.
+    """
     root = tmp_path / "coco"
     (root / "images").mkdir(parents=True)
     (root / "annotations").mkdir()
@@ -90,6 +93,15 @@ def coco_root(tmp_path: Path) -> Path:
                 {"image_id": image_id, "category_id": list(categories.values())[class_id], "bbox": xywh}
                 | {"area": 0.7 * xywh[2] * xywh[3], "iscrowd": int(len(annotations) % 4 == 1)}
             )
+    odd = {**annotations[0], "iscrowd": 0, "area": 900}
+    annotations += [
+        {**odd, "ignore": 1},
+        odd,
+        odd,
+        {**odd, "bbox": [20, 20, 0, 40], "area": 0},
+        {**odd, "bbox": [5000, 5000, 40, 40]},
+        {**odd, "bbox": [-30, -20, 120, 90]},
+    ]
     content = {
         "images": images,
         "annotations": [{"id": at, **item} for at, item in enumerate(annotations, 1)],
@@ -121,6 +133,22 @@ def test_a_real_detectors_figures_are_cocos_own(coco_root: Path, tmp_path: Path)
     assert "of them difficult (" in shown.stderr
 
 
+def test_detections_in_other_layouts_have_the_ids_that_convert_data_gives(tmp_path: Path) -> None:
+    written, plain = tmp_path / "found.json", tmp_path / "plain"
+    classes = ("--classes", "cat,dog,horse,person")
+    assert run_verb("convert-data", VOC_ROOT, "--to", "yolo", "-o", plain, *classes).exit_code == 0
+    data = (plain, "--split", "trainval")
+    result = run_verb("evaluate", SHIPPED, "--data", *data, "--json", "--save-detections", written)
+    assert result.exit_code == 0, result.stderr
+    assert run_verb("convert-data", plain, "--to", "coco", "-o", tmp_path / "coco").exit_code == 0
+    truth = json.loads((tmp_path / "coco" / "annotations" / "instances_trainval.json").read_text())
+    expected, _ = figures_of(truth, json.loads(written.read_text()))
+    found = json.loads(result.stdout)["result"]["coco"]
+    del found["classes"]
+    assert [-1 if value is None else value for value in found.values()] == pytest.approx(expected.tolist(), abs=1e-6)
+    assert found["ap50"] > 0.2
+
+
 def test_detections_that_no_annotation_could_speak_of_are_not_written(coco_root: Path, tmp_path: Path) -> None:
     path = coco_root / "annotations" / "instances_val.json"
     content = json.loads(path.read_text())
@@ -144,7 +172,6 @@ def test_detections_are_written_whole_or_not_at_all(coco_root: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("artefact", "data", "message"),
     [
-        pytest.param(GRAPH, "voc", "VOC2012: expected data in COCO's layout, whose ids", id="another layout"),
         pytest.param(
             CLASSIFIER, "coco", "--save-detections: expected a detector, got a classifier.", id="a classifier"
         ),
