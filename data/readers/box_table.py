@@ -37,6 +37,7 @@ class BoxTable:
         self._rows: dict[str, int] = {}
         self._sizes_hw = array("i")
         self._broken: dict[str, str] = {}
+        self._missing: dict[str, str] = {}
         self._strays: set[str] = set()
         self._object_rows = array("q")
         self._object_classes = array("i")
@@ -82,6 +83,10 @@ class BoxTable:
         """Note that a listed image's labels cannot be understood; the first message is kept."""
         self._broken.setdefault(image_id, message)
 
+    def add_missing(self, image_id: str, message: str) -> None:
+        """Note that nobody labelled a listed image."""
+        self._missing.setdefault(image_id, message)
+
     def add_stray(self, message: str) -> None:
         """Note something that cannot be understood and belongs to no image; it is listed, so that it is reported."""
         image_id = f"{self.source.name}: stray {len(self._strays) + 1}"
@@ -105,6 +110,8 @@ class BoxTable:
         """
         if image_id in self._broken:
             raise AnnotationBrokenError(self._broken[image_id])
+        if image_id in self._missing:
+            raise AnnotationMissingError(self._missing[image_id])
         if not self._is_labelled:
             raise AnnotationMissingError(f"{self.source}, {image_id}: expected annotations, got a list of images alone")
         row = self._rows[image_id]

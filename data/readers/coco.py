@@ -29,6 +29,7 @@ from .coco_masks import box_of_mask
 from .pictures import Pictures, id_from_path, images_base
 from .reader import Edges, Place, edges_in_order, with_usual_names
 from .text_lines import not_utf8
+from .tool_file import is_tool_file
 
 _PREFIX = "instances_"
 _USUAL_NAME = "_annotations.coco"
@@ -36,6 +37,8 @@ _MOST_FILES = 20
 """In a folder with more JSON files than these, each tells of one image, as LabelMe's do."""
 _HEAD_BYTES = 1_000_000
 _COCO = re.compile(rb'"(images|annotations)"\s*:\s*(\[|null)')
+_ITEMS = re.compile(rb'"items"\s*:\s*\[')
+"""Datumaro's list, whose images have annotations too."""
 _MASKED = "objects given by masks alone (their enclosing boxes are taken)"
 
 
@@ -83,7 +86,7 @@ class CocoLayout(TableLayout):
     def places(cls, root: Path) -> list[Place]:
         """The folder that holds `annotations`, or JSON files beside the images or at the root, or one such file."""
         if root.is_file():
-            if root.suffix.lower() != ".json":
+            if root.suffix.lower() != ".json" or is_tool_file(root):
                 return []
             parent = root.resolve().parent
             around = parent.parent if parent.name == "annotations" else parent
@@ -128,7 +131,10 @@ def _is_coco(path: Path) -> bool:
     """Whether a JSON's beginning has one of COCO's lists; other tools leave JSON of other forms beside images."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    return path.stem == _USUAL_NAME or (head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and bool(_COCO.search(head)))
+    if path.stem == _USUAL_NAME:
+        return True
+    is_table = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+    return is_table and _COCO.search(head) is not None and _ITEMS.search(head) is None
 
 
 def _read(path: Path, *, split: str, root: Path, base: Path) -> tuple[BoxTable, CocoIds, frozenset[str]]:
@@ -138,7 +144,7 @@ def _read(path: Path, *, split: str, root: Path, base: Path) -> tuple[BoxTable, 
     names = _category_names(content, path=path)
     table.class_names = dict.fromkeys(names.values())
     pictures = Pictures(
-        [path.parent, root / split, root / "images" / split, root / "images", root],
+        [path.parent, root / split, root / "images" / split, root / "images", root / "data", root],
         (str(entry["file_name"]) for entry in _entries(content, "images") if entry.get("file_name")),
     )
     image_ids = _add_images(table, content, pictures=pictures, base=base)

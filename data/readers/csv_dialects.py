@@ -93,12 +93,7 @@ class CsvDialect:
         """Give the name of the class; nothing if none is written."""
         if ATTRIBUTES not in row:
             return row["label"]
-        attributes = _json(row[ATTRIBUTES])
-        wanted = [name for name in attributes if name.lower() in _LABEL_ATTRIBUTES] or list(attributes)[:1]
-        value = attributes[wanted[0]] if wanted else ""
-        if isinstance(value, dict):  # of boxes to tick
-            value = next((name for name, ticked in value.items() if ticked), "")
-        return str(value).strip()
+        return label_of_attributes(_json(row[ATTRIBUTES]))
 
 
 def dialect_of(path: Path) -> CsvDialect | None:
@@ -178,6 +173,15 @@ def _json(text: str) -> dict[str, Any]:  # foreign JSON
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def label_of_attributes(attributes: Mapping[str, Any]) -> str:
+    """Give the class among what VIA notes of a region; nothing if none is."""
+    wanted = [name for name in attributes if name.lower() in _LABEL_ATTRIBUTES] or list(attributes)[:1]
+    value = attributes[wanted[0]] if wanted else ""
+    if isinstance(value, dict):  # of boxes to tick
+        value = next((name for name, ticked in value.items() if ticked), "")
+    return str(value).strip()
 
 
 def edges_of_shape(shape: Mapping[str, Any]) -> Edges | None:

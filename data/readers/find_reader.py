@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 from ...runtime.errors import InputError
@@ -9,14 +11,32 @@ from ...runtime.files import StrPath
 from .coco import CocoLayout
 from .csv_boxes import CsvLayout
 from .kaggle import KaggleLayout
+from .kitti import KittiLayout
+from .labelme import LabelMeLayout
 from .merged import MergedLayout
 from .reader import Layout
+from .supervisely import SuperviselyLayout
+from .tool_file import ToolFileLayout
 from .voc import VocLayout
 from .xml_files import XmlFilesLayout
 from .yolo import YoloLayout
 
-LAYOUTS: tuple[type[Layout], ...] = (KaggleLayout, VocLayout, XmlFilesLayout, CocoLayout, YoloLayout, CsvLayout)
+LAYOUTS: tuple[type[Layout], ...] = (
+    KaggleLayout,
+    VocLayout,
+    XmlFilesLayout,
+    CocoLayout,
+    YoloLayout,
+    CsvLayout,
+    LabelMeLayout,
+    SuperviselyLayout,
+    KittiLayout,
+    ToolFileLayout,
+)
 """All that are known, in the order in which an error names them."""
+
+_MOST_LOOKED_AT = 10_000
+_KINDS_NAMED = 4
 
 
 def find_layout(*roots: StrPath) -> Layout:
@@ -33,15 +53,31 @@ def find_layout(*roots: StrPath) -> Layout:
     return layouts[0] if len(layouts) == 1 else MergedLayout(layouts)
 
 
+def _what_is_there(root: Path) -> str:
+    """Count the files by suffix, the most frequent first."""
+    if root.is_file():
+        return "a file of another form"
+    files = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    kinds = Counter(path.suffix.lower() or "no suffix" for path in islice(files, _MOST_LOOKED_AT))
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_KINDS_NAMED)) or "an empty folder"
+
+
 def _found(root: Path) -> Layout:
     if not root.exists():
         raise InputError(f"{root}: expected a folder with labelled images, got none. Check the path of --data.")
     places = [place for layout in LAYOUTS for place in layout.places(root)]
     if not places:
         raise InputError(
-            f"{root}: expected one of these below it: {'; '.join(layout.form for layout in LAYOUTS)}; got none. "
-            f"Name the folder that holds one of them with --data."
+            f"{root}: expected labelled images, got {_what_is_there(root)}. Name by --data what holds one of these: "
+            f"{'; '.join(layout.form for layout in LAYOUTS)}."
         )
+    beside = [place for place in places if place.is_beside]
+    if len(beside) == 1 and len(places) > 1:
+        # Where pictures have a file each, a table or texts are what was made of those.
+        layout = beside[0].open()
+        others = ", ".join(str(place.path) for place in places if place is not beside[0])
+        layout.notes = (*layout.notes, f"passed over, as the pictures have files of labels: {others} (--data names it)")
+        return layout
     if len(places) > 1:
         names = ", ".join(str(place.path) for place in places)
         raise InputError(f"{root}: expected one data set, got several. Name one of {names} with --data.")

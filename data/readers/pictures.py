@@ -22,6 +22,10 @@ _QUERY = re.compile(r"\?(?!d=).*")
 """What a web address ends in; but Label Studio writes a local path so (`/data/local-files/?d=a.jpg`)."""
 
 
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-")
+"""What Label Studio puts before the name of a file that is given to it."""
+
+
 class Pictures:
     """Where the pictures lie that one file of labels names."""
 
@@ -54,7 +58,8 @@ class Pictures:
         found = found_path(local, [self._folder, *self._folders])
         if found is not None:
             return found if found.is_file() else None
-        same = self._by_name.get(local.replace("\\", "/").rpartition("/")[2], [])
+        name = local.replace("\\", "/").rpartition("/")[2]
+        same = self._by_name.get(name) or self._by_name.get(_UPLOADED.sub("", name), [])
         return same[0] if len(same) == 1 else None
 
     @cached_property

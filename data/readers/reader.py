@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 
 from ...runtime.errors import InputError
 
-LayoutKind = Literal["voc", "kaggle", "xml", "coco", "yolo", "csv", "merged"]
+LayoutKind = Literal["voc", "kaggle", "xml", "labelme", "supervisely", "kitti", "coco", "yolo", "csv", "tool", "merged"]
 
 Edges = tuple[float, float, float, float]
 """A box by its edges: xmin, ymin, xmax, ymax."""
@@ -78,6 +78,8 @@ class Place:
     path: Path
     """What --data takes to mean this one and no other."""
     open: Callable[[], Layout]
+    is_beside: bool = False
+    """Whether it is files beside the pictures, which no path means alone."""
 
 
 class Layout(ABC):

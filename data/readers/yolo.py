@@ -16,12 +16,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import yaml
 
 from ...runtime.errors import InputError
 from .box_table import finite_numbers
+from .kitti import is_kitti
 from .pictures import found_path, id_from_path, images_base, is_picture, pictures_below
 from .reader import (
     OUTLINED,
@@ -39,8 +41,16 @@ from .text_lines import filled_lines, text_lines
 _SPLITS = ("train", "val", "test")
 _SPLIT_KEYS = {"valid": "val", "validation": "val"}
 _NOTHING = ("", "~", "null")
-_NAMES_FILES = ("classes.txt", "labels/classes.txt", "obj.names", "data/classes.txt", "obj_train_data/classes.txt")
+_NAMES_FILES = (
+    "classes.txt",
+    "labels/classes.txt",
+    "obj.names",
+    "data/classes.txt",
+    "obj_train_data/classes.txt",
+    "train/_darknet.labels",
+)
 _BESIDE_FOLDERS = (".", "obj_train_data", "data")
+_LOOKED_AT = 1000
 _BOX, _BOX_AND_SCORE, _TRIANGLE = 5, 6, 7
 """Numbers in a line."""
 _LARGEST_SHARE = 2.0
@@ -97,13 +107,13 @@ class YoloLayout(FilesLayout):
     def places(cls, root: Path) -> list[Place]:
         """The folder that holds `images` and `labels`, or folders that do, or texts beside the images."""
         if root.is_file():
-            is_settings = root.suffix.lower() in (".yaml", ".yml")
-            return [Place(path=root, open=partial(cls, root.parent, root))] if is_settings else []
+            return _place_of_file(root)
         folder = folder_around(root, "labels", _is_yolo)
         if folder is None:
             return []
+        names = next((folder / name for name in _NAMES_FILES if (folder / name).is_file()), folder)
         labels = folder / "labels"
-        return [Place(path=labels if labels.is_dir() else folder, open=partial(cls, folder))]
+        return [Place(path=labels if labels.is_dir() else names, open=partial(cls, folder))]
 
     def listed_ids(self, split: str) -> list[str]:
         """Paths below the images' folder: as a list gives them, or all of a folder in the order of their names."""
@@ -165,6 +175,18 @@ class YoloLayout(FilesLayout):
         return LabelledObject(name=name, box_xyxy=box, difficult=False, remark=OUTLINED)
 
 
+def _place_of_file(path: Path) -> list[Place]:
+    """Tell what a YAML file or a list of names means: the folder around it, or around its own."""
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return [Place(path=path, open=partial(YoloLayout, path.parent, path))]
+    if path.name not in {Path(name).name for name in _NAMES_FILES}:
+        return []
+    folder = next(
+        (around for around in (path.resolve().parent, path.resolve().parent.parent) if _is_yolo(around)), None
+    )
+    return [] if folder is None else [Place(path=path, open=partial(YoloLayout, folder))]
+
+
 def _are_key_points(numbers: Sequence[float], *, count: int) -> bool:
     """Whether what follows a box are key points: as many numbers as said, or x, y and a flag each, one of them 2."""
     flags = numbers[2::3]
@@ -174,7 +196,7 @@ def _are_key_points(numbers: Sequence[float], *, count: int) -> bool:
 
 def _is_yolo(folder: Path) -> bool:
     """Whether there are `images` and `labels`, or pictures with texts beside them and a list of classes."""
-    if any(path.is_dir() and (path.parent / "labels").is_dir() for path in _images_folders(folder)):
+    if any(path.is_dir() and _are_texts(path.parent / "labels") for path in _images_folders(folder)):
         return True
     if not folder.is_dir() or not any((folder / name).is_file() for name in _names_files(folder)):
         return False
@@ -184,6 +206,14 @@ def _is_yolo(folder: Path) -> bool:
         for path in inner.glob("*.*")
         if is_picture(path)
     )
+
+
+def _are_texts(labels: Path) -> bool:
+    """Whether a folder of labels is there that holds texts, or nothing yet; others keep XML there, or other texts."""
+    if not labels.is_dir() or is_kitti(labels):
+        return False
+    suffixes = {path.suffix for path in islice(labels.rglob("*"), _LOOKED_AT) if path.is_file()}
+    return not suffixes or ".txt" in suffixes
 
 
 def _beside_folders(root: Path) -> list[Path]:

@@ -93,6 +93,96 @@ DIALECTS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "VIA": ("images", {"via_export_csv.csv": VIA_HEADER + "a.jpg,9,{},1,0," + VIA}),
+    "LabelMe": (
+        ".",
+        {
+            "a.json": '{"shapes": [{"label": "dog", "points": [[30, 5], [10, 15]], "shape_type": "rectangle"}], '
+            '"imagePath": "a.jpg", "imageData": null, "imageHeight": 20, "imageWidth": 40}'
+        },
+    ),
+    "Supervisely": (
+        "ds0/img",
+        {
+            "ds0/ann/a.jpg.json": '{"size": {"height": 20, "width": 40}, "objects": [{"classTitle": "dog", '
+            '"geometryType": "rectangle", "points": {"exterior": [[10, 5], [30, 15]], "interior": []}}]}',
+            "meta.json": '{"classes": [{"title": "dog"}]}',
+        },
+    ),
+    "KITTI": ("training/image_2", {"training/label_2/a.txt": "dog 0.00 0 -1.5 10 5 30 15 1.5 1.6 3.2 1 2 3 -1.6\n"}),
+    "CVAT for images": (
+        "images",
+        {
+            "annotations.xml": "<annotations><meta><task><labels><label><name>dog</name></label></labels></task></meta>"
+            '<image id="0" name="a.jpg" width="40" height="20"><box label="dog" xtl="10.00" ytl="5.00" xbr="30.00" '
+            'ybr="15.00"></box></image></annotations>'
+        },
+    ),
+    "VIA, JSON": (
+        "images",
+        {
+            "via_region_data.json": '{"a.jpg9": {"filename": "a.jpg", "size": 9, "regions": [{"shape_attributes": '
+            '{"name": "rect", "x": 10, "y": 5, "width": 20, "height": 10}, "region_attributes": {"label": "dog"}}]}}'
+        },
+    ),
+    "CreateML": (
+        "train",
+        {
+            "train/_annotations.createml.json": '[{"image": "a.jpg", "annotations": [{"label": "dog", "coordinates": '
+            '{"x": 20, "y": 10, "width": 20, "height": 10}}]}]'
+        },
+    ),
+    "Label Studio, JSON": (
+        "images",
+        {
+            "project-1-at-2024.json": '[{"id": 1, "data": {"image": "/data/upload/1/0123abcd-a.jpg"}, "annotations": '
+            '[{"result": [{"original_width": 40, "original_height": 20, "type": "rectanglelabels", "value": {"x": 25, '
+            '"y": 25, "width": 50, "height": 50, "rotation": 0, "rectanglelabels": ["dog"]}}]}]}]'
+        },
+    ),
+    "Label Studio, short JSON": (
+        "images",
+        {
+            "project-1-min.json": '[{"image": "/data/upload/1/a.jpg", "id": 1, "label": [{"x": 25, "y": 25, '
+            '"width": 50, "height": 50, "rectanglelabels": ["dog"], "original_width": 40, "original_height": 20}]}]'
+        },
+    ),
+    "Datumaro": (
+        "images/default",
+        {
+            "annotations/default.json": '{"info": {}, "categories": {"label": {"labels": [{"name": "dog"}]}}, "items": '
+            '[{"id": "a", "annotations": [{"type": "bbox", "label_id": 0, "bbox": [10, 5, 20, 10]}], '
+            '"image": {"path": "a.jpg", "size": [20, 40]}}]}'
+        },
+    ),
+    "FiftyOne": (
+        "data",
+        {
+            "labels.json": '{"classes": ["dog"], "labels": {"a": [{"label": 0, "bounding_box": '
+            "[0.25, 0.25, 0.5, 0.5]}]}}"
+        },
+    ),
+    "SageMaker": (
+        "images",
+        {
+            "output.manifest": '{"source-ref": "s3://bucket/a.jpg", "boxes": {"image_size": [{"width": 40, '
+            '"height": 20}], "annotations": [{"class_id": 0, "left": 10, "top": 5, "width": 20, "height": 10}]}, '
+            '"boxes-metadata": {"class-map": {"0": "dog"}}}\n'
+        },
+    ),
+    "Vertex AI": (
+        "images",
+        {
+            "data.jsonl": '{"imageGcsUri": "gs://bucket/a.jpg", "boundingBoxAnnotations": [{"displayName": "dog", '
+            '"xMin": 0.25, "yMin": 0.25, "xMax": 0.75, "yMax": 0.75}]}\n'
+        },
+    ),
+    "Ultralytics NDJSON": (
+        "images",
+        {
+            "data.ndjson": '{"type": "dataset", "task": "detect", "class_names": {"0": "dog"}}\n{"type": "image", '
+            '"file": "a.jpg", "width": 40, "height": 20, "annotations": {"boxes": [[0, 0.5, 0.5, 0.5, 0.5]]}}\n'
+        },
+    ),
     "AutoML": ("images", {"all.csv": "TRAIN,gs://bucket/a.jpg,dog,.25,.25,,,.75,.75,,\n"}),
 }
 

@@ -1,0 +1,84 @@
+"""Which layout is meant where a folder holds several, and what is said where it holds none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from singleshot.data.dataset import open_dataset
+from singleshot.runtime.errors import InputError
+
+XML = (
+    "<annotation><object><name>dog</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    "</object></annotation>"
+)
+CSV = "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,40,20,cat,1,1,9,9\n"
+YOLO = {"a.txt": "0 .5 .5 .5 .5\n", "classes.txt": "emu\n"}
+
+
+def write(root: Path, files: dict[str, str], images: str = ".") -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / images).mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(root / images / "a.jpg"), np.full((20, 40, 3), 90, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("files", "other", "names"),
+    [
+        pytest.param({"labels.csv": CSV}, "labels.csv", ("cat",), id="the CSV that was made of it"),
+        pytest.param(YOLO, "classes.txt", ("emu",), id="YOLO's texts"),
+    ],
+)
+def test_xml_beside_the_pictures_comes_before(
+    tmp_path: Path, files: dict[str, str], other: str, names: tuple[str, ...]
+) -> None:
+    write(tmp_path, {"a.xml": XML, **files})
+    dataset = open_dataset(tmp_path, strict=True)
+    assert dataset.class_names == ("dog",)
+    assert dataset.notes == (
+        f"passed over, as the pictures have files of labels: {tmp_path / other} (--data names it)",
+    )
+    named = open_dataset(tmp_path / other, strict=True)
+    assert named.class_names == names
+    assert len(next(named.samples(named.official_splits()[0]))) == 1
+
+
+def test_of_two_in_folders_of_their_own_one_has_to_be_named(tmp_path: Path) -> None:
+    files = {"labels/a.txt": YOLO["a.txt"], "classes.txt": "emu\n", "annotations/a.xml": XML}
+    write(tmp_path, files, images="images")
+    with pytest.raises(
+        InputError, match=r"expected one data set, got several\. Name one of .*annotations, .*labels with"
+    ):
+        open_dataset(tmp_path)
+    assert open_dataset(tmp_path / "annotations").class_names == ("dog",)
+    assert open_dataset(tmp_path / "labels").class_names == ("emu",)
+
+
+@pytest.mark.parametrize(
+    ("files", "there"),
+    [
+        pytest.param({}, "1 .jpg", id="pictures alone"),
+        pytest.param(
+            {"labelTxt/a.txt": "1 2 3 4 5 6 7 8 dog 0\n", "labelTxt/b.txt": ""}, "2 .txt, 1 .jpg", id="DOTA's"
+        ),
+    ],
+)
+def test_what_is_there_is_said_where_no_labels_are(tmp_path: Path, files: dict[str, str], there: str) -> None:
+    write(tmp_path, files)
+    with pytest.raises(
+        InputError, match=f"expected labelled images, got {there}. Name by --data what holds one of these"
+    ):
+        open_dataset(tmp_path)
+
+
+def test_an_empty_folder_and_another_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected labelled images, got an empty folder"):
+        open_dataset(tmp_path)
+    (tmp_path / "a.doc").write_text("dogs")
+    with pytest.raises(InputError, match="expected labelled images, got a file of another form"):
+        open_dataset(tmp_path / "a.doc")
