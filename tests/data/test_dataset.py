@@ -273,7 +273,7 @@ def test_no_folder_is_an_error(tmp_path: Path) -> None:
 
 
 def test_no_layout_is_an_error_that_names_all(tmp_path: Path) -> None:
-    named = r"ILSVRC/.*VOCdevkit/VOC2012/ .*COCO's.*YOLO's.*image,label,xmin,ymin,xmax,ymax.*; got none"
+    named = r"ILSVRC/.*VOCdevkit/VOC2012/ .*COCO's.*YOLO's.*image,label,xmin,ymin,xmax,ymax.*CVAT"
     with pytest.raises(InputError, match=named):
         open_dataset(tmp_path)
 
