@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -92,6 +93,15 @@ class Session(Closing, Protocol):
         """Free what the session holds; further runs are an error."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Cores:
+    """How a session spends them; see `open_session`."""
+
+    threads: int | None
+    streams: int
+    spins: bool
+
+
 class GraphSession(Closing):
     """A session over any backend: holds the artefact and its values to the graph contract.
 
@@ -161,6 +171,7 @@ def open_session(
     precision: str = "auto",
     threads: int | None = None,
     streams: int = 1,
+    spins: bool = True,
     tell: Callable[[str], None] | None = None,
     trust: bool = False,
     proves: bool = True,
@@ -178,6 +189,8 @@ def open_session(
             process may use.
         streams: frames computed at the same time, each by one thread, for as many threads as call; with more than one
             `threads` is none.
+        spins: ONNX Runtime's threads wait busily for their part of the next frame. Without, a frame takes 1 ms longer
+            and, 30 times a second, the processor half: for a camera that runs all day.
         tell: is given the line that says which backend runs and why.
         trust: run an engine although this user did not build it: such a file can run code.
         proves: hold OpenVINO's int8 and bf16 against ONNX Runtime on a few generated frames, once per graph and kind of
@@ -194,7 +207,14 @@ def open_session(
     if trust and suffix != ".engine":
         raise InputError(f"trust: expected with an engine alone, whose file can run code, got {path.name}.")
     if suffix == ".onnx":
-        runner = _open_runner(path, backend or "onnxruntime", precision, (threads, streams), tell, proves)
+        runner = _open_runner(
+            path,
+            backend or "onnxruntime",
+            precision,
+            _Cores(threads=threads, streams=streams, spins=spins),
+            tell,
+            proves,
+        )
         return GraphSession(path, runner, streams=streams)
     if suffix == ".ckpt":
         raise InputError(
@@ -212,14 +232,14 @@ def _open_runner(
     path: Path,
     backend: BackendChoice,
     precision: str,
-    counts: tuple[int | None, int],
+    cores: _Cores,
     tell: Callable[[str], None] | None,
     proves: bool,
 ) -> Runner:
     from .runners.onnxruntime_runner import OnnxRuntimeRunner, graph_facts
 
-    threads, streams = counts
-    if streams > 1:
+    threads = cores.threads
+    if cores.streams > 1:
         threads = 1
     elif threads is None and usable_cores() < (os.cpu_count() or 1):
         threads = usable_cores()  # left to themselves, they count the machine's
@@ -231,12 +251,12 @@ def _open_runner(
         from .spot_proof import check_on_the_spot
 
         runner = OpenVinoRunner(
-            path, precision=choice.precision, threads=threads, streams=streams, keeps_compiled=proves
+            path, precision=choice.precision, threads=threads, streams=cores.streams, keeps_compiled=proves
         )
         if proves:
             check_on_the_spot(path, runner, tell)
         return runner
-    return OnnxRuntimeRunner(path, threads=threads, provider=choice.provider)
+    return OnnxRuntimeRunner(path, threads=threads, provider=choice.provider, spins=cores.spins)
 
 
 def _open_engine(

@@ -159,6 +159,7 @@ class OpenRun(Closing):
                     precision=precision,
                     threads=None if is_throughput else config.threads,
                     streams=cores if is_throughput else 1,
+                    spins=False,
                     trust=config.trust,
                     tell=told.append,
                 )

@@ -36,6 +36,7 @@ class OnnxRuntimeRunner:
         keeps_casts: compute every Cast that the graph has; ONNX Runtime takes some out.
         provider: that has to work. TensorRT compiles the graph for each new size of batch, once: its engines are kept
             in the user's cache folder.
+        spins: as `open_session`.
 
     Raises:
         InputError: the file is missing, is no graph, or has no card, or the provider does not work here.
@@ -49,9 +50,12 @@ class OnnxRuntimeRunner:
         on_cpu: bool = False,
         keeps_casts: bool = False,
         provider: Provider | None = None,
+        spins: bool = True,
     ) -> None:
         check_threads(threads)
-        self._session = load_graph(path, threads, on_cpu=on_cpu, keeps_casts=keeps_casts, provider=provider)
+        self._session = load_graph(
+            path, threads, on_cpu=on_cpu, keeps_casts=keeps_casts, provider=provider, spins=spins
+        )
         self.card: Card = _card_of(self._session, path)
         self.inputs = _specs(self._session.get_inputs())
         self.outputs = _specs(self._session.get_outputs())
@@ -120,6 +124,7 @@ def load_graph(
     on_cpu: bool = False,
     keeps_casts: bool = False,
     provider: Provider | None = None,
+    spins: bool = True,
 ) -> ort.InferenceSession:
     """Load any graph, with a card or without.
 
@@ -130,6 +135,7 @@ def load_graph(
         on_cpu: stay on the CPU although there is CUDA.
         keeps_casts: compute every Cast that the graph has.
         provider: that has to work; none takes CUDA where it works.
+        spins: as `open_session`.
 
     Raises:
         InputError: the file is missing or is no graph, or the provider does not work here.
@@ -141,7 +147,7 @@ def load_graph(
         raise InputError(f"{path}: expected an ONNX graph, got no such file.") from None
     except OSError as error:
         raise InputError(f"{path}: expected an ONNX graph, got {error.strerror}.") from error
-    options = quiet_options(threads)
+    options = quiet_options(threads, spins=spins)
     is_on_cpu = on_cpu or not to_run
     providers: list[ProviderChoice] = [CPU] if is_on_cpu else _providers(provider, path)
     if not to_run:

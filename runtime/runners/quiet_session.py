@@ -33,13 +33,16 @@ _SILENT = 4
 """Severity "fatal": its own lines, of which each error is also raised, would litter stderr beside our one line."""
 
 
-def quiet_options(threads: int | None = None) -> ort.SessionOptions:
+def quiet_options(threads: int | None = None, *, spins: bool = True) -> ort.SessionOptions:
     """Make options under which ONNX Runtime prints nothing.
 
     Args:
         threads: threads that compute a run; none leaves the choice to ONNX Runtime.
+        spins: threads wait busily for their next part, also between two runs.
     """
     options = ort.SessionOptions()
+    if not spins:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _SILENT
     if threads is not None:
         options.intra_op_num_threads = threads

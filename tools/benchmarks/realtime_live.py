@@ -70,7 +70,7 @@ def measure_ages(model: Path, clip: Path, *, seconds: float) -> dict[str, float]
 
     RTSP is left out where GStreamer's server is not installed.
     """
-    with open_session(model, backend="auto") as session, _rtsp_server() as url:
+    with open_session(model, backend="auto", spins=False) as session, _rtsp_server() as url:
         paced = LiveSource("paced", lambda: _PacedFile(clip, seconds), policy="latest")
         ages = _ages("paced file", paced, session, interval_ms=1e3 / _PACE)
         if url is not None:
