@@ -207,14 +207,8 @@ def open_session(
     if trust and suffix != ".engine":
         raise InputError(f"trust: expected with an engine alone, whose file can run code, got {path.name}.")
     if suffix == ".onnx":
-        runner = _open_runner(
-            path,
-            backend or "onnxruntime",
-            precision,
-            _Cores(threads=threads, streams=streams, spins=spins),
-            tell,
-            proves,
-        )
+        cores = _Cores(threads=threads, streams=streams, spins=spins)
+        runner = _open_runner(path, backend or "onnxruntime", precision, cores, tell, proves)
         return GraphSession(path, runner, streams=streams)
     if suffix == ".ckpt":
         raise InputError(
