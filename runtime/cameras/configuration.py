@@ -13,6 +13,7 @@ import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..backends import split_option
+from ..detection.tiles import Tiles
 from ..errors import InputError
 from ..files import StrPath
 from ..sinks.outputs import Outputs
@@ -54,6 +55,10 @@ class _Shared(_Part):
     """The least score, for all classes or for one: `0.4`, or `["0.4", "dog=0.6"]`."""
     show: bool = False
     """In a window."""
+    tiles: str | None = None
+    """Overlapping parts of each frame are looked at too: `2x2`."""
+    skip_still: bool = False
+    """What was found is held while the scene does not move."""
 
     @field_validator("score", mode="before")
     @classmethod
@@ -111,6 +116,15 @@ class RunConfig(_Shared):
             segments = None  # what the run says of recordings is meant for those that record
         return Outputs(json_lines=places["json"], save=places["save"], segments=segments)
 
+    def tiles_of(self, name: str) -> Tiles | None:
+        """Say which parts of a camera's frames are looked at too.
+
+        Raises:
+            InputError: they are named by something that is nothing like `2x2`.
+        """
+        option = self.cameras[name].tiles or self.tiles
+        return None if option is None else Tiles.from_option(option)
+
     def score_options(self, name: str) -> list[str]:
         """Return the least scores of a camera as `thresholds_from_options` takes them, the run's before its own."""
         return [*self.score, *self.cameras[name].score]
@@ -155,6 +169,7 @@ def run_config(values: Mapping[str, Any], *, source: str = "") -> RunConfig:
         for name in config.cameras:
             read_source_name(config.cameras[name].source)
             config.outputs_of(name)
+            config.tiles_of(name)
     except ValidationError as error:
         raise InputError(f"{prefix}{_first_of(error)}") from None
     except InputError as error:

@@ -59,6 +59,9 @@ class OpenRun(Closing):
         with ExitStack() as stack, ExitStack() as failing:
             self.sessions = self._open_sessions(config, told.append)
             stack.callback(self._close_sessions)
+            tiles = {name: config.tiles_of(name) for name in config.cameras}
+            for asked in filter(None, tiles.values()):
+                asked.check_suits(self.sessions[0].card)
             thresholds = thresholds_of(config, self.sessions)
             told += _moved_lines(config, self.sessions[0])
             decoders = {camera.decoder or config.decoder or "cpu" for camera in config.cameras.values()}
@@ -81,6 +84,8 @@ class OpenRun(Closing):
                     thresholds=thresholds[name],
                     sinks=self.sinks[name],
                     window=Window(name) if name in shows else None,
+                    tiles=tiles[name],
+                    skips_still=config.cameras[name].skip_still or config.skip_still,
                 )
                 for name in config.cameras
             ]
@@ -136,7 +141,7 @@ class OpenRun(Closing):
                 self._tell(event.line)
 
         is_live = self.config.is_live(name)
-        return open_source(
+        source = open_source(
             camera.source,
             policy=camera.policy or (self.config.policy if is_live else None),
             give_up_after_s=camera.give_up_after if camera.give_up_after is not None else self.config.give_up_after,
@@ -144,6 +149,10 @@ class OpenRun(Closing):
             decoder=camera.decoder or self.config.decoder or "cpu",
             on_event=on_event,
         )
+        if source.kind == "images" and (camera.skip_still or self.config.skip_still):
+            source.close()
+            raise InputError(f"--skip-still: expected a camera, a stream or a video, got images: {source.name}.")
+        return source
 
     def _open_sessions(self, config: RunConfig, tell: Tell) -> list[Session]:
         backend, precision = split_option(config.backend)

@@ -51,6 +51,15 @@ class Tiles:
             raise InputError(f"--tiles: expected COLUMNSxROWS with 2 to {_MOST} parts, got {option!r}. Try 2x2.")
         return cls(columns=columns, rows=rows)
 
+    def check_suits(self, card: Card) -> None:
+        """Refuse what finds no boxes.
+
+        Raises:
+            InputError: the card is no detector's.
+        """
+        if card.task != "detector":
+            raise InputError(f"--tiles: expected a detector, which finds boxes, got a {card.task}. Leave it out.")
+
     def boxes_px(self, *, height: int, width: int) -> list[tuple[int, int, int, int]]:
         """Return (x1, y1, x2, y2) of the frame, then of its parts row by row."""
         across, down = _spans(self.columns, width), _spans(self.rows, height)

@@ -17,6 +17,7 @@ import pytest
 from singleshot.runtime.sources.open_source import open_source
 from singleshot.runtime.sources.source_names import SOURCE_FORMS
 from singleshot.tests.fixtures.command_line import run_verb
+from singleshot.tests.places import PHOTOS
 
 WriteVideo = Callable[..., Path]
 COMMAND = (sys.executable, "-m", "singleshot.tools.rt_detect")
@@ -51,6 +52,31 @@ def test_video_lines_and_summary(graphs: Path, dog_clip: Path, tmp_path: Path) -
     assert [list(record) for record in records] == [["source", "frame", "time_s", "detections"]] * 282
     assert list(records[0]["detections"][0]) == ["label", "class_id", "score", "box_xyxy_px"]
     assert records[-1]["time_s"] == 11.24
+
+
+def test_still_scene_is_held_and_parts_are_looked_at(graphs: Path, write_video: WriteVideo, tmp_path: Path) -> None:
+    video, lines = write_video(times_s=[number / 25 for number in range(60)]), tmp_path / "out.jsonl"
+    options = ("--model", graphs / "quarters.onnx", "--tiles", "2x1", "--skip-still", "--json", lines)
+    result = run_verb("rt-detect", "--video", video, *options)
+    assert result.exit_code == 0, result.stderr
+    held = [json.loads(line).get("held", False) for line in lines.read_text().splitlines()]
+    assert not any(held[:8])
+    assert any(held)
+    assert f"held: {sum(held)} of 60 frames, in which the scene did not move" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        pytest.param("quarters", ["--tiles", "2"], "--tiles: expected COLUMNSxROWS with 2 to 64", id="no tiles"),
+        pytest.param("quarters_classifier", ["--tiles", "2x2"], "--tiles: expected a detector, which", id="classifier"),
+        pytest.param("quarters", ["--skip-still"], "--skip-still: expected a camera, a stream or a vid", id="images"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(graphs: Path, model: str, options: list[str], message: str) -> None:
+    result = run_verb("rt-detect", "--video", PHOTOS, "--model", graphs / f"{model}.onnx", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1].startswith(f"error: {message}")
 
 
 def test_json_on_stdout_is_nothing_but_json(graphs: Path, write_video: WriteVideo) -> None:

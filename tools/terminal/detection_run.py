@@ -17,6 +17,7 @@ import typer
 from ...runtime.sources.source_names import SOURCE_FORMS, Decoder, Policy
 from .backend_option import BackendFlag, TrustFlag
 from .stage_progress import tell
+from .tiles_option import TilesFlag
 
 if TYPE_CHECKING:
     from ...runtime.cameras.configuration import RunConfig
@@ -120,6 +121,14 @@ class DetectionOptions:
             "at fewer cameras a round.",
         ),
     ] = None
+    tiles: TilesFlag = None
+    skip_still: Annotated[
+        bool,
+        typer.Option(
+            "--skip-still",
+            help="Hold what was found, marked as held, while the scene does not move; look at least every 2 s.",
+        ),
+    ] = False
     stats: Annotated[bool, typer.Option("--stats", help="Write frame rate, ages and drops into the pictures.")] = False
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames of each source.")] = None
 
@@ -207,6 +216,8 @@ def _age_lines(camera: CameraSummary) -> Iterator[str]:
     if camera.ages:
         ages = (f"{stage} {age.p50_ms:.0f} / {age.p95_ms:.0f} / {age.p99_ms:.0f}" for stage, age in camera.ages.items())
         yield f"age in ms, p50 / p95 / p99: {', '.join(ages)}"
+    if camera.held:
+        yield f"held: {camera.held} of {camera.frames} frames, in which the scene did not move"
     if camera.drops:
         yield f"not looked at, or not whole: {', '.join(f'{count} {cause}' for cause, count in camera.drops.items())}"
 

@@ -15,7 +15,7 @@ from ...runtime.errors import InputError
 from ..terminal.backend_option import BackendFlag, TrustFlag, open_with
 from ..terminal.data_options import AnywayFlag, BackgroundFlag, StrictFlag
 from ..terminal.stage_progress import stage_progress, tell
-from ..terminal.tiles_option import TilesFlag, tiles_meant_by
+from ..terminal.tiles_option import TilesFlag
 from ..terminal.verb import verb
 
 if TYPE_CHECKING:
@@ -78,9 +78,12 @@ def evaluate(options: EvaluateOptions) -> None:
     """
     from ...calib.accuracy import evaluate as evaluation
     from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
+    from ...runtime.detection.tiles import Tiles
 
     with _open_artefact(options) as session:
-        tiles = tiles_meant_by(options.tiles, session.card)
+        tiles = None if options.tiles is None else Tiles.from_option(options.tiles)
+        if tiles is not None:
+            tiles.check_suits(session.card)
         dataset = evaluation.open_dataset_for(
             session.card,
             options.data,

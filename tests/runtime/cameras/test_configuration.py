@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from singleshot.runtime.cameras.configuration import RunConfig, camera_names, load_run_config, run_config
+from singleshot.runtime.detection.tiles import Tiles
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.sinks.outputs import Outputs
 from singleshot.runtime.sinks.segments import Segments
@@ -74,6 +75,7 @@ def test_cameras_take_from_the_run_what_they_do_not_say(tmp_path: Path) -> None:
             "--save o.mp4: expected {camera} in the name, as there are 2 cameras, got none. Try o_{camera}.mp4.",
             id="one output for two",
         ),
+        pytest.param("tiles = '2'\n[cameras.a]\nsource = '0'", "--tiles: expected COLUMNSxROWS", id="tiles"),
         pytest.param("a = ", "expected TOML, got: Invalid value", id="no TOML"),
     ],
 )
@@ -98,6 +100,13 @@ def test_password_in_the_wrong_place_is_not_printed(tmp_path: Path) -> None:
 
 def config_of(*sources: str, **values: object) -> RunConfig:
     return run_config({"cameras": {f"c{n}": {"source": source} for n, source in enumerate(sources)}, **values})
+
+
+def test_tiles_are_the_cameras_own_or_the_runs() -> None:
+    cameras = {"a": {"source": "cam0", "tiles": "3x2"}, "b": {"source": "cam1"}}
+    config = run_config({"tiles": "2x2", "cameras": cameras})
+    assert [config.tiles_of(name) for name in "ab"] == [Tiles(columns=3, rows=2), Tiles(columns=2, rows=2)]
+    assert config_of("cam0").tiles_of("c0") is None
 
 
 @pytest.mark.parametrize(
