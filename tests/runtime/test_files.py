@@ -28,16 +28,6 @@ def test_what_cannot_be_written_is_found_out_before(tmp_path: Path) -> None:
     assert longest.read_text() == "whole"
 
 
-def test_a_name_is_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
-    path = tmp_path / ("x" * 250 + ".onnx")
-    check_can_write(path)
-    with whole_file(path) as temporary:
-        temporary.write_text("whole")
-    assert path.read_text() == "whole"
-    with pytest.raises(InputError, match=r"expected a place that can be written to, got File name too long\."):
-        check_can_write(tmp_path / ("x" * 251 + ".onnx"))
-
-
 def test_a_folder_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(InputError, match=r"which cannot\. Name another"):

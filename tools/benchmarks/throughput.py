@@ -21,7 +21,6 @@ from ...train.configuration import for_network
 from ...train.feed.batches import Batch, training_batches
 from ...train.feed.device_augmentation import Place, where_to_augment
 from ...train.feed.epochs import ShuffledEpochs
-from ...train.feed.workers import leave_sigterm_to_the_run
 from ...train.learn.training_module import Training
 from ...train.precision import resolved_precision
 from ...train.run.freed_memory import keep_freed_memory
@@ -167,7 +166,6 @@ def _loaders(
             sampler=epochs,
             num_workers=settings.workers,
             persistent_workers=settings.workers > 0,
-            worker_init_fn=leave_sigterm_to_the_run,
             collate_fn=theirs.batch,
             drop_last=True,
         ),

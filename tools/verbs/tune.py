@@ -153,8 +153,9 @@ def _further_workers(workers: int) -> Iterator[None]:
         InputError: one of them ended in an error.
     """
     arguments = [sys.executable, "-m", "singleshot", *sys.argv[1:]]
-    started = [subprocess.Popen([*arguments, _WORKER, str(number)]) for number in range(1, workers)]
+    started: list[subprocess.Popen[bytes]] = []
     try:
+        started.extend(subprocess.Popen([*arguments, _WORKER, str(number)]) for number in range(1, workers))
         yield
         codes = [process.wait() for process in started]
     except BaseException:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import Dataset, get_worker_info
 
 from ...data.cache.image_cache import ImageSource
 from ..augmentation_settings import AugmentationSettings
@@ -18,7 +18,7 @@ from ..settings import TrainSettings
 from .augmentation import AugmentationPlan, augmented_image, plan_augmentation
 from .device_augmentation import Place, PlannedImages, planned_images
 from .epochs import Epochs
-from .workers import leave_sigterm_to_the_run
+from .workers import ReadAhead, end_with_the_run
 
 Objects = list[tuple[Tensor, Tensor]]
 """Per image, boxes_xyxy [n, 4] float32 normalised and labels [n] int64 as in `AugmentationPlan`."""
@@ -179,7 +179,7 @@ def training_batches(
     input_hw: tuple[int, int],
     settings: TrainSettings,
     place: Place = "workers",
-) -> DataLoader[AugmentedImage]:
+) -> ReadAhead[AugmentedImage]:
     """Make the loader of a run; the last, incomplete batch of an epoch is left out if there is a complete one.
 
     Args:
@@ -202,13 +202,13 @@ def training_batches(
         # One thread a worker. Told here, before they are forked: a worker that tries to end the threads of OpenCV's
         # pool, which it inherits without them, waits for ever.
         cv2.setNumThreads(1)
-    return DataLoader(
+    return ReadAhead(
         images,
         batch_size=batch_size,
         sampler=epochs,
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
-        worker_init_fn=leave_sigterm_to_the_run,
+        worker_init_fn=end_with_the_run,
         collate_fn=images.batch,
         drop_last=len(epochs) > batch_size,
         pin_memory=torch.cuda.is_available(),

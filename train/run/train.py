@@ -37,7 +37,7 @@ from ..feed.device_augmentation import Place, where_to_augment
 from ..feed.epochs import epochs_of
 from ..feed.survey import SplitSurvey
 from ..feed.training_images import TrainingImages, open_training_images
-from ..feed.workers import told_when_workers_die
+from ..feed.workers import ReadAhead, ended_workers
 from ..learn.classifier_training import ClassifierTraining
 from ..learn.detector_training import DetectorTraining
 from ..learn.training_module import Training
@@ -189,7 +189,7 @@ def _module(
 
 def _trained(
     module: Training,
-    batches: DataLoader[AugmentedImage],
+    batches: ReadAhead[AugmentedImage],
     folder: RunFolder,
     val_part: SplitSurvey,
     *,
@@ -204,7 +204,7 @@ def _trained(
     patience = _patience(settings, val_part, monitor)
     with quiet_lightning():
         trainer = _trainer(folder, settings, progress=progress, callbacks=[*patience, keep_best, keep_last, *callbacks])
-        with told_when_workers_die(batches):
+        with ended_workers(batches):
             _fit(trainer, module, batches, folder.last if resume else None)
     score = keep_best.best_model_score
     return TrainingResult(
@@ -217,7 +217,7 @@ def _trained(
 
 
 def _fit(
-    trainer: lightning.Trainer, module: Training, batches: DataLoader[AugmentedImage], resume_from: Path | None
+    trainer: lightning.Trainer, module: Training, batches: ReadAhead[AugmentedImage], resume_from: Path | None
 ) -> None:
     keep_freed_memory()
     try:

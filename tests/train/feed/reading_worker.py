@@ -20,7 +20,7 @@ from singleshot.runtime.errors import InputError
 from singleshot.train.feed.batches import training_batches
 from singleshot.train.feed.device_augmentation import Place
 from singleshot.train.feed.epochs import epochs_of
-from singleshot.train.feed.workers import told_when_workers_die
+from singleshot.train.feed.workers import ended_workers
 from singleshot.train.settings import TrainSettings
 
 HW = (48, 64)
@@ -40,7 +40,7 @@ def read_with_a_worker(root: Path, place: Place) -> None:
     settings = TrainSettings(batch_size=4, workers=1)
     loader = training_batches(cache, epochs_of(cache, settings), input_hw=HW, settings=settings, place=place)
     try:
-        with told_when_workers_die(loader):
+        with ended_workers(loader):
             list(loader)
     except InputError as error:
         sys.stdout.write(f"{error}\n")
