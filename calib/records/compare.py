@@ -90,8 +90,8 @@ class Changed:
         image: its index among the images.
         class_name: of the object.
         box_xyxy_px: in pixels of the image; zeros of a classifier.
-        parent_score: 0 where it was not found at all.
-        candidate_score: likewise.
+        parent_score: by which the parent found it, 0 where it did not.
+        candidate_score: by which the candidate found it, 0 where it did not.
     """
 
     image_id: str

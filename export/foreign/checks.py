@@ -61,8 +61,8 @@ def check_final(outputs: Outputs, reading: Reading, found: Array) -> None:
     """Refuse a reading of detections with one class each that the values contradict.
 
     Args:
-        outputs: of the graph.
-        reading: of them.
+        outputs: name -> what a run gave, the frames first.
+        reading: what in them is a box, a score, a class.
         found: [1, n, 4], the boxes of rows that have a score.
 
     Raises:

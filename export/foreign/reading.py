@@ -126,7 +126,7 @@ def columns_from_text(
     Args:
         flag: the option, for errors.
         text: what the user wrote.
-        outputs: of the graph, from a run.
+        outputs: name -> what a run gave, the frames first.
         box_count: D, where it is known.
         is_rows: whether outputs are known to be [N, D, columns].
 
@@ -159,8 +159,8 @@ def candidates_from_outputs(outputs: Outputs, reading: Reading, *, height: int, 
     """Turn a foreign graph's outputs into boxes and scores, not yet suppressed.
 
     Args:
-        outputs: of the graph.
-        reading: of them.
+        outputs: name -> what a run gave, the frames first.
+        reading: what in them is a box, a score, a class.
         height: of the input, in pixels.
         width: of the input, in pixels.
 

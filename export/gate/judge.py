@@ -61,7 +61,7 @@ class GateSettings:
         replicates: resamples of the images for each interval.
         is_strict: refuse what these images cannot tell from a greater loss, too.
         missing_is_background: as `open_dataset` takes it.
-        anyway: likewise.
+        anyway: as `open_dataset` takes it.
     """
 
     max_drop: float = 0.5

@@ -45,7 +45,7 @@ class LabelledData:
         seed: of a seeded split.
         max_drop: points of AP50:95, of a classifier top-1, that may be lost.
         missing_is_background: as `open_dataset` takes it.
-        anyway: likewise.
+        anyway: as `open_dataset` takes it.
     """
 
     root: StrPath

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import signal
@@ -33,8 +34,8 @@ def exit_codes() -> Iterator[None]:
     SIGTERM is raised as `Terminated` inside the block, so that files are finished before the process ends.
 
     Raises:
-        SystemExit: 2 or 1 for a SingleshotError, 2 for a full disk, 130 after Ctrl-C, 143 after SIGTERM, 141 when
-            stdout was closed.
+        SystemExit: 2 or 1 for a SingleshotError, 2 for a full disk, 130 after Ctrl-C, 143 after SIGTERM, whatever
+            fails because of them, 141 when stdout was closed.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files that are not UTF-8 are printed as they are
@@ -44,10 +45,8 @@ def exit_codes() -> Iterator[None]:
     except SingleshotError as error:
         print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         raise SystemExit(error.exit_code) from error
-    except Terminated:
-        raise SystemExit(TERMINATED) from None
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
+    except KeyboardInterrupt as interrupt:
+        raise _end_of(interrupt) from None
     except BrokenPipeError:
         _drop_stdout()
         raise SystemExit(PIPE_CLOSED) from None
@@ -59,6 +58,23 @@ def exit_codes() -> Iterator[None]:
         )
         _drop_stdout()
         raise SystemExit(SingleshotError.exit_code) from error
+    except Exception as error:
+        behind = _interrupt_behind(error)
+        if behind is None:
+            raise
+        print(f"interrupted, then {type(error).__name__}: {error}", file=sys.stderr)
+        raise _end_of(behind) from None
+
+
+def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """Find the interruption whose tidying up an error comes of, as of a second one within a library."""
+    context = error.__context__
+    return context if context is None or isinstance(context, KeyboardInterrupt) else _interrupt_behind(context)
+
+
+def _end_of(interrupt: KeyboardInterrupt) -> SystemExit:
+    gc.freeze()  # else Python looks through all of torch once more at its end, for seconds on a busy machine
+    return SystemExit(TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED)
 
 
 def _drop_stdout() -> None:

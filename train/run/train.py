@@ -235,9 +235,10 @@ def _fit(
             f"{error.filename or 'disk'}: expected room to write, got a full disk. The checkpoints are whole: "
             f"make room, then go on with --resume."
         ) from error
-    except SystemExit as stop:  # Lightning's way to end after Ctrl-C; who called us may want to end otherwise
-        if isinstance(stop.__context__, KeyboardInterrupt):
-            raise stop.__context__ from None
+    except (RuntimeError, SystemExit) as error:
+        # Lightning ends by SystemExit after Ctrl-C, or by what it runs into when it tidies up a run that had not begun.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
         raise
 
 

@@ -58,6 +58,16 @@ def test_bug_keeps_its_trace() -> None:
         end_by(ZeroDivisionError())
 
 
+def test_what_a_library_runs_into_after_ctrl_c_is_no_bug_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    later = ZeroDivisionError("by zero")
+    later.__context__ = KeyError()
+    later.__context__.__context__ = KeyboardInterrupt()
+    with pytest.raises(SystemExit) as caught:
+        end_by(later)
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "interrupted, then ZeroDivisionError: by zero\n"
+
+
 def test_sigterm_tidies_up_and_leaves_the_handler_as_it_was() -> None:
     before = signal.getsignal(signal.SIGTERM)
     tidied = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from singleshot.tests.fixtures.training_run import CLASSES, SETTINGS, run_traini
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.checkpoints.resuming import check_same_run
 from singleshot.train.feed.batches import AugmentedImages
+from singleshot.train.feed.workers import ReadAhead
 from singleshot.train.run.run_folder import RunFolder
 from singleshot.train.run.train import TrainingRun, train
 from singleshot.train.settings import TrainSettings
@@ -52,6 +54,15 @@ def interrupted(animals_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
         with pytest.raises(KeyboardInterrupt):
             run_training(animals_root, out)
     return out
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
+def test_ctrl_c_before_the_first_image_is_told_as_such(
+    animals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReadAhead, "__iter__", lambda _loader: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        run_training(animals_root, tmp_path)
 
 
 def test_a_run_leaves_two_checkpoints_and_a_row_an_epoch(whole: Path) -> None:
