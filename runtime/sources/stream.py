@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterator
+from fractions import Fraction
+from typing import cast
 from urllib.parse import urlsplit
 
 import av
@@ -14,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 from ..errors import InputError
 from .decoder import Decoding, acceleration
 from .feed import Feed, FeedLostError, Picture
+from .picture_parts import SLICES, PictureParts, WholePicture
 from .source_names import Decoder, SourceName
 from .video import open_waiting, pixel_aspect, upright_bgr
 
@@ -39,7 +42,7 @@ class StreamFeed(Feed):
     hint = "Is it a stream of pictures?"
 
     def __init__(self, name: SourceName, *, decoder: Decoder = "cpu") -> None:
-        self._container = _open(name, acceleration(decoder))
+        self._container, self._parts = _open_in_parts(name, acceleration(decoder))
         # A recording is told by its length, which RTMP and RTSP give for live streams, too; live ones have 0 in FLV.
         is_live = not name.target.startswith("http") or not self._container.duration
         self.is_recorded = name.kind == "stream" and not is_live
@@ -48,24 +51,18 @@ class StreamFeed(Feed):
         self._decoding = Decoding(self._stream, decoder)
         self._sender_offset_s: float | None = None
         self._has_stamps = False
+        self._failed = 0
 
     def __iter__(self) -> Iterator[Picture]:
         reformatter = VideoReformatter()
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except (av.FFmpegError, OSError) as error:
-                raise FeedLostError(reason_of(error)) from None
-            arrived_s = time.monotonic()
-            self._hear_sender(packet)
+        for packet, arrived_s in self._packets():
             try:
                 decoded = self._decoding.decode(packet)
             except av.FFmpegError:
-                self.undecoded += 1
+                self._failed += 1
                 continue
+            finally:
+                self.undecoded = self._failed + (self._parts.cut_short if self._parts is not None else 0)
             for picture in decoded:
                 stamp_s = None if picture.time is None else float(picture.time)
                 offset_s = self._sender_offset_s
@@ -77,6 +74,30 @@ class StreamFeed(Feed):
                     sender_s=None if offset_s is None or stamp_s is None else stamp_s + offset_s,
                     stamp_s=stamp_s,
                 )
+
+    def _packets(self) -> Iterator[tuple[av.Packet[av.VideoStream], float]]:
+        """Read what the decoder takes, and when it was there."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (av.FFmpegError, OSError) as error:
+                raise FeedLostError(reason_of(error)) from None
+            arrived_s = time.monotonic()
+            self._hear_sender(packet)
+            if self._parts is not None:
+                whole = self._parts.add(bytes(packet), packet.pts, arrived_s) if packet.size else self._parts.end()
+                for picture in whole:
+                    yield self._packet(picture), picture.arrived_s
+            if self._parts is None or not packet.size:  # an empty one asks the decoder for what it holds back
+                yield packet, arrived_s
+
+    def _packet(self, picture: WholePicture) -> av.Packet[av.VideoStream]:
+        packet = cast("av.Packet[av.VideoStream]", av.Packet(picture.data))
+        packet.pts, packet.time_base = picture.pts, self._stream.time_base or Fraction(1)
+        return packet
 
     def close(self) -> None:
         """Leave the stream."""
@@ -94,8 +115,20 @@ class StreamFeed(Feed):
         self._has_stamps = True
 
 
-def _open(name: SourceName, hwaccel: HWAccel | None) -> av.container.InputContainer:
-    options = dict(name.options)
+def _open_in_parts(
+    name: SourceName, hwaccel: HWAccel | None
+) -> tuple[av.container.InputContainer, PictureParts | None]:
+    """Open a stream, one by RTSP unparsed where its pictures can be put together here."""
+    if name.target.startswith("rtsp"):
+        container = _open(name, hwaccel, fflags="noparse")
+        if (is_slice := SLICES.get(container.streams.video[0].codec_context.name)) is not None:
+            return container, PictureParts(is_slice)
+        container.close()
+    return _open(name, hwaccel), None
+
+
+def _open(name: SourceName, hwaccel: HWAccel | None, **more: str) -> av.container.InputContainer:
+    options = {**name.options, **more}
     if name.kind == "stream" and not name.target.startswith("http"):
         options["analyzeduration"] = _ANALYZED_US
     try:

@@ -408,8 +408,19 @@ def test_age_is_from_the_clock_of_the_rtsp_camera(transport: str) -> None:
         for frame in heard
         if frame.captured_at is not None
     ]
-    assert np.abs(apart_ms).max() < 5  # the sender stamps after painting; the machine may be busy
     assert np.median(np.abs(apart_ms)) < 1
+    assert np.abs(apart_ms).max() < 30  # the server stamps after painting; the machine may be busy
+
+
+@needs_rtsp
+def test_rtsp_picture_does_not_wait_for_the_next_one() -> None:
+    """At 25 pictures a second FFmpeg's parser makes each 40 ms late."""
+    port, ages_ms = free_port(), list[float]()
+    with rtsp_camera(port, width=320), open_source(f"rtsp://127.0.0.1:{port}/clock", policy="all") as source:
+        for frame in itertools.islice(source, 150):
+            ages_ms.append(1e3 * (time.time() - painted_s(frame.image)))
+    assert np.percentile(ages_ms[100:], 25) < 20  # a quarter, as the machine may be busy
+    assert not source.drops
 
 
 @needs_rtsp
