@@ -9,6 +9,12 @@ _RESTART_FRAMES = 5
 """So many frames after a fall are a new clock; fewer are what a damaged file shows out of order."""
 
 
+_REGULAR_FRAMES = 0.25
+_REGULAR_SHARE = 0.95
+_HOLE_FRAMES = 4
+"""Steps of two or three frames are what phones and screen recorders leave out on purpose."""
+
+
 class FrameClock:
     """Counts seconds from the first frame; where the recording's clock starts anew, it goes on from the frame before.
 
@@ -41,3 +47,34 @@ class FrameClock:
             self.longest_step_s = max(self.longest_step_s, self._step_s)
         self._last_s = time_s
         return time_s
+
+
+class MissingFrames:
+    """Counts what is missing between frames that otherwise come at one rate; of any other recording nothing is known.
+
+    Args:
+        rate: frames a second.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._last_s: float | None = None
+        self._regular = 0
+        self._irregular = 0
+        self._missing = 0
+
+    def add(self, time_s: float) -> None:
+        """Take the time of the next frame."""
+        if self._last_s is not None:
+            frames = (time_s - self._last_s) * self._rate
+            self._regular += abs(frames - 1) < _REGULAR_FRAMES
+            if frames >= _HOLE_FRAMES:
+                self._missing += round(frames) - 1
+            elif abs(frames - 1) >= _REGULAR_FRAMES:
+                self._irregular += 1
+        self._last_s = time_s
+
+    @property
+    def count(self) -> int:
+        """How many are missing until now."""
+        return self._missing if self._regular > _REGULAR_SHARE * (self._regular + self._irregular) else 0

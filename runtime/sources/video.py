@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..files import is_same_file
 from .decoder import Decoding, acceleration
 from .frame import Frame, SourceKind
-from .frame_clock import FrameClock
+from .frame_clock import FrameClock, MissingFrames
 from .prefetch import PrefetchedSource
 from .source_names import Decoder
 
@@ -60,6 +60,7 @@ class VideoSource(PrefetchedSource):
         self._decoding = Decoding(self._stream, decoder)
         self._announced = _announced(self._container, self._stream)
         self._clock = FrameClock()
+        self._holes = MissingFrames(self._rate())
         self._damaged_packets = 0
         self._damaged_frames = 0
         self._missing_frames = 0
@@ -100,6 +101,7 @@ class VideoSource(PrefetchedSource):
         for decoded in self._decoded():
             stamp_s = self._stamp_s(decoded, count)
             time_s = self._clock.time_s(stamp_s)
+            self._holes.add(time_s)
             end_s = stamp_s + self._duration_s(decoded)
             self._damaged_frames += decoded.is_corrupt
             yield Frame(
@@ -163,6 +165,12 @@ class VideoSource(PrefetchedSource):
             )
         elif damage:
             self._warnings.append(f"{self.name}: got {count} frames{damage}. The file is damaged.")
+        elif self._holes.count:
+            self._missing_frames = self._holes.count
+            self._warnings.append(
+                f"{self.name}: got {count} frames, about {self._missing_frames} are missing between them. "
+                f"The file is damaged, or its camera left them out."
+            )
 
     def _damage(self, count: int, last_s: float) -> str:
         """Say what is broken, as the end of a sentence; nothing where nothing is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,28 @@ def test_variable_frame_rate_keeps_its_times_and_raises_no_alarm(write_video: Wr
     frames, source = read(write_video(f"unsteady{suffix}", times_s=UNSTEADY_S))
     assert [frame.time_s for frame in frames] == pytest.approx(UNSTEADY_S, abs=1e-3)
     assert source.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "missing"),
+    [
+        pytest.param(range(30, 44), 14, id="a hole"),
+        pytest.param([*range(30, 34), *range(60, 65)], 9, id="two holes"),
+        pytest.param([10, 20, 21, 50, 51], 0, id="what a phone leaves out"),
+        pytest.param([], 0, id="none"),
+    ],
+)
+def test_frames_that_are_missing_between_steady_ones_are_counted(
+    write_video: WriteVideo, left_out: Sequence[int], missing: int
+) -> None:
+    times_s = [number / 25 for number in range(100) if number not in left_out]
+    frames, source = read(write_video("hole.mkv", times_s=times_s))
+    warning = (
+        f"{source.name}: got {100 - missing} frames, about {missing} are missing between them. The file is damaged"
+    )
+    assert len(frames) == len(times_s)
+    assert [text[: len(warning)] for text in source.warnings] == [warning] * (missing > 0)
+    assert dict(source.drops) == ({"missing": missing} if missing else {})
 
 
 def test_time_counts_from_the_first_frame(write_video: WriteVideo) -> None:
