@@ -184,11 +184,17 @@ class Lanes:
         raise self.failure
 
     def stop(self) -> None:
-        """End the run: nothing is dealt any more. Takes no lock."""
+        """End the run: nothing is dealt any more. Does not insist on the lock, which Ctrl-C may have left taken."""
         for lane in self._lanes:
             lane.has_ended = True
         self._is_over = True
         self._ready.put(None)
+        if self._lock.acquire(timeout=_POLL_S):
+            try:
+                self._work.notify_all()
+                self._room.notify_all()
+            finally:
+                self._lock.release()
 
     def _deal(self, most: int) -> list[Turn]:
         """Take a frame of each camera in turn, beginning with the one after the last; then another round."""

@@ -79,6 +79,9 @@ class Prefetch(Generic[T]):
             return
         self._is_closed = True
         self._stop.set()
+        with suppress(queue.Empty):
+            while True:  # who waits for a place gets one, and sees that it is over
+                self._queue.get_nowait()
         with suppress(queue.Full):  # nobody waits at a full queue
             self._queue.put_nowait(_End())
         self._thread.join(_CLOSE_S)
