@@ -215,7 +215,7 @@ class Dataset:
             annotation, _ = upright_annotation(annotation, header)
         objects = [item for item in annotation.objects if item.name in self._class_ids]
         boxes = [item.box_xyxy for item in objects]
-        crowd = np.asarray([item.crowd for item in objects], np.bool_)
+        crowd = np.asarray([item.iscrowd for item in objects], np.bool_)
         return replace(
             sample,
             boxes_xyxy_px=np.asarray(boxes, np.float32).reshape(-1, 4),

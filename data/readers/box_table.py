@@ -15,7 +15,7 @@ from .reader import Annotation, AnnotationBrokenError, AnnotationMissingError, E
 
 
 class BoxTable:
-    """All labels of one file: 54 bytes an object beside the image ids."""
+    """All labels of one file: 55 bytes an object beside the image ids."""
 
     def __init__(self, source: Path, *, is_labelled: bool = True, file: Path | None = None) -> None:
         """Start empty.
@@ -44,6 +44,7 @@ class BoxTable:
         self._object_boxes = array("d")
         self._object_difficult = array("b")
         self._object_crowd = array("b")
+        self._object_iscrowd = array("b")
         self._object_areas = array("d")
         self._class_rows: dict[str, int] = {}
         self._image_remarks: dict[str, str] = {}
@@ -66,6 +67,7 @@ class BoxTable:
         box_xyxy_px: Edges,
         difficult: bool,
         crowd: bool = False,
+        iscrowd: bool = False,
         area_px: float | None = None,
         remark: str = "",
     ) -> None:
@@ -77,6 +79,7 @@ class BoxTable:
         self._object_boxes.extend(box_xyxy_px)
         self._object_difficult.append(difficult)
         self._object_crowd.append(crowd)
+        self._object_iscrowd.append(iscrowd)
         self._object_areas.append(math.nan if area_px is None else area_px)
 
     def add_broken(self, image_id: str, message: str) -> None:
@@ -126,6 +129,7 @@ class BoxTable:
                     box_xyxy=(xmin, ymin, xmax, ymax),
                     difficult=bool(self._object_difficult[at]),
                     crowd=bool(self._object_crowd[at]),
+                    iscrowd=bool(self._object_iscrowd[at]),
                     area_px=None if math.isnan(area_px) else area_px,
                     remark=self._object_remarks.get(at, ""),
                 )

@@ -3,8 +3,8 @@
 Convention: `bbox` is (x, y, width, height) in pixels, 0-based and in continuous edges: x is the left edge itself, and
 x + width the right one. Category ids may have gaps; classes are numbered anew in the order of the ids. A crowd
 (`iscrowd`) is a region of many objects and no object: it is neither learned nor held against a detector. Nor is what
-other tools mark by `ignore` alone; but that is one object, hence no crowd. Of a mask without
-a box the enclosing box is read; other masks, key points and captions are not. A category without objects that is the
+other tools mark by `ignore`, perhaps by both as VOC's difficult objects are; but that is one object, hence no crowd.
+Of a mask without a box the enclosing box is read; other masks, key points and captions are not. A category without objects that is the
 super-category of another, as Roboflow's category 0 is, is no class.
 
 Images are listed by their ids, as COCO's own evaluation takes them: of equal scores the first counts first.
@@ -251,13 +251,14 @@ def _add_object(table: BoxTable, entry: dict[str, Any], *, image_ids: dict[Any, 
     category = _id(entry.get("category_id"))
     name = names.get(category) if isinstance(category, int) else None
     area = finite_numbers([entry.get("area")])
-    is_crowd = bool(entry.get("iscrowd"))
+    iscrowd, is_ignored = bool(entry.get("iscrowd")), bool(entry.get("ignore"))
     table.add_object(
         image_id,
         name=f"category {category}" if name is None else name,
         box_xyxy_px=edges,
-        difficult=is_crowd or bool(entry.get("ignore")),
-        crowd=is_crowd,
+        difficult=iscrowd or is_ignored,
+        crowd=iscrowd and not is_ignored,
+        iscrowd=iscrowd,
         area_px=None if area is None else area[0],
         remark=remark,
     )

@@ -44,6 +44,8 @@ class LabelledObject:
     """Neither learned nor held against a detector."""
     crowd: bool = False
     """A region of many objects, as COCO has them; difficult too."""
+    iscrowd: bool = False
+    """COCO's own mark, which difficult objects that are no region bear there too."""
     area_px: float | None = None
     """Of the object itself; None where only its box is annotated."""
     remark: str = ""

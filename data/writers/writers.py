@@ -66,7 +66,7 @@ class CocoWriter:
         """Each JSON says everything."""
 
     def cannot_hold(self, report: DataReport) -> list[str]:  # noqa: ARG002 - the protocol's
-        """Nothing is lost: difficult objects are marked as crowds, COCO's only word for what is left out."""
+        """Nothing is lost: difficult objects are marked as crowds, which COCO's tools leave out, to be ignored."""
         return []
 
 
@@ -179,7 +179,9 @@ def _coco_objects(sample: Sample) -> Iterator[dict[str, object]]:
     for at, ((xmin, ymin, xmax, ymax), class_id, difficult) in enumerate(_objects(sample)):
         box = [xmin, ymin, xmax - xmin, ymax - ymin]
         area = box[2] * box[3] if sample.areas_px is None else float(sample.areas_px[at])
-        yield {"category_id": class_id + 1, "bbox": box, "area": area, "iscrowd": int(difficult)}
+        is_crowd = sample.crowd is not None and bool(sample.crowd[at])
+        marks = {"iscrowd": int(difficult), **({"ignore": 1} if difficult and not is_crowd else {})}
+        yield {"category_id": class_id + 1, "bbox": box, "area": area, **marks}
 
 
 def _yolo_lines(sample: Sample) -> Iterator[str]:

@@ -40,17 +40,12 @@ def labels(dataset: Dataset, split: str) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def assert_same(
-    found: Dataset, wanted: Dataset, *, has_difficult: bool, has_shares: bool, keeps_difficult: bool
-) -> None:
+def assert_same(found: Dataset, wanted: Dataset, *, has_difficult: bool, has_shares: bool) -> None:
     assert set(found.official_splits()) == set(wanted.official_splits())
     for split in wanted.official_splits():
         ours, theirs = labels(found, split), labels(wanted, split)
         assert sorted(ours) == sorted(theirs)
-        for image_id, (all_boxes, all_names, all_difficult, *rest) in theirs.items():
-            kept = [at for at, is_difficult in enumerate(all_difficult) if keeps_difficult or not is_difficult]
-            boxes, names = all_boxes[kept], [all_names[at] for at in kept]
-            difficult = [all_difficult[at] for at in kept]
+        for image_id, (boxes, names, difficult, *rest) in theirs.items():
             np.testing.assert_allclose(ours[image_id][0], boxes, rtol=0, atol=ROUNDING_PX if has_shares else 0)
             assert ours[image_id][1] == names
             assert ours[image_id][2] == (difficult if has_difficult else [False] * len(difficult))
@@ -70,14 +65,7 @@ def test_round_trips(
     again = open_dataset(tmp_path / "second", class_names=names)
     assert again.layout == second
     has_yolo = "yolo" in (first, second)
-    are_crowds_left_out = (first, second) == ("coco", "yolo")  # difficult objects become crowds, which YOLO lacks
-    assert_same(
-        again,
-        original,
-        has_difficult=not has_yolo,
-        has_shares=has_yolo,
-        keeps_difficult=not are_crowds_left_out,
-    )
+    assert_same(again, original, has_difficult=not has_yolo, has_shares=has_yolo)
 
 
 boxes = hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 500, width=32)).map(
