@@ -42,8 +42,8 @@ _LABELLED_TWICE = "objects labelled again by the same box and class (read once)"
 _PROBLEM_FROM_ERROR: dict[type[Exception], Problem] = {
     AnnotationMissingError: Problem.MISSING_ANNOTATION,
     AnnotationBrokenError: Problem.BROKEN_ANNOTATION,
-    InputError: Problem.BROKEN_IMAGE,
 }
+"""Any other is one of the image: broken, or in a format whose decoder is not installed."""
 
 
 class Dataset:
@@ -284,7 +284,7 @@ class Dataset:
             annotation = self._annotation(image_id)
             header = self._header(image_id, path, annotated_hw_px=annotation.size_hw_px)
         except (AnnotationMissingError, AnnotationBrokenError, InputError) as error:
-            self._drop(image_id, _PROBLEM_FROM_ERROR[type(error)], str(error))
+            self._drop(image_id, _PROBLEM_FROM_ERROR.get(type(error), Problem.BROKEN_IMAGE), str(error))
             return None
         annotated = annotation.size_hw_px or header.hw_px
         if annotated != header.hw_px:

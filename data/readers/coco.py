@@ -4,8 +4,8 @@ Convention: `bbox` is (x, y, width, height) in pixels, 0-based and in continuous
 x + width the right one. Category ids may have gaps; classes are numbered anew in the order of the ids. A crowd
 (`iscrowd`) is a region of many objects and no object: it is neither learned nor held against a detector. Nor is what
 other tools mark by `ignore`, perhaps by both as VOC's difficult objects are; but that is one object, hence no crowd.
-Of a mask without a box the enclosing box is read; other masks, key points and captions are not. A category without objects that is the
-super-category of another, as Roboflow's category 0 is, is no class.
+Of a mask without a box the enclosing box is read; other masks, key points and captions are not. A category without
+objects that is the super-category of another, as Roboflow's category 0 is, is no class.
 
 Images are listed by their ids, as COCO's own evaluation takes them: of equal scores the first counts first.
 

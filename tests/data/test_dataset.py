@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -147,6 +148,19 @@ def test_a_jpeg_that_ends_early_is_read_where_its_picture_is_whole(voc_folder: V
     assert dataset.report.count(Problem.BROKEN_IMAGE) == (not is_whole)
     told = {"JPEGs without an end marker (read; the picture is whole)": 1}
     assert dict(dataset.report.remarks) == (told if is_whole else {})
+
+
+def test_a_picture_whose_decoder_is_not_installed_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, voc_folder: VocFolder
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for name in "ab":
+        voc_folder.add(name, [("dog", (1, 1, 9, 9))], size_xml="")
+    voc_folder.image_path("a").with_suffix(".heic").write_bytes(b"\0\0\0\x10ftypheic\0\0\0\0")
+    voc_folder.image_path("a").unlink()
+    dataset = open_dataset(voc_folder.root)
+    assert [sample.image_id for sample in dataset.samples("train")] == ["b"]
+    assert "pip install 'singleshot[heic]'" in dataset.report.examples(Problem.BROKEN_IMAGE)[0]
 
 
 def test_what_is_clipped_ends_at_the_edge(voc_folder: VocFolder) -> None:
