@@ -24,6 +24,10 @@ _OPEN_S = 10.0
 _ANALYZED_US = "500000"
 """By itself FFmpeg looks at a stream for up to 5 s before it gives a frame; most say at once what they are."""
 
+_STDIN_HINT = (
+    "Standard input takes JPEG pictures, one after the other: `ffmpeg -i ... -f mjpeg - | rt-detect --video -`."
+)
+
 _READ_S = 8.0
 """FFmpeg ends a read by itself after so long: later than a silent source is left, whose thread ends by it."""
 
@@ -39,8 +43,6 @@ class StreamFeed(Feed):
         InputError: it cannot be opened, or has no picture.
     """
 
-    hint = "Is it a stream of pictures?"
-
     def __init__(self, name: SourceName, *, decoder: Decoder = "cpu") -> None:
         self._container, self._parts = _open_in_parts(name, acceleration(decoder))
         # A recording is told by its length, which RTMP and RTSP give for live streams, too; live ones have 0 in FLV.
@@ -52,6 +54,7 @@ class StreamFeed(Feed):
         self._sender_offset_s: float | None = None
         self._has_stamps = False
         self._failed = 0
+        self.hint = _STDIN_HINT if name.kind == "stdin" else "Is it a stream of pictures?"
 
     def __iter__(self) -> Iterator[Picture]:
         reformatter = VideoReformatter()

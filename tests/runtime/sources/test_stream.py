@@ -175,7 +175,10 @@ def test_pictures_on_standard_input_are_all_looked_at() -> None:
 def test_pictures_that_cannot_be_decoded() -> None:
     command = [sys.executable, "-m", "singleshot.tools.rt_detect", "--video", "-"]
     run = subprocess.run(command, input=jpeg(64)[:300], capture_output=True, check=False)
-    message = "error: stdin: expected a source that delivers frames, got none (it ended). Is it a stream of pictures?"
+    message = (
+        "error: stdin: expected a source that delivers frames, got none (it ended). Standard input takes JPEG pictures, "
+        "one after the other: `ffmpeg -i ... -f mjpeg - | rt-detect --video -`."
+    )
     assert (run.returncode, run.stderr.decode().splitlines()[-1]) == (2, message)
 
 
