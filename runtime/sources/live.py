@@ -110,13 +110,12 @@ class LiveSource(Closing):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was dropped, damaged and lost, a line each."""
+        """What was damaged and lost, a line each."""
         counts = {
-            f"{self._handoff.dropped} of {self._read} frames came while another was looked at": self._handoff.dropped,
             f"{self._damaged} frames are damaged": self._damaged,
             f"{self._undecoded} parts cannot be decoded": self._undecoded,
-            f"stalled {self._stalls} times": self._stalls,
-            f"lost {self._losses} times": self._losses,
+            f"stalled {_times(self._stalls)}": self._stalls,
+            f"lost {_times(self._losses)}": self._losses,
             f"its clock is {abs(self._capture.apart_s):.0f} s from this machine's; for {self._capture.disbelieved} "
             f"frames the moment of arrival counts": self._capture.disbelieved,
         }
@@ -271,3 +270,7 @@ class LiveSource(Closing):
     def _change(self, state: SourceState, reason: str = "") -> None:
         self._state = state
         self._on_event(SourceEvent(source=self.name, state=state, at=self._clock.wall(), reason=reason))
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

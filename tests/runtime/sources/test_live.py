@@ -75,7 +75,7 @@ def test_stall_is_said_before_the_loss_and_each_change_once() -> None:
     assert [frame.index for frame in frames] == list(range(8))
     times_s = [frame.time_s for frame in frames]
     assert times_s[4] - times_s[3] > 5 + 0.25 + 0.5 + 1  # silence, and at least half of each of three delays
-    assert source.warnings[:2] == ("cam0: stalled 2 times.", "cam0: lost 1 times.")
+    assert source.warnings[:2] == ("cam0: stalled 2 times.", "cam0: lost once.")
 
 
 def test_attempts_become_rare_and_end_when_told_to() -> None:
@@ -153,4 +153,4 @@ def test_recording_that_breaks_off_is_not_begun_anew() -> None:
     clock = SimulatedClock()
     with LiveSource("film", lambda: Broken(clock, [0.1, 9.0, 0.1]), clock=clock) as source:
         assert len(list(source)) == 3
-    assert source.warnings == ("film: stalled 1 times.", "film: ended early (the plug was pulled).")
+    assert source.warnings == ("film: stalled once.", "film: ended early (the plug was pulled).")
