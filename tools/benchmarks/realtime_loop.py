@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from ...runtime.backends import split_option
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
+from ...runtime.loop.pipeline import one_thread_for_opencv
 from ...runtime.loop.run import run_pipeline
 from ...runtime.machine import usable_cores
 from ...runtime.session import Session, detect, open_session
@@ -121,7 +121,7 @@ class _Bench:
     def round(self, frames: int) -> LoopRound:
         spec, names = self._alone.card.input, len(self._images)
         fitted = [fit_frame(image, spec)[np.newaxis] for image in self._images]
-        with _one_thread():
+        with one_thread_for_opencv():
             decode_ms = self._decode_cpu_ms(frames)
             resize_ms = _cpu_ms(lambda n: fit_frame(self._images[n % names], spec), frames)
             network_ms = _cpu_ms(lambda n: self._alone.run(fitted[n % names]), frames)
@@ -217,13 +217,3 @@ def _cpu_ms(stage: Callable[[int], object], count: int) -> float:
     for number in range(count):
         stage(number)
     return 1e3 * (time.process_time() - started_s) / count
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
