@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,7 +139,7 @@ class OpenRun(Closing):
         def on_event(event: SourceEvent) -> None:
             self.state.add_event(name, event)
             if event.state in ("stalled", "lost", "back"):
-                self._tell(event.line)
+                self._tell((replace(event, source=name) if self._is_named else event).line)
 
         is_live = self.config.is_live(name)
         source = open_source(

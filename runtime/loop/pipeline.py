@@ -274,6 +274,8 @@ class Pipeline:
         error = self._lanes[camera.name].error
         if error is not None:
             self._fail(camera, error)
+        elif len(self._cameras) > 1 and camera.source.kind == "camera":
+            self._tell(f"{camera.name}: ended after {self._counts[camera.name].frames} frames")
         writer.close()
         self.state.set_source_drops(camera.name, camera.source.drops)
         self.state.set_state(camera.name, "ended", "" if error is None else str(error))
@@ -286,7 +288,7 @@ class Pipeline:
         self.state.set_state(camera.name, "ended", str(error))
         camera.source.close()
         if len(self._cameras) > 1:
-            self._tell(f"{camera.name} ends: {error}")
+            self._tell(f"{camera.name}: ended ({error})")
 
     def _tell_shedding(self, line: str) -> None:
         self.state.set_shedding(self._shedding.step.line if self._shedding.is_shedding else "")

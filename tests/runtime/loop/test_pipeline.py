@@ -88,7 +88,7 @@ def test_camera_that_fails_ends_alone() -> None:
     summary = Pipeline(cameras, [GivenSession()], tell=told.append).run()
     assert [one.error for one in summary.cameras] == ["cam0: expected a camera, got none.", None]
     assert kept.indices == list(range(200))
-    assert told == ["a ends: cam0: expected a camera, got none."]
+    assert told == ["a: ended (cam0: expected a camera, got none.)"]
 
 
 def test_output_that_fails_ends_its_camera_alone() -> None:
