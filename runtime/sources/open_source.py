@@ -20,7 +20,7 @@ from .gstreamer import csi_pipeline, open_pipeline
 from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_image_name
 from .live import LiveSource, Patience
 from .source_events import OnEvent, ignore_event
-from .source_names import Decoder, Policy, SourceName, read_source_name
+from .source_names import Decoder, Policy, SourceName, read_source_name, text_without_secrets
 from .stream import StreamFeed
 from .synthetic import SyntheticFeed, SyntheticVideo, scene_from_options
 from .video import VideoSource
@@ -98,4 +98,5 @@ def _open_path(spec: str, decoder: Decoder) -> Source:
         return ImagesSource(spec, [path]) if is_image else VideoSource(path, decoder=decoder)
     if glob.has_magic(spec):
         return images_by_glob(spec)
-    raise InputError(f"{spec}: expected a video, an image, a folder, a glob or a camera like cam0, got no such file.")
+    shown = text_without_secrets(spec)  # perhaps a URL with a slash too few
+    raise InputError(f"{shown}: expected a video, an image, a folder, a glob or a camera like cam0, got no such file.")

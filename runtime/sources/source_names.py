@@ -70,6 +70,8 @@ CHAOS_FAULTS = ("drop", "stall", "corrupt", "resize", "disconnect", "jump")
 """What `chaos://` injects."""
 
 _CAMERA = re.compile(r"(?:(?:cam|/dev/video)?(?P<number>\d{1,3})|(?P<device>/dev/v4l/[^?]+))(?:\?(?P<query>.*))?")
+_SETTING = re.compile(r"[^;]*=.*")
+_CREDENTIALS = re.compile(r"[^/\s]*:[^@\s]*@")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _TRANSPORTS = ("tcp", "udp")
 
@@ -113,16 +115,34 @@ def read_source_name(text: str) -> SourceName:
 
 
 def without_secrets(url: str) -> str:
-    """Leave out a URL's user name, password and query, which may hold a key."""
+    """Leave out a URL's user name, password, query and settings within its path, any of which may hold a key.
+
+    Raises:
+        ValueError: it cannot be read, as where a password is not written as URLs have it.
+    """
     parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    if parts.port is None and parts.netloc.rpartition("@")[2].endswith(":"):
+        raise ValueError("a colon without a port")
+    place, path = parts.netloc.rpartition("@")[2], parts.path
+    if ":" in parts.netloc and "@" not in parts.netloc and "@" in path:  # rtsp://user:12/34@host
+        place, path = path.rpartition("@")[2], ""
+    path = "/".join(_SETTING.sub("...", segment) for segment in path.split("/"))
+    return urlunsplit((parts.scheme, place, path, "", ""))
+
+
+def text_without_secrets(text: str) -> str:
+    """Leave out what looks like a user name and password in what is no URL but may be meant for one."""
+    return _CREDENTIALS.sub("", text)
 
 
 def _stream(url: str, scheme: str) -> SourceName:
     try:
         shown = without_secrets(url)
     except ValueError:
-        raise InputError(f"{scheme}://: expected an address, got one that cannot be read.") from None
+        raise InputError(
+            f"{scheme}://: expected an address, got one that cannot be read. In a password write / as %2F, ? as %3F, "
+            f"# as %23 and : as %3A."
+        ) from None
     if scheme not in STREAM_SCHEMES:
         known = ", ".join(STREAM_SCHEMES + OWN_SCHEMES)
         raise InputError(f"{shown}: expected a protocol of {known}, got {scheme}.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.sources.source_names import SourceName, read_source_name
+from singleshot.runtime.sources.open_source import open_source
+from singleshot.runtime.sources.source_names import SourceName, read_source_name, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,30 @@ def test_name_is_read(text: str, name: SourceName) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        pytest.param("rtsp://user:12/geheim@host/a", "rtsp://host/a", id="a password that begins like a port"),
+        pytest.param("rtsp://host:554/a@b", "rtsp://b", id="what may be one"),
+        pytest.param("rtsp://host/@user/live", "rtsp://host/@user/live", id="what cannot be one"),
+        pytest.param("udp://@239.0.0.1:1234", "udp://239.0.0.1:1234", id="a group"),
+        pytest.param(
+            "rtsp://host:554/user=a_password=geheim_stream=0.sdp?real", "rtsp://host:554/...", id="within a path"
+        ),
+        pytest.param("http://host/live;pwd=geheim/1.m3u8", "http://host/live;.../1.m3u8", id="behind a semicolon"),
+    ],
+)
+def test_secrets_are_not_shown(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
+
+
+@pytest.mark.parametrize("text", ["rtsp:/a:geheim@host/x", "rtsp//a:geheim@host/x", "a:geheim@host", "//a:geheim@host"])
+def test_an_address_with_a_slip_shows_no_secret_either(text: str) -> None:
+    with pytest.raises(InputError, match=r"host.*: expected a video, an image") as caught:
+        open_source(text)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         pytest.param("ftp://user:geheim@host/a", "ftp://host/a: expected a protocol of rtsp, rtsps,", id="protocol"),
@@ -104,6 +129,14 @@ def test_name_is_read(text: str, name: SourceName) -> None:
             "rtsp://user:geheim@host/a?transport=tpc", "rtsp://host/a: expected transport=tcp or", id="transport"
         ),
         pytest.param("rtsp://user:geheim@[host/a", "rtsp://: expected an address, got one that", id="address"),
+        *(
+            pytest.param(
+                f"rtsp://user:{password}@host/a",
+                "rtsp://: expected an address, got one that cannot be read. In a password write / as %2F,",
+                id=f"a password with {password[-1]}",
+            )
+            for password in ("geheim/", "geheim?", "geheim#", "#geheim#")
+        ),
         pytest.param(
             "cam0?widht=3", "cam0: expected options width, height, fps, format, got widht. Is width", id="key"
         ),
