@@ -66,12 +66,15 @@ class PictureParts:
 
     Args:
         is_slice: of `SLICES`.
+        apart: in the stream's time base; parts whose times are closer are of one picture. The times of a stream with
+            sound are set anew at each report of the sender's, also in the middle of a picture.
     """
 
-    def __init__(self, is_slice: Callable[[int], bool]) -> None:
+    def __init__(self, is_slice: Callable[[int], bool], *, apart: int = 1) -> None:
         self.cut_short = 0
         """Pictures that were given before their end."""
         self._is_slice = is_slice
+        self._apart = apart
         self._slices = 0
         self._confirmed = 0
         self._longest = 0
@@ -86,7 +89,7 @@ class PictureParts:
             arrived_s: when it came.
         """
         picture = self._picture
-        if picture is None or picture.pts != pts:
+        if picture is None or not self._is_same(picture.pts, pts):
             yield from self.end()
             self._picture = picture = _Picture(pts=pts)
         if picture.is_given:  # the rest of it is lost; what refers to it shows faults until the next whole picture
@@ -103,6 +106,9 @@ class PictureParts:
         if picture.looked_whole and self._confirmed >= _SURE_AFTER:
             picture.is_given = True
             yield _whole(picture)
+
+    def _is_same(self, one: int | None, other: int | None) -> bool:
+        return one == other or (one is not None and other is not None and abs(one - other) < self._apart)
 
     def end(self) -> Iterator[WholePicture]:
         """Give what is left of the picture that was begun, and learn of it."""

@@ -28,6 +28,9 @@ _STDIN_HINT = (
     "Standard input takes JPEG pictures, one after the other: `ffmpeg -i ... -f mjpeg - | rt-detect --video -`."
 )
 
+_APART_S = Fraction(1, 200)
+"""Pictures of a stream are further apart."""
+
 _READ_S = 8.0
 """FFmpeg ends a read by itself after so long: later than a silent source is left, whose thread ends by it."""
 
@@ -124,8 +127,9 @@ def _open_in_parts(
     """Open a stream, one by RTSP unparsed where its pictures can be put together here."""
     if name.target.startswith("rtsp"):
         container = _open(name, hwaccel, fflags="noparse")
-        if (is_slice := SLICES.get(container.streams.video[0].codec_context.name)) is not None:
-            return container, PictureParts(is_slice)
+        stream = container.streams.video[0]
+        if (is_slice := SLICES.get(stream.codec_context.name)) is not None:
+            return container, PictureParts(is_slice, apart=round(_APART_S / (stream.time_base or Fraction(1))))
         container.close()
     return _open(name, hwaccel), None
 
@@ -148,8 +152,11 @@ def _open(name: SourceName, hwaccel: HWAccel | None, **more: str) -> av.containe
             f"One built with a system's FFmpeg may have it: `pip install --no-binary av av`."
         ) from None
     except (av.FFmpegError, OSError) as error:
+        question = (
+            "Are user name and password" if isinstance(error, av.error.HTTPUnauthorizedError) else "Is the address"
+        )
         raise InputError(
-            f"{name.shown}: expected a stream that can be opened, got {reason_of(error)}. Is the address right?"
+            f"{name.shown}: expected a stream that can be opened, got {reason_of(error)}. {question} right?"
         ) from None  # FFmpeg's own text has the URL with its password
     if not container.streams.video:
         container.close()

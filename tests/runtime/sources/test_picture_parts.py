@@ -82,6 +82,15 @@ def test_end_that_was_none_is_counted_and_doubted_for_long() -> None:
     assert late[51:] == list(range(61, 611))
 
 
+def test_parts_whose_times_are_almost_the_same_are_of_one_picture() -> None:
+    parts = PictureParts(SLICES["h264"], apart=450)
+    first, *rest = picture(5000)
+    assert list(parts.add(first, 9000, 0)) == []
+    assert [whole for part in rest for whole in parts.add(part, 9003, 0)] == []
+    (whole,) = parts.add(first, 12600, 0)
+    assert (whole.pts, len(whole.data)) == (9000, 5005)
+
+
 def test_slices_of_hevc_are_known() -> None:
     of_hevc = SLICES["hevc"]
     assert [of_hevc(kind << 1) for kind in (0, 1, 19, 21, 32, 33, 34, 39)] == [True] * 4 + [False] * 4

@@ -161,6 +161,28 @@ def test_stream_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == ""
 
 
+def test_stream_that_wants_another_password() -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(InputError) as caught:
+            open_source(f"http://user:geheim@127.0.0.1:{server.server_address[1]}/cam")
+        server.shutdown()
+    assert str(caught.value).endswith(
+        "/cam: expected a stream that can be opened, got Server returned 401 Unauthorized (authorization failed). "
+        "Are user name and password right?"
+    )
+    assert "geheim" not in str(caught.value)
+
+
 def test_pictures_on_standard_input_are_all_looked_at() -> None:
     program = (
         "from singleshot.runtime.sources.open_source import open_source\n"
