@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +28,16 @@ from .readers.reader import (
 from .report import DataReport, Problem
 from .sample import Sample
 from .splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL, seeded_split, strata_from_classes
-from .upright import upright_annotation
+from .upright import is_annotated_in, upright_annotation
 
 ROUNDING_PX = 1.0
 """A box that reaches out of its image by less than this is cut to it and not reported: corners are rounded."""
 
 _NAMED = 20
 """How many of many classes an error names."""
+
+_LOOKED_AT = 2000
+"""Images looked at for what holds for all."""
 
 _TAKEN_AS_BACKGROUND = "images without a file of labels (taken as background)"
 
@@ -211,7 +216,7 @@ class Dataset:
             Boxes may reach out of the image, lie outside it or have no area; none is difficult but crowds.
         """
         annotation, header = self._annotation(sample.image_id), self._headers[sample.image_id]
-        if annotation.size_hw_px not in (None, header.hw_px):
+        if annotation.size_hw_px == header.stored_hw_px != header.hw_px:
             annotation, _ = upright_annotation(annotation, header)
         objects = [item for item in annotation.objects if item.name in self._class_ids]
         boxes = [item.box_xyxy for item in objects]
@@ -290,18 +295,38 @@ class Dataset:
         if annotated != header.hw_px:
             (height, width), (seen_height, seen_width) = annotated, header.hw_px
             differs = f"{path}: expected {width} x {height} as annotated, got {seen_width} x {seen_height}"
-            if annotated != header.stored_hw_px:
+            if annotated == header.stored_hw_px:
+                annotation, done = upright_annotation(annotation, header)
+                problem, differs = Problem.SIDEWAYS, f"{differs} as seen upright; {done}"
+            elif annotated == header.hw_px[::-1] and self._are_sides_exchanged:
+                problem = Problem.EXCHANGED_SIDES
+            else:
                 self._drop(image_id, Problem.WRONG_SIZE, differs)
                 return None
-            annotation, done = upright_annotation(annotation, header)
             if first_time:
-                self._problem(Problem.SIDEWAYS, f"{differs} as seen upright; {done}")
+                self._problem(problem, differs)
         sample = self._sample_from(annotation, image_id=image_id, path=path, hw=header.hw_px, count=first_time)
         if first_time:
             self._count_kept(sample, sign=1)
             self.report.remarks.update([annotation.remark] if annotation.remark else [])
             self.report.remarks.update([] if header.has_end else [_WITHOUT_END])
         return sample
+
+    @cached_property
+    def _are_sides_exchanged(self) -> bool:
+        """Whether boxes show that a tool wrote width for height, and none that pictures were turned after labelling."""
+        listed = (image_id for split in self.official_splits() for image_id in self._layout.listed_ids(split))
+        shown = set()
+        for image_id in islice(listed, _LOOKED_AT):
+            try:
+                annotation = self._layout.annotation(image_id)
+                header = image_header(self._layout.image_path(image_id))
+            except (AnnotationMissingError, AnnotationBrokenError, InputError):
+                continue
+            if header is not None and annotation.size_hw_px == header.hw_px[::-1] != header.stored_hw_px:
+                sizes = (header.hw_px, annotation.size_hw_px)
+                shown |= {at for at, size in enumerate(sizes) if is_annotated_in(annotation, size)}
+        return shown == {0}
 
     def _annotation(self, image_id: str) -> Annotation:
         try:

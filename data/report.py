@@ -21,6 +21,7 @@ class Problem(Enum):
     BROKEN_IMAGE = "images that do not decode or end early (left out)"
     WRONG_SIZE = "images of another size than annotated (left out)"
     SIDEWAYS = "images annotated in their stored size, which is sideways (labels brought upright)"
+    EXCHANGED_SIDES = "images annotated with width and height exchanged (boxes fit the picture and stay)"
     MISSING_ANNOTATION = "images without an annotation (left out)"
     BROKEN_ANNOTATION = "annotations that cannot be read (image left out)"
     EMPTY_BOX = "boxes without area or turned inside out (dropped)"

@@ -34,6 +34,17 @@ def upright_annotation(annotation: Annotation, header: ImageHeader) -> tuple[Ann
     return replace(annotation, size_hw_px=header.hw_px, objects=objects), "its boxes are turned with the picture"
 
 
+def is_annotated_in(annotation: Annotation, hw_px: tuple[int, int]) -> bool:
+    """Whether a box shows that it is of a picture of this size: it fits there, and not with height and width exchanged.
+
+    Args:
+        annotation: its boxes in pixels.
+        hw_px: height and width.
+    """
+    width, height = hw_px
+    return any(_reaches_out(item.box_xyxy, width=width, height=height) for item in annotation.objects)
+
+
 def _reaches_out(box: Edges, *, width: int, height: int) -> bool:
     """Whether a box goes beyond the stored picture on one side, and would not beyond the upright one."""
     _, _, xmax, ymax = box

@@ -19,6 +19,7 @@ from singleshot.data.report import Problem
 from singleshot.data.writers.convert import Target, convert_data
 from singleshot.runtime.errors import InputError
 from singleshot.tests.fixtures.exif import with_exif_orientation
+from singleshot.tests.fixtures.voc_folder import BoxText, VocFolder
 
 STORED_HW = 48, 96
 STORED_BOX = 8, 16, 24, 40
@@ -165,3 +166,29 @@ def test_converted_labels_are_of_what_one_sees(tmp_path: Path, target: Target) -
     again = open_dataset(tmp_path / "out", class_names=["dog"], strict=True)
     for pixels, boxes in pictures(again, tmp_path / "caches"):
         np.testing.assert_allclose(boxes, [bright_box(pixels)], atol=1e-3)
+
+
+EXCHANGED = "<size><width>32</width><height>48</height></size>"
+SMALL, WIDE, HIGH = (1, 1, 9, 9), (1, 1, 48, 20), (1, 1, 20, 48)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "kept"),
+    [
+        pytest.param([SMALL, WIDE], 2, id="one fits the picture alone, as the tool wrote width for height"),
+        pytest.param([SMALL, SMALL], 0, id="nothing shows it"),
+        pytest.param([SMALL, HIGH], 0, id="one fits the annotated size alone, as the picture was turned later"),
+        pytest.param([WIDE, HIGH], 0, id="both"),
+    ],
+)
+def test_width_and_height_exchanged(voc_folder: VocFolder, boxes: list[BoxText], kept: int) -> None:
+    for name, box in zip("ab", boxes, strict=True):
+        voc_folder.add(name, [("dog", box)], size_xml=EXCHANGED)  # of pictures of 48 x 32
+    dataset = open_dataset(voc_folder.root)
+    samples = list(dataset.samples("train"))
+    assert len(samples) == dataset.report.count(Problem.EXCHANGED_SIDES) == kept
+    assert dataset.report.count(Problem.WRONG_SIZE) == 2 - kept
+    for sample, (xmin, ymin, xmax, ymax) in zip(samples, boxes, strict=False):
+        assert sample.boxes_xyxy_px.tolist() == [[int(str(xmin)) - 1, int(str(ymin)) - 1, xmax, ymax]]
+    named = dataset.report.examples(Problem.EXCHANGED_SIDES if kept else Problem.WRONG_SIZE)
+    assert "a.jpg: expected 32 x 48 as annotated, got 48 x 32" in named[0]
