@@ -150,6 +150,11 @@ def _read(path: Path, *, split: str, root: Path, base: Path) -> tuple[BoxTable, 
     image_ids = _add_images(table, content, pictures=pictures, base=base)
     for entry in _entries(content, "annotations"):
         _add_object(table, entry, image_ids=image_ids, names=names)
+    if table.is_in_shares():
+        raise InputError(
+            f"{path}: expected bbox in pixels, got numbers from 0 to 1, which are shares of the image. Multiply x and "
+            f"width by the image's width, y and height by its height."
+        )
     written = {_id(entry["id"]): entry["id"] for entry in _entries(content, "images") if "id" in entry}
     ids = CocoIds(
         images={image_id: written[coco_id] for coco_id, image_id in image_ids.items()},

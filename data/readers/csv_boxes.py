@@ -28,6 +28,7 @@ from .pictures import Pictures, id_from_path, images_base
 from .reader import Place, with_usual_names
 from .text_lines import filled_lines, text_lines
 
+_SPLITS = {"training": "train", "valid": "val", "validation": "val", "unassigned": "all"}
 _FLAGS = {"": False, "0": False, "1": True}
 _NO_SPLIT = re.compile(r"(?:^|[-_])(?:annotations|bbox|labels|oidv\d)(?=[-_.]|$)")
 """What names of files say beside the split: `train-annotations-bbox.csv`, `train_labels.csv`."""
@@ -119,7 +120,7 @@ def _read(path: Path, dialect: CsvDialect, *, split: str, root: Path, base: Path
     tables: dict[str, BoxTable] = {}
     for line, row in _rows(path, dialect):
         inner = row.get(SPLIT, "").lower()
-        name = {"validation": "val", "unassigned": "all"}.get(inner, inner) or split
+        name = _SPLITS.get(inner, inner) or split
         table = tables.setdefault(name, BoxTable(path / name if SPLIT in dialect.columns else path, file=path))
         where = f"{path} line {line}"
         if not row["image"]:

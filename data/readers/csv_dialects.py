@@ -18,18 +18,22 @@ DIFFICULT = "difficult"
 CROWD = "crowd"
 SPLIT = "split"
 SHAPE, ATTRIBUTES = "shape", "attributes"
+BOX = "box"
+"""A column with x, y, width and height in brackets."""
 
 _CORNERS = COLUMNS[2:]
 _SIZES = ("x", "y", "w", "h")
 _NAMES = {
     "image": ("image", "filename", "file_name", "image_name", "image_path", "imageid", "image_id", "img", "frame"),
-    "label": ("label", "class", "labelname", "class_name", "label_name", "category", "category_name"),
+    "label": ("label", "class", "labelname", "class_name", "label_name", "category", "category_name", "class_id"),
     "xmin": ("xmin", "x_min", "x1"),
     "ymin": ("ymin", "y_min", "y1"),
     "xmax": ("xmax", "x_max", "x2"),
     "ymax": ("ymax", "y_max", "y2"),
     DIFFICULT: (DIFFICULT,),
     CROWD: ("isgroupof",),
+    SPLIT: (SPLIT, "subset", "set"),
+    BOX: ("bbox", "box"),
 }
 """What a column may be called, in small letters; the first that is there counts."""
 _VIA = {"filename": "image", "region_shape_attributes": SHAPE, "region_attributes": ATTRIBUTES}
@@ -80,12 +84,14 @@ class CsvDialect:
         """Give a box as written, as edges if it is numbers, and what is to be told of it."""
         if SHAPE in row:
             return [row[SHAPE]], edges_of_shape(_json(row[SHAPE])), ""
-        written = [row[name] for name in (_SIZES if "w" in row else _CORNERS)]
+        written = (
+            [row[name] for name in (_SIZES if "w" in row else _CORNERS)] if BOX not in row else _bracketed(row[BOX])
+        )
         numbers = finite_numbers([text.replace(",", ".") for text in written] if self.delimiter == ";" else written)
-        if numbers is None:
+        if numbers is None or len(numbers) != len(_CORNERS):
             return written, None, ""
         first_x, first_y, second_x, second_y = numbers
-        if "w" in row:
+        if "w" in row or BOX in row:
             second_x, second_y = first_x + second_x, first_y + second_y
         return written, *edges_in_order((first_x, first_y, second_x, second_y), self.to_edges)
 
@@ -121,7 +127,11 @@ def _with_header(names: Sequence[str], delimiter: str) -> CsvDialect | None:
         return CsvDialect(name="VIA's", columns=columns, delimiter=delimiter, fields=fields, in_shares=False)
     written = {meaning: next((name for name in known if name in small), None) for meaning, known in _NAMES.items()}
     columns = {meaning: small.index(name) for meaning, name in written.items() if name is not None}
-    if not set(COLUMNS) <= set(columns):
+    if BOX not in columns and not set(_CORNERS) <= set(columns):
+        columns.update(_sizes(small))
+        columns = {meaning: at for meaning, at in columns.items() if meaning not in _CORNERS}
+    is_known = {"image", "label"} <= set(columns) and any(set(way) <= set(columns) for way in (_CORNERS, _SIZES, [BOX]))
+    if not is_known:
         return None
     twice = tuple(name for name in written.values() if name is not None and small.count(name) > 1)
     name, to_edges = "TensorFlow's", (0, 0, 0, 0)
@@ -130,6 +140,8 @@ def _with_header(names: Sequence[str], delimiter: str) -> CsvDialect | None:
         name, to_edges, in_shares = "", (0, 0, 1, 1), False
     elif {"imageid", "labelname"} <= set(small):
         name, in_shares = "Open Images'", True
+    elif not set(_CORNERS) <= set(columns):
+        name = "corner and size"
     return CsvDialect(
         name=name,
         columns=columns,
@@ -139,6 +151,13 @@ def _with_header(names: Sequence[str], delimiter: str) -> CsvDialect | None:
         in_shares=in_shares,
         twice=twice,
     )
+
+
+def _sizes(small: Sequence[str]) -> dict[str, int]:
+    """Find the columns of a corner, width and height; without a corner those are the image's."""
+    names = {"x": ("x",), "y": ("y",), "w": ("w", "width"), "h": ("h", "height")}
+    found = {meaning: next((name for name in known if name in small), "") for meaning, known in names.items()}
+    return {meaning: small.index(name) for meaning, name in found.items()} if all(found.values()) else {}
 
 
 def _headerless(first: Sequence[str], delimiter: str) -> CsvDialect | None:
@@ -156,6 +175,10 @@ def _headerless(first: Sequence[str], delimiter: str) -> CsvDialect | None:
                 in_shares=True if has_sets else False if meanings == COLUMNS else None,
             )
     return None
+
+
+def _bracketed(text: str) -> list[str]:
+    return [part.strip() for part in text.strip("[]() ").split(",")] if text.strip() else [""]
 
 
 def _is_image(text: str) -> bool:

@@ -14,7 +14,7 @@ from .kaggle import KaggleLayout
 from .kitti import KittiLayout
 from .labelme import LabelMeLayout
 from .merged import MergedLayout
-from .reader import Layout
+from .reader import Layout, Place, is_split_name
 from .supervisely import SuperviselyLayout
 from .tool_file import ToolFileLayout
 from .voc import VocLayout
@@ -37,6 +37,7 @@ LAYOUTS: tuple[type[Layout], ...] = (
 
 _MOST_LOOKED_AT = 10_000
 _KINDS_NAMED = 4
+_LINE_SHOWN = 80
 
 
 def find_layout(*roots: StrPath) -> Layout:
@@ -53,19 +54,36 @@ def find_layout(*roots: StrPath) -> Layout:
     return layouts[0] if len(layouts) == 1 else MergedLayout(layouts)
 
 
+def _places(root: Path) -> list[Place]:
+    return [place for layout in LAYOUTS for place in layout.places(root)]
+
+
 def _what_is_there(root: Path) -> str:
     """Count the files by suffix, the most frequent first."""
     if root.is_file():
         return "a file of another form"
     files = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
     kinds = Counter(path.suffix.lower() or "no suffix" for path in islice(files, _MOST_LOOKED_AT))
-    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_KINDS_NAMED)) or "an empty folder"
+    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:_KINDS_NAMED]
+    there = ", ".join(f"{count} {kind}" for kind, count in ordered) or "an empty folder"
+    table = next(iter(sorted(root.glob("*.csv"))), None)
+    if table is None:
+        return there
+    with table.open(encoding="utf-8", errors="replace") as file:
+        return f"{there} ({table.name} begins with {file.readline(_LINE_SHOWN).strip()!r})"
 
 
 def _found(root: Path) -> Layout:
     if not root.exists():
         raise InputError(f"{root}: expected a folder with labelled images, got none. Check the path of --data.")
-    places = [place for layout in LAYOUTS for place in layout.places(root)]
+    places = _places(root)
+    if not places and root.is_dir():
+        seen = [path for path in sorted(root.iterdir()) if path.name[0] != "."]
+        inner = [path for path in seen if path.is_dir() and _places(path)]
+        if len(inner) > 1 and all(is_split_name(path.name) for path in inner):
+            return MergedLayout([_found(path) for path in inner], split_folders=root)
+        if len(inner) == 1 or (len(seen) == 1 and seen[0].is_dir()):  # as archives are unpacked
+            return _found(*(inner or seen))
     if not places:
         raise InputError(
             f"{root}: expected labelled images, got {_what_is_there(root)}. Name by --data what holds one of these: "

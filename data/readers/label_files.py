@@ -15,9 +15,12 @@ from typing import ClassVar
 
 from ...runtime.errors import InputError
 from .pictures import id_from_path, is_picture, pictures_below
-from .reader import Annotation, FilesLayout, Place, with_usual_names
+from .reader import Annotation, FilesLayout, Place, is_split_name, with_usual_names
 
-_LABELS_FOLDERS = ("annotations", "Annotations", "xmls", "annotations/xmls", "labels", "ann", "jsons")
+_LABELS_FOLDERS = frozenset(
+    {"annotation", "annotations", "annots", "ann", "xml", "xmls", "label", "labels", "json", "jsons"}
+)
+"""In small letters."""
 _LOOKED_AT = 5
 _HEAD_BYTES = 4000
 
@@ -46,6 +49,8 @@ class LabelFilesLayout(FilesLayout):
             self._labels = self._base
         self.dialect = f"a folder of {self.noun}" if apart else f"{self.noun} beside the pictures"
         folders = {path.name: path for path in _folders(self._base) if _has_pictures(path) and path != apart}
+        if len(folders) == 1 and not is_split_name(next(iter(folders))):
+            folders = {"all": next(iter(folders.values()))}
         self.lists = with_usual_names({"all": self._base} if _has_pictures(self._base) else folders)
         if not self.lists:
             raise InputError(f"{self._base}: expected pictures to the {self.noun} files, got none. Put them there.")
@@ -97,7 +102,9 @@ class LabelFilesLayout(FilesLayout):
 
     @classmethod
     def _labels_apart(cls, root: Path) -> Path | None:
-        return next((folder for name in _LABELS_FOLDERS if cls._are_below(folder := root / name)), None)
+        named = [path for path in _folders(root) if path.name.lower() in _LABELS_FOLDERS]
+        inner = [path / "xmls" for path in named]
+        return next((folder for folder in (*named, *inner) if cls._are_below(folder)), None)
 
     @classmethod
     def _are_below(cls, folder: Path) -> bool:

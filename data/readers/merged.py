@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from .reader import Annotation, Layout, Place
+from .reader import Annotation, Layout, Place, with_usual_names
 
 
 class MergedLayout(Layout):
@@ -15,14 +15,25 @@ class MergedLayout(Layout):
     kind = "merged"
     form = "several of these"
 
-    def __init__(self, layouts: Sequence[Layout]) -> None:
-        """Take two or more; classes are numbered in the order in which they come by."""
+    def __init__(self, layouts: Sequence[Layout], *, split_folders: Path | None = None) -> None:
+        """Take two or more; classes are numbered in the order in which they come by.
+
+        Args:
+            layouts: each data set.
+            split_folders: what holds them, where each is one split that is called like its folder.
+        """
         self._layouts = dict(zip(_different_names(layouts), layouts, strict=True))
-        self.name = " + ".join(self._layouts)
-        self.dialect = ", ".join(layout.kind for layout in layouts)
         self.class_names = tuple(dict.fromkeys(name for layout in layouts for name in layout.class_names))
-        self.lists = {split: Path(self.name) / split for layout in layouts for split in layout.official_lists}
-        self.notes = tuple(self._what_is_not_labelled())
+        kinds = ", ".join(layout.kind for layout in layouts)
+        if split_folders is None:
+            self._splits = {name: layout.official_lists for name, layout in self._layouts.items()}
+            self.name, self.dialect = " + ".join(self._layouts), kinds
+            self.notes = tuple(self._what_is_not_labelled())
+        else:
+            self._splits = {name: (name,) for name in self._layouts}
+            self.name, self.dialect = split_folders.resolve().name, f"{kinds}; a folder for each split"
+        names = dict.fromkeys(split for splits in self._splits.values() for split in splits)
+        self.lists = with_usual_names({split: Path(self.name) / split for split in names})
 
     @classmethod
     def places(cls, root: Path) -> list[Place]:  # noqa: ARG003 - it lies nowhere
@@ -30,11 +41,13 @@ class MergedLayout(Layout):
         return []
 
     def listed_ids(self, split: str) -> list[str]:
+        meant = self.lists[split].name
         return [
             f"{name}/{image_id}"
             for name, layout in self._layouts.items()
-            if split in layout.official_lists
-            for image_id in layout.listed_ids(split)
+            if meant in self._splits[name]
+            for own in ([meant] if meant in layout.lists else layout.official_lists)
+            for image_id in layout.listed_ids(own)
         ]
 
     def image_path(self, image_id: str) -> Path:

@@ -225,6 +225,11 @@ def folder_around(root: Path, own_folder: str, is_layout: Callable[[Path], bool]
     return whole.parent if whole.name == own_folder and is_layout(whole.parent) else None
 
 
+def is_split_name(name: str) -> bool:
+    """Whether a folder or file is called as splits are."""
+    return name.lower().startswith("test") or any(pattern.fullmatch(name.lower()) for pattern in _USUAL_NAMES.values())
+
+
 def with_usual_names(lists: dict[str, Path]) -> dict[str, Path]:
     """Give a split that others call `train2017` or `valid` the name `train` or `val` too, where just one is meant."""
     usual = {}

@@ -45,6 +45,10 @@ VOC_CLASS_NAMES = (
 # the last pixel is its 1-based number itself. Decimals (from rescaled images) shift alike.
 VOC_TO_EDGES = (-1.0, -1.0, 0.0, 0.0)
 
+_PATHS = re.compile(r"(JPEGImages|Annotations)/")
+_SECOND_PATH = re.compile(r"\s+\S*Annotations/\S*\.xml$")
+"""PaddlePaddle's lists name a picture and its labels a line."""
+_SPLIT_OF_LIST = re.compile(r"_list$")
 _COLUMN = re.compile(r"\S\s+-?[01]$")
 
 
@@ -64,9 +68,11 @@ class VocLayout(FilesLayout):
         self._folder = folder
         self.name = folder.resolve().name
         dialects = []
-        lists = folder / "ImageSets" / "Main"
-        if lists.is_dir():
+        lists = next((path for path in _list_folders(folder) if path.is_dir()), None)
+        if lists is not None:
             self.lists = self._lists(lists)
+        elif beside := [path for path in sorted(folder.glob("*.txt")) if _PATHS.search(next(text_lines(path), ""))]:
+            self.lists = {_SPLIT_OF_LIST.sub("", path.stem): path for path in beside}
         else:
             self.lists = {"all": folder / "JPEGImages"}
             dialects.append("without lists")
@@ -103,7 +109,7 @@ class VocLayout(FilesLayout):
         lines = filled_lines(where)
         if lines and self._has_column(lines[0]):
             lines = [line.rsplit(maxsplit=1)[0] for line in lines]
-        return [_id_from_line(line) for line in lines]
+        return [_id_from_line(_SECOND_PATH.sub("", line)) for line in lines]
 
     def image_path(self, image_id: str) -> Path:
         """`JPEGImages/ID.jpg`; the other suffixes are for data that people label themselves in this layout."""
@@ -137,6 +143,11 @@ def is_voc_year(folder: Path) -> bool:
     """Whether a folder holds annotations, and lists or images under VOC's names."""
     holds_images = (folder / "ImageSets" / "Main").is_dir() or (folder / "JPEGImages").is_dir()
     return (folder / "Annotations").is_dir() and holds_images
+
+
+def _list_folders(folder: Path) -> list[Path]:
+    sets = folder / "ImageSets"
+    return [sets / "Main", *([sets] if any(sets.glob("*.txt")) else [])]
 
 
 def _id_from_line(line: str) -> str:

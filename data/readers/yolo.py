@@ -196,7 +196,10 @@ def _are_key_points(numbers: Sequence[float], *, count: int) -> bool:
 
 def _is_yolo(folder: Path) -> bool:
     """Whether there are `images` and `labels`, or pictures with texts beside them and a list of classes."""
-    if any(path.is_dir() and _are_texts(path.parent / "labels") for path in _images_folders(folder)):
+    holding = [path.parent for path in _images_folders(folder) if path.is_dir() and _are_texts(path.parent / "labels")]
+    if len(holding) == 1 and holding[0] != folder and _has_names(holding[0]) and not _has_names(folder):
+        return False  # a whole data set one folder further in
+    if holding:
         return True
     if not folder.is_dir() or not any((folder / name).is_file() for name in _names_files(folder)):
         return False
@@ -206,6 +209,10 @@ def _is_yolo(folder: Path) -> bool:
         for path in inner.glob("*.*")
         if is_picture(path)
     )
+
+
+def _has_names(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _names_files(folder))
 
 
 def _are_texts(labels: Path) -> bool:
@@ -332,14 +339,20 @@ def _named_lists(root: Path, settings: YoloSettings) -> dict[str, list[Path]]:
     return lists
 
 
+def _is_list(path: Path) -> bool:
+    return path.is_file() and is_picture(Path(next(text_lines(path), "").strip()))
+
+
 def _found_lists(root: Path) -> dict[str, Path]:
     """Take folders below `images` for splits; images right there are `all`. Else darknet's lists, or folders."""
     images = root / "images"
+    listed = {name: root / f"{name}.txt" for name in (*_SPLITS, "valid") if _is_list(root / f"{name}.txt")}
+    if images.is_dir() and any(map(is_picture, images.iterdir())) and listed:
+        return listed
     if images.is_dir():
         folders = {path.name: path for path in sorted(images.iterdir()) if path.is_dir() and path.name[0] != "."}
         return {"all": images} if any(map(is_picture, images.iterdir())) else folders
     splits = {path.parent.name: path for path in _images_folders(root)[1:] if (path.parent / "labels").is_dir()}
-    listed = {name: root / f"{name}.txt" for name in (*_SPLITS, "valid") if (root / f"{name}.txt").is_file()}
     beside = {folder.name: folder for folder in _beside_folders(root) if any(map(is_picture, folder.iterdir()))}
     flat = {name: folder for name, folder in beside.items() if name not in (*_SPLITS, "valid")}
     return splits or listed or ({"all": next(iter(flat.values()))} if flat else beside)

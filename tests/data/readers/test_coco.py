@@ -71,6 +71,12 @@ def test_categories_with_gaps_are_numbered_by_their_ids(tmp_path: Path) -> None:
         open_dataset(tmp_path, class_names=("dig",))
 
 
+def test_boxes_in_shares_are_refused(tmp_path: Path) -> None:
+    write_coco(tmp_path, [box(bbox=(0.1, 0.2, 0.5, 0.5)), box(bbox=(0, 0, 1, 1))])
+    with pytest.raises(InputError, match=r"expected bbox in pixels, got numbers from 0 to 1, which are shares of"):
+        open_dataset(tmp_path)
+
+
 def test_a_box_of_negative_width_is_drawn_from_the_other_corner(tmp_path: Path) -> None:
     write_coco(tmp_path, [box(bbox=(30, 4, -20, 8))])
     dataset = open_dataset(tmp_path)

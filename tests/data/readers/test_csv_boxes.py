@@ -91,7 +91,7 @@ def test_what_is_wrong_is_reported(tmp_path: Path, line: str, problem: Problem, 
     "header",
     [
         pytest.param("image,label,xmin,ymin,xmax,ymax,xmin", id="a column twice"),
-        pytest.param("image,label,box", id="other columns, in the list to train on"),
+        pytest.param("image,label,shape", id="other columns, in the list to train on"),
     ],
 )
 def test_columns_that_are_not_understood(tmp_path: Path, header: str) -> None:
@@ -266,3 +266,30 @@ def test_files_beside_the_images_name_splits_by_their_folders(tmp_path: Path) ->
     assert [sample.image_id for sample in dataset.samples("valid")] == ["valid/b.jpg"]
     alone = open_dataset(tmp_path / "train", strict=True)
     assert [sample.image_id for sample in alone.samples("all")] == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        pytest.param("filename,x,y,width,height,label", "a.jpg,1,2,3,4,dog", id="a corner, width and height"),
+        pytest.param("image,class_id,x,y,w,h", "a.jpg,dog,1,2,3,4", id="the same in short"),
+        pytest.param("image_id,width,height,bbox,label", 'a,40,20,"[1.0, 2, 3, 4]",dog', id="a box in brackets"),
+    ],
+)
+def test_boxes_by_corner_and_size(tmp_path: Path, header: str, line: str) -> None:
+    dataset = open_dataset(write_csv(tmp_path, f"{header}\n{line}\n"), strict=True)
+    assert next(dataset.samples("train")).boxes_xyxy_px.tolist() == [[1, 2, 4, 6]]
+    assert dataset.class_names == ("dog",)
+
+
+@pytest.mark.parametrize("box", ["[1, 2, 3]", "[]", "nothing"])
+def test_a_box_in_brackets_that_is_none(tmp_path: Path, box: str) -> None:
+    dataset = open_dataset(write_csv(tmp_path, f'image,label,bbox\na.jpg,dog,"{box}"\n'))
+    assert list(dataset.samples("train")) == []
+    assert dataset.report.count(Problem.BROKEN_ANNOTATION) == 1
+
+
+def test_a_column_tells_the_split(tmp_path: Path) -> None:
+    text = "image,set,label,xmin,ymin,xmax,ymax\na.jpg,training,dog,1,2,3,4\nb.jpg,Valid,dog,1,2,3,4\n"
+    dataset = open_dataset(write_csv(tmp_path, text), strict=True)
+    assert {split: len(list(dataset.samples(split))) for split in dataset.official_splits()} == {"train": 1, "val": 1}

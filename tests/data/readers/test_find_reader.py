@@ -76,6 +76,48 @@ def test_what_is_there_is_said_where_no_labels_are(tmp_path: Path, files: dict[s
         open_dataset(tmp_path)
 
 
+def test_the_first_line_of_a_table_of_something_else_is_said(tmp_path: Path) -> None:
+    write(tmp_path, {"labels.csv": "id,colour\n1,red\n"})
+    with pytest.raises(InputError, match=r"got 1 \.csv, 1 \.jpg \(labels\.csv begins with 'id,colour'\)\. Name"):
+        open_dataset(tmp_path)
+
+
+SPLIT_FOLDERS = [
+    pytest.param("images", {"annotations/a.xml": XML}, "xml", id="pictures and XML in folders"),
+    pytest.param("JPEGImages", {"Annotations/a.xml": XML}, "voc", id="VOC's folders"),
+    pytest.param(".", {"a.txt": "0 .5 .5 .5 .5\n", "classes.txt": "dog\n"}, "yolo", id="labelImg's texts"),
+]
+
+
+@pytest.mark.parametrize(("images", "files", "kind"), SPLIT_FOLDERS)
+def test_folders_called_like_splits_that_are_whole_themselves(
+    tmp_path: Path, images: str, files: dict[str, str], kind: str
+) -> None:
+    for split in ("train", "valid"):
+        write(tmp_path / split, files, images=images)
+    dataset = open_dataset(tmp_path, strict=True)
+    assert dataset.found == f"merged layout ({kind}, {kind}; a folder for each split): {tmp_path.name}"
+    assert {split: len(list(dataset.samples(split))) for split in ("train", "val")} == {"train": 1, "val": 1}
+    assert "dog" in dataset.class_names
+    assert dataset.notes == ()
+
+
+@pytest.mark.parametrize(("images", "files", "kind"), SPLIT_FOLDERS)
+def test_a_data_set_in_a_folder_of_its_own_is_found(
+    tmp_path: Path, images: str, files: dict[str, str], kind: str
+) -> None:
+    write(tmp_path / "unpacked" / "export", files, images=images)
+    dataset = open_dataset(tmp_path, strict=True)
+    assert dataset.found.endswith(": export")
+    assert dataset.layout == kind
+
+
+def test_yolos_folders_one_folder_further_in(tmp_path: Path) -> None:
+    files = {"labels/a.txt": YOLO["a.txt"], "classes.txt": "emu\n"}
+    write(tmp_path / "export", files, images="images")
+    assert open_dataset(tmp_path, strict=True).class_names == ("emu",)
+
+
 def test_an_empty_folder_and_another_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected labelled images, got an empty folder"):
         open_dataset(tmp_path)

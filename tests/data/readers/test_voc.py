@@ -256,3 +256,26 @@ def test_other_classes_than_vocs_are_those_of_the_objects(voc_folder: VocFolder)
     assert dataset.found == "voc layout (with classes of its own): VOC2012"
     with pytest.raises(InputError, match=r"^zebras: expected one of the 3 classes of VOC2012\. Near: zebra\.$"):
         open_dataset(voc_folder.root, class_names=["zebras"])
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        pytest.param("ImageSets/{}.txt", "a", id="in ImageSets itself"),
+        pytest.param("{}.txt", "./JPEGImages/a.jpg ./Annotations/a.xml", id="PaddlePaddle's, beside the folders"),
+        pytest.param("{}_list.txt", "JPEGImages/a.jpg Annotations/a.xml", id="under another name"),
+    ],
+)
+def test_lists_in_other_places(voc_folder: VocFolder, place: str, line: str) -> None:
+    voc_folder.add("a", [("dog", (1, 1, 9, 9))])
+    voc_folder.add("b", [("dog", (1, 1, 9, 9))])
+    shutil.rmtree(voc_folder.folder / "ImageSets")
+    for split, name in (("train", "a"), ("val", "b")):
+        path = voc_folder.folder / place.format(split)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(line.replace("/a.", f"/{name}.") + "\n" if "/" in line else f"{name}\n")
+    dataset = open_dataset(voc_folder.root, strict=True)
+    assert {split: [s.image_id for s in dataset.samples(split)] for split in ("train", "val")} == {
+        "train": ["a"],
+        "val": ["b"],
+    }

@@ -115,3 +115,16 @@ def test_a_class_that_the_files_do_not_hold_is_answered_with_those_they_do(tmp_p
     add_labels(tmp_path / "a.xml")
     with pytest.raises(InputError, match=r"^dogs: expected one of the 1 classes of .*\. Near: dog\.$"):
         open_dataset(tmp_path, class_names=["dogs"])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"), [("imgs", "annots"), ("Image", "Annotation"), ("Images", "XML"), ("pictures", "label")]
+)
+def test_folders_of_other_names(tmp_path: Path, images: str, labels: str) -> None:
+    for folder in (images, labels):
+        (tmp_path / folder).mkdir()
+    add_image(tmp_path / images / "a.jpg")
+    add_labels(tmp_path / labels / "a.xml")
+    dataset = open_dataset(tmp_path, strict=True)
+    assert dataset.official_splits() == ("all",)
+    assert len(next(dataset.samples("all"))) == 1

@@ -328,3 +328,17 @@ def test_of_key_points_the_box_is_read(tmp_path: Path, line: str, shape: str) ->
     width, height = sample.width_px, sample.height_px
     assert sample.boxes_xyxy_px.tolist() == [[width / 4, height / 4, width * 3 / 4, height * 3 / 4]]
     assert "1 objects given with key points (which are not read)" in dataset.report.lines()
+
+
+def test_lists_at_the_root_split_one_folder_of_images(tmp_path: Path) -> None:
+    for name in "ab":
+        add_image(tmp_path, f"images/{name}.jpg", "0 .5 .5 .5 .5\n")
+    (tmp_path / "classes.txt").write_text("dog\n")
+    (tmp_path / "train.txt").write_text("images/a.jpg\n")
+    (tmp_path / "val.txt").write_text("./images/b.jpg\n")
+    (tmp_path / "test.txt").write_text("notes about tests\n")
+    dataset = open_dataset(tmp_path, strict=True)
+    assert {split: [s.image_id for s in dataset.samples(split)] for split in dataset.official_splits()} == {
+        "train": ["a.jpg"],
+        "val": ["b.jpg"],
+    }
