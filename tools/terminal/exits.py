@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import io
@@ -73,6 +74,7 @@ def _interrupt_behind(error: BaseException) -> KeyboardInterrupt | None:
 
 
 def _end_of(interrupt: KeyboardInterrupt) -> SystemExit:
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # a second one would end what tidies up at the exit
     gc.freeze()  # else Python looks through all of torch once more at its end, for seconds on a busy machine
     return SystemExit(TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED)
 

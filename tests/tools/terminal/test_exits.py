@@ -68,6 +68,18 @@ def test_what_a_library_runs_into_after_ctrl_c_is_no_bug_of_ours(capsys: pytest.
     assert capsys.readouterr().err == "interrupted, then ZeroDivisionError: by zero\n"
 
 
+def test_ctrl_c_while_python_ends_is_one_too_many() -> None:
+    program = (
+        "import atexit, os, signal\n"
+        "from singleshot.tools.terminal.exits import exit_codes\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "with exit_codes(): raise KeyboardInterrupt"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (130, "")
+
+
 def test_sigterm_tidies_up_and_leaves_the_handler_as_it_was() -> None:
     before = signal.getsignal(signal.SIGTERM)
     tidied = []
