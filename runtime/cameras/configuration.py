@@ -170,6 +170,8 @@ def run_config(values: Mapping[str, Any], *, source: str = "") -> RunConfig:
             read_source_name(config.cameras[name].source)
             config.outputs_of(name)
             config.tiles_of(name)
+        if config.stats and not any(part.save or part.show for part in (config, *config.cameras.values())):
+            raise InputError("--stats: expected --save or --show, got no picture. Lines of --json have ages anyway.")
     except ValidationError as error:
         raise InputError(f"{prefix}{_first_of(error)}") from None
     except InputError as error:

@@ -25,7 +25,7 @@ class _Ended:
     path: Path
     size_bytes: int
     ended_s: float
-    """Since 1970."""
+    """On the scale of `time.monotonic()`, so that a clock that is set deletes nothing."""
 
 
 class SegmentFiles:
@@ -79,7 +79,7 @@ class SegmentFiles:
             return
         self._next_check_s = time.monotonic() + _CHECK_S
         keep_s, keep_bytes = self._segments.keep_s, self._segments.keep_bytes
-        while keep_s is not None and self._ended and self._ended[0].ended_s + keep_s < time.time():
+        while keep_s is not None and self._ended and self._ended[0].ended_s + keep_s < time.monotonic():
             self._delete_oldest()
         current_bytes = self._current.stat().st_size if self._current is not None and self._current.exists() else 0
         while keep_bytes is not None and self._ended and self._size_bytes + current_bytes > keep_bytes:
@@ -93,8 +93,9 @@ class SegmentFiles:
 
     def _end_current(self) -> None:
         path, self._current = self._current, None
-        if path is not None and path.exists():
-            self._ended.append(_ended(path))
+        is_kept_for_ever = self._segments.keep_s is None and self._segments.keep_bytes is None
+        if path is not None and path.exists() and not is_kept_for_ever:
+            self._ended.append(_Ended(path=path, size_bytes=path.stat().st_size, ended_s=time.monotonic()))
             self._size_bytes += self._ended[-1].size_bytes
 
     def _delete_oldest(self) -> None:
@@ -142,4 +143,5 @@ def _ended_of(path: Path) -> list[_Ended]:
 
 def _ended(path: Path) -> _Ended:
     found = path.stat()
-    return _Ended(path=path, size_bytes=found.st_size, ended_s=found.st_mtime)
+    age_s = time.time() - found.st_mtime
+    return _Ended(path=path, size_bytes=found.st_size, ended_s=time.monotonic() - age_s)

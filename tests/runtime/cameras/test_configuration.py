@@ -76,6 +76,9 @@ def test_cameras_take_from_the_run_what_they_do_not_say(tmp_path: Path) -> None:
             id="one output for two",
         ),
         pytest.param("tiles = '2'\n[cameras.a]\nsource = '0'", "--tiles: expected COLUMNSxROWS", id="tiles"),
+        pytest.param(
+            "stats = true\n[cameras.a]\nsource = '0'", "--stats: expected --save or --show, got no", id="stats"
+        ),
         pytest.param("a = ", "expected TOML, got: Invalid value", id="no TOML"),
     ],
 )

@@ -183,6 +183,17 @@ def test_files_go_by_age(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("always_checked")
+def test_a_clock_that_is_set_deletes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = VideoSink(tmp_path / "out.mp4", segments=Segments(length_s=60, keep_s=86400))
+    sink.write(live(0))
+    monkeypatch.setattr("singleshot.runtime.sinks.segment_files.time.time", lambda: NOON.timestamp() + 1e9)
+    for time_s in (60, 120):
+        sink.write(live(time_s))
+    sink.close()
+    assert len(list(tmp_path.glob("*.mp4"))) == 3
+
+
+@pytest.mark.usefixtures("always_checked")
 def test_a_list_that_somebody_wrote_deletes_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "cam"
     folder.mkdir()
