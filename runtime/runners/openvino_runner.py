@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..files import cache_folder
 from ..precision import Precision
 from ..require import require
-from .contract import EXPORT_AGAIN, FRAMES, Outputs
+from .contract import EXPORT_AGAIN, FRAMES, Outputs, TensorSpec
 from .onnxruntime_runner import check_threads, graph_facts
 from .openvino_ties import order_ties
 
@@ -87,7 +87,7 @@ class OpenVinoRunner:
                 f"{path}: expected a processor that computes bf16, got one without it. Run it with openvino:fp32."
             )
         if FRAMES in self.inputs:  # what it cannot compile shows here and not at the first frame
-            self._idle(self.inputs[FRAMES].shape[0] or 1)
+            self._first_run(self.inputs[FRAMES])
 
     def infer(self, frames: NDArray[np.uint8]) -> Outputs:
         """Compute all outputs; see `Runner.infer`."""
@@ -104,6 +104,18 @@ class OpenVinoRunner:
         """Free the graph."""
         self._requests.clear()
         del self._model
+
+    def _first_run(self, spec: TensorSpec) -> None:
+        """Run once, in this thread alone.
+
+        What OpenVINO's Python module does at the first run of a process hangs for ever when two threads come to it at
+        once: one waits for C++'s guard of a static holding the interpreter's lock, which the other wants (2026.4).
+        """
+        count, *shape = (size or 1 for size in spec.shape)
+        if spec.dtype == "uint8" and None not in spec.shape[1:]:
+            self.infer(np.zeros((count, *shape), np.uint8))
+        else:  # it follows no contract of ours, which the session says
+            self._idle(count)
 
     def _idle(self, batch: int) -> SimpleQueue[openvino.InferRequest]:
         """Take the idle requests of a batch size, compiling the model for it the first time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -168,3 +169,28 @@ def test_a_batch_that_the_graph_does_not_take_is_one_line(tmp_path: Path) -> Non
             InputError, match=r"one\.onnx: expected a graph that OpenVINO can compile, got: .*\. Run it"
         ):
             session.run(np.zeros((2, 64, 64, 3), np.uint8))
+
+
+@needs_openvino
+def test_first_runs_of_a_process_in_several_threads(graphs: Path) -> None:
+    """Before there was a run at the opening, one process in three never came back from these."""
+    code = f"""
+import threading
+from pathlib import Path
+import numpy as np
+from singleshot.runtime.session import open_session
+session = open_session(Path({str(graphs / "quarters.onnx")!r}), backend="openvino", streams=4)
+together, found = threading.Barrier(4), []
+def run():
+    together.wait()
+    found.append(len(session.run(np.full((1, {SIDE}, {SIDE}, 3), 255, np.uint8))[0]))
+threads = [threading.Thread(target=run) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*found)
+"""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        assert sorted(done.stdout.split()) == ["4"] * 4
