@@ -177,7 +177,7 @@ def config_of(options: DetectionOptions) -> RunConfig:
     own = ("config", "video", "model", "json", "save", "policy")
     values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in own}
     values |= {key: str(path) for key in ("save", "json") if (path := getattr(options, key)) is not None}
-    values["model"] = options.model and options.model.split(",")
+    values["model"] = options.model and ([options.model] if Path(options.model).exists() else options.model.split(","))
     sources = zip(camera_names(options.video), options.video, strict=True)
     values["cameras"] = {name: {"source": source, "policy": options.policy} for name, source in sources}
     values["score"] = tuple(options.score or ())
@@ -229,6 +229,8 @@ def _told_of_interruption(run: OpenRun) -> Iterator[None]:
     except KeyboardInterrupt:
         kept = f"; what was done until then is in {' and '.join(run.paths)}" if run.paths else ""
         tell(f"interrupted{kept}")
+        # A camera's run ends so every time: what it found and how old its results were is said then, too.
+        print_summary(run.pipeline.summary(), paths=(), backend=run.sessions[0].backend, out=_out(run.config))
         raise
 
 
