@@ -16,6 +16,7 @@ from ..backends import split_option
 from ..detection.tiles import Tiles
 from ..errors import InputError
 from ..files import StrPath
+from ..service.metrics import read_address
 from ..sinks.outputs import Outputs
 from ..sinks.segments import segments_from_options
 from ..sinks.video import VIDEO_SUFFIXES
@@ -91,7 +92,14 @@ class RunConfig(_Shared):
     """Of each camera."""
     stats: bool = False
     """Write the run's figures into the pictures."""
+    metrics: str | None = None
+    """Figures for Prometheus and a health check at `9090` of this machine, or at `HOST:PORT`."""
     cameras: Annotated[Mapping[str, CameraConfig], Field(min_length=1)]
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _port_or_address(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @field_validator("model", mode="before")
     @classmethod
@@ -166,6 +174,8 @@ def run_config(values: Mapping[str, Any], *, source: str = "") -> RunConfig:
     try:
         config = RunConfig.model_validate(dict(values))
         split_option(config.backend)
+        if config.metrics is not None:
+            read_address(config.metrics)
         for name in config.cameras:
             read_source_name(config.cameras[name].source)
             config.outputs_of(name)

@@ -17,6 +17,7 @@ from ..loop.camera import Camera
 from ..loop.pipeline import Pipeline, check_alike
 from ..loop.run_state import RunState
 from ..machine import usable_cores
+from ..service.metrics import MetricsServer
 from ..session import Session, open_session
 from ..shipped import shipped_detector
 from ..sinks.open_sinks import open_sinks
@@ -30,6 +31,8 @@ from ..sources.source_events import SourceEvent
 from .configuration import RunConfig
 
 Tell = Callable[[str], None]
+OnCameraEvent = Callable[[str, SourceEvent], None]
+"""Is given the camera's name in this run; from the thread that reads the source."""
 Thresholds = Mapping[str, Sequence[NDArray[np.float32]]]
 """[number of classes] float32 by camera, for each session."""
 
@@ -41,15 +44,20 @@ class OpenRun(Closing):
         config: what it is told.
         is_named: cameras have names that belong into results, and are waited for where they are not there yet; so it is
             with several in any case.
-        tell: is given lines for people: who computes, what is lost or shed; from any thread.
+        tell: is given lines for people: who computes, what is shed; from any thread.
+        on_event: is given what happens to the source of a camera; none tells what is out of order and when it is in
+            order again.
 
     Raises:
         InputError: something that was named cannot be used.
     """
 
-    def __init__(self, config: RunConfig, *, is_named: bool = False, tell: Tell) -> None:
+    def __init__(
+        self, config: RunConfig, *, is_named: bool = False, tell: Tell, on_event: OnCameraEvent | None = None
+    ) -> None:
         self.config = config
         self._tell = tell
+        self._on_event = on_event or self._tell_of
         self._is_named = is_named or len(config.cameras) > 1
         outputs = {name: config.outputs_of(name) for name in config.cameras}
         check_outputs([(config.cameras[name].source, outputs[name]) for name in config.cameras])
@@ -60,35 +68,28 @@ class OpenRun(Closing):
         with ExitStack() as stack, ExitStack() as failing:
             self.sessions = self._open_sessions(config, told.append)
             stack.callback(self._close_sessions)
-            tiles = {name: config.tiles_of(name) for name in config.cameras}
-            for asked in filter(None, tiles.values()):
-                asked.check_suits(self.sessions[0].card)
+            check_tiles(config, self.sessions[0])
             thresholds = thresholds_of(config, self.sessions)
             told += _moved_lines(config, self.sessions[0])
             decoders = {camera.decoder or config.decoder or "cpu" for camera in config.cameras.values()}
             told += [decoder_line(decoder) for decoder in sorted(decoders - {"cpu"})]
             self.state = RunState(list(config.cameras), promise_ms=config.max_age_ms)
-            in_order = sorted(
-                config.cameras, key=config.is_live
-            )  # what is wrong with a file shows before a camera opens
-            sources = {name: stack.enter_context(self._open_source(name)) for name in in_order}
+            if config.metrics is not None:
+                told.append(stack.enter_context(MetricsServer(config.metrics, self.state)).line)
+            # What is wrong with a file shows before a camera opens.
+            sources = {
+                name: stack.enter_context(self._open_source(name))
+                for name in sorted(config.cameras, key=config.is_live)
+            }
             self.sinks: dict[str, list[Sink]] = {}
             for name in config.cameras:
-                class_names = self.sessions[0].card.class_names
-                self.sinks[name] = open_sinks(outputs[name], source=sources[name], class_names=class_names, tell=tell)
+                self.sinks[name] = open_sinks(
+                    outputs[name], source=sources[name], class_names=self.sessions[0].card.class_names, tell=tell
+                )
                 for sink in self.sinks[name]:
                     failing.callback(sink.close)  # the run itself closes them
             self.cameras = [
-                Camera(
-                    name=name,
-                    source=sources[name],
-                    thresholds=thresholds[name],
-                    sinks=self.sinks[name],
-                    window=Window(name) if name in shows else None,
-                    tiles=tiles[name],
-                    skips_still=config.cameras[name].skip_still or config.skip_still,
-                )
-                for name in config.cameras
+                self._camera(name, sources[name], thresholds[name], shows=name in shows) for name in config.cameras
             ]
             self.pipeline = self._pipeline()
             for line in told:  # not before: a mistake among the options leaves its own line alone
@@ -122,6 +123,17 @@ class OpenRun(Closing):
         """Close everything that is still open."""
         self._owned.close()
 
+    def _camera(self, name: str, source: Source, thresholds: Sequence[NDArray[np.float32]], *, shows: bool) -> Camera:
+        return Camera(
+            name=name,
+            source=source,
+            thresholds=thresholds,
+            sinks=self.sinks[name],
+            window=Window(name) if shows else None,
+            tiles=self.config.tiles_of(name),
+            skips_still=self.config.cameras[name].skip_still or self.config.skip_still,
+        )
+
     def _pipeline(self) -> Pipeline:
         return Pipeline(
             self.cameras,
@@ -133,13 +145,16 @@ class OpenRun(Closing):
             tell=self._tell,
         )
 
+    def _tell_of(self, camera: str, event: SourceEvent) -> None:
+        if event.state in ("stalled", "lost", "back"):
+            self._tell((replace(event, source=camera) if self._is_named else event).line)
+
     def _open_source(self, name: str) -> Source:
         camera = self.config.cameras[name]
 
         def on_event(event: SourceEvent) -> None:
             self.state.add_event(name, event)
-            if event.state in ("stalled", "lost", "back"):
-                self._tell((replace(event, source=name) if self._is_named else event).line)
+            self._on_event(name, event)
 
         is_live = self.config.is_live(name)
         source = open_source(
@@ -186,6 +201,16 @@ class OpenRun(Closing):
     def _close_sessions(self) -> None:
         for session in self.sessions:
             session.close()
+
+
+def check_tiles(config: RunConfig, session: Session) -> None:
+    """Refuse parts of frames for what finds no boxes.
+
+    Raises:
+        InputError: they were asked for.
+    """
+    for tiles in filter(None, map(config.tiles_of, config.cameras)):
+        tiles.check_suits(session.card)
 
 
 def thresholds_of(config: RunConfig, sessions: Sequence[Session]) -> Thresholds:

@@ -6,11 +6,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -77,6 +80,54 @@ def test_what_does_not_go_together_is_one_line(graphs: Path, model: str, options
     result = run_verb("rt-detect", "--video", PHOTOS, "--model", graphs / f"{model}.onnx", *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines()[-1].startswith(f"error: {message}")
+
+
+def test_log_of_json_has_a_line_for_each_change_of_state(graphs: Path) -> None:
+    source = "synthetic://?frames=12&fps=50&paced=1"
+    result = run_verb("rt-detect", "--video", source, "--model", graphs / "quarters.onnx", "--log-json")
+    assert result.exit_code == 0, result.stderr
+    said = [json.loads(line) for line in result.stderr.splitlines()]
+    states = [line["state"] for line in said if "state" in line]
+    assert states == ["opening", "live", "ended"]
+    assert {line["level"] for line in said if "state" in line} == {"info"}
+    assert [line["message"] for line in said if line["message"].startswith("backend: onnxruntime")]
+    assert all(datetime.fromisoformat(line["at"]).tzinfo for line in said)
+
+
+def test_mistake_is_a_line_of_json_too(graphs: Path) -> None:
+    result = run_verb("rt-detect", "--video", "none.mp4", "--model", graphs / "quarters.onnx", "--log-json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = map(json.loads, result.stderr.splitlines())
+    assert line["level"] == "error"
+    assert line["message"].startswith("none.mp4: expected ")
+
+
+def test_port_that_is_taken_shows_before_a_camera_opens(graphs: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        options = ("--model", graphs / "quarters.onnx", "--metrics", port, "--log-json")
+        result = run_verb("rt-detect", "--video", "synthetic://?paced=1", *options)
+    assert result.exit_code == 2
+    (line,) = map(json.loads, result.stderr.splitlines())
+    assert line["message"] == (
+        f"--metrics {port}: expected a free port of this machine, got: Address already in use. Name another."
+    )
+
+
+def test_metrics_are_answered_while_it_runs(graphs: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    command = [*COMMAND, "--video", "synthetic://?paced=1", "--model", graphs / "quarters.onnx", "--metrics", "0"]
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        line = next(line for line in run.stderr if line.startswith("metrics: "))
+        url = line.split("/metrics")[0].removeprefix("metrics: ")
+        with urlopen(f"{url}/health", timeout=10) as answer:
+            assert answer.read() == b"ok\n"
+        run.terminate()
+        assert run.wait(timeout=STARTED_WITHIN_S) == 143
 
 
 def test_json_on_stdout_is_nothing_but_json(graphs: Path, write_video: WriteVideo) -> None:

@@ -21,7 +21,7 @@ from .tiles_option import TilesFlag
 
 if TYPE_CHECKING:
     from ...runtime.cameras.configuration import RunConfig
-    from ...runtime.cameras.open_run import OpenRun
+    from ...runtime.cameras.open_run import OnCameraEvent, OpenRun, Tell
     from ...runtime.card import Task
     from ...runtime.loop.summary import CameraSummary, RunSummary
     from ...runtime.sinks.frame_result import FrameResult
@@ -131,6 +131,17 @@ class DetectionOptions:
     ] = False
     stats: Annotated[bool, typer.Option("--stats", help="Write frame rate, ages and drops into the pictures.")] = False
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames of each source.")] = None
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Answer /metrics for Prometheus and /health, which fails while a camera is lost or results are older "
+            "than promised; to this machine alone where no host is named.",
+        ),
+    ] = None
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Write what is said on stderr as JSON lines; also beside --config.")
+    ] = False
 
 
 def run_detection(options: DetectionOptions) -> None:
@@ -144,13 +155,35 @@ def run_detection(options: DetectionOptions) -> None:
             failed.
         KeyboardInterrupt: the run was interrupted; the files are finished.
     """
+    if not options.log_json:
+        _run(options, tell, None)
+        return
+    from ...runtime.errors import SingleshotError
+    from .json_talk import JsonTalk
+
+    talk = JsonTalk()
+    try:
+        _run(options, talk.tell, talk.on_event)
+    except SingleshotError as error:
+        talk.fail(str(error))
+        raise SystemExit(error.exit_code) from error
+
+
+def _run(options: DetectionOptions, tell: Tell, on_event: OnCameraEvent | None) -> None:
     from ...runtime.cameras.open_run import OpenRun
+    from ...runtime.service.systemd import Watchdog
 
     config = config_of(options)
-    with OpenRun(config, is_named=options.config is not None, tell=tell) as run:
-        with _told_of_interruption(run), _reloaded(run, options.config), _progress(run) as on_frame:
+    with OpenRun(config, is_named=options.config is not None, tell=tell, on_event=on_event) as run:
+        with (
+            _told_of_interruption(run, tell),
+            _reloaded(run, options.config, tell),
+            _progress(run, is_shown=not options.log_json) as on_frame,
+            Watchdog(run.state),
+        ):
             summary = run.pipeline.run(on_frame)
-        tell(*(f"warning: {warning}" for warning in summary.warnings))
+        for warning in summary.warnings:
+            tell(f"warning: {warning}")
         print_summary(summary, paths=run.paths, backend=run.sessions[0].backend, out=_out(config))
         is_whole = not any(sink.warnings for sinks in run.sinks.values() for sink in sinks)
     if not is_whole or any(camera.error is not None for camera in summary.cameras):
@@ -167,14 +200,14 @@ def config_of(options: DetectionOptions) -> RunConfig:
     from ...runtime.errors import InputError
 
     if options.config is not None:
-        given = [field.name for field in fields(options) if getattr(options, field.name) != field.default]
-        if given != ["config"]:
-            flag = next(name for name in given if name != "config").replace("_", "-")
+        given = {field.name for field in fields(options) if getattr(options, field.name) != field.default}
+        if others := sorted(given - {"config", "log_json"}):
+            flag = others[0].replace("_", "-")
             raise InputError(f"--config: expected no other option beside it, got --{flag}. Write it into the file.")
         return load_run_config(options.config)
     if not options.video:
         raise InputError("--video: expected a source, got none. `rt-detect --help` lists what can be one.")
-    own = ("config", "video", "model", "json", "save", "policy")
+    own = ("config", "video", "model", "json", "save", "policy", "log_json")
     values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in own}
     values |= {key: str(path) for key in ("save", "json") if (path := getattr(options, key)) is not None}
     values["model"] = options.model and ([options.model] if Path(options.model).exists() else options.model.split(","))
@@ -223,7 +256,7 @@ def _age_lines(camera: CameraSummary) -> Iterator[str]:
 
 
 @contextmanager
-def _told_of_interruption(run: OpenRun) -> Iterator[None]:
+def _told_of_interruption(run: OpenRun, tell: Tell) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
@@ -235,22 +268,26 @@ def _told_of_interruption(run: OpenRun) -> Iterator[None]:
 
 
 @contextmanager
-def _reloaded(run: OpenRun, path: Path | None) -> Iterator[None]:
+def _reloaded(run: OpenRun, path: Path | None, tell: Tell) -> Iterator[None]:
     """Read the file anew when SIGHUP comes, and go on with its models and scores; what is wrong changes nothing."""
     from ...runtime.cameras.configuration import load_run_config
     from ...runtime.errors import SingleshotError
+    from ...runtime.service import systemd
 
     if path is None or not hasattr(signal, "SIGHUP"):  # Windows has none
         yield
         return
 
     def reload() -> None:
+        systemd.notify_reloading()
         try:
             run.reload(load_run_config(path))
         except SingleshotError as error:
             tell(f"not reloaded, what runs goes on: {error}")
         else:
             tell(f"{path}: reloaded")
+        finally:
+            systemd.notify("READY=1")
 
     def start(_number: int, _frame: FrameType | None) -> None:  # not here: a model takes seconds to open
         threading.Thread(target=reload, name="reload", daemon=True).start()
@@ -263,7 +300,7 @@ def _reloaded(run: OpenRun, path: Path | None) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(run: OpenRun) -> Iterator[Callable[[FrameResult], None]]:
+def _progress(run: OpenRun, *, is_shown: bool) -> Iterator[Callable[[FrameResult], None]]:
     """Show a bar on stderr if that is a terminal, with the announced length if there is one."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -277,7 +314,7 @@ def _progress(run: OpenRun) -> Iterator[Callable[[FrameResult], None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=talk, disable=not talk.is_terminal) as progress:
+    with Progress(*columns, console=talk, disable=not (is_shown and talk.is_terminal)) as progress:
         name = sources[0].name if len(sources) == 1 else f"{len(sources)} cameras"
         task = progress.add_task(name, total=_total(sources, run.config.max_frames), rate="")
 

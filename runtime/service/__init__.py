@@ -1,0 +1,1 @@
+"""A run that is left alone for months, seen from outside: metrics, health, systemd."""
