@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from singleshot.runtime.session import classify as classify
     from singleshot.runtime.session import detect as detect
     from singleshot.runtime.session import open_session as open_session
+    from singleshot.runtime.stream import stream as stream
 
 __version__ = "0.1.0"
 
@@ -22,9 +23,10 @@ _PUBLIC = {
     "classify": "runtime.session",
     "detect": "runtime.session",
     "open_session": "runtime.session",
+    "stream": "runtime.stream",
 }
 
-__all__ = ["Card", "Classification", "Detections", "__version__", "classify", "detect", "open_session"]
+__all__ = ["Card", "Classification", "Detections", "__version__", "classify", "detect", "open_session", "stream"]
 
 
 def __getattr__(name: str) -> object:

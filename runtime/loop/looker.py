@@ -135,6 +135,7 @@ class Looker:
                 drawn=None,
                 camera=turn.lane.name if self._is_named else "",
                 held=look.is_held,
+                class_names=session.card.class_names,
                 drops=dict(turn.lane.drops + Counter(self._cameras[turn.lane.name].source.drops)),
             )
             results.append(self._finished(result, turn.lane.name, taken_s))

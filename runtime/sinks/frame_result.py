@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +26,7 @@ class FrameResult:
         held: what was found is of an earlier frame, as the scene has not moved since.
         ages_ms: the frame's age by stage (`taken`, `found`, `drawn`), in milliseconds; empty of files.
         drops: frames of this camera that were not looked at so far, by cause.
+        class_names: in the order of class ids.
     """
 
     frame: Frame
@@ -36,6 +37,12 @@ class FrameResult:
     held: bool = False
     ages_ms: Mapping[str, float] = field(default_factory=dict)
     drops: Mapping[str, int] = field(default_factory=dict)
+    class_names: Sequence[str] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """Name what was found, in its order."""
+        return [self.class_names[class_id] for class_id in self.found.class_ids]
 
     @property
     def age_ms(self) -> float | None:
