@@ -11,6 +11,8 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+import tomli
+from packaging.requirements import Requirement
 
 import singleshot
 from singleshot.tests.places import ROOT
@@ -78,9 +80,26 @@ def test_the_base_alone_brings_no_training(wheel: zipfile.ZipFile) -> None:
         "pydantic",
         "pyyaml",
         "rich",
+        "tomli",
         "typer",
         "typing-extensions",
     }
+
+
+def test_opencv_is_left_to_jetpack_on_a_jetson(wheel: zipfile.ZipFile) -> None:
+    required = Parser().parsestr(info_file(wheel, "METADATA")).get_all("Requires-Dist", [])
+    (opencv,) = (item for line in required if (item := Requirement(line)).name == "opencv-python")
+    assert opencv.marker is not None
+    assert not opencv.marker.evaluate({"extra": "", "platform_release": "5.15.148-tegra"})
+    assert opencv.marker.evaluate({"extra": "", "platform_release": "6.8.0-45-generic"})
+
+
+def test_the_readme_names_what_is_needed_beside_an_opencv_of_ones_own() -> None:
+    base = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = sorted({Requirement(line).name for line in base} - {"opencv-python"})
+    assert f"pip install {' '.join(names)}\npip install --no-deps .\n" in (ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_root_holds_no_stray_module() -> None:

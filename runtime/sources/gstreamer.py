@@ -40,7 +40,7 @@ def open_pipeline(name: str, pipeline: str) -> CameraFeed:
     Raises:
         InputError: OpenCV has no GStreamer, or the pipeline does not play.
     """
-    if cv2.CAP_GSTREAMER not in cv2.videoio_registry.getBackends():
+    if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):  # `getBackends` lists it where its plugin is not there
         raise InputError(
             f"{name}: expected an OpenCV with GStreamer, got {cv2.__version__} without, from {cv2.__path__[0]}. "
             f"JetPack's and Debian's have it, and PyPI's hides them: `pip uninstall opencv-python`."

@@ -9,6 +9,7 @@ lack those. Nothing else of singleshot is imported here that would fail for the 
 from __future__ import annotations
 
 import importlib
+import platform
 from collections.abc import Callable
 
 from ...runtime.errors import InputError
@@ -33,7 +34,13 @@ def check_opencv(import_module: Callable[[str], object] = importlib.import_modul
     try:
         import_module("cv2")
     except ModuleNotFoundError as error:
-        raise InputError("cv2: expected OpenCV, got no such package. `pip install opencv-python` brings it.") from error
+        mend = "`pip install opencv-python` brings it."
+        if "tegra" in platform.release():
+            mend = (
+                "JetPack's, which has GStreamer, is seen in an environment made by `python3 -m venv "
+                "--system-site-packages`; `pip install opencv-python` brings one without."
+            )
+        raise InputError(f"cv2: expected OpenCV, got no such package. {mend}") from error
     except ImportError as error:  # the dynamic linker's words: "libGL.so.1: cannot open shared object file: …"
         raise InputError(
             f"cv2: expected OpenCV's system libraries, got: {error}. Debian and Ubuntu (as root): {_APT_LINE}"

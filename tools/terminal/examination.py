@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal
 
 from packaging.requirements import Requirement
@@ -18,6 +19,7 @@ from ...runtime import machine
 from ...runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
 from ...runtime.require import can_train
 from .check_opencv import check_opencv
+from .opencv_places import gstreamer_in, opencv_places, system_folders
 
 State = Literal["ok", "none", "warning", "broken"]
 
@@ -81,7 +83,7 @@ def onnxruntime_finding() -> Finding:
 
 
 def opencv_finding() -> Finding:
-    """Look at OpenCV: whether it can be imported, and that no second package overwrites it."""
+    """Look at OpenCV: whether it can be imported, which it is and why, and whether it hides one with GStreamer."""
     installed = machine.installed_of(machine.OPENCV_DISTRIBUTIONS)
     packages = _listed(installed)
     try:
@@ -97,7 +99,28 @@ def opencv_finding() -> Finding:
         )
     import cv2
 
-    return Finding(name="OpenCV", state="ok", found=packages or cv2.__version__)
+    version = gstreamer_in(cv2.getBuildInformation())
+    used = Path(cv2.__file__).resolve()
+    others = [place for place in opencv_places([*sys.path, *system_folders()]) if place != used]
+    found = (
+        f"{packages or f'{cv2.__version__}, of none of its packages,'} from {used}, the first on Python's path; "
+        f"{'without GStreamer' if version is None else f'with GStreamer {version}'}"
+    )
+    if not others:
+        return Finding(name="OpenCV", state="ok", found=found)
+    found += f"; not used: {', '.join(map(str, others))}"
+    if version is not None:
+        return Finding(name="OpenCV", state="ok", found=found)
+    advice = f"Where that one has GStreamer, which csi:// and gst: need: {_uncovering(installed)}"
+    return Finding(name="OpenCV", state="warning", found=found, advice=advice)
+
+
+def _uncovering(installed: Iterable[str]) -> str:
+    """Give the line after which Python takes the system's OpenCV."""
+    uninstall = f"pip uninstall -y {' '.join(installed)}" if installed else "take the other off PYTHONPATH"
+    if sys.prefix != sys.base_prefix and not any(folder in sys.path for folder in system_folders()):
+        return f"{uninstall}, in an environment made by python3 -m venv --system-site-packages."
+    return f"{uninstall}."
 
 
 def extras_findings(requirements: Sequence[Requirement], extras: Iterable[str]) -> list[Finding]:
@@ -176,7 +199,8 @@ def _backends() -> Finding:
     import cv2
 
     registry = cv2.videoio_registry
-    cameras = ", ".join(registry.getBackendName(item) for item in registry.getCameraBackends())
+    usable = filter(registry.hasBackend, registry.getCameraBackends())
+    cameras = ", ".join(map(registry.getBackendName, usable))
     state: State = "ok" if cameras else "warning"
     return Finding(name="camera backends", state=state, found=f"OpenCV's: {cameras or 'none, so no camera will open'}")
 

@@ -10,7 +10,7 @@ from singleshot.runtime.errors import InputError
 from singleshot.runtime.sources.gstreamer import csi_pipeline
 from singleshot.runtime.sources.open_source import open_source
 
-HAS_GSTREAMER = cv2.CAP_GSTREAMER in cv2.videoio_registry.getBackends()
+HAS_GSTREAMER = cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)
 
 
 def test_pipeline_of_a_jetsons_camera() -> None:
@@ -63,7 +63,7 @@ class PlayingCapture:
 
 
 def test_pipeline_is_given_a_sink_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cv2.videoio_registry, "getBackends", lambda: [cv2.CAP_GSTREAMER])
+    monkeypatch.setattr(cv2.videoio_registry, "hasBackend", lambda backend: backend == cv2.CAP_GSTREAMER)
     monkeypatch.setattr(cv2, "VideoCapture", PlayingCapture)
     with open_source("gst: videotestsrc ! video/x-raw,width=8") as source:
         frame = next(iter(source))

@@ -43,3 +43,12 @@ def test_missing_package() -> None:
 
     with pytest.raises(InputError, match=r"cv2: expected OpenCV, got no such package\. `pip install opencv-python`"):
         check_opencv(import_module)
+
+
+def test_missing_package_on_a_jetson(monkeypatch: pytest.MonkeyPatch) -> None:
+    def import_module(name: str) -> object:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr("platform.release", lambda: "5.15.148-tegra")
+    with pytest.raises(InputError, match=r"JetPack's, which has GStreamer, is seen in an environment made by `python3"):
+        check_opencv(import_module)
