@@ -16,7 +16,7 @@ from ..backends import split_option
 from ..detection.tiles import Tiles
 from ..errors import InputError
 from ..files import StrPath
-from ..service.metrics import read_address
+from ..service.address import read_address
 from ..sinks.outputs import Outputs
 from ..sinks.segments import segments_from_options
 from ..sinks.video import VIDEO_SUFFIXES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from ..loop.camera import Camera
 from ..loop.pipeline import Pipeline, check_alike
 from ..loop.run_state import RunState
 from ..machine import usable_cores
-from ..service.metrics import MetricsServer
 from ..session import Session, open_session
 from ..shipped import shipped_detector
 from ..sinks.open_sinks import open_sinks
@@ -29,6 +29,9 @@ from ..sources.frame import Source
 from ..sources.open_source import open_source
 from ..sources.source_events import SourceEvent
 from .configuration import RunConfig
+
+if TYPE_CHECKING:
+    from ..service.metrics import MetricsServer
 
 Tell = Callable[[str], None]
 OnCameraEvent = Callable[[str, SourceEvent], None]
@@ -75,7 +78,7 @@ class OpenRun(Closing):
             told += [decoder_line(decoder) for decoder in sorted(decoders - {"cpu"})]
             self.state = RunState(list(config.cameras), promise_ms=config.max_age_ms)
             if config.metrics is not None:
-                told.append(stack.enter_context(MetricsServer(config.metrics, self.state)).line)
+                told.append(stack.enter_context(_metrics(config.metrics, self.state)).line)
             # What is wrong with a file shows before a camera opens.
             sources = {
                 name: stack.enter_context(self._open_source(name))
@@ -201,6 +204,12 @@ class OpenRun(Closing):
     def _close_sessions(self) -> None:
         for session in self.sessions:
             session.close()
+
+
+def _metrics(address: str, state: RunState) -> MetricsServer:
+    from ..service.metrics import MetricsServer
+
+    return MetricsServer(address, state)
 
 
 def check_tiles(config: RunConfig, session: Session) -> None:

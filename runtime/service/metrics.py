@@ -13,13 +13,11 @@ from ..errors import InputError
 from ..loop.run_state import CameraSnapshot, RunSnapshot, RunState
 from ..require import require
 from ..sources.source_events import SourceState
+from .address import read_address
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from prometheus_client.metrics_core import Metric
-
-HERE = "127.0.0.1"
-"""Who may ask where no host is named: this machine alone."""
 
 
 class MetricsServer(Closing):
@@ -67,18 +65,6 @@ class MetricsServer(Closing):
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-
-def read_address(address: str) -> tuple[str, int]:
-    """Read `PORT` or `HOST:PORT`.
-
-    Raises:
-        InputError: it is neither.
-    """
-    host, _, port = address.rpartition(":")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535 or "/" in host or ":" in host:
-        raise InputError(f"--metrics: expected PORT or HOST:PORT, as 9090 or 0.0.0.0:9090, got {address!r}.")
-    return host or HERE, int(port)
 
 
 def complaints(snapshot: RunSnapshot) -> list[str]:

@@ -12,7 +12,8 @@ import pytest
 
 from singleshot.runtime.errors import InputError, MissingDependencyError
 from singleshot.runtime.loop.run_state import RunState
-from singleshot.runtime.service.metrics import MetricsServer, complaints, read_address
+from singleshot.runtime.service.address import read_address
+from singleshot.runtime.service.metrics import MetricsServer, complaints
 from singleshot.runtime.sources.source_events import SourceEvent, SourceState
 
 
