@@ -392,6 +392,36 @@ def test_mistake_among_several_sources(arguments: list[str], message: str) -> No
     assert line.startswith("error: " + message)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd")
+def test_systemd_hears_of_the_start_a_reload_and_the_end(graphs: Path, tmp_path: Path) -> None:
+    config = tmp_path / "cameras.toml"
+    config.write_text(
+        f'model = "{graphs / "quarters.onnx"}"\n[cameras.scene]\nsource = "synthetic://?paced=1&fps=50"\n'
+    )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(STARTED_WITHIN_S)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
+        command = [*COMMAND, "--config", str(config), "--log-json"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+            heard = [manager.recv(100).decode() for _ in range(2)]
+            process.send_signal(signal.SIGHUP)
+            while "READY=1" not in heard[2:]:
+                heard.append(manager.recv(100).decode())
+            process.send_signal(signal.SIGTERM)
+            _, stderr = process.communicate(timeout=60)
+            heard.append(manager.recv(100).decode())
+    assert [word.split("\n")[0] for word in heard if word != "WATCHDOG=1"] == [
+        "READY=1",
+        "RELOADING=1",
+        "READY=1",
+        "STOPPING=1",
+    ]
+    assert "WATCHDOG=1" in heard
+    messages = [json.loads(line)["message"] for line in stderr.splitlines()]
+    assert f"{config}: reloaded" in messages
+
+
 def wait_for_lines(path: Path, is_so: Callable[[list[dict[str, object]]], bool]) -> int:
     """Wait until what a run has written is so; return how many lines there are."""
     deadline_s = time.monotonic() + STARTED_WITHIN_S
