@@ -120,12 +120,12 @@ class Looker:
         session = models.sessions[number]
         taken_s = time.monotonic()
         with self._times.measure("resize"):
-            pictures = [pictures_of(turn.frame.image, self._tiles(turn), session.card.input) for turn in turns]
+            fitted = [fit_frame(turn.frame.image, session.card.input) for turn in turns]
         looks = [
-            self._scenes[turn.lane.name].look(turn.number, of_frame[0], turn.frame.time_s)
-            for turn, of_frame in zip(turns, pictures, strict=True)
+            self._scenes[turn.lane.name].look(turn.number, whole, turn.frame.time_s)
+            for turn, whole in zip(turns, fitted, strict=True)
         ]
-        self._set_answers([item for item in zip(turns, pictures, looks, strict=True) if not item[2].is_held], session)
+        self._set_answers([item for item in zip(turns, fitted, looks, strict=True) if not item[2].is_held], session)
         results = []
         for turn, look in zip(turns, looks, strict=True):
             kept = look.answer.result().at_least(models.thresholds[turn.lane.name][number])
@@ -146,10 +146,10 @@ class Looker:
         if not asked:
             return
         try:
-            pictures = [of_frame for _, of_frame, _ in asked]
+            pictures = [self._pictures(turn, whole, session.card.input) for turn, whole, _ in asked]
             with self._times.measure("network"):
                 raw = _answers(session, pictures[0] if len(pictures) == 1 else np.concatenate(pictures))
-            for turn, of_frame, look in asked:
+            for (turn, _, look), of_frame in zip(asked, pictures, strict=True):
                 found, raw = raw[: len(of_frame)], raw[len(of_frame) :]
                 look.answer.set_result(self._in_frame(found, turn, session.card))
         except BaseException as error:
@@ -170,6 +170,11 @@ class Looker:
         if tiles is not None:
             return tiles.merge(boxes, card, height=height, width=width)
         return detections_to_frame(boxes[0], card.input, height=height, width=width)
+
+    def _pictures(self, turn: Turn, whole: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
+        """Give the frame, and its parts if they are looked at, as the network takes them: [n, H, W, 3]."""
+        tiles = self._tiles(turn)
+        return whole[np.newaxis] if tiles is None else tiles.fit(turn.frame.image, spec)
 
     def _tiles(self, turn: Turn) -> Tiles | None:
         return self._cameras[turn.lane.name].tiles
@@ -205,11 +210,6 @@ class Looker:
             self._shown_s = time.monotonic()
             self._shown = {shown.name: shown for shown in self._state.snapshot().cameras}
         return stats_lines(self._shown[camera])
-
-
-def pictures_of(image: NDArray[np.uint8], tiles: Tiles | None, spec: InputSpec) -> NDArray[np.uint8]:
-    """Fit a frame, and its parts if there are any, to a graph's input: [n, H, W, 3]."""
-    return fit_frame(image, spec)[np.newaxis] if tiles is None else tiles.fit(image, spec)
 
 
 def _answers(session: Session, pictures: NDArray[np.uint8]) -> Sequence[Detections | Classification]:
