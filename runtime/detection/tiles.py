@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ _OVERLAP = 0.2
 _CUT_MARGIN = 0.04
 """Of a part's width and height: a box that ends so near to a border inside the frame was cut by it. Measured on VOC:
 with 0.01 halves of objects remain (AP50 0.671), with 0.04 it is 0.751, the frame alone has 0.729."""
+
+_EXACT = 1e-6
+"""Of a pixel: so near to a whole one is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +115,10 @@ class Tiles:
 
 
 def _spans(count: int, size: int) -> list[tuple[int, int]]:
-    """Where `count` equal, overlapping parts of a length begin and end, in whole pixels; none is empty."""
+    """Where `count` equal, overlapping parts of a length begin and end: whole pixels, none left out, no part empty."""
     length = size / (count - (count - 1) * _OVERLAP)
-    starts = [min(round(i * length * (1 - _OVERLAP)), size - 1) for i in range(count)]
-    return [(start, min(size, max(round(start + length), start + 1))) for start in starts]
+    starts = [i * length * (1 - _OVERLAP) for i in range(count)]
+    return [(math.floor(start + _EXACT), min(size, math.ceil(start + length - _EXACT))) for start in starts]
 
 
 def _is_cut(part: Detections, is_inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

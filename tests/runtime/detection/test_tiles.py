@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from singleshot.runtime.card import Card, InputSpec, Postprocess
@@ -48,6 +48,7 @@ def test_parts_by_hand() -> None:
     ]
 
 
+@settings(max_examples=500)
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 5000), st.integers(1, 5000))
 def test_parts_cover_every_frame_and_none_is_empty(columns: int, rows: int, height: int, width: int) -> None:
     whole, *parts = Tiles(columns=columns, rows=rows).boxes_px(height=height, width=width)
