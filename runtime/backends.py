@@ -132,7 +132,7 @@ def choose_backend(card: Card, backend: BackendChoice, precision: str, *, instal
         return Choice(
             backend="onnxruntime",
             precision=Precision.FP32,
-            reason="as asked for",
+            reason="as asked for" + ("; the first start compiles for minutes" if provider == "tensorrt" else ""),
             provider=provider or None,  # type: ignore[arg-type]  # of BackendChoice
         )
     if backend == "openvino" and asked is not None:

@@ -60,6 +60,9 @@ class OnnxRuntimeRunner:
         self.inputs = _specs(self._session.get_inputs())
         self.outputs = _specs(self._session.get_outputs())
         self.name = f"onnxruntime ({_WORDS[self._session.get_providers()[0]]})"
+        if provider == "tensorrt" and FRAMES in self.inputs:  # what takes minutes is done before a camera opens
+            batch, *size = self.inputs[FRAMES].shape
+            self.infer(np.zeros((batch or 1, *(side or 1 for side in size)), np.uint8))
 
     def infer(self, frames: NDArray[np.uint8]) -> Outputs:
         """Compute all outputs; see `Runner.infer`."""

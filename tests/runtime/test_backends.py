@@ -117,7 +117,11 @@ def test_openvino_alone_takes_no_precision_that_is_not_certified(of: Card, has: 
     [
         pytest.param("onnxruntime", "onnxruntime fp32 (as asked for)", id="onnxruntime"),
         pytest.param("onnxruntime:cuda", "onnxruntime:cuda fp32 (as asked for)", id="CUDA"),
-        pytest.param("onnxruntime:tensorrt", "onnxruntime:tensorrt fp32 (as asked for)", id="TensorRT"),
+        pytest.param(
+            "onnxruntime:tensorrt",
+            "onnxruntime:tensorrt fp32 (as asked for; the first start compiles for minutes)",
+            id="TensorRT",
+        ),
         pytest.param("openvino:fp32", "openvino fp32 (as asked for)", id="fp32"),
         pytest.param("openvino:f32", "openvino fp32 (as asked for)", id="fp32 as it was once spelt"),
         pytest.param("openvino:bf16", "openvino bf16 (as asked for)", id="bf16 without a certificate, when asked for"),

@@ -16,6 +16,10 @@ from singleshot.runtime.session import open_session
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 
 
+RUNS: list[int] = []
+"""Batches that sessions ran."""
+
+
 class GpuSession:
     """A session on the processor that says it computes on what was asked for, as far as that "works"."""
 
@@ -24,6 +28,10 @@ class GpuSession:
 
     def get_providers(self) -> list[str]:
         return self._providers
+
+    def run(self, names: list[str], given: dict[str, Any]) -> Any:
+        RUNS.append(len(given["frames"]))
+        return self._session.run(names, given)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
@@ -64,6 +72,7 @@ def test_providers(
 
 def test_engines_are_kept_by_the_bytes_of_the_graph(asked: list[Any], graphs: Path, own_folders: Path) -> None:
     """Its provider tells graphs apart by their operators, and would run an engine of other weights."""
+    RUNS.clear()
     folders = []
     for name in ("quarters", "quarters_classifier", "quarters"):
         open_session(graphs / f"{name}.onnx", backend="onnxruntime:tensorrt").close()
@@ -71,6 +80,7 @@ def test_engines_are_kept_by_the_bytes_of_the_graph(asked: list[Any], graphs: Pa
         assert settings["trt_engine_cache_enable"]
         folders.append(Path(settings["trt_engine_cache_path"]))
     assert folders[0] == folders[2] != folders[1]
+    assert RUNS == [1, 1, 1], "each was compiled when it was opened"
     assert {folder.parent for folder in folders} == {own_folders / "cache" / "singleshot" / "onnxruntime-tensorrt"}
     assert all(folder.is_dir() for folder in folders)
 
