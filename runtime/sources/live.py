@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from ..closing import Closing
 from ..errors import InputError
@@ -29,9 +31,9 @@ class Patience:
     """How long a live source waits."""
 
     stall_s: float = 1.5
-    """Without a frame for so long it is stalled, which is said."""
+    """Without a frame for so long it is stalled, which is said; a slow camera is given four of its intervals."""
     silence_s: float = 5.0
-    """Without a frame for so long it is lost."""
+    """Without a frame for so long it is lost; a slow camera is given eight of its intervals."""
     first_delay_s: float = 0.5
     """Before it is opened again; doubled at each attempt, with jitter, so that clients do not knock in step."""
     longest_delay_s: float = 30.0
@@ -81,6 +83,7 @@ class LiveSource(Closing):
         self._warnings: list[str] = []
         self._read = self._damaged = self._undecoded = self._losses = self._stalls = self._attempts = 0
         self._times, self._capture = FrameClock(), CaptureTimes()
+        self._waits_s = deque[float](maxlen=9)
         self._failure: BaseException | None = None
         self._lock = threading.RLock()
         self._stop = threading.Event()
@@ -203,6 +206,7 @@ class LiveSource(Closing):
             elif self._state in ("stalled", "lost"):
                 self._change("back", f"after {now_s - self._away_since_s:.1f} s")
             self._attempts = 0
+            self._waits_s.append(now_s - max(self._quiet_since_s, self._open_since_s))
         frame = Frame(
             image=picture.image,
             index=self._read,
@@ -226,11 +230,12 @@ class LiveSource(Closing):
             quiet_s = self._clock.now_s() - max(self._quiet_since_s, self._open_since_s)
             if not self._is_reading:
                 return
-            if quiet_s >= self._patience.silence_s and self._comes_back:
+            usual_s = median(self._waits_s) if self._waits_s else 0.0
+            if quiet_s >= max(self._patience.silence_s, 8 * usual_s) and self._comes_back:
                 if self._thread is threading.current_thread():
                     raise FeedLostError("silence")
                 self._start(None, "silence")
-            elif quiet_s >= self._patience.stall_s and self._state in ("live", "back"):
+            elif quiet_s >= max(self._patience.stall_s, 4 * usual_s) and self._state in ("live", "back"):
                 self._stalls += 1
                 self._away_since_s = self._quiet_since_s
                 self._change("stalled", f"nothing came for {quiet_s:.1f} s")

@@ -154,3 +154,14 @@ def test_recording_that_breaks_off_is_not_begun_anew() -> None:
     with LiveSource("film", lambda: Broken(clock, [0.1, 9.0, 0.1]), clock=clock) as source:
         assert len(list(source)) == 3
     assert source.warnings == ("film: stalled once.", "film: ended early (the plug was pulled).")
+
+
+def test_slow_camera_is_not_stalled_between_its_frames() -> None:
+    clock, told = SimulatedClock(), list[SourceEvent]()
+    waits_s = [0.1, *[3.0] * 9, *[6.0] * 5, 30.0, 0.1]
+    with LiveSource("cam0", lambda: ScriptedFeed(clock, waits_s), clock=clock, on_event=told.append) as source:
+        times_s = [frame.time_s for frame in islice(source, 16)]
+    assert times_s[-1] == pytest.approx(sum(waits_s[1:16]))
+    states = [event.state for event in told]
+    assert states[:4] == ["opening", "live", "stalled", "back"]  # its rate is not known yet
+    assert states[4:6] == ["stalled", "back"]  # 30 s, more than four times 6
