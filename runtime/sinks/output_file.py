@@ -42,7 +42,7 @@ class OutputFile:
     def close(self, *, is_empty: bool = False) -> None:
         """Free the file; one that was made for nothing goes: nothing was begun, or what there is is nothing."""
         if self._is_new and self.is_regular and (is_empty or not self.has_begun):
-            self.path.unlink(missing_ok=True)
+            self.path.resolve().unlink(missing_ok=True)  # not a link to what was not there
         self.file.close()
 
 
@@ -120,6 +120,16 @@ def _locked(path: Path) -> IO[bytes]:
 
 
 def _lock(handle: int) -> None:
+    """Lock, where the file system can: NFS locks no folders, and some lock nothing.
+
+    Raises:
+        BlockingIOError: somebody else has the lock.
+    """
     import fcntl  # not there on Windows
 
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return

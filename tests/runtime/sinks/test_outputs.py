@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -187,3 +188,20 @@ def test_a_folder_that_takes_nothing(place: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(InputError, match="folder: expected a folder that can be written to, got Permission denied"):
         check_outputs([("photos/a.png", Outputs(save="folder"))])
+
+
+def test_a_file_system_without_locks_is_written_to(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_handle: int, _how: int) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")  # as NFS says of a folder
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    sinks = [JsonLinesSink(place / "out.jsonl", ("cat",)), ImagesSink(place / "folder", ImagesSource("none", []))]
+    for sink in sinks:
+        sink.close()
+
+
+def test_a_link_to_what_is_not_there_yet_stays(place: Path) -> None:
+    (place / "latest.jsonl").symlink_to(place / "new.jsonl")
+    JsonLinesSink(place / "latest.jsonl", ("cat",)).close()
+    assert (place / "latest.jsonl").is_symlink()
+    assert not (place / "new.jsonl").exists()
