@@ -28,12 +28,14 @@ class Declared:
     Args:
         names: of the classes, in the order of the scores; None where the file names none.
         is_ultralytics: whether Ultralytics exported it, whose pictures are letterboxed.
+        is_paddle: whether Paddle's tools wrote it.
         is_end_to_end: whether its outputs are detections already.
         size: height and width of the input in pixels; None where the file does not say.
     """
 
     names: tuple[str, ...] | None = None
     is_ultralytics: bool = False
+    is_paddle: bool = False
     is_end_to_end: bool = False
     size: tuple[int, int] | None = None
 
@@ -64,6 +66,7 @@ def declared_of(path: Path, metadata: Mapping[str, str]) -> Declared:
     return Declared(
         names=names if names is None or len(set(names)) == len(names) else None,
         is_ultralytics="ultralytics" in metadata.get("author", "").lower() or {"names", "task"} <= set(metadata),
+        is_paddle="character" in metadata,
         is_end_to_end=metadata.get("end2end") == "True" or (isinstance(options, dict) and options.get("nms") is True),
         size=(size[0], size[1]) if is_size else None,
     )

@@ -48,7 +48,8 @@ def recognised_final(outputs: Outputs) -> Final | None:
     for name in boxes:
         beside = [other for other, value in single.items() if value.shape[1] == cubes[name].shape[1]]
         ids = _named([other for other in beside if _are_ids(single[other])], ("class", "label"))
-        scores = _named([other for other in beside if other != ids and _are_scores(single[other])], ("score", "conf"))
+        scored = [other for other in beside if other != ids and _are_scores(single[other], other)]
+        scores = _named(scored, ("score", "conf"))
         if ids is not None and scores is not None:
             return Final(boxes=name, scores=scores, class_ids=ids)
     return None
@@ -119,7 +120,9 @@ def _are_ids(values: Array) -> bool:
     return bool((values >= -1).all() and (values == np.round(values)).all())
 
 
-def _are_scores(values: Array) -> bool:
+def _are_scores(values: Array, name: str = "") -> bool:
+    if not values.any():  # nothing was found
+        return "score" in name
     return bool((values >= 0).all() and (values <= 1).all() and (values != np.round(values)).any())
 
 

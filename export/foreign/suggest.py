@@ -206,7 +206,9 @@ def _with_pair(foreign: ForeignGraph, outputs: Outputs, suggestion: Suggestion) 
     named: dict[str, list[str]] = {"boxes": [], "scores": [], "boxes and scores": []}
     for item in suggestion.candidates:
         named[item.may_be].append(item.name)
-    told = [(boxes, scores) for boxes in named["boxes"] for scores in (*named["scores"], *named["boxes"])]
+    # One column is rather an objectness, four are rather boxes.
+    may_score = sorted((*named["scores"], *named["boxes"]), key=lambda name: min(outputs[name].shape[1:]) in (1, 4))
+    told = [(boxes, scores) for boxes in named["boxes"] for scores in may_score]
     row_count = {name: max(outputs[name].shape[1:]) for names in named.values() for name in names}
     told = [pair for pair in told if pair[0] != pair[1] and row_count[pair[0]] == row_count[pair[1]]][:_MOST_PAIRS]
     for boxes, scores in told:

@@ -94,7 +94,7 @@ def _of_rows(
             scheme = "distances" if boxes.start else "distances-centre"
             guesses.append(f"--decode {scheme}: {count}, distributions of {bins} bins, as {_of_bins(boxes)} has them")
             return decoding_of(scheme, SCHEMES[scheme], cells, bins=bins)
-        follows = _follows(values, decoding.origins)
+        follows = follows_places(values, decoding.origins)
         if follows > FOLLOWS_GRID:
             return None
         scheme = name
@@ -181,7 +181,7 @@ def _share_positive(values: Array) -> float:
     return float((values >= 0).mean())
 
 
-def _follows(values: Array, origins: Array) -> float:
+def follows_places(values: Array, origins: Array) -> float:
     """Correlate the first two columns with places, x first or y first."""
     x, y = (_correlation(values[..., 0], origins[:, axis]) for axis in (0, 1))
     across, down = (_correlation(values[..., 1], origins[:, axis]) for axis in (0, 1))

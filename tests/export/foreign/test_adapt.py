@@ -111,7 +111,8 @@ READINGS = [
 def test_what_is_told_is_done(outputs: Outputs, told: Told, tmp_path: Path) -> None:
     done = adapted(model_of(outputs), tmp_path, told=told)
     assert_expected(done.path)
-    assert done.guesses == ("--names: class 0, class 1, …, as the file names no classes",)
+    assert done.guesses[-1] == "--names: class 0, class 1, …, as the file names no classes"
+    assert all(guess.startswith(("--input", "--letterbox")) for guess in done.guesses[:-1])
     assert done.parity.matched == 2 * done.parity.frames
 
 
@@ -128,17 +129,22 @@ GUESSES = [
     ),
     pytest.param(
         {"o": YOLO8},
-        ["--boxes o[0:4] --scores o[4:7]", "--layout cxcywh", "--normalised no", "--activation none"],
+        ["--letterbox: 21 rows", "--boxes o[0:4] --scores o[4:7]", "--layout cxcywh", "--normalised no"],
         id="one output, columns first",
     ),
     pytest.param(
         {"o": YOLO5},
-        ["--boxes o[0:4] --scores o[5:8]", "--objectness o[4:5]", "--layout cxcywh", "--normalised no"],
+        ["--letterbox: 21 rows", "--boxes o[0:4] --scores o[5:8]", "--objectness o[4:5]", "--layout cxcywh"],
         id="one output, boxes first, objectness",
     ),
     pytest.param(
         {"o": YOLOX},
-        ["--boxes o[0:4]", "--objectness o[4:5]", "--decode yolox: 21 rows of strides 8, 16, 32", "--activation none"],
+        [
+            "--input bgr --std 1 --top-left: o is in cells",
+            "--boxes o[0:4]",
+            "--objectness o[4:5]",
+            "--decode yolox: 21",
+        ],
         id="cells of a grid",
     ),
 ]
