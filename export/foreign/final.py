@@ -26,7 +26,8 @@ def recognised_final(outputs: Outputs) -> Final | None:
     """Find detections of one class each among outputs [N, D, columns]: a column that holds whole numbers alone.
 
     Known: one output of box, score, class (YOLOv10, YOLO26, `nms=True`), of class, score, box (Paddle), of image, box,
-    class, score (YOLOv7); and three outputs (DeepStream, TensorFlow, torchvision, DETR's deployed forms).
+    class, score (YOLOv7); two outputs, box and score beside class ids (MMDeploy); and three (DeepStream, TensorFlow,
+    torchvision, DETR's deployed forms).
     """
     cubes = {name: value for name, value in outputs.items() if value.ndim == 3}
     for name, value in cubes.items():
@@ -43,6 +44,10 @@ def recognised_final(outputs: Outputs) -> Final | None:
                     scores=f"{name}[{score}:{score + 1}]",
                     class_ids=f"{name}[{class_id}:{class_id + 1}]",
                 )
+    for name, value in cubes.items():  # MMDeploy's
+        labels = [other for other, label in cubes.items() if label.shape == (*value.shape[:2], 1) and _are_ids(label)]
+        if value.shape[2] == 5 and len(labels) == 1 and _are_scores(value[..., 4], "score"):
+            return Final(boxes=f"{name}[0:4]", scores=f"{name}[4:5]", class_ids=labels[0])
     boxes = [name for name, value in cubes.items() if value.shape[2] == 4]
     single = {name: value for name, value in cubes.items() if value.shape[2] == 1}
     for name in boxes:

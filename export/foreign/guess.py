@@ -18,7 +18,7 @@ from .checks import (
 from .decoding import Decoding
 from .final import first_class_of, is_suppressed, recognised_final
 from .graph import ForeignGraph, Outputs, output_shapes_text
-from .heads import COCO_CLASSES, USUAL_BINS, Heads, is_class_first
+from .heads import BOX_NAME, COCO_CLASSES, POINT_NAME, SCORE_NAME, USUAL_BINS, Heads, is_class_first
 from .reading import (
     ROUNDING,
     Activation,
@@ -92,7 +92,7 @@ def guess_reading(
         layout=layout,
         normalised=normalised,
         activation=activation,
-        background=_background(scores, activated(scores.of(outputs), activation), told, guesses),
+        background=_background(scores, activated(scores.of(outputs), activation), told, guesses, decoding),
         decoding=decoding,
         is_final=is_detr,
     )
@@ -193,8 +193,10 @@ def _recognised(
     graph: ForeignGraph, outputs: Outputs, told: Told, class_count: int | None
 ) -> tuple[str, str, str | None, int]:
     """Recognise an output of boxes beside one of scores, or one of both: three texts and the number of boxes."""
-    cubes = {name: value.shape for name, value in outputs.items() if value.ndim == 3}
+    cubes = {name: value.shape for name, value in outputs.items() if value.ndim == 3 and not POINT_NAME.search(name)}
     with_four = [name for name, shape in cubes.items() if 4 in shape[1:]]
+    if len(with_four) > 1:  # with four classes, or three and a background, scores have four columns, too
+        with_four = _boxes_among({name: outputs[name] for name in with_four})
     if not with_four and len(cubes) == 2:
         with_four = [name for name, shape in cubes.items() if _bins_of(graph, shape)]
     if len(with_four) > 1:  # with three classes and a background, scores have four columns, too
@@ -216,6 +218,14 @@ def _recognised(
             )
         return _both_in_one(graph, outputs, name, told, class_count)
     raise _unrecognised(graph, outputs)
+
+
+def _boxes_among(outputs: Outputs) -> list[str]:
+    """Choose what boxes are among outputs of four columns: by their names, else those that are not within [0, 1]."""
+    named = [name for name in outputs if BOX_NAME.search(name) or name == "dets"]
+    unnamed = [name for name in outputs if not SCORE_NAME.search(name) and name != "labels"]
+    far = [name for name, value in outputs.items() if float(value.max()) > FAR_OUTSIDE]
+    return next((names for names in (named, unnamed, far) if len(names) == 1), list(outputs))
 
 
 def _both_in_one(
@@ -332,7 +342,9 @@ def _activation(
     return activation
 
 
-def _background(columns: Columns, scores: Array, told: Told, guesses: list[str]) -> int | None:
+def _background(
+    columns: Columns, scores: Array, told: Told, guesses: list[str], decoding: Decoding | None
+) -> int | None:
     """Where scores of a box sum to 1, the background is among them; at one of the ends, and above the others."""
     if told.background == "none":
         return None
@@ -347,6 +359,9 @@ def _background(columns: Columns, scores: Array, told: Told, guesses: list[str])
         return None
     means = scores.mean(axis=(0, 1))
     best = int(means.argmax())
+    if decoding is not None and decoding.scheme in _WITH_SOFTMAX and best != len(means) - 1:
+        guesses.append(f"--background 0: as {decoding.scheme} has it")
+        return 0
     if best not in (0, len(means) - 1):
         raise InputError(
             f"--background: expected a column or none, got nothing; scores of a box sum to 1, but the greatest on "

@@ -19,9 +19,9 @@ from .told import Told
 USUAL_BINS = (8, 16, 17, 32, 33)
 """Of NanoDet and PicoDet, YOLOv8, GFL and PP-YOLOE."""
 COCO_CLASSES = 80
-_BOX_NAME = re.compile(r"box|reg|loc|dis|delta|ltrb", re.IGNORECASE)
-_SCORE_NAME = re.compile(r"cls|score|class|conf|logit", re.IGNORECASE)
-_POINT_NAME = re.compile(r"kps|kpt|keypoint|landm|lmk", re.IGNORECASE)
+BOX_NAME = re.compile(r"box|reg|loc|dis|delta|ltrb", re.IGNORECASE)
+SCORE_NAME = re.compile(r"cls|score|class|conf|logit", re.IGNORECASE)
+POINT_NAME = re.compile(r"kps|kpt|keypoint|landm|lmk", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,9 +199,9 @@ def _roles(pyramid: Pyramid, class_count: int | None) -> Iterator[tuple[tuple[in
         box_values, score_values = ([level.values for level in tracks[place]] for place in (boxes, scores))
         is_named = sum(
             bool(pattern.search(tracks[place][0].output.rsplit("/", 1)[-1]))
-            for pattern, place in ((_BOX_NAME, boxes), (_SCORE_NAME, scores))
+            for pattern, place in ((BOX_NAME, boxes), (SCORE_NAME, scores))
         )
-        if any(_POINT_NAME.search(tracks[place][0].output) for place in (boxes, scores)):
+        if any(POINT_NAME.search(tracks[place][0].output) for place in (boxes, scores)):
             continue
         for bins in (0, *USUAL_BINS) if class_count is None else (0, *range(5, 34)):
             each = 4 * max(1, bins)

@@ -39,15 +39,15 @@ def usual_input(foreign: ForeignGraph) -> tuple[ForeignInput, str]:
         return _LETTERBOX, "the metadata are Ultralytics', whose way it is"
     if foreign.declared.is_paddle:
         return _IMAGENET, "as Paddle's are trained, whose names the file has"
-    names = [value.name for value in foreign.model.graph.output]
+    spec = input_spec(foreign, ForeignInput(), [])
+    outputs, _ = run_frames(foreign, spec, generated_frames(spec)[:2])
+    names = list(outputs)
     for kind, patterns, usual in _BY_NAMES:
         if all(any(re.fullmatch(pattern, name) for name in names) for pattern in patterns):
+            if kind == "RF-DETR" and outputs["dets"].shape[-1] != 4:
+                continue
             return usual, f"{', '.join(names[:3])} are {kind}'s names"
-    if len(names) == 1:
-        spec = input_spec(foreign, ForeignInput(), [])
-        outputs, _ = run_frames(foreign, spec, generated_frames(spec)[:2])
-        return _by_rows(foreign, outputs, names[0])
-    return ForeignInput(), ""
+    return _by_rows(foreign, outputs, names[0]) if len(names) == 1 else (ForeignInput(), "")
 
 
 def _by_rows(foreign: ForeignGraph, outputs: Outputs, name: str) -> tuple[ForeignInput, str]:

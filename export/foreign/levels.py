@@ -156,17 +156,16 @@ def _level(
         width: of the input, in pixels.
         rows_last: whether that axis is the last.
     """
-    for stride in STRIDES:
-        for grid in dict.fromkeys(_grids(stride, height, width)):
-            cells = math.prod(grid)
-            for form, place in _FORMS[len(shape)]:
-                if len(shape) > 3:
-                    fits = shape[place : place + 2] == grid
-                else:
-                    fits = shape[place] == cells * anchors and rows_last == (place == 2)
-                if fits:
-                    values = math.prod(shape[1:]) // cells
-                    return stride, Level(output=name, form=form, cells=cells, values=values), grid
+    for stride, grid in _grids(height, width):
+        cells = math.prod(grid)
+        for form, place in _FORMS[len(shape)]:
+            if len(shape) > 3:
+                fits = shape[place : place + 2] == grid
+            else:
+                fits = shape[place] == cells * anchors and rows_last == (place == 2)
+            if fits:
+                values = math.prod(shape[1:]) // cells
+                return stride, Level(output=name, form=form, cells=cells, values=values), grid
     return None
 
 
@@ -178,6 +177,9 @@ _FORMS: dict[int, Sequence[tuple[Form, int]]] = {
 """By the number of axes: where the cells are."""
 
 
-def _grids(stride: int, height: int, width: int) -> Iterator[Grid]:
-    yield math.ceil(height / stride), math.ceil(width / stride)
-    yield height // stride, width // stride
+def _grids(height: int, width: int) -> Iterator[tuple[int, Grid]]:
+    """Go through strides and their grids, those that reach over the edges first."""
+    for stride in STRIDES:
+        yield stride, (math.ceil(height / stride), math.ceil(width / stride))
+    for stride in STRIDES:
+        yield stride, (height // stride, width // stride)

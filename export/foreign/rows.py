@@ -14,6 +14,8 @@ from onnx import helper, numpy_helper
 MOST_ROWS = 300
 """Of an output whose number of rows changes, unless one frame had more; the best come first in such outputs."""
 
+_LEAST_BOXES = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -21,15 +23,19 @@ class Rows:
 
     Args:
         new_axes: of length 1, put in.
+        gone_axis: of length 1, taken out.
         count: of rows, that more are cut to and fewer filled up to with zeros; None leaves them as they are.
     """
 
     new_axes: tuple[int, ...] = ()
+    gone_axis: int | None = None
     count: int | None = None
 
     def of(self, value: NDArray[Any]) -> NDArray[Any]:
         """Carry it out in numpy; Any because outputs have types of their own."""
         value = np.expand_dims(value, self.new_axes)
+        if self.gone_axis is not None:
+            value = value.squeeze(self.gone_axis)
         if self.count is None:
             return value
         missing = max(0, self.count - value.shape[1])
@@ -39,6 +45,8 @@ class Rows:
 def rows_of(values: Sequence[NDArray[Any]]) -> Rows | None:
     """Look at what an output gave for several frames, one by one; None where it is no list of rows."""
     first = values[0]
+    if first.ndim == 4 and first.shape[1] >= _LEAST_BOXES and first.shape[2:] == (1, 4):  # one box for all classes
+        return Rows(gone_axis=2)
     if first.ndim not in (1, 2, 3) or any(value.ndim != first.ndim for value in values):
         return None
     has_batch = all(len(value) == 1 for value in values) and first.ndim > 1
@@ -75,6 +83,8 @@ def add_rows(graph: onnx.GraphProto, rows: Mapping[str, Rows]) -> None:
             graph.node.append(helper.make_node(operator, inputs, [result]))
             return result
 
+        if how.gone_axis is not None:
+            value = step("Squeeze", [value, constant("axes", np.array([how.gone_axis], np.int64))], name)
         if how.new_axes:
             axes = constant("axes", np.array(how.new_axes, np.int64))
             value = step("Unsqueeze", [value, axes], name if how.count is None else f"{name}/cube")

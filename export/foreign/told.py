@@ -42,7 +42,7 @@ class Told:
 
     def cut(self, model: onnx.ModelProto) -> None:
         """Make what is named outputs of a graph, in place; where boxes and scores are named, the only ones."""
-        plugins = [node for node in model.graph.node if node.op_type == "EfficientNMS_TRT"]
+        plugins = [node for node in model.graph.node if re.fullmatch(r"\w*NMS\w*_TRT", node.op_type)]
         if plugins and self.boxes is None and self.scores is None:
             cut_at(model, plugins[0].input[:2], only=True)
             return
