@@ -34,6 +34,8 @@ from .undecoded import guess_decoding, rows_by_scheme
 
 _MASK_PROTOTYPES = 32
 """Channels of the prototypes that YOLO's masks are made of."""
+_ALL = 0.999
+"""Share of boxes that are all but for rounding."""
 _WITH_SOFTMAX = ("ssd300", "ssdlite320", "retinaface")
 _DETR_NAMES = {("pred_boxes", "logits"), ("pred_boxes", "pred_logits"), ("dets", "labels")}
 """What DETR, RT-DETR and D-FINE call their boxes and scores, and RF-DETR."""
@@ -78,10 +80,10 @@ def guess_reading(
     if decoding is not None:
         layout, normalised = decoding.layout, False
     else:
-        layout = told.layout or _layout_by_name(boxes, guesses) or _layout(values, guesses)
+        layout = told.layout or _layout_by_name(boxes, guesses) or _layout(values, guesses, is_whole=boxes.is_whole)
         normalised = _normalised(values, guesses) if told.normalised is None else told.normalised
     is_detr = (boxes.output, scores.output) in _DETR_NAMES
-    activation = told.activation or (is_detr and _activation_of_detr(scores, outputs, guesses))
+    activation = told.activation or (is_detr and _activation_of_detr(scores, outputs, guesses, class_count))
     activation = activation or _activation(scores, outputs, guesses, decoding=decoding, class_count=class_count)
     if is_detr:
         guesses.append(f"--iou-threshold 1: {scores.output} is DETR's name, whose detections need no suppression")
@@ -281,9 +283,10 @@ def _layout_by_name(boxes: Columns, guesses: list[str]) -> Layout | None:
     return "yxyx"
 
 
-def _layout(values: Array, guesses: list[str]) -> Layout:
+def _layout(values: Array, guesses: list[str], *, is_whole: bool = True) -> Layout:
     in_order, with_size = share_of_corners_in_order(values), share_of_sizes_above_0(values)
-    if in_order >= WELL_FORMED:
+    # Beside scores in one output there are rather centres and sizes, unless every single pair of corners is in order.
+    if in_order >= (WELL_FORMED if is_whole or with_size < WELL_FORMED else _ALL):
         guesses.append(
             f"--layout xyxy: {in_order:.1%} of the boxes have corners in order (yxyx looks alike; TensorFlow's is)"
         )
@@ -306,13 +309,19 @@ def _normalised(values: Array, guesses: list[str]) -> bool:
     return normalised
 
 
-def _activation_of_detr(columns: Columns, outputs: Outputs, guesses: list[str]) -> Activation | None:
+def _activation_of_detr(
+    columns: Columns, outputs: Outputs, guesses: list[str], class_count: int | None
+) -> Activation | None:
     """Tell DETR's softmax, where most queries find nothing and the last column says so, from a sigmoid."""
     values = columns.of(outputs)
     if values.min() >= -ROUNDING and values.max() <= 1 + ROUNDING:
         return None
+    if class_count in (len(columns), len(columns) - 1):
+        activation: Activation = "sigmoid" if class_count == len(columns) else "softmax"
+        guesses.append(f"--activation {activation}: {len(columns)} columns for {class_count} names")
+        return activation
     share = float((values.argmax(axis=2) == values.shape[2] - 1).mean())
-    activation: Activation = "softmax" if share > 0.5 and values.shape[2] > 1 else "sigmoid"
+    activation = "softmax" if share > 0.5 and values.shape[2] > 1 else "sigmoid"
     guesses.append(f"--activation {activation}: the last column is the greatest in {share:.0%} of the queries")
     return activation
 

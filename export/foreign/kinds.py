@@ -8,7 +8,7 @@ from ...runtime.generated_frames import generated_frames
 from .graph import ForeignGraph, Outputs
 from .inputs import ForeignInput, input_spec, run_frames
 from .schemes import SCHEMES, cells_of, decoding_of
-from .undecoded import FOLLOWS_GRID, follows_places
+from .undecoded import FOLLOWS_GRID, are_pixels, follows_places
 
 _IMAGENET = ForeignInput(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 _NANODET = ForeignInput(colour="bgr", mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395))
@@ -44,7 +44,7 @@ def usual_input(foreign: ForeignGraph) -> tuple[ForeignInput, str]:
     names = list(outputs)
     for kind, patterns, usual in _BY_NAMES:
         if all(any(re.fullmatch(pattern, name) for name in names) for pattern in patterns):
-            if kind == "RF-DETR" and outputs["dets"].shape[-1] != 4:
+            if kind == "RF-DETR" and outputs["dets"].shape[-1] == 5:  # MMDeploy's
                 continue
             return usual, f"{', '.join(names[:3])} are {kind}'s names"
     return _by_rows(foreign, outputs, names[0]) if len(names) == 1 else (ForeignInput(), "")
@@ -64,6 +64,6 @@ def _by_rows(foreign: ForeignGraph, outputs: Outputs, name: str) -> tuple[Foreig
         return ForeignInput(), ""
     if rows == sum(cells.counts):
         origins = decoding_of("yolox", SCHEMES["yolox"], cells).origins
-        if follows_places(values, origins) <= FOLLOWS_GRID:
+        if follows_places(values, origins) <= FOLLOWS_GRID and not are_pixels(values[..., :4]):
             return _YOLOX, f"{name} is in cells of its grids, as YOLOX's is"
     return _LETTERBOX, f"{rows} rows of {columns} columns are YOLO's, whose way it is"

@@ -17,6 +17,8 @@ from .told import Told
 
 FOLLOWS_GRID = 0.8
 """Correlation with their cells' places that decoded centres surpass by far and undecoded ones never reach."""
+_MOST_CELLS = 20
+"""Offsets from a cell are a few cells, and a size of exp(20) cells is none."""
 _FINE = (8, 16, 32, 64)
 _NONE = "none"
 
@@ -95,7 +97,7 @@ def _of_rows(
             guesses.append(f"--decode {scheme}: {count}, distributions of {bins} bins, as {_of_bins(boxes)} has them")
             return decoding_of(scheme, SCHEMES[scheme], cells, bins=bins)
         follows = follows_places(values, decoding.origins)
-        if follows > FOLLOWS_GRID:
+        if follows > FOLLOWS_GRID or (not boxes.is_whole and are_pixels(values)):
             return None
         scheme = name
         if name == "yolox" and boxes.is_whole:  # beside columns of another meaning they are YOLOX's
@@ -175,6 +177,11 @@ def _distances(values: Array, cells: Cells, anchors: tuple[int, ...], *, point: 
     reach = [float(np.median(part)) for part in np.split(values, ends[:-1], axis=1)]
     grown, strides = reach[-1] / max(reach[0], 1e-6), cells.strides[-1] / cells.strides[0]
     return f"{'pixels' if grown > strides**0.5 else 'distances'}{point}"
+
+
+def are_pixels(values: Array) -> bool:
+    """Say whether values reach farther than offsets in cells and logarithms of sizes do."""
+    return float(np.quantile(np.abs(values), 0.99)) > _MOST_CELLS
 
 
 def _share_positive(values: Array) -> float:

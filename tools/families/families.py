@@ -8,16 +8,21 @@ from functools import partial
 
 import onnx
 
+from .net import Target
 from .styles import (
     BINS,
+    BINS_AND_CLASSES,
     CLASSES,
     FOUR,
     POSITIVE,
     PYRAMID,
     RARE,
+    RARER,
     SMALL,
+    SURE,
     THREE,
     ULTRALYTICS,
+    YOLO,
     apart,
     by_level,
     cells_in_one,
@@ -31,7 +36,6 @@ from .styles import (
 )
 
 NAMES = "--names"
-_SURE = {"mean": 3.0, "spread": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,7 @@ class Family:
     options: tuple[str, ...] = ()
 
 
-def _levels(**columns: tuple[int, dict[str, float]]) -> Callable[..., onnx.ModelProto]:
+def _levels(**columns: tuple[int, Target]) -> Callable[..., onnx.ModelProto]:
     return partial(by_level, columns)
 
 
@@ -91,7 +95,7 @@ FAMILIES = (
     Family(
         name="YOLOv8 to YOLO12 by level",
         style="`[1, 64 + C, h, w]`",
-        make=_levels(out=(64 + CLASSES, BINS)),
+        make=_levels(out=(64 + CLASSES, BINS_AND_CLASSES)),
         options=(NAMES,),
     ),
     Family(
@@ -103,37 +107,37 @@ FAMILIES = (
     Family(
         name="YOLOv5 by level",
         style="`[1, 3 (5 + C), h, w]`",
-        make=partial(_levels(out=(5 + CLASSES, {"mean": -1.5, "spread": 1.5})), anchors=3),
+        make=partial(_levels(out=(5 + CLASSES, YOLO)), anchors=3),
         options=(NAMES,),
     ),
     Family(
         name="YOLOv7 by level",
         style="`[1, 3, h, w, 5 + C]`",
-        make=partial(_levels(out=(5 + CLASSES, {"mean": -1.5, "spread": 1.5})), anchors=3, form="NAHWC"),
+        make=partial(_levels(out=(5 + CLASSES, YOLO)), anchors=3, form="NAHWC"),
         options=("--decode", "yolov7", NAMES),
     ),
     Family(
         name="YOLOv3 (Darknet, Keras)",
         style="`[1, h, w, 3 (5 + C)]`",
-        make=partial(_levels(out=(5 + CLASSES, {"mean": -1.5, "spread": 1.2})), anchors=3, form="NHWC"),
+        make=partial(_levels(out=(5 + CLASSES, YOLO)), anchors=3, form="NHWC"),
         options=("--decode", "yolov3", NAMES),
     ),
     Family(
         name="YOLOv3-tiny, YOLOv4-tiny",
         style="`[1, 3 (5 + C), h, w]`, two levels",
-        make=partial(_levels(out=(5 + CLASSES, {"mean": -1.5, "spread": 1.2})), anchors=3, strides=(16, 32)),
+        make=partial(_levels(out=(5 + CLASSES, YOLO)), anchors=3, strides=(16, 32)),
         options=(NAMES,),
     ),
     Family(
         name="YOLOX",
         style="`[1, D, 5 + C]`, in cells",
-        make=partial(cells_in_one, ((4, SMALL, False), (1, _SURE, True), (CLASSES, RARE, True)), brightest=255),
+        make=partial(cells_in_one, ((4, SMALL, False), (1, SURE, True), (CLASSES, RARE, True)), brightest=255),
         options=(NAMES,),
     ),
     Family(
         name="YOLOX of MMDetection",
         style="`[1, C, h, w]`, `[1, 4, h, w]`, `[1, 1, h, w]` by level",
-        make=partial(_levels(cls=(CLASSES, RARE), bbox=(4, SMALL), obj=(1, _SURE)), brightest=255),
+        make=partial(_levels(cls=(CLASSES, RARE), bbox=(4, SMALL), obj=(1, SURE)), brightest=255),
         options=(NAMES,),
     ),
     Family(
@@ -192,7 +196,7 @@ FAMILIES = (
         name="FCOS (MMDetection)",
         style="the same and `[1, 1, h, w]`",
         make=partial(
-            _levels(cls=(CLASSES, RARE), bbox=(4, POSITIVE), centerness=(1, _SURE)), strides=PYRAMID, grows="bbox"
+            _levels(cls=(CLASSES, RARE), bbox=(4, POSITIVE), centerness=(1, SURE)), strides=PYRAMID, grows="bbox"
         ),
         options=(NAMES,),
     ),
@@ -211,7 +215,7 @@ FAMILIES = (
     Family(
         name="RetinaNet (Detectron2)",
         style="`[1, 9 C, h, w]`, `[1, 36, h, w]` by level",
-        make=partial(_levels(cls=(CLASSES, RARE), box=(4, SMALL)), strides=PYRAMID, anchors=9),
+        make=partial(_levels(cls=(CLASSES, RARER), box=(4, SMALL)), strides=PYRAMID, anchors=9),
         options=("--decode", "retinanet-detectron2", NAMES),
     ),
     Family(
@@ -223,7 +227,7 @@ FAMILIES = (
     Family(
         name="EfficientDet (TensorFlow)",
         style="`[1, h, w, 9 C]`, `[1, h, w, 36]` by level",
-        make=partial(_levels(class_net=(CLASSES, RARE), box_net=(4, SMALL)), strides=PYRAMID, anchors=9, form="NHWC"),
+        make=partial(_levels(class_net=(CLASSES, RARER), box_net=(4, SMALL)), strides=PYRAMID, anchors=9, form="NHWC"),
         options=(NAMES,),
     ),
     Family(
@@ -241,7 +245,9 @@ FAMILIES = (
     Family(
         name="DETR, Conditional DETR",
         style="`pred_boxes`, `pred_logits`, softmax",
-        make=partial(apart, ("pred_boxes", "pred_logits"), layout="cxcywh", normalised=True, activation=""),
+        make=partial(
+            apart, ("pred_boxes", "pred_logits"), layout="cxcywh", normalised=True, activation="", background="last"
+        ),
         options=(NAMES,),
     ),
     Family(
@@ -294,7 +300,7 @@ FAMILIES = (
         name="YuNet",
         style="`cls_8`, `obj_8`, `bbox_8`, `kps_8`, …",
         make=partial(
-            _levels(cls=(CLASSES, RARE), obj=(1, _SURE), bbox=(4, SMALL), kps=(10, SMALL)),
+            _levels(cls=(CLASSES, RARE), obj=(1, SURE), bbox=(4, SMALL), kps=(10, SMALL)),
             form="rows",
             active=("cls", "obj"),
             brightest=255,
@@ -304,7 +310,7 @@ FAMILIES = (
     Family(
         name="UltraFace",
         style="`boxes` fractions, `scores` with a background",
-        make=partial(apart, ("boxes", "scores"), normalised=True, activation="Softmax"),
+        make=partial(apart, ("boxes", "scores"), normalised=True, activation="Softmax", background="first"),
         options=(NAMES,),
     ),
 )

@@ -18,6 +18,9 @@ from ...runtime.runners.quiet_session import open_quietly
 Array = NDArray[Any]
 """Any because shapes and places are integers, weights floats."""
 
+Target = tuple[float | Sequence[float], float | Sequence[float]]
+"""Mean and spread of a head's values, one for all columns or one for each."""
+
 OPSET = 17
 _WIDTH = 24
 _IR_VERSION = 8
@@ -39,7 +42,7 @@ class Net:
         self._rng = np.random.default_rng(0)
         self._nodes: list[onnx.NodeProto] = []
         self._weights: dict[str, Array] = {}
-        self._heads: dict[str, tuple[float, float]] = {}
+        self._heads: dict[str, Target] = {}
         self._shape = [1, side, side, 3] if channels_last else [1, 3, side, side]
         self._kind = TensorProto.UINT8 if uint8 else TensorProto.FLOAT
         self._sizes: list[onnx.ValueInfoProto] = []
@@ -85,12 +88,12 @@ class Net:
                 maps[stride] = value
         return maps
 
-    def head(self, value: str, columns: int, *, mean: float, spread: float) -> str:
+    def head(self, value: str, columns: int, *, target: Target) -> str:
         """Convolve to values of about this mean and spread on pictures: [1, columns, h, w]."""
         weight = self._rng.normal(0, 1, (columns, _WIDTH, 1, 1)).astype(np.float32)
         names = [self.constant(weight), self.constant(np.zeros(columns, np.float32))]
         made = self.add("Conv", [value, *names], kernel_shape=[1, 1])
-        self._heads[made] = mean, spread
+        self._heads[made] = target
         return made
 
     def rows(self, value: str, anchors: int = 1) -> str:
@@ -137,7 +140,7 @@ class Net:
         (node,) = (node for node in self._nodes if value in node.output)
         return len(self._weights[node.input[2]])
 
-    def _fit(self, heads: Mapping[str, tuple[float, float]]) -> None:
+    def _fit(self, heads: Mapping[str, Target]) -> None:
         """Scale each head's columns to their mean and spread on patterns."""
         graph = self._graph(list(heads))
         needed = set(heads)
@@ -162,14 +165,20 @@ class Net:
                 seen[name].append(value)
         for node in self._nodes:
             if node.output[0] in heads:
-                mean, spread = heads[node.output[0]]
                 values = np.concatenate(seen[node.output[0]]).transpose(1, 0, 2, 3)
                 values = values.reshape(len(values), -1)
+                mean, spread = (_for_columns(value, len(values)) for value in heads[node.output[0]])
                 factor = spread / np.maximum(values.std(axis=1), 1e-6)
                 self._weights[node.input[1]] = (self._weights[node.input[1]] * factor[:, None, None, None]).astype(
                     np.float32
                 )
                 self._weights[node.input[2]] = (mean - values.mean(axis=1) * factor).astype(np.float32)
+
+
+def _for_columns(value: float | Sequence[float], columns: int) -> Array:
+    """Give a value for each column; those of one anchor are those of all."""
+    given = np.atleast_1d(np.asarray(value, np.float32))
+    return np.tile(given, columns // len(given))
 
 
 def save(model: onnx.ModelProto, path: Path) -> Path:

@@ -9,18 +9,24 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from .net import Net
+from .net import Net, Target
 
 CLASSES = 4
 NAMES = ("cat", "cow", "dog", "horse")
 THREE = (8, 16, 32)
 FOUR = (8, 16, 32, 64)
 PYRAMID = (8, 16, 32, 64, 128)
-RARE = {"mean": -7.0, "spread": 2.2}
-"""Of a class's logit: a few rows of a picture are certain."""
-SMALL = {"mean": 0.0, "spread": 0.3}
-BINS = {"mean": 0.0, "spread": 1.5}
-POSITIVE = {"mean": 4.0, "spread": 1.0}
+RARE: Target = (-8.5, 2.5)
+"""Of a class's logit: a few rows of a picture are certain, and few are above the score floor."""
+RARER: Target = (-11.0, 2.5)
+"""The same of nine boxes a cell."""
+SMALL: Target = (0.0, 0.3)
+BINS: Target = (0.0, 1.5)
+POSITIVE: Target = (4.0, 1.0)
+SURE: Target = (3.0, 1.0)
+BINS_AND_CLASSES: Target = ((0.0,) * 64 + (-8.5,) * CLASSES, (1.5,) * 64 + (2.5,) * CLASSES)
+YOLO: Target = ((0.0,) * 4 + (-7.0,) + (0.0,) * CLASSES, (0.5,) * 4 + (2.5,) + (2.0,) * CLASSES)
+"""Box, objectness and classes."""
 ULTRALYTICS = {"names": str(dict(enumerate(NAMES))), "task": "detect", "author": "Ultralytics", "stride": "32"}
 
 
@@ -36,7 +42,7 @@ def cells(side: int, strides: Sequence[int]) -> np.ndarray[tuple[int, ...], np.d
 
 
 def by_level(
-    columns: dict[str, tuple[int, dict[str, float]]],
+    columns: dict[str, tuple[int, Target]],
     *,
     strides: Sequence[int] = THREE,
     side: int = 320,
@@ -63,7 +69,7 @@ def by_level(
     for place, (stride, value) in enumerate(net.pyramid(strides).items()):
         each = anchors if isinstance(anchors, int) else anchors[place]
         for name, (count, target) in columns.items():
-            made = net.head(value, count * each, mean=target["mean"], spread=target["spread"])
+            made = net.head(value, count * each, target=target)
             if form == "rows":
                 made = net.rows(made, each)
             elif form == "NHWC":
@@ -80,7 +86,7 @@ def by_level(
 
 
 def cells_in_one(
-    parts: Sequence[tuple[int, dict[str, float], bool]],
+    parts: Sequence[tuple[int, Target, bool]],
     *,
     strides: Sequence[int] = THREE,
     side: int = 320,
@@ -91,7 +97,7 @@ def cells_in_one(
     maps = net.pyramid(strides)
     columns = []
     for count, target, is_active in parts:
-        heads = [net.head(value, count, mean=target["mean"], spread=target["spread"]) for value in maps.values()]
+        heads = [net.head(value, count, target=target) for value in maps.values()]
         made = net.add("Concat", [net.rows(head) for head in heads], axis=1)
         columns.append(net.add("Sigmoid", [made]) if is_active else made)
     return net.model({"output": net.add("Concat", columns, axis=2)})
@@ -104,9 +110,9 @@ def decoded(
     maps = net.pyramid(strides)
     boxes, logits = [], []
     for stride, value in maps.items():
-        moved = net.head(value, 4, mean=0.0, spread=0.3 * stride)
+        moved = net.head(value, 4, target=(0.0, 0.3 * stride))
         boxes.append(net.rows(moved))
-        logits.append(net.rows(net.head(value, CLASSES, mean=RARE["mean"], spread=RARE["spread"])))
+        logits.append(net.rows(net.head(value, CLASSES, target=RARE)))
     places = cells(net.side, strides)
     if layout != "cxcywh":
         places = np.concatenate([places[:, :2] - places[:, 2:] / 2, places[:, :2] + places[:, 2:] / 2], axis=1)
@@ -140,6 +146,7 @@ def apart(
     layout: str = "xyxy",
     normalised: bool = False,
     activation: str = "Sigmoid",
+    background: str = "",
     scores_first: bool = False,
     strides: Sequence[int] = THREE,
     size_input: str = "",
@@ -148,10 +155,11 @@ def apart(
     """Give boxes and scores for themselves, by these names."""
     net = Net(320)
     boxes, scores = decoded(net, strides=strides, layout=layout, normalised=normalised)
+    nothing = net.constant(np.zeros((1, len(cells(320, strides)), 1), np.float32))
+    if background:
+        scores = net.add("Concat", [nothing, scores] if background == "first" else [scores, nothing], axis=2)
     if activation == "Softmax":
-        nothing = net.constant(np.zeros((1, len(cells(320, strides)), 1), np.float32))
-        raised = net.add("Add", [scores, net.constant(np.float32(1))])
-        scores = net.add("Softmax", [net.add("Concat", [nothing, raised], axis=2)], axis=2)
+        scores = net.add(activation, [scores], axis=2)
     elif activation:
         scores = net.add(activation, [scores])
     if scores_first:
@@ -238,7 +246,7 @@ def undecoded(
     *,
     strides: Sequence[int],
     anchors: int,
-    boxes: dict[str, float] | None = None,
+    boxes: Target | None = None,
     active: bool = False,
     extra: str = "",
     brightest: float = 1.0,
@@ -248,11 +256,11 @@ def undecoded(
     maps = net.pyramid(strides)
     target = boxes or SMALL
 
-    def rows(columns: int, aim: dict[str, float]) -> str:
-        heads = [net.head(value, columns * anchors, mean=aim["mean"], spread=aim["spread"]) for value in maps.values()]
+    def rows(columns: int, aim: Target) -> str:
+        heads = [net.head(value, columns * anchors, target=aim) for value in maps.values()]
         return net.add("Concat", [net.rows(head, anchors) for head in heads], axis=1)
 
-    scores = rows(CLASSES, RARE)
+    scores = rows(CLASSES, RARER if anchors > 2 else RARE)
     outputs = {names[0]: rows(4, target), names[1]: net.add("Sigmoid", [scores]) if active else scores}
     if extra:
         outputs[extra] = rows(10, SMALL)
@@ -261,5 +269,5 @@ def undecoded(
 
 def ssd(side: int, strides: Sequence[int], anchors: Sequence[int], names: tuple[str, str]) -> onnx.ModelProto:
     """Give default boxes' offsets and logits with a background, by level."""
-    columns = {names[0]: (4, SMALL), names[1]: (CLASSES + 1, {"mean": 0.0, "spread": 2.5})}
+    columns = {names[0]: (4, SMALL), names[1]: (CLASSES + 1, ((6.0,) + (0.0,) * CLASSES, 2.5))}
     return by_level(columns, strides=strides, side=side, anchors=anchors)

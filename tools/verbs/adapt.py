@@ -108,7 +108,10 @@ def adapt(options: AdaptOptions) -> None:
     What is not said of its outputs is guessed where they show it, and each guess is printed. The adapted graph is
     held against the foreign one first: where they differ, nothing is written and the exit code is 1.
 
-    Example: singleshot adapt yolox_nano.onnx --input bgr --std 1 --letterbox --names coco.txt -o yolox.onnx
+    Examples:
+      singleshot adapt yolox_nano.onnx --names coco.txt -o yolox.onnx
+
+      singleshot adapt yolov7_end2end.onnx --suggest
     """
     from rich.console import Console
 
