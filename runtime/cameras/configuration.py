@@ -23,7 +23,7 @@ from ..sinks.video import VIDEO_SUFFIXES
 from ..sources.source_names import Decoder, Policy, read_source_name
 
 Mode = Literal["latency", "throughput"]
-"""`latency`: one frame on all cores; `throughput`: as many frames as cores, a thread each."""
+"""`latency`: one frame on all cores; `throughput`: one frame more than cores, a thread each."""
 
 CAMERA_MARK = "{camera}"
 """In the name of an output it stands for the camera's name."""

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..loop.camera import Camera
 from ..loop.pipeline import Pipeline, check_alike
 from ..loop.run_state import RunState
-from ..machine import usable_cores
+from ..machine import frames_in_flight
 from ..session import Session, open_session
 from ..shipped import shipped_detector
 from ..sinks.open_sinks import open_sinks
@@ -175,7 +175,7 @@ class OpenRun(Closing):
 
     def _open_sessions(self, config: RunConfig, tell: Tell) -> list[Session]:
         backend, precision = split_option(config.backend)
-        cores = config.threads or usable_cores()
+        streams = config.threads or frames_in_flight()
         is_throughput = config.mode_meant() == "throughput"
         sessions: list[Session] = []
         try:
@@ -186,7 +186,7 @@ class OpenRun(Closing):
                     backend=backend,
                     precision=precision,
                     threads=None if is_throughput else config.threads,
-                    streams=cores if is_throughput else 1,
+                    streams=streams if is_throughput else 1,
                     spins=False,
                     trust=config.trust,
                     tell=told.append,

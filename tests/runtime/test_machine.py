@@ -129,7 +129,7 @@ def test_quota_of_the_control_group(
 def test_usable_cores_are_within_the_quota(monkeypatch: pytest.MonkeyPatch, quota: float | None, cores: int) -> None:
     monkeypatch.setattr(machine, "cpu_quota", lambda: quota)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(4)), raising=False)
-    assert machine.usable_cores() == cores
+    assert (machine.usable_cores(), machine.frames_in_flight()) == (cores, cores + 1)
 
 
 def test_cores_without_control_groups(tmp_path: Path) -> None:

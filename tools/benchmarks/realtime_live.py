@@ -21,7 +21,7 @@ from ...runtime.detection.classifications import Classification
 from ...runtime.detection.detections import Detections
 from ...runtime.loop.camera import Camera
 from ...runtime.loop.pipeline import Pipeline
-from ...runtime.machine import usable_cores
+from ...runtime.machine import frames_in_flight
 from ...runtime.session import Session, open_session
 from ...runtime.sinks.frame_result import FrameResult
 from ...runtime.sinks.json_lines import JsonLinesSink
@@ -81,7 +81,7 @@ def measure_ages(model: Path, clip: Path, *, seconds: float) -> dict[str, float]
 def measure_shares(model: Path, *, seconds: float) -> dict[str, float]:
     """Run eight synthetic cameras on one session, and compare what each got with a fair share."""
     sources = [open_source(f"synthetic://?paced=1&fps=30&seed={n}&width=320&height=180") for n in range(_CAMERAS)]
-    with open_session(model, backend="auto", streams=usable_cores()) as session:
+    with open_session(model, backend="auto", streams=frames_in_flight()) as session:
         thresholds = [np.full(len(session.card.class_names), 0.5, np.float32)]
         cameras = [Camera(name=f"c{n}", source=source, thresholds=thresholds) for n, source in enumerate(sources)]
         pipeline = Pipeline(cameras, [session])

@@ -19,7 +19,7 @@ from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.loop.pipeline import one_thread_for_opencv
 from ...runtime.loop.run import run_pipeline
-from ...runtime.machine import usable_cores
+from ...runtime.machine import frames_in_flight, usable_cores
 from ...runtime.session import Session, detect, open_session
 from ...runtime.sinks.frame_result import FrameResult
 from ...runtime.sinks.overlay import draw_detections
@@ -42,7 +42,7 @@ class LoopRound:
     draw_cpu_ms: float
     encode_cpu_ms: float
     network: float
-    """The network alone, as many frames at a time as cores."""
+    """The network alone, as many frames at a time as the loop has."""
     loop: float
     loop_cpu_ms: float
     """CPU time of the whole loop, which also a busy machine shows."""
@@ -91,7 +91,7 @@ def measure_loop(model: Path, backend: str, clip: Path, *, frames: int, repeats:
     cores = usable_cores()
     with (
         open_session(model, backend=who, precision=precision, threads=1) as alone,
-        open_session(model, backend=who, precision=precision, streams=cores) as streams,
+        open_session(model, backend=who, precision=precision, streams=frames_in_flight()) as streams,
         open_session(model, backend=who, precision=precision) as default,
         open_source(str(clip)) as source,
         tempfile.TemporaryDirectory() as folder,

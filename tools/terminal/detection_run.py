@@ -105,7 +105,7 @@ class DetectionOptions:
     mode: Annotated[
         Literal["latency", "throughput"] | None,
         typer.Option(
-            help="One frame on all cores, or as many frames as cores, a thread each.",
+            help="One frame on all cores, or one frame more than cores at a time, a thread each.",
             show_default="latency for one camera or stream, throughput for all else",
         ),
     ] = None
