@@ -109,7 +109,7 @@ def choose_images(
         on_progress: called after each image.
 
     Raises:
-        InputError: `count` is too small, or there are too few different images.
+        InputError: `count` is too small, there are too few different images, or half of them or more are broken.
     """
     if count < LEAST:
         raise InputError(f"--count: expected at least {LEAST} images, got {count}. 256 is usual.")
@@ -123,6 +123,11 @@ def choose_images(
             f"{pool.path}: expected at least {LEAST} images that differ, got {len(different)} ({len(names)} "
             f"listed, {len(has_contrast) - len(different)} the same as another, {len(seen.names) - len(has_contrast)} "
             f"of one colour, {len(pool.problems)} broken). Name a folder of more photos."
+        )
+    if len(pool.problems) * 2 >= len(sampled):
+        raise InputError(
+            f"{pool.path}: expected most of {len(sampled)} images to be readable, got {len(seen.names)}. "
+            f"{pool.problems[0]} Take away those that are broken."
         )
     points = _standardised(np.stack([seen.looks[index].embedding for index in different]))
     chosen = farthest_first(points, count)

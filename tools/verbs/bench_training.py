@@ -27,7 +27,7 @@ _REPETITIONS = 40
 class BenchTrainingOptions:
     """What `bench-training` is told."""
 
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO or CSV.")]
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: a folder or file of any tool.")]
     split: Annotated[str, typer.Option(help="A split of the data.")] = "train"
     classes: Annotated[
         str | None, typer.Option(metavar="A,B,…|N|FILE", help="Classes to learn; all of the data's if not given.")

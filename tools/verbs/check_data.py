@@ -28,7 +28,7 @@ _DEFAULT_NETWORK = "ssd_lite0"
 class CheckDataOptions:
     """What `check-data` is told."""
 
-    data: Annotated[Path, typer.Argument(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO or CSV.")]
+    data: Annotated[Path, typer.Argument(metavar="DIR", help="Labelled images: a folder or file of any tool.")]
     split: Annotated[
         list[str] | None, typer.Option(help="A split to look at, once for each; all of the data's own if not given.")
     ] = None

@@ -14,7 +14,7 @@ from ..terminal.stage_progress import stage_progress, tell
 
 
 def convert_data(
-    data: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Labelled images, in any layout; one or more.")],
+    data: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Labelled images of any tool; one or more.")],
     to: Annotated[Literal["coco", "yolo", "voc", "csv"], typer.Option("--to", help="The layout to write.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="A folder that is not there yet.")],
     classes: Annotated[

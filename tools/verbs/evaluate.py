@@ -38,7 +38,7 @@ class EvaluateOptions:
     artefact: Annotated[
         Path, typer.Argument(metavar="ARTEFACT", help="A checkpoint (.ckpt), a graph (.onnx) or an engine (.engine).")
     ]
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")]
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: a folder or file of any tool.")]
     split: Annotated[
         str, typer.Option(help="One of the data's own lists (train, val, …), or seeded-train, seeded-val.")
     ] = "val"

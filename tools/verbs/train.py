@@ -30,7 +30,7 @@ class TrainOptions:
         str, typer.Argument(metavar="NETWORK", help="Name of a network; `singleshot models` lists them.")
     ]
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV. Needed.")
+        Path | None, typer.Option(metavar="DIR", help="Labelled images: a folder or file of any tool. Needed.")
     ] = None
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run. Needed.")] = None
     config: Annotated[

@@ -38,7 +38,7 @@ class TuneOptions:
     network: Annotated[
         str, typer.Argument(metavar="NETWORK", help="Name of a network: `singleshot models` lists them.")
     ]
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: VOC, Kaggle, COCO, YOLO, CSV.")]
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: a folder or file of any tool.")]
     trials: Annotated[
         int,
         typer.Option(min=1, help="Trainings in all, those of earlier calls counted; each further worker may add one."),

@@ -82,6 +82,14 @@ def test_enough_images_are_no_warning(photos: Write) -> None:
     assert 0 < selection.coverage < 1
 
 
+def test_half_of_the_images_are_not_calibrated_on(photos: Write) -> None:
+    folder = photos(different=9, broken=9)
+    with pytest.raises(InputError, match=r"expected most of 18 images to be readable, got 9\. .*g000\.png: "):
+        chosen(folder, count=9)
+    (folder / "g000.png").unlink()
+    assert len(chosen(folder, count=9).broken) == 8
+
+
 def test_blank_and_broken_images_are_counted(photos: Write) -> None:
     selection = chosen(photos(different=9, blank=2, broken=1), count=9)
     assert (selection.blank, len(selection.broken)) == (2, 1)
