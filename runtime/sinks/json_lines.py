@@ -49,6 +49,7 @@ class JsonLinesSink(Sink):
             _write_to_stdout(line)
             return
         self._output.begin()
+        self._output.follow_name()
         self._write_whole(line, self._output)
 
     def close(self) -> None:

@@ -39,6 +39,17 @@ class OutputFile:
             os.ftruncate(self.file.fileno(), 0)
         self.has_begun = True
 
+    def follow_name(self) -> None:
+        """Go on in a new file where this one was moved or deleted meanwhile, as `logrotate` does.
+
+        Raises:
+            InputError: it cannot be written to.
+        """
+        if self.is_regular and not _is_at(self.path, self.file):
+            file = open_alone(self.path)
+            self.file.close()
+            self.file = file
+
     def close(self, *, is_empty: bool = False) -> None:
         """Free the file; one that was made for nothing goes: nothing was begun, or what there is is nothing."""
         if self._is_new and self.is_regular and (is_empty or not self.has_begun):
@@ -111,12 +122,20 @@ def _locked(path: Path) -> IO[bytes]:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or sys.platform == "win32":
                 return file
             _lock(file.fileno())
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            if _is_at(path, file):
                 return file  # else the last holder removed it meanwhile
             file.close()
         except BaseException:
             file.close()
             raise
+
+
+def _is_at(path: Path, file: IO[bytes]) -> bool:
+    """Whether an open file is still the one of its name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _lock(handle: int) -> None:

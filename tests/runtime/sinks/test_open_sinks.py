@@ -275,6 +275,21 @@ def test_lines_of_before_stay_until_there_is_a_frame(tmp_path: Path) -> None:
     assert path.read_text().startswith('{"source": "clip.mp4"')
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="open files are not moved there")
+def test_lines_that_are_moved_or_deleted_go_on_in_a_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "out.jsonl"
+    sink = JsonLinesSink(path, NAMES)
+    sink.write(result(index=0))
+    path.rename(tmp_path / "out.jsonl.1")
+    sink.write(result(index=1))
+    path.unlink()
+    path.parent.rmdir()
+    sink.write(result(index=2))
+    sink.close()
+    assert [json.loads(line)["frame"] for line in (tmp_path / "out.jsonl.1").read_text().splitlines()] == [0]
+    assert [json.loads(line)["frame"] for line in path.read_text().splitlines()] == [2]
+
+
 def test_name_that_is_not_utf8_is_read_back_from_the_line(tmp_path: Path) -> None:
     name = os.fsdecode(b"l\xe4rm.mp4")
     sink = JsonLinesSink(tmp_path / "out.jsonl", NAMES)
