@@ -174,6 +174,11 @@ def run_config(values: Mapping[str, Any], *, source: str = "") -> RunConfig:
     try:
         config = RunConfig.model_validate(dict(values))
         split_option(config.backend)
+        if config.max_age_ms is None and len(config.model or ()) > 1:
+            raise InputError(
+                f"model: expected one graph, as lighter ones are for max_age_ms alone, got {len(config.model or ())}. "
+                f"Give --max-age-ms as well."
+            )
         if config.metrics is not None:
             read_address(config.metrics)
         for name in config.cameras:

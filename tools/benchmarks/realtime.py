@@ -21,7 +21,7 @@ import typer
 from ...runtime.machine import cpu_model, read_cpuinfo, usable_cores
 from ...runtime.shipped import CLIP, shipped_detector
 from ..terminal.exits import exit_codes
-from .realtime_live import measure_ages, measure_chaos, measure_shares, measure_starts
+from .realtime_live import measure_ages, measure_chaos, measure_shares, measure_starts, measure_still
 from .realtime_loop import measure_loop
 
 AIMS = {
@@ -36,6 +36,7 @@ AIMS = {
     "start: seconds to the first detection": "<= 1.0",
     "start: seconds of import singleshot": "<= 0.1",
     "chaos: MiB more per 10,000 frames": "<= 1",
+    "still: share of the CPU time that --skip-still saves": ">= 0.80",
     "eight cameras: least of a fair share": ">= 0.9",
     "eight cameras: most of a fair share": "<= 1.1",
 }
@@ -50,6 +51,7 @@ class Part(str, Enum):
     ages = "ages"
     shares = "shares"
     chaos = "chaos"
+    still = "still"
     starts = "starts"
 
 
@@ -74,6 +76,7 @@ def realtime(
             Part.ages: lambda: [measure_ages(graph, clip, seconds=seconds)],
             Part.shares: lambda: [measure_shares(graph, seconds=seconds)],
             Part.chaos: lambda: [measure_chaos(graph)],
+            Part.still: lambda: [measure_still(graph, clip)],
             Part.starts: lambda: [measure_starts(graph, clip, repeats=repeats)],
         }
         if int8 is not None:

@@ -25,8 +25,9 @@ from ...runtime.machine import frames_in_flight
 from ...runtime.session import Session, open_session
 from ...runtime.sinks.frame_result import FrameResult
 from ...runtime.sinks.json_lines import JsonLinesSink
+from ...runtime.sinks.video import VideoSink
 from ...runtime.sources.feed import Feed, Picture
-from ...runtime.sources.frame import Source
+from ...runtime.sources.frame import Frame, Source
 from ...runtime.sources.live import LiveSource
 from ...runtime.sources.open_source import open_source
 
@@ -114,6 +115,29 @@ def measure_chaos(model: Path) -> dict[str, float]:
         "chaos: MiB more per 10,000 frames": (resident_mib[-1] - resident_mib[0]) / (len(resident_mib) - 1),
         "chaos: seconds": time.perf_counter() - started_s,
     }
+
+
+def measure_still(model: Path, clip: Path, *, frames: int = 500) -> dict[str, float]:
+    """Compare the CPU time of a still scene, a little noisy as cameras are, with and without `--skip-still`."""
+    with open_source(str(clip)) as source:
+        scene = next(iter(source)).image
+    noise = np.random.default_rng(0)
+    with open_session(model, backend="auto", spins=False) as session, tempfile.TemporaryDirectory() as folder:
+        still = Path(folder) / "still.mp4"
+        sink = VideoSink(still)
+        for index in range(frames):
+            image = np.clip(scene + noise.normal(0, 3, scene.shape), 0, 255).astype(np.uint8)
+            frame = Frame(image=image, index=index, time_s=index / 25, source="still")
+            sink.write(FrameResult(frame=frame, found=Detections.none(), drawn=image))
+        sink.close()
+        cpu_s = []
+        for skips in (False, True):
+            thresholds = [np.full(len(session.card.class_names), 0.5, np.float32)]
+            camera = Camera(name="still", source=open_source(str(still)), thresholds=thresholds, skips_still=skips)
+            started_s = time.process_time()
+            Pipeline([camera], [session]).run()
+            cpu_s.append(time.process_time() - started_s)
+    return {"still: share of the CPU time that --skip-still saves": 1 - cpu_s[1] / cpu_s[0]}
 
 
 def measure_starts(model: Path, clip: Path, *, repeats: int) -> dict[str, float]:
