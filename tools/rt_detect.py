@@ -22,6 +22,10 @@ def rt_detect(options: DetectionOptions) -> None:
 
       rt-detect --video clip.mp4 --backend openvino:fp32
 
+      rt-detect --video cam0 --video cam1 --save '{camera}.mkv' --max-age-ms 200
+
+      rt-detect --config cameras.toml
+
       rt-detect --video clip.mp4 --json - | grep '"dog"'
     """
     run_detection(options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from singleshot.runtime.detection.tiles import Tiles
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.sinks.outputs import Outputs
 from singleshot.runtime.sinks.segments import Segments
+from singleshot.tests.places import ROOT
 
 DOOR_AND_YARD = """
 model = ["good.onnx", "light.onnx"]
@@ -132,3 +134,12 @@ def test_sources_decide_how_the_cores_are_spent(config: RunConfig, mode: str) ->
 def test_sources_without_names_get_them() -> None:
     sources = ["a/dog.mp4", "b/dog.mp4", "cam0", "rtsp://me:geheim@host:554/live/1", "photos/", "photos/*.jpg"]
     assert camera_names(sources) == ["dog", "dog_2", "cam0", "rtsp-host-554-live-1", "photos", "camera"]
+
+
+def test_file_of_the_documentation_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "realtime.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    config = load_run_config(written(tmp_path, example))
+    assert list(config.cameras) == ["door", "yard"]
+    assert config.outputs_of("yard").save == str(tmp_path / "recordings" / "yard.mkv")
+    assert config.score_options("yard") == ["0.5", "dog=0.6", "0.4"]
