@@ -185,7 +185,7 @@ class OpenRun(Closing):
                     path,
                     backend=backend,
                     precision=precision,
-                    threads=None if is_throughput else config.threads,
+                    threads=None if is_throughput and streams > 1 else config.threads,
                     streams=streams if is_throughput else 1,
                     spins=False,
                     trust=config.trust,
@@ -193,7 +193,7 @@ class OpenRun(Closing):
                 )
                 sessions.append(session)
                 for line in told:
-                    tell(f"{line}; {mode_line(session)}" if line.startswith("backend: ") else line)
+                    tell(f"{line}; {mode_line(session, config.threads)}" if line.startswith("backend: ") else line)
             check_alike(sessions)
         except BaseException:
             for session in sessions:
@@ -234,11 +234,13 @@ def thresholds_of(config: RunConfig, sessions: Sequence[Session]) -> Thresholds:
     }
 
 
-def mode_line(session: Session) -> str:
-    """Say how a session spends the cores."""
+def mode_line(session: Session, threads: int | None) -> str:
+    """Say how a session spends the cores; `threads` as it was asked for."""
     if session.streams > 1:
         return f"throughput: {session.streams} frames at a time, a thread each"
-    return "latency: one frame at a time, on all cores"
+    if threads is None:
+        return "latency: one frame at a time, on all cores"
+    return f"latency: one frame at a time, in {threads} {'thread' if threads == 1 else 'threads'}"
 
 
 def check_same_but_model(before: RunConfig, after: RunConfig) -> None:

@@ -463,3 +463,21 @@ def test_scores_are_reloaded_while_it_runs(graphs: Path, tmp_path: Path) -> None
     assert process.returncode == 143
     assert f"{config}: reloaded" in stderr
     assert f"not reloaded, what runs goes on: {graphs / 'bad_no_card.onnx'}: expected a graph with a card" in stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        pytest.param(["--threads", "1"], "latency: one frame at a time, in 1 thread", id="one thread for a file"),
+        pytest.param(["--threads", "4"], "throughput: 4 frames at a time, a thread each", id="four for a file"),
+        pytest.param(["--mode", "latency"], "latency: one frame at a time, on all cores", id="latency for a file"),
+        pytest.param(["--mode", "latency", "--threads", "2"], "latency: one frame at a time, in 2 threads", id="both"),
+    ],
+)
+def test_how_the_cores_are_spent_is_said(
+    graphs: Path, write_video: WriteVideo, arguments: list[str], line: str
+) -> None:
+    video = write_video(times_s=[0.0, 0.1])
+    run = run_verb("rt-detect", "--video", str(video), "--model", str(graphs / "quarters.onnx"), *arguments)
+    assert run.exit_code == 0
+    assert run.stderr.rstrip().endswith("; " + line)
