@@ -65,7 +65,7 @@ def prove_typed_graph(
         chosen, said = frames_to_prove_on(first.card, frames)
         counts = fixed_batch_of(graph), fixed_batch_of(typed)
         parity = _compared(first, second, chosen, counts=counts)
-    note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge)
+    note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge, option="--frames")
     data = f"{said}, the {precision} graph in ONNX Runtime, not the plan"
     return Proof(measurements=parity.measurements(data=data), note=note)
 
@@ -103,7 +103,7 @@ def prove_engine(
     if not parity.judged and parity.rounding is None:
         note = f"it ran, but nothing was detected in {said}, so parity was not measured"
         return Proof(measurements=(timed,), note=note, latency_ms=latency_ms)
-    note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge)
+    note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge, option="--frames")
     data = f"{said}, the engine against its graph in ONNX Runtime"
     return Proof(measurements=(*parity.measurements(data=data), timed), note=note, latency_ms=latency_ms)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import sqrt
+from math import isinf, sqrt
 from typing import Any, Literal
 
 from ...runtime.card import Measurement
@@ -185,13 +185,14 @@ class Parity:
                 f"written.{empty} All figures: {figures}."
             )
 
-    def check_conversion(self, name: str, *, frames: str, labels_judge: bool) -> str:
+    def check_conversion(self, name: str, *, frames: str, labels_judge: bool, option: str = "") -> str:
         """Raise unless a conversion is proved; where labels judge what it costs, say that they do.
 
         Args:
             name: the converted artefact's, for the error.
             frames: what was compared, as `16 frames of dog.mp4`.
             labels_judge: labelled images say what changed detections cost, so these are no reason to refuse.
+            option: of the command that names other frames, where there is one.
 
         Raises:
             CheckError: it is not; the text says what would pass.
@@ -202,9 +203,19 @@ class Parity:
             return f"{self.changed_text} on {frames}; what that costs is judged by --data"
         raise CheckError(
             f"{name}: expected the same {self.of} as its graph, got {'; '.join(self.faults)}. Measured on {frames}; "
-            f"nothing was written. --frames names other pictures of its kind, and --data DIR lets average precision on "
-            f"labelled images decide what rounding costs."
+            f"nothing was written. {self._remedy(option)}"
         )
+
+    def _remedy(self, option: str) -> str:
+        if self.rounding is not None and isinf(self.rounding.bits):
+            return "It does not fit: `singleshot quantize --fp16 --data DIR` keeps in float32 what overflows."
+        if self.faults_beside_changes:
+            return (
+                "No labels can overrule that, as it is no rounding; of int8, calibrate anew on pictures of its kind "
+                "(`singleshot quantize --images`)."
+            )
+        frames = f"{option} names other pictures of its kind, and " if option else ""
+        return f"{frames}--data DIR lets average precision on labelled images decide what rounding costs."
 
 
 def _said(found: float | None, most: float | None, *, judges: bool) -> str:

@@ -138,6 +138,11 @@ class Calibrated:
         sampled = np.random.default_rng(self.settings.seed).permutation(len(others))[:HELD_OUT]
         return tuple(others[index] for index in sampled)
 
+    @property
+    def has_others(self) -> bool:
+        """Whether there are images that were not calibrated on."""
+        return any(name not in self._used for name in self.pool.names)
+
     def held_out_frames(self) -> list[NDArray[np.uint8]]:
         """Read these images, each [1, H, W, 3] uint8 BGR; where all of them are broken, those calibrated on."""
         return self._frames(self.held_out_names) or self._frames(self._used)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,15 +27,16 @@ from ...runtime.files import StrPath, check_can_write, sha256_of_file, whole_fil
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
+from ...runtime.sources.frame import Frame
 from ..graphs.graph_file import check_graph_name, save_graph, write_graph
 from ..parity.artefact import open_artefact
 from ..parity.lineage import lineage_of
 from ..parity.own_frames import frames_to_prove_on
+from ..parity.parity import Parity
+from ..parity.proof_frames import PROOF_FRAMES
 from ..parity.verify import compare_artefacts
 from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent
 
-MOST_DISAGREEMENT = 0.35
-"""Without labels a graph whose answers differ by more is not written: see `calib.disagreement`."""
 _PACKAGES = ("numpy", "onnx", "onnxruntime")
 
 
@@ -52,6 +53,7 @@ class Quantized:
         disagreement: with the parent's answers on images without labels, by method tried: 0 the same, 1 nothing in
             common.
         selection: images calibrated on; None where a table was reused or nothing was quantized.
+        parity: with the parent, on images without labels; None where labels judged.
         written: files beside the graph.
         warnings: what the user should know.
     """
@@ -63,6 +65,7 @@ class Quantized:
     convolutions: tuple[int, int]
     disagreement: Mapping[str, float]
     selection: Selection | None = None
+    parity: Parity | None = None
     written: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -77,6 +80,7 @@ class Quantized:
             "quantized_convolutions": quantized,
             "disagreement": dict(self.disagreement),
             "accuracy_measured": False,
+            "parity": None if self.parity is None else self.parity.to_dict(),
             "selection": None if self.selection is None else self.selection.to_dict(),
             "written": [str(path) for path in self.written],
             "warnings": list(self.warnings),
@@ -109,7 +113,8 @@ def quantize(
 
     Raises:
         InputError: the graph, the images or the table cannot be used.
-        CheckError: the answers differ so much from the parent's that something is wrong; nothing is written.
+        CheckError: rounding to 8 bits does not explain the difference, or it changes too many detections; nothing is
+            written.
     """
     graph_path = Path(graph_path)
     out = Path(out)
@@ -128,16 +133,22 @@ def quantize(
     )
     measured = _disagreements(calibrated, kept_float, on_progress)
     method = min(measured, key=lambda name: measured[name])
-    if not measured[method] <= MOST_DISAGREEMENT:
-        raise CheckError(
-            f"{out}: expected answers like those of {graph_path}, got a disagreement of {measured[method]:.2f} by "
-            f"{method} on images without labels (0 the same, 1 nothing in common, {MOST_DISAGREEMENT} allowed). "
-            f"Nothing was written. --data DIR --max-drop POINTS finds the blocks that must stay in float."
-        )
     graph = calibrated.graph(method, kept_float)
+    _check_lineage(calibrated.parent, graph, out, Precision.INT8)
+    parity, data = _parity(calibrated, graph, out)
+    parity.check_conversion(str(out), frames=data, labels_judge=False)
     if save_table_to is not None:
         save_table(calibrated.tables[method], save_table_to)
-    return save_quantized(calibrated, graph, out, method=method, kept_float=kept_float, disagreement=measured)
+    made = save_quantized(
+        calibrated,
+        graph,
+        out,
+        method=method,
+        kept_float=kept_float,
+        disagreement=measured,
+        measurements=parity.measurements(data=data),
+    )
+    return replace(made, parity=parity)
 
 
 def convert_to_fp16(
@@ -162,9 +173,7 @@ def convert_to_fp16(
     check_graph_name(out)
     parent = open_parent(graph_path)
     graph = fp16_graph(parent.model, source=graph_path, islands=islands)
-    changed = lineage_of(parent.model, graph).differences
-    if changed:
-        raise CheckError(f"{out}: expected the network of {graph_path} in float16, got another: {'; '.join(changed)}.")
+    _check_lineage(parent, graph, out, Precision.FP16)
     frames, said = frames_to_prove_on(parent.card, None)
     with TemporaryDirectory() as folder:
         candidate = Path(folder) / out.name
@@ -211,7 +220,11 @@ def save_quantized(
         disagreement: with the parent's answers, by method tried.
         measurements: further ones for the card.
         moved_scores: for the card.
+
+    Raises:
+        CheckError: the graph is not its parent with rounded weights.
     """
+    _check_lineage(calibrated.parent, graph, out, Precision.INT8)
     table, parent = calibrated.tables[method], calibrated.parent
     every, quantized = _convolutions(graph)
     constant = tuple(name for name, item in table.ranges.items() if item.is_constant)
@@ -273,6 +286,33 @@ def _disagreements(calibrated: Calibrated, kept_float: Collection[str], on_progr
         measured[method] = disagreement(expected, found)
         on_progress("comparing answers", done, len(calibrated.methods))
     return measured
+
+
+def _check_lineage(parent: Parent, graph: onnx.ModelProto, out: Path, precision: Precision) -> None:
+    """Raise where more than rounding was done to a network: an error of ours.
+
+    Raises:
+        CheckError: it is another network.
+    """
+    changed = lineage_of(parent.model, graph).differences
+    if changed:
+        raise CheckError(
+            f"{out}: expected the network of {parent.path} in {precision}, got another: {'; '.join(changed)}."
+        )
+
+
+def _parity(calibrated: Calibrated, graph: onnx.ModelProto, out: Path) -> tuple[Parity, str]:
+    """Hold a graph against its parent on images that it was not calibrated on; say which."""
+    parent = calibrated.parent
+    images = calibrated.held_out_frames()[:PROOF_FRAMES]
+    frames = [Frame(image=image[0], index=at, time_s=0.0, source=str(at)) for at, image in enumerate(images)]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / out.name
+        save_graph(graph, parent.card, path)
+        with open_artefact(parent.path) as first, open_artefact(path) as second:
+            parity, _ = compare_artefacts(first, second, frames)
+    which = "that were not calibrated on" if calibrated.has_others else "calibrated on, as there are no others"
+    return parity, f"{len(frames)} images {which}"
 
 
 def _answers(graph: onnx.ModelProto, card: Card, frames: list[NDArray[np.uint8]]) -> list[Answer]:

@@ -237,6 +237,8 @@ def _lines_of(made: Quantized, parent: Path, *, is_gated: bool = False) -> list[
     if not is_gated:
         on = "images without labels" if made.method is not None else "generated pictures"
         lines.append(f"disagreement with {parent.name} on {on} (0 the same, 1 nothing in common): {apart}")
+        if made.parity is not None and made.parity.rounding is not None:
+            lines.append(f"proof: {made.parity.rounding.line()}; {made.parity.changed_text}")
         lines.append(
             f"NOT measured: accuracy. `singleshot evaluate {made.path} --data DIR` measures it on labelled images, "
             f"and --data DIR here lets it decide."

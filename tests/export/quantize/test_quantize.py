@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.calib.int8.image_pool import ImagePool
-from singleshot.calib.int8.quantized_graph import quantized_convolutions
+from singleshot.calib.int8.quantized_graph import quantized_convolutions, quantized_graph
 from singleshot.calib.records.answers import answers_to
 from singleshot.export.engine.fixed_batch import with_batch
 from singleshot.export.graphs.classifier_tail import append_classifier_tail
@@ -39,6 +39,7 @@ from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import CARD as HOSTILE_CARD
 from singleshot.tests.fixtures.hostile_detector import EVERY_LAYER, hostile_detector_graph, patches
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
+from singleshot.tools.proof.damages import stale
 
 COUNT = 10
 SETTINGS = QuantizationSettings(method="mse", count=COUNT)
@@ -209,10 +210,39 @@ def test_dead_layer_is_left_in_float_and_named(photos: Path, tmp_path: Path) -> 
     assert made.warnings[-1] == "1 tensors never changed, their readers stay in float: r2."
 
 
+def test_int8_of_another_network_is_refused(
+    small_detector: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*arguments: object, **options: object) -> onnx.ModelProto:
+        graph = quantized_graph(*arguments, **options)  # type: ignore[arg-type]  # as it was called
+        next(node for node in graph.graph.node if node.op_type == "Relu").op_type = "Sigmoid"
+        return graph
+
+    monkeypatch.setattr("singleshot.export.quantize.calibrated.quantized_graph", damaged)
+    with pytest.raises(
+        CheckError, match=r"x\.onnx: expected the network of .*small\.onnx in int8, got another: relu1: Sigmoid"
+    ):
+        quantize(small_detector, tmp_path / "x.onnx", images=photos, settings=SETTINGS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stale_ranges_are_no_rounding(
+    small_detector: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "singleshot.export.quantize.calibrated.quantized_graph",
+        lambda *arguments, **options: stale(quantized_graph(*arguments, **options), seed=1),
+    )
+    with pytest.raises(CheckError, match=r"no rounding explains .* calibrate anew on pictures of its kind"):
+        quantize(small_detector, tmp_path / "x.onnx", images=photos, settings=SETTINGS)
+
+
 def test_network_that_collapses_is_not_written(photos: Path, tmp_path: Path) -> None:
     save_graph(hostile_detector_graph(EVERY_LAYER), HOSTILE_CARD, tmp_path / "hostile.onnx")
     with pytest.raises(
-        CheckError, match=r"got a disagreement of 0\.\d+ by mse .* Nothing was written\. --data DIR --max"
+        CheckError,
+        match=r"got \d+ of \d+ detections changed .*, 5% allowed\. Measured on 4 images that were not calibrated "
+        r"on; nothing was written\. --data DIR lets average precision",
     ):
         quantize(tmp_path / "hostile.onnx", tmp_path / "x.onnx", images=photos, settings=SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["hostile.onnx"]
@@ -246,7 +276,7 @@ def test_float16_of_another_network_is_refused(
         return half
 
     monkeypatch.setattr(quantize_module, "fp16_graph", wrong_once)
-    with pytest.raises(CheckError, match=r"x\.onnx: expected the network of .*small\.onnx in float16, got another: "):
+    with pytest.raises(CheckError, match=r"x\.onnx: expected the network of .*small\.onnx in fp16, got another: "):
         convert_to_fp16(small_detector, tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
 
