@@ -237,7 +237,7 @@ class Judge:
             gained=gained,
             shift=score_shift(self.parent, found),
             thresholds=tuple(rederive(item, chosen_by=by, judged_by=answers) for item in wanted),
-            moved=_moved_scores(*(chosen_by or (self.parent, found))),
+            moved=moved_scores(*(chosen_by or (self.parent, found))),
         )
 
     def with_latencies(self, judged: Sequence[Judged]) -> tuple[float, tuple[Judged, ...]]:
@@ -263,7 +263,7 @@ class Judge:
         return (candidate.open_graph or self._open)(candidate.path)
 
 
-def _moved_scores(parent: Records, candidate: Records) -> tuple[MovedScores, ...]:
+def moved_scores(parent: Records, candidate: Records) -> tuple[MovedScores, ...]:
     """Find thresholds of all answers together and of each class by itself."""
     pairs = {None: moved_thresholds(parent.answers(), candidate.answers())} | {
         name: moved_thresholds(parent.answers_of(name), candidate.answers_of(name)) for name in parent.class_names
