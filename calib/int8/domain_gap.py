@@ -66,9 +66,10 @@ class DomainGap:
         found = []
         if self.sure_share is not None and self.sure_share < LEAST_SHARE:
             found.append(
-                f"these may be pictures of the wrong kind: in {self.sure_share:.0%} of {self.images} images the "
-                f"network recognises something with a score of {SURE} or more (median best score "
-                f"{self.median_score:.2f}); {LEAST_SHARE:.0%} and more is usual for what it was trained on."
+                f"these may be pictures of the wrong kind, or the network has hardly been trained: in "
+                f"{self.sure_share:.0%} of {self.images} images it recognises something with a score of {SURE} or more "
+                f"(median best score {self.median_score:.2f}); {LEAST_SHARE:.0%} and more is usual for what it was "
+                f"trained on."
             )
         if self.enlarged_share > MOST_ENLARGED:
             found.append(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
@@ -208,10 +208,13 @@ def _cells(outcomes: Sequence[Outcome]) -> list[str]:
 
 def bench(
     own: Annotated[Path, typer.Option(metavar="DIR", help="Pictures of the subjects' kind; calibrated on too.")],
-    foreign: Annotated[str, typer.Option(metavar="SOURCE", help="Pictures of another kind.")],
+    foreign: Annotated[str | None, typer.Option(metavar="SOURCE", help="Pictures of another kind.")] = None,
     graph: Annotated[list[Path] | None, typer.Option(help="A trained graph to try as well; repeat it.")] = None,
     network: Annotated[list[str] | None, typer.Option(help="Untrained networks to try; all if not given.")] = None,
-    save: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Keep every outcome.")] = None,
+    graphs_alone: Annotated[bool, typer.Option("--graphs-alone", help="Try no others than those of --graph.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Keep every outcome; subjects that it has are not tried.")
+    ] = None,
 ) -> None:
     """Try the proof on sound and damaged pairs; exit code 1 where it takes one for the other.
 
@@ -222,21 +225,20 @@ def bench(
         for name in network or ():
             if name not in NETWORKS:
                 raise InputError(f"--network {name}: expected one of {', '.join(NETWORKS)}.")
-        kinds = {"own": sampled_frames(own, FRAMES)[0], "foreign": sampled_frames(foreign, FRAMES)[0]}
-        outcomes: list[Outcome] = []
-        for name, path in _subjects(graph or [], network):
-            with TemporaryDirectory() as folder:
-                file = path if isinstance(path, Path) else Path(folder) / "subject.onnx"
-                if not isinstance(path, Path):
-                    save_graph(*path, file)
-                pairs = list(pairs_of(name, file, Path(folder), images=own))
-                views = (True, False) if isinstance(path, Path) else (True,)  # detections of the trained mean something
-                for kind, frames in kinds.items():
-                    for pair, is_seen in product(pairs, views):
-                        outcomes.append(outcome_of(pair, frames, kind, is_seen=is_seen))
-                        if outcomes[-1].passed != pair.is_sound:
-                            how = kind if is_seen else f"{kind}, by detections alone"
-                            console.print(f"WRONG {name}, {pair.what}, {how}: {outcomes[-1].said}", markup=False)
+        kinds = {"own": sampled_frames(own, FRAMES)[0]}
+        if foreign is not None:
+            kinds["foreign"] = sampled_frames(foreign, FRAMES)[0]
+        kept = json.loads(save.read_text(encoding="utf-8")) if save is not None and save.exists() else []
+        outcomes = [Outcome(**item) for item in kept]
+        done = {item.subject for item in outcomes}
+        for name, subject in _subjects(graph or [], network, alone=graphs_alone):
+            if name in done:
+                continue
+            for outcome in _tried(name, subject, kinds, images=own):
+                outcomes.append(outcome)
+                if outcome.passed != outcome.is_sound:
+                    how = outcome.frames if outcome.is_seen else f"{outcome.frames}, by detections alone"
+                    console.print(f"WRONG {name}, {outcome.what}, {how}: {outcome.said}", markup=False)
             console.print(f"{name}: done", markup=False)
             if save is not None:
                 save.write_text(json.dumps([asdict(item) for item in outcomes], indent=1), encoding="utf-8")
@@ -245,10 +247,25 @@ def bench(
             raise typer.Exit(1)
 
 
-def _subjects(graphs: Sequence[Path], networks: list[str] | None) -> Iterator[tuple[str, _Subject]]:
+def _tried(name: str, subject: _Subject, kinds: Mapping[str, list[Frame]], *, images: Path) -> Iterator[Outcome]:
+    """Ask the proof of every pair of a subject, on each kind of frames."""
+    with TemporaryDirectory() as folder:
+        file = subject if isinstance(subject, Path) else Path(folder) / "subject.onnx"
+        if not isinstance(subject, Path):
+            save_graph(*subject, file)
+        pairs = list(pairs_of(name, file, Path(folder), images=images))
+        views = (True, False) if isinstance(subject, Path) else (True,)  # detections of the trained mean something
+        for kind, frames in kinds.items():
+            for pair, is_seen in product(pairs, views):
+                yield outcome_of(pair, frames, kind, is_seen=is_seen)
+
+
+def _subjects(graphs: Sequence[Path], networks: list[str] | None, *, alone: bool) -> Iterator[tuple[str, _Subject]]:
     yield from ((path.stem, path) for path in graphs)
-    yield from ((f"of others: {operator}", graph_of_others(operator)) for operator in OPERATORS)
-    yield from ((f"untrained {name}", untrained_graph(name)) for name in (NETWORKS if networks is None else networks))
+    if not alone:
+        yield from ((f"of others: {operator}", graph_of_others(operator)) for operator in OPERATORS)
+        names = NETWORKS if networks is None else networks
+        yield from ((f"untrained {name}", untrained_graph(name)) for name in names)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,45 @@
+"""Whether moved thresholds hold on other images, by figures that can be counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from singleshot.calib.records.operating_point import OperatingPoint
+from singleshot.export.graphs.graph_file import save_graph
+from singleshot.tests.fixtures.hostile_detector import CARD, hostile_detector_graph, write_labelled
+from singleshot.tools.proof.thresholds import Kept, table, thresholds
+
+
+def point(precision: float, recall: float) -> OperatingPoint:
+    return OperatingPoint(threshold=0.5, precision=precision, recall=recall)
+
+
+def test_the_table_is_the_mean_over_classes() -> None:
+    found = [
+        Kept(
+            class_name=name,
+            score=score,
+            moved=score - 0.02,
+            parent=point(0.9, 0.6),
+            unchanged=point(0.9 + off, 0.5),
+            followed=point(0.9, 0.6),
+        )
+        for score in (0.3, 0.5, 0.7)
+        for name, off in (("cat", 0.04), ("dog", -0.02))
+    ]
+    assert table(found)[2:4] == [
+        "| 0.3 | as it was | 3.00 | 10.00 | +1.00 | -10.00 |",
+        "| 0.3 | moved to 0.28 .. 0.28 | 0.00 | 0.00 | +0.00 | +0.00 |",
+    ]
+
+
+def test_a_graph_held_to_itself_moves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graph = tmp_path / "a.onnx"
+    save_graph(hostile_detector_graph(()), CARD, graph)
+    write_labelled(tmp_path / "data", graph)
+    thresholds(graph, graph, tmp_path / "data")
+    first, _, *rows = capsys.readouterr().out.splitlines()
+    assert "each half judged by what the other chose" in first
+    assert all(row.split("|")[3:5] == [" 0.00 ", " 0.00 "] for row in rows[2:])
