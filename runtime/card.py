@@ -165,7 +165,7 @@ class MovedScores(_Part):
     parent: Annotated[tuple[float, ...], Field(min_length=1)]
     """Ascending."""
     own: tuple[float, ...]
-    """Thresholds of the same precision, in the same order."""
+    """Thresholds that report as many answers, in the same order."""
 
     @model_validator(mode="after")
     def _are_pairs(self) -> MovedScores:

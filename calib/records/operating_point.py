@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from .records import Answers
 
 _SCORES = tuple(tenth / 10 for tenth in range(1, 10))
 """The parent's thresholds that the candidate's are found for; between them the shift is interpolated."""
+_DEVIATIONS = 2.77
+"""Of a normal variable: beyond these lies 5 % / 9, as there are nine thresholds."""
 _LEAST_RIGHT = 30
 """Right answers at a threshold without which its precision is too uncertain to be kept."""
 
@@ -100,34 +103,66 @@ def rederive(threshold: float, *, chosen_by: tuple[Answers, Answers], judged_by:
     )
 
 
-def moved_thresholds(parent: Answers, candidate: Answers) -> tuple[tuple[float, float], ...]:
-    """Find the candidate's thresholds that keep the parent's precision and are nearest to its recall.
+def scores_that_moved(parent: NDArray[np.float64], candidate: NDArray[np.float64]) -> tuple[float, ...]:
+    """Name those of the parent's thresholds at which more objects leave than come, or the other way round, than chance.
+
+    Args:
+        parent: [objects] scores with which it found each; below all thresholds where it did not.
+        candidate: likewise of the same objects.
+
+    Source: McNemar 1947; 95 % for all thresholds together (Bonferroni).
+    """
+    found = []
+    for score in _SCORES:
+        left = int(((parent >= score) & (candidate < score)).sum())
+        came = int(((candidate >= score) & (parent < score)).sum())
+        if abs(left - came) > _DEVIATIONS * np.sqrt(left + came):
+            found.append(score)
+    return tuple(found)
+
+
+def moved_thresholds(
+    parent: Answers, candidate: Answers, at: Collection[float] = _SCORES
+) -> tuple[tuple[float, float], ...]:
+    """Find the candidate's thresholds that report as many answers as the parent's do.
+
+    Both are asked about the same images, so the count moves with the scores alone. Precision, which is to be kept, is
+    too noisy to be searched for: on other images a threshold of the same precision on some hundred is further from it
+    than the one that was not moved at all (docs/quantization.md).
+
+    Args:
+        parent: answers to some images.
+        candidate: to the same images.
+        at: of the parent's thresholds those that move; the others stay as they are.
 
     Returns:
-        Pairs of the parent's threshold and the candidate's, both ascending; none where there are too few right answers,
-        or where no threshold has that precision. The same answers give the same thresholds.
+        Pairs of the parent's threshold and the candidate's, both ascending; none where too few are right. The same
+        answers give the same thresholds.
     """
     found, least = [], 0.0
     for score in _SCORES:
-        wanted = point_at(parent, score)
-        own = _threshold_like(candidate, wanted) if wanted.recall * parent.wanted >= _LEAST_RIGHT else None
-        if own is not None:
+        if point_at(parent, score).recall * parent.wanted >= _LEAST_RIGHT:
+            own = _threshold_of(candidate, _reported(parent, score), score) if score in at else score
             least = max(least, own)
             found.append((score, round(least, 4)))
     return tuple(found)
 
 
-def _threshold_like(answers: Answers, wanted: OperatingPoint) -> float | None:
-    """Of the cuts of at least that precision take the nearest recall, and in it the threshold nearest to the wanted."""
-    right, wrong = np.cumsum(answers.is_right), np.cumsum(answers.is_wrong)
-    rows = np.flatnonzero(
-        _is_last_of_its_score(answers) & (right >= wanted.precision * (right + wrong) - 1e-9) & (right > 0)
-    )
+def _reported(answers: Answers, threshold: float) -> int:
+    """Count the answers at a threshold, those left out that are neither right nor wrong."""
+    count = int(np.searchsorted(-answers.scores, -threshold, side="right"))
+    return int((answers.is_right | answers.is_wrong)[:count].sum())
+
+
+def _threshold_of(answers: Answers, count: int, wanted: float) -> float:
+    """Cut after as nearly so many answers as can be, as near to the wanted threshold as that allows."""
+    reported = np.cumsum(answers.is_right | answers.is_wrong)
+    rows = np.flatnonzero(_is_last_of_its_score(answers))
     if not len(rows):
-        return None
-    apart = np.abs(right[rows] / max(1, answers.wanted) - wanted.recall)
-    nearest = rows[apart <= apart.min() + 1e-9]
-    row = nearest[int(np.abs(answers.scores[nearest] - wanted.threshold).argmin())]
-    upper = float(answers.scores[row])
-    lower = float(answers.scores[row + 1]) if row + 1 < len(answers.scores) else 0.0
-    return wanted.threshold if lower < wanted.threshold <= upper else upper
+        return wanted
+    apart = np.abs(reported[rows] - count)
+    rows = rows[apart == apart.min()]
+    upper = answers.scores[rows].astype(np.float64)
+    lower = np.append(answers.scores, 0.0)[rows + 1]
+    thresholds = np.where(wanted > upper, upper, np.where(wanted <= lower, (lower + upper) / 2, wanted))
+    return float(thresholds[int(np.abs(thresholds - wanted).argmin())])

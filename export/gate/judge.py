@@ -17,7 +17,7 @@ from ...calib.records.asking import records_of
 from ...calib.records.bootstrap import REPLICATES
 from ...calib.records.compare import Changed, Delta, ScoreShift, deltas, lost_and_gained, score_shift
 from ...calib.records.labelled_images import LabelledImages
-from ...calib.records.operating_point import Rederived, best_f1, moved_thresholds, rederive
+from ...calib.records.operating_point import Rederived, best_f1, moved_thresholds, rederive, scores_that_moved
 from ...calib.records.records import Records
 from ...runtime.backends import Backend
 from ...runtime.card import MovedScores
@@ -264,9 +264,12 @@ class Judge:
 
 
 def moved_scores(parent: Records, candidate: Records) -> tuple[MovedScores, ...]:
-    """Find thresholds of all answers together and of each class by itself."""
-    pairs = {None: moved_thresholds(parent.answers(), candidate.answers())} | {
-        name: moved_thresholds(parent.answers_of(name), candidate.answers_of(name)) for name in parent.class_names
+    """Find thresholds of all answers together and of each class by itself; none where no movement is measured."""
+    at = scores_that_moved(parent.targets().scores, candidate.targets().scores)
+    if not at:
+        return ()
+    pairs = {None: moved_thresholds(parent.answers(), candidate.answers(), at)} | {
+        name: moved_thresholds(parent.answers_of(name), candidate.answers_of(name), at) for name in parent.class_names
     }
     return tuple(
         MovedScores(class_name=name, parent=tuple(score for score, _ in found), own=tuple(own for _, own in found))

@@ -7,12 +7,13 @@ docs/quantization.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from ...calib.accuracy.evaluate import open_dataset_for
 from ...calib.records.asking import records_of
@@ -21,8 +22,10 @@ from ...calib.records.operating_point import OperatingPoint, point_at
 from ...calib.records.records import Records
 from ...export.gate.judge import MOST_IMAGES, moved_scores, open_alike
 from ...runtime.card import Card
+from ...runtime.detection.detections import Detections
 from ...runtime.detection.thresholds import moved_score
 from ...runtime.runners.onnxruntime_runner import graph_facts
+from ...runtime.session import Session
 from ..terminal.exits import exit_codes
 
 SCORES = (0.3, 0.5, 0.7)
@@ -103,24 +106,36 @@ def thresholds(
     data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images that calibrated neither.")],
     split: Annotated[str, typer.Option(help="Of the data.")] = "val",
     seed: Annotated[int, typer.Option(help="Of the halves.")] = 0,
+    lowered: Annotated[float, typer.Option(help="Lower the candidate's scores by this much first.")] = 0.0,
 ) -> None:
     """Move thresholds by each half of labelled images and see what they give on the other."""
     with exit_codes():
         card = graph_facts(candidate).card
         dataset = open_dataset_for(card, data)
         images = sampled_images(dataset, dataset.split_meant_by(split), seed=seed, most=MOST_IMAGES)
-        first, second = (_answers((parent, candidate), half) for half in halves(images, seed=seed))
+        first, second = (
+            (_answers(parent, half, lowered=0), _answers(candidate, half, lowered=lowered))
+            for half in halves(images, seed=seed)
+        )
         found = [*kept(card, first, second), *kept(card, second, first)]
         print(f"{len(images)} images, each half judged by what the other chose\n")
         print("\n".join(table(found)))
 
 
-def _answers(graphs: tuple[Path, Path], images: LabelledImages) -> tuple[Records, Records]:
-    found = []
-    for graph in graphs:
-        with open_alike(graph) as session:
-            found.append(records_of(session, images))
-    return found[0], found[1]
+class _Lowered:
+    """A detector's session whose scores are lower."""
+
+    def __init__(self, session: Session, by: float) -> None:
+        self._session, self._by, self.card = session, np.float32(by), session.card
+
+    def run(self, frames: NDArray[np.uint8]) -> list[Detections]:
+        return [replace(item, scores=np.maximum(item.scores - self._by, 0)) for item in self._session.run(frames)]
+
+
+def _answers(graph: Path, images: LabelledImages, *, lowered: float) -> Records:
+    with open_alike(graph) as session:
+        asked: Any = _Lowered(session, lowered)  # as much of a session as a detector's records ask for
+        return records_of(asked, images)
 
 
 if __name__ == "__main__":

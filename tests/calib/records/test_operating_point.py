@@ -13,6 +13,7 @@ from singleshot.calib.records.operating_point import (
     point_at,
     point_of_precision,
     rederive,
+    scores_that_moved,
 )
 from singleshot.calib.records.records import Answers
 
@@ -88,6 +89,25 @@ def test_thresholds_move_with_the_scores() -> None:
     moved = dict(moved_thresholds(ladder(0), ladder(-0.04)))
     assert moved[0.5] == pytest.approx(0.465, abs=1e-6)
     assert all(own <= score for score, own in moved.items())
+
+
+@pytest.mark.parametrize(
+    ("shift", "noise", "moved"),
+    [
+        pytest.param(0.0, 0.0, (), id="the same"),
+        pytest.param(0.0, 0.02, (), id="noise"),
+        pytest.param(-0.1, 0.02, tuple(tenth / 10 for tenth in range(1, 10)), id="a tenth lower"),
+    ],
+)
+def test_what_is_measured_moves(shift: float, noise: float, moved: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(0)
+    parent = rng.uniform(0, 1, 1000)
+    assert scores_that_moved(parent, parent + shift + rng.normal(0, noise, 1000)) == moved
+
+
+def test_thresholds_stay_where_nothing_moved() -> None:
+    found = dict(moved_thresholds(ladder(0), ladder(-0.04), at=(0.5,)))
+    assert (found[0.4], found[0.5] < 0.48, found[0.6]) == (0.4, True, 0.6)
 
 
 def test_few_right_answers_move_nothing() -> None:

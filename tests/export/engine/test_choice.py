@@ -151,6 +151,29 @@ def test_int8_is_calibrated_on_the_way_and_its_graph_is_kept(graph: Path, photos
         build_engine(graph, precision="int8", calib_images=photos)
 
 
+def test_blocks_stay_in_float_by_name(graph: Path, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--keep-float nothing: expected part of the name of one of "):
+        build_engine(graph, precision="int8", calib_images=photos, keep_float="nothing")
+    built = build_engine(graph, precision="int8", calib_images=photos, keep_float="conv_box")
+    with open_session(tmp_path / "small.int8.onnx", backend="onnxruntime") as session:
+        assert session.card.origin.settings["kept_float"] == ["conv_box"]
+    assert built.card.engine is not None
+    assert built.card.engine.plan_convolutions["int8"] == 2
+
+
+def test_images_that_calibrated_do_not_judge_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(stage, "gate", lambda *_, **options: asked.update(options))
+    monkeypatch.setattr(stage, "_candidate", lambda item: item)
+    set_aside = object()
+    made, given = (
+        SimpleNamespace(source=SimpleNamespace(gated=gated)) for gated in (SimpleNamespace(images=set_aside), None)
+    )
+    for staged, images in (([given, made], set_aside), ([given], None)):
+        stage.judge(tmp_path, staged, Checks(data=tmp_path), lambda *_: None)  # type: ignore[arg-type]  # what is read
+        assert asked["set_aside"] is images
+
+
 def test_best_with_a_gpu_is_the_faster(gpu: None, graph: Path, dog_clip: Path, photos: Path, tmp_path: Path) -> None:
     built = build_engine(graph, precision="best", calib_images=photos, checks=Checks(frames=str(dog_clip)))
     assert built.path == tmp_path / "small.int8.engine"

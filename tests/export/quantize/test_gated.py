@@ -64,10 +64,7 @@ def test_the_card_says_what_was_lost(repaired: GatedInt8, tmp_path: Path) -> Non
     metrics = [item.metric for item in card.measurements]
     assert "drop of AP50:95 against the parent, points" in metrics
     assert "AP50:95, mean over cat, dog, of the parent" in metrics
-    assert None in [item.class_name for item in card.moved_scores]
-    assert all(
-        abs(own - parent) < 0.3 for item in card.moved_scores for parent, own in zip(item.parent, item.own, strict=True)
-    )
+    assert card.moved_scores == ()  # the repaired network's scores do not move measurably
     assert not any("disagreement" in item for item in metrics)
 
 

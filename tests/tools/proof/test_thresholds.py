@@ -43,3 +43,14 @@ def test_a_graph_held_to_itself_moves_nothing(tmp_path: Path, capsys: pytest.Cap
     first, _, *rows = capsys.readouterr().out.splitlines()
     assert "each half judged by what the other chose" in first
     assert all(row.split("|")[3:5] == [" 0.00 ", " 0.00 "] for row in rows[2:])
+
+
+def test_lowered_scores_are_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    graph = tmp_path / "a.onnx"
+    save_graph(hostile_detector_graph(()), CARD, graph)
+    write_labelled(tmp_path / "data", graph)
+    thresholds(graph, graph, tmp_path / "data", lowered=0.15)
+    rows = [row.split("|") for row in capsys.readouterr().out.splitlines() if row.startswith("| 0.")]
+    assert sum(float(row[4]) for row in rows if "moved" in row[2]) < sum(
+        float(row[4]) for row in rows if "was" in row[2]
+    )
