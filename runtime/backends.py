@@ -167,6 +167,8 @@ def _by_rule(card: Card, installed: Installed) -> Choice:
     if int8 is not None and is_vouched(card, Precision.INT8, installed.processor):
         return Choice(backend="openvino", precision=Precision.FP32, reason=f"auto: an int8 graph, {_proof(int8)}")
     bf16, refusal = _bf16(card, installed)
+    if card.origin.settings.get("quantization") == Precision.INT8:
+        bf16, refusal = None, f"the card vouches for no int8 in openvino on this processor; {CERTIFY}"
     if bf16 is not None:
         return Choice(backend="openvino", precision=Precision.BF16, reason=f"auto: {_proof(bf16)}")
     return Choice(backend="onnxruntime", precision=Precision.FP32, reason=f"auto: {refusal}")

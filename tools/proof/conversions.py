@@ -18,6 +18,7 @@ import typer
 
 from ...calib.accuracy.evaluate import evaluate, open_dataset_for
 from ...calib.int8.image_pool import ImagePool
+from ...calib.int8.table import Method
 from ...export.engine.build import build_engine
 from ...export.graphs.fp16 import with_fp16_network
 from ...export.graphs.graph_file import save_graph
@@ -31,7 +32,7 @@ from ...runtime.files import sha256_of_file
 from ...runtime.sources.frame import Frame
 from ..terminal.exits import exit_codes
 
-METHOD = "entropy"
+METHOD: Method = "entropy"
 CALIBRATED_ON = 64
 FRAMES = 16
 """Pictures that were not calibrated on."""
@@ -124,7 +125,7 @@ def _plan_of(graph: Path) -> str:
         return f"refused: {error}"
     if record is None:
         raise RuntimeError(f"{graph}: built an engine without a record")
-    kinds = ", ".join(f"{count} {kind}" for kind, count in record.plan_convolutions.items())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in (record.plan_convolutions or {}).items())
     return f"{kinds}; {record.kernel_launches} launches"
 
 
