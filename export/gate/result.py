@@ -181,8 +181,10 @@ class GateResult:
 
     def limits(self, judged: Judged) -> str:
         """Say what these images cannot tell."""
-        told = judged.deltas[0].resolution
-        could = "no loss at all" if math.isinf(told) else f"{told:.2g}"
+        first = judged.deltas[0]
+        if first.parent <= 0:
+            return f"the parent gets nothing right in these {self.data.judging} images, so no loss could show in them"
+        could = "nothing at all" if math.isinf(first.resolution) else f"{first.resolution:.2g}"
         unable = f"these {self.data.judging} images cannot tell {self.settings.max_drop:g} points apart"
         return f"{unable}, they could tell {could}"
 

@@ -116,9 +116,7 @@ def quantize(
         CheckError: rounding to 8 bits does not explain the difference, or it changes too many detections; nothing is
             written.
     """
-    graph_path = Path(graph_path)
-    out = Path(out)
-    images = Path(images)
+    graph_path, out, images = Path(graph_path), Path(out), Path(images)
     table = None if table is None else Path(table)
     save_table_to = None if save_table_to is None else Path(save_table_to)
     check_graph_name(out)
@@ -240,8 +238,7 @@ def save_quantized(
         "constant": list(constant),
         "float_part": Precision.FP16 if calibrated.settings.fp16 else Precision.FP32,
     }
-    apart = None if disagreement is None else disagreement.get(method)
-    proof = () if apart is None else _measured(apart, "images without labels")
+    proof = () if disagreement is None else _measured(disagreement[method], "images without labels")
     card = _card(parent, settings, (*proof, *measurements)).model_copy(update={"moved_scores": moved_scores})
     written = _save_report(calibrated, out)
     write_graph(graph, card, Path(out))

@@ -161,13 +161,19 @@ class _Made:
         return path
 
 
-def outcome_of(pair: Pair, frames: list[Frame], kind: str, *, is_seen: bool = True) -> Outcome:
-    """Ask the proof; of a second that is not seen it is shown the detections alone, as an engine shows no others."""
+def outcome_of(pair: Pair, frames: list[Frame], kind: str, *, is_seen: bool = True) -> Outcome | None:
+    """Ask the proof; of a second that is not seen it is shown the detections alone, as an engine shows no others.
+
+    Returns:
+        None where there are no detections to be shown: of such an engine a build says that parity was not measured.
+    """
     with open_artefact(pair.first) as first, open_artefact(pair.second) as opened:
         hidden = replace(opened, heads=None, kind="engine", model=partial(onnx.load, str(pair.typed)))
         second = opened if is_seen else hidden
         differences = contract_differences(first, second)
         parity = None if differences else compare_artefacts(first, second, frames)[0]
+    if not is_seen and parity is not None and not parity.judged and parity.rounding is None:
+        return None
     said = "; ".join(differences) if parity is None else "; ".join(parity.faults)
     bits = None if parity is None or parity.rounding is None else parity.rounding.bits
     return Outcome(
@@ -257,7 +263,9 @@ def _tried(name: str, subject: _Subject, kinds: Mapping[str, list[Frame]], *, im
         views = (True, False) if isinstance(subject, Path) else (True,)  # detections of the trained mean something
         for kind, frames in kinds.items():
             for pair, is_seen in product(pairs, views):
-                yield outcome_of(pair, frames, kind, is_seen=is_seen)
+                outcome = outcome_of(pair, frames, kind, is_seen=is_seen)
+                if outcome is not None:
+                    yield outcome
 
 
 def _subjects(graphs: Sequence[Path], networks: list[str] | None, *, alone: bool) -> Iterator[tuple[str, _Subject]]:
