@@ -33,8 +33,9 @@ from .tolerances import Tolerances
 
 Array = NDArray[np.float32]
 
-LEAST_ROWS = 20
-"""Scores are raised until so many candidates of a frame stand above one half."""
+LEAST_ROWS = (20, 200)
+"""Scores are raised until so many candidates of a frame stand above one half: few that are far apart, and a crowd in
+which some overlap by nearly what is allowed."""
 TAIL = Tolerances(
     precision=Precision.FP32,
     heads=None,
@@ -149,17 +150,17 @@ def _scenes(names: Sequence[str], answers: Sequence[Array]) -> Iterator[list[Arr
     for index in range(len(answers[0])):
         frame = [values[index : index + 1] for values in answers]
         yield frame
-        if len(names) > 1:
-            yield [_raised(frame[0], is_logits=names == HEADS), *frame[1:]]
+        for least in LEAST_ROWS if len(names) > 1 else ():
+            yield [_raised(frame[0], least, is_logits=names == HEADS), *frame[1:]]
 
 
-def _raised(scores: Array, *, is_logits: bool) -> Array:
-    """Raise all scores alike, so that the best `LEAST_ROWS` of them stand above one half."""
+def _raised(scores: Array, least: int, *, is_logits: bool) -> Array:
+    """Raise all scores alike, so that the best `least` of them stand above one half."""
     if not is_logits:
-        best = np.sort(scores, axis=None)[-LEAST_ROWS:]
+        best = np.sort(scores, axis=None)[-least:]
         return np.asarray(np.minimum(scores * (0.5 / max(float(best[0]), 1e-6)), 1), np.float32)
     # Where a class has the background's logit, its score is a half but for the other classes.
-    lead = np.sort((scores[..., 1:] - scores[..., :1]).max(axis=-1), axis=None)[-LEAST_ROWS:][0]
+    lead = np.sort((scores[..., 1:] - scores[..., :1]).max(axis=-1), axis=None)[-least:][0]
     raised = scores.copy()
     raised[..., 1:] += np.float32(max(0.0, -float(lead)))
     return raised

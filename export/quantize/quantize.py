@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -130,10 +130,9 @@ def quantize(
         on_progress=on_progress,
     )
     measured = _disagreements(calibrated, kept_float, on_progress)
-    method = min(measured, key=lambda name: measured[name])
-    graph = calibrated.graph(method, kept_float)
-    _check_lineage(calibrated.parent, graph, out, Precision.INT8)
-    parity, data = _parity(calibrated, graph, out)
+    method, graph, parity, data = _proved(
+        calibrated, sorted(measured, key=lambda name: measured[name]), kept_float, out
+    )
     parity.check_conversion(str(out), frames=data, labels_judge=False)
     if save_table_to is not None:
         save_table(calibrated.tables[method], save_table_to)
@@ -296,6 +295,20 @@ def _check_lineage(parent: Parent, graph: onnx.ModelProto, out: Path, precision:
         raise CheckError(
             f"{out}: expected the network of {parent.path} in {precision}, got another: {'; '.join(changed)}."
         )
+
+
+def _proved(
+    calibrated: Calibrated, methods: Sequence[Method], kept_float: Collection[str], out: Path
+) -> tuple[Method, onnx.ModelProto, Parity, str]:
+    """Make the graph of the first method that is proved; of the very first where none is."""
+    tried = []
+    for method in methods:
+        graph = calibrated.graph(method, kept_float)
+        _check_lineage(calibrated.parent, graph, out, Precision.INT8)
+        tried.append((method, graph, *_parity(calibrated, graph, out)))
+        if tried[-1][2].holds:
+            return tried[-1]
+    return tried[0]
 
 
 def _parity(calibrated: Calibrated, graph: onnx.ModelProto, out: Path) -> tuple[Parity, str]:

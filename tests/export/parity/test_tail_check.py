@@ -36,7 +36,7 @@ def test_both_tails_are_the_rule(quiet: bool) -> None:
     for tailed in (model, with_cluster_tail(model, CARD.postprocess)):
         check = checked(tailed, quiet=quiet)
         assert check.holds, check.line()
-        assert (check.scenes, check.rows > 20) == (8, True)
+        assert (check.scenes, check.rows > 20) == (12, True)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ from singleshot.export.graphs.classifier_tail import append_classifier_tail
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
+from singleshot.export.parity.parity import Parity
 from singleshot.export.quantize import quantize as quantize_module
 from singleshot.export.quantize.calibrated import (
     QuantizationSettings,
@@ -27,7 +30,7 @@ from singleshot.export.quantize.calibrated import (
     fp16_graph,
     open_parent,
 )
-from singleshot.export.quantize.quantize import Quantized, convert_to_fp16, quantize
+from singleshot.export.quantize.quantize import Quantized, _parity, convert_to_fp16, quantize
 from singleshot.runtime.card import BackendParity, Measurement
 from singleshot.runtime.detection.disagreement import disagreement
 from singleshot.runtime.errors import CheckError, InputError
@@ -102,6 +105,22 @@ def test_auto_takes_the_method_whose_answers_differ_least(made: Quantized) -> No
     figure = next(item for item in made.card.measurements if "disagreement" in item.metric)
     assert figure.value == made.disagreement[made.method]
     assert figure.data == "images without labels"
+
+
+def test_the_next_method_is_tried_where_the_best_is_not_proved(
+    small_detector: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Parity] = []
+
+    def doubtful_once(*arguments: Any) -> tuple[Parity, str]:
+        parity, data = _parity(*arguments)
+        asked.append(parity if asked else replace(parity, lineage=("a weight",)))
+        return asked[-1], data
+
+    monkeypatch.setattr(quantize_module, "_parity", doubtful_once)
+    made = quantize(small_detector, tmp_path / "x.onnx", images=photos, settings=QuantizationSettings(count=COUNT))
+    assert (len(asked), made.parity) == (2, asked[1])
+    assert made.method == sorted(made.disagreement, key=lambda name: made.disagreement[name])[1]
 
 
 def test_answers_are_compared_on_images_that_were_not_calibrated_on(
