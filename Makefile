@@ -23,7 +23,7 @@ RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/tes
 # A file's tests stay together, as they share what is dear to build.
 PARALLEL := -n auto --dist loadscope
 
-.PHONY: help demo test test-slow coverage check bench clean
+.PHONY: help demo test test-slow coverage check bench dist dist-check clean
 
 help:
 	@echo 'make demo       run the shipped detector on the shipped clip; writes demo_out/ (installs the runtime alone in $(RUN))'
@@ -31,6 +31,8 @@ help:
 	@echo 'make test-slow  the others: full sweeps, trainings in processes of their own'
 	@echo 'make coverage   all tests, and which lines they never reach'
 	@echo 'make check      format, lint and types, as CI runs them'
+	@echo 'make dist       wheel and source of the last commit, in dist/'
+	@echo 'make dist-check the wheel installed and run in a clean environment, of each of PYTHONS if given'
 	@echo 'make bench      latency of the shipped detector, stage by stage; training throughput on DATA=DIR (a few small images if not given)'
 	@echo 'make clean      remove what the commands above made'
 
@@ -61,6 +63,20 @@ DATA ?= tests/fixtures/VOCdevkit
 bench: $(RUN_READY) $(DEV_READY)
 	@$(RUN)/bin/python -m singleshot bench
 	@$(DEV)/bin/python -m singleshot bench-training --data '$(DATA)'
+
+# From a copy: a build in place takes up what an older one left. The wheel is made of the source distribution.
+dist: $(DEV_READY)
+	rm -rf build dist
+	mkdir -p build/source
+	git archive HEAD | tar -x -C build/source
+	$(DEV)/bin/python -m build --no-isolation --outdir dist build/source >build/log || { cat build/log; exit 1; }
+	@rm -rf build
+	@ls dist
+
+PYTHONS ?= $(PYTHON)
+
+dist-check: dist
+	tools/check_dist.sh dist/*.whl $(PYTHONS)
 
 clean:
 	rm -rf $(RUN) $(DEV) .view demo_out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -19,7 +19,10 @@ from singleshot.runtime.shipped import shipped_detector
 from singleshot.tests.places import CLIP, PHOTOS, ROOT
 from singleshot.tools.cli import VERBS, app
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 ALIASES = {"rt-detect": "rt-detect", "export-engine": "build"}
 """Console scripts and the verb that each is."""
 
