@@ -164,7 +164,7 @@ class OpenRun(Closing):
             camera.source,
             policy=camera.policy or (self.config.policy if is_live else None),
             give_up_after_s=camera.give_up_after if camera.give_up_after is not None else self.config.give_up_after,
-            waits_at_start=self._is_named,
+            waits_at_start=self._is_named and camera.source != "-",  # standard input is there, or never
             decoder=camera.decoder or self.config.decoder or "cpu",
             on_event=on_event,
         )

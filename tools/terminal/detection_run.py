@@ -182,8 +182,10 @@ def _run(options: DetectionOptions, tell: Tell, on_event: OnCameraEvent | None) 
             Watchdog(run.state),
         ):
             summary = run.pipeline.run(on_frame)
-        for warning in summary.warnings:
-            tell(f"warning: {warning}")
+        for camera in summary.cameras:
+            name = f"{camera.name}: " if len(summary.cameras) > 1 else ""
+            for warning in camera.warnings:
+                tell(f"warning: {name}{warning}")
         print_summary(summary, paths=run.paths, backend=run.sessions[0].backend, out=_out(config))
         is_whole = not any(sink.warnings for sinks in run.sinks.values() for sink in sinks)
     if not is_whole or any(camera.error is not None for camera in summary.cameras):
