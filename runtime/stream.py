@@ -28,7 +28,7 @@ def stream(
     """Detect in one or more sources until all have ended; each camera's results come in its order.
 
     Reading, looking and your loop overlap. Of cameras and streams the newest frame is looked at: a slow loop costs
-    frames and makes none old. Leaving the loop closes everything.
+    frames, and a result waits for one turn of it at most. Leaving the loop closes everything.
 
     Args:
         sources: as `--video` takes them; of several, `camera` of the result says whose it is.

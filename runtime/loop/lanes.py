@@ -52,7 +52,7 @@ class Lane:
         self._on_drop = on_drop
         self.drops: Counter[str] = Counter()
         self.waiting: deque[Frame] = deque()
-        self.offered = self.taken = self.given = self.written = 0
+        self.offered = self.taken = self.given = self.written = self.left = 0
         self.has_ended = self.has_told_end = False
         self.error: BaseException | None = None
         self.found: dict[int, FrameResult] = {}
@@ -65,7 +65,12 @@ class Lane:
     @property
     def has_turn(self) -> bool:
         """Whether a frame waits and what was taken before is not too much."""
-        return bool(self.waiting) and self.taken - self.written < self.most
+        return bool(self.waiting) and not self.is_full
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what was taken waits to be written, or for whoever loops over the results."""
+        return self.taken - min(self.written, self.left) >= self.most
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,6 +170,16 @@ class Lanes:
             lane.written += 1
             self._work.notify()
 
+    def leave(self, lane: Lane) -> None:
+        """Say that whoever loops over the results is done with one of them.
+
+        Takes the lock only where somebody waits for this, since Ctrl-C may leave it taken.
+        """
+        was_full = lane.is_full
+        lane.left += 1
+        if was_full:
+            self._wake()
+
     def next_result(self) -> tuple[Lane, FrameResult | None] | None:
         """Wait for the next result in its camera's order; no result at a camera's end, None when the run is over.
 
@@ -189,6 +204,9 @@ class Lanes:
             lane.has_ended = True
         self._is_over = True
         self._ready.put(None)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._lock.acquire(timeout=_POLL_S):
             try:
                 self._work.notify_all()

@@ -258,6 +258,7 @@ class Pipeline:
             self.state.add_result(lane.name)
             self.state.set_source_drops(lane.name, camera.source.drops)
             yield result
+            self._turns.leave(lane)
             if not self._show(camera, result):
                 return
 

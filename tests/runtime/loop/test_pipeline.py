@@ -195,3 +195,14 @@ def test_promise_is_kept_by_skipping_frames_then_by_the_lighter_graph() -> None:
     ]
     assert pipeline.state.snapshot().shedding == "1 of 4 frames is looked at, by graph 2 of 2"
     assert pipeline.summary().cameras[0].drops["skipped to keep the promised age"] > 10
+
+
+def test_slow_loop_over_a_camera_costs_frames_and_not_age() -> None:
+    """While the loop has one result, no more than one other waits for it."""
+    session = GivenSession()
+    pipeline = Pipeline([camera(GivenSource("a", 1000, policy="latest", every_s=0.002))], [session])
+    for done, _ in enumerate(pipeline.results()):
+        time.sleep(0.03)
+        assert len(session.batches) <= done + 2
+        if done == 10:
+            break
