@@ -128,6 +128,21 @@ GUESSES = [
         id="a background, pixels",
     ),
     pytest.param(
+        {"boxes": BOXES[:, None], "confs": SCORES},
+        ["--boxes boxes --scores confs", "--layout xyxy", "--normalised yes"],
+        id="one box for all classes, as PyTorch's YOLOv4 has it",
+    ),
+    pytest.param(
+        {"a": np.pad(SCORES, ((0, 0), (0, 1)), constant_values=0.001), "b": BOXES * SIDE},
+        ["--boxes b --scores a", "--layout xyxy", "--normalised no"],
+        id="four classes: boxes are what is not within 0 and 1",
+    ),
+    pytest.param(
+        {"loc": BOXES, "cls": np.pad(SCORES, ((0, 0), (0, 1)), constant_values=0.001)},
+        ["--boxes loc --scores cls", "--layout xyxy"],
+        id="four classes: boxes by their name",
+    ),
+    pytest.param(
         {"o": YOLO8},
         ["--letterbox: 21 rows", "--boxes o[0:4] --scores o[4:7]", "--layout cxcywh", "--normalised no"],
         id="one output, columns first",
@@ -156,6 +171,24 @@ def test_what_is_recognised_is_said(outputs: Outputs, said: list[str], tmp_path:
     assert_expected(done.path)
     for start, line in zip(said, done.guesses, strict=False):
         assert line.startswith(start)
+
+
+def test_centres_that_nearly_all_look_like_corners(tmp_path: Path) -> None:
+    """Beside scores in one output they are centres and sizes, as sizes above 0 leave it open."""
+    output = YOLO8.T.copy()
+    output[:, 2:4] = output[:, :2] + 1
+    output[3, 2:4] = 0.5
+    done = adapted(model_of({"o": output}), tmp_path)
+    assert done.reading.layout == "cxcywh"
+
+
+def test_pixels_off_their_grid_are_not_undecoded(tmp_path: Path) -> None:
+    """An untrained YOLOv8's boxes lie anywhere."""
+    output = YOLO8.T.copy()
+    output[:, :2] = np.random.default_rng(0).uniform(0, 64, (BOX_COUNT, 2))
+    done = adapted(model_of({"o": output}), tmp_path)
+    assert done.reading.decoding is None
+    assert done.card.input.resize == "letterbox"
 
 
 def test_card(tmp_path: Path) -> None:

@@ -151,10 +151,11 @@ def test_names_of_tensorflow_say_the_layout_and_the_background(tmp_path: Path) -
     assert done.parity.matched == 2 * done.parity.frames
 
 
-def test_graph_that_ends_in_a_plugin_is_cut_before_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("plugin", ["EfficientNMS_TRT", "BatchedNMSDynamic_TRT"])
+def test_graph_that_ends_in_a_plugin_is_cut_before_it(plugin: str, tmp_path: Path) -> None:
     model = plain_model()
     del model.graph.output[:]
-    model.graph.node.append(helper.make_node("EfficientNMS_TRT", ["boxes", "scores"], ["num"], domain="TRT"))
+    model.graph.node.append(helper.make_node(plugin, ["boxes", "scores"], ["num"], domain="TRT"))
     model.graph.output.append(helper.make_tensor_value_info("num", onnx.TensorProto.INT32, [1, 1]))
     model.opset_import.append(helper.make_opsetid("TRT", 1))
     done = adapt_detector(save(model, tmp_path / "foreign.onnx"), tmp_path / "adapted.onnx", postprocess=POSTPROCESS)

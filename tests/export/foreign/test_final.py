@@ -76,6 +76,10 @@ STYLES = [
         model_of({"labels": IDS, "boxes": BOXES, "scores": SCORES}), id="RT-DETR, D-FINE: labels, boxes, scores"
     ),
     pytest.param(
+        squeezed({"dets": np.concatenate([BOXES, SCORES], axis=1), "labels": IDS}, {"dets": [], "labels": [2]}),
+        id="MMDeploy: box and score, labels",
+    ),
+    pytest.param(
         squeezed(
             {"det_boxes": BOXES, "det_scores": SCORES, "det_classes": IDS},
             {"det_boxes": [], "det_scores": [2], "det_classes": [2]},

@@ -32,7 +32,7 @@ def ending_in(operator: str, domain: str) -> onnx.ModelProto:
 @pytest.mark.parametrize(
     "model",
     [
-        pytest.param(ending_in("BatchedNMSDynamic_TRT", "TRT"), id="a plugin"),
+        pytest.param(ending_in("DetectionOutput", "vendor"), id="a plugin"),
         pytest.param(plain_model(), id="outputs themselves"),
     ],
 )
@@ -79,6 +79,30 @@ def test_anchors_and_the_picture_are_no_candidates(tmp_path: Path) -> None:
     model.graph.node.append(helper.make_node("Abs", ["images"], ["picture"]))
     names = {item.name for item in suggest_tensors(save(model, tmp_path / "foreign.onnx")).candidates}
     assert names == {"boxes", "scores"}
+
+
+def test_branch_that_hangs_on_pixels_is_left_out(tmp_path: Path) -> None:
+    model = plain_model()
+    del model.graph.output[:]
+    branches = [
+        helper.make_graph(
+            [helper.make_node(operator, ["boxes"], [operator])],
+            operator,
+            [],
+            [helper.make_tensor_value_info(operator, TensorProto.FLOAT, None)],
+        )
+        for operator in ("Relu", "Abs")
+    ]
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMax", ["flat"], ["brightest"], keepdims=0),
+            helper.make_node("Cast", ["brightest"], ["is"], to=TensorProto.BOOL),
+            helper.make_node("If", ["is"], ["found"], then_branch=branches[0], else_branch=branches[1]),
+        ]
+    )
+    model.graph.output.append(helper.make_tensor_value_info("found", TensorProto.FLOAT, None))
+    found = suggest_tensors(save(model, tmp_path / "foreign.onnx"))
+    assert found.options == ("--boxes", "boxes", "--scores", "scores")
 
 
 def test_graph_without_any(tmp_path: Path) -> None:
