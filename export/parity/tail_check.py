@@ -34,8 +34,8 @@ from .tolerances import Tolerances
 Array = NDArray[np.float32]
 
 LEAST_ROWS = (20, 200)
-"""Scores are raised until so many candidates of a frame stand above one half: few that are far apart, and a crowd in
-which some overlap by nearly what is allowed."""
+"""Scores are raised until so many candidates of a frame stand above one half: few, where the network sees them, and a
+crowd of default boxes anywhere, some of which overlap by nearly what is allowed."""
 TAIL = Tolerances(
     precision=Precision.FP32,
     heads=None,
@@ -150,8 +150,12 @@ def _scenes(names: Sequence[str], answers: Sequence[Array]) -> Iterator[list[Arr
     for index in range(len(answers[0])):
         frame = [values[index : index + 1] for values in answers]
         yield frame
-        for least in LEAST_ROWS if len(names) > 1 else ():
-            yield [_raised(frame[0], least, is_logits=names == HEADS), *frame[1:]]
+        if len(names) == 1:
+            continue
+        few, crowd = LEAST_ROWS
+        anywhere = frame[0][:, np.random.default_rng(index).permutation(frame[0].shape[1])]
+        for scores, least in ((frame[0], few), (anywhere, crowd)):
+            yield [_raised(scores, least, is_logits=names == HEADS), *frame[1:]]
 
 
 def _raised(scores: Array, least: int, *, is_logits: bool) -> Array:
