@@ -73,11 +73,6 @@ class RunSnapshot:
     promise_ms: float | None
     shedding: str
 
-    @property
-    def is_healthy(self) -> bool:
-        """Whether no camera is lost and none breaks the promise."""
-        return all(camera.state != "lost" and camera.keeps_promise is not False for camera in self.cameras)
-
 
 class RunState:
     """Collects what the threads of a run report; each method may be called from any of them.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from ..closing import Closing
@@ -18,6 +19,10 @@ from .address import read_address
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from prometheus_client.metrics_core import Metric
+
+
+_REQUEST_S = 10.0
+"""Who asks nothing for so long is left, with its thread."""
 
 
 class MetricsServer(Closing):
@@ -84,6 +89,11 @@ def complaints(snapshot: RunSnapshot) -> list[str]:
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def handle_error(self, request: Any, client_address: Any) -> None:  # untyped in its documentation
+        """Say nothing of who asks and leaves, or asks nothing; what is our own fault keeps its trace."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
     def server_bind(self) -> None:
         """Take the port without asking the network for this machine's name, which may take seconds."""
         from socketserver import TCPServer
@@ -94,6 +104,8 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _QuietHandler(WSGIRequestHandler):
+    timeout = _REQUEST_S
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         """Log no request."""
 

@@ -72,17 +72,23 @@ def open_camera(name: str, device: str, options: Mapping[str, str]) -> CameraFee
     Raises:
         InputError: there is no such camera, it cannot be opened, or it has no such size, rate or format.
     """
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # a missing camera makes it print a page
-    try:
-        capture = cv2.VideoCapture(int(device)) if device.isdecimal() else cv2.VideoCapture(device, cv2.CAP_V4L2)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    is_number = device.isdecimal()
+    capture = open_quietly(int(device) if is_number else device, cv2.CAP_ANY if is_number else cv2.CAP_V4L2)
     if not capture.isOpened():
         raise InputError(f"{name}: expected a camera, got none that can be opened. `ls /dev/video*` lists cameras.")
     set_options(name, capture, options)
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     return CameraFeed(capture)
+
+
+def open_quietly(what: int | str, backend: int) -> cv2.VideoCapture:
+    """Let OpenCV open a camera or a pipeline; of one that is missing it would print a page."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(what, backend)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def set_options(name: str, capture: Capture, options: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import cv2
 
 from ..errors import InputError
-from .camera import CameraFeed
+from .camera import CameraFeed, open_quietly
 
 _NEWEST = "appsink drop=true max-buffers=1"
 _SINK = f"videoconvert ! video/x-raw,format=BGR ! {_NEWEST}"
@@ -45,12 +45,7 @@ def open_pipeline(name: str, pipeline: str) -> CameraFeed:
             f"{name}: expected an OpenCV with GStreamer, got {cv2.__version__} without, from {cv2.__path__[0]}. "
             f"JetPack's and Debian's have it, and PyPI's hides them: `pip uninstall opencv-python`."
         )
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        capture = cv2.VideoCapture(pipeline if "appsink" in pipeline else f"{pipeline} ! {_SINK}", cv2.CAP_GSTREAMER)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    capture = open_quietly(pipeline if "appsink" in pipeline else f"{pipeline} ! {_SINK}", cv2.CAP_GSTREAMER)
     if not capture.isOpened():
         raise InputError(
             f"{name}: expected a pipeline that plays, got one that does not. `gst-launch-1.0 -v` says why."

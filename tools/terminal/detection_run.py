@@ -280,16 +280,19 @@ def _reloaded(run: OpenRun, path: Path | None, tell: Tell) -> Iterator[None]:
         yield
         return
 
+    turn = threading.Lock()
+
     def reload() -> None:
-        systemd.notify_reloading()
-        try:
-            run.reload(load_run_config(path))
-        except SingleshotError as error:
-            tell(f"not reloaded, what runs goes on: {error}")
-        else:
-            tell(f"{path}: reloaded")
-        finally:
-            systemd.notify("READY=1")
+        with turn:  # a second signal waits, and reads the file as it is then
+            systemd.notify_reloading()
+            try:
+                run.reload(load_run_config(path))
+            except SingleshotError as error:
+                tell(f"not reloaded, what runs goes on: {error}")
+            else:
+                tell(f"{path}: reloaded")
+            finally:
+                systemd.notify("READY=1")
 
     def start(_number: int, _frame: FrameType | None) -> None:  # not here: a model takes seconds to open
         threading.Thread(target=reload, name="reload", daemon=True).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 from datetime import datetime, timezone
 from urllib.error import HTTPError
@@ -12,6 +13,7 @@ import pytest
 
 from singleshot.runtime.errors import InputError, MissingDependencyError
 from singleshot.runtime.loop.run_state import RunState
+from singleshot.runtime.service import metrics
 from singleshot.runtime.service.address import read_address
 from singleshot.runtime.service.metrics import MetricsServer, complaints
 from singleshot.runtime.sources.source_events import SourceEvent, SourceState
@@ -97,6 +99,23 @@ def test_complaints(state: SourceState, reason: str, age_ms: float, expected: li
     for _ in range(20):
         run.add_age("door", "written", age_ms)
     assert complaints(run.snapshot()) == expected
+
+
+@needs_client
+def test_who_leaves_or_asks_nothing_is_let_go_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(metrics._QuietHandler, "timeout", 0.2)
+    with MetricsServer("0", RunState(["door"])) as server:
+        port = int(server.url.rpartition(":")[2])
+        for request in (b"", b"GET /health HTTP/1.1\r\n", b"nothing like it\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(request)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it closes by a reset
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as silent:
+            assert silent.recv(1) == b""
+        assert asked(f"{server.url}/health") == (200, "ok\n")
+    assert capfd.readouterr().err == ""
 
 
 @needs_client
