@@ -19,7 +19,7 @@ class Problem(Enum):
     LISTED_TWICE = "images listed twice (read once)"
     MISSING_IMAGE = "images missing (left out)"
     BROKEN_IMAGE = "images that do not decode or end early (left out)"
-    WRONG_SIZE = "images of another size than annotated (left out)"
+    WRONG_SIZE = "images of another size than annotated (left out; scale the boxes, or take the size out of the labels)"
     SIDEWAYS = "images annotated in their stored size, which is sideways (labels brought upright)"
     EXCHANGED_SIDES = "images annotated with width and height exchanged (boxes fit the picture and stay)"
     MISSING_ANNOTATION = "images without an annotation (left out)"
@@ -89,6 +89,10 @@ class DataReport:
             if count > EXAMPLES_SHOWN:
                 lines.append(f"  and {count - EXAMPLES_SHOWN} more")
         return lines
+
+    def reason(self) -> str:
+        """Give the first kind of problem and its first example, for an error's one line."""
+        return "; ".join(line.strip() for line in self.problem_lines()[:2])
 
     def to_dict(self) -> dict[str, Any]:
         """Write the report for a machine, ready for JSON."""

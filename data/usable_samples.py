@@ -70,7 +70,7 @@ def check_enough(dataset: Dataset, split: str, *, listed: int, usable: int) -> N
             objects. Objects of classes that somebody did not choose are no loss.
     """
     where = f"{dataset.name} {split}"
-    reasons = "; ".join(line.strip() for line in dataset.report.problem_lines()[:2])
+    reasons = dataset.report.reason()
     if not usable:
         raise InputError(
             f"{where}: expected labelled images, got none that can be used of {listed} listed. "

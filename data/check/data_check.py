@@ -115,9 +115,7 @@ def check_data(
             check_enough(dataset, name, listed=total, usable=0)
     used = {name: split for name, split in statistics.items() if split.images}
     if not used:
-        raise InputError(
-            f"{dataset.name}: expected usable images, got none. {'; '.join(dataset.report.problem_lines()[:2])}"
-        )
+        raise InputError(f"{dataset.name}: expected usable images, got none. {dataset.report.reason()}")
     exact, near = _groups(prints, members)
     return DataCheck(
         found=dataset.found,

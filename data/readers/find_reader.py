@@ -16,6 +16,7 @@ from .labelme import LabelMeLayout
 from .merged import MergedLayout
 from .reader import Layout, Place, is_split_name
 from .supervisely import SuperviselyLayout
+from .text_lines import text_lines
 from .tool_file import ToolFileLayout
 from .voc import VocLayout
 from .xml_files import XmlFilesLayout
@@ -34,6 +35,19 @@ LAYOUTS: tuple[type[Layout], ...] = (
     ToolFileLayout,
 )
 """All that are known, in the order in which an error names them."""
+
+_NOT_READ = {
+    "labelTxt": "DOTA's turned boxes",
+    "*/labelTxt": "DOTA's turned boxes",
+    "wider_face_split": "WIDER FACE's lists",
+    "*wider_face*bbx_gt.txt": "WIDER FACE's lists",
+    "gt/gt.txt": "MOT's tracks",
+    "*/gt/gt.txt": "MOT's tracks",
+    "*/*/gt/gt.txt": "MOT's tracks",
+    "*.tfrecord*": "TFRecords",
+    "*/*.tfrecord*": "TFRecords",
+}
+"""Where forms lie that are common and not read: pattern -> what it is."""
 
 _MOST_LOOKED_AT = 10_000
 _KINDS_NAMED = 4
@@ -62,6 +76,8 @@ def _what_is_there(root: Path) -> str:
     """Count the files by suffix, the most frequent first."""
     if root.is_file():
         return "a file of another form"
+    if known := next((name for pattern, name in _NOT_READ.items() if any(root.glob(pattern))), None):
+        return f"{known}, which are not read (convert them to COCO's or YOLO's with the tools that they come with)"
     files = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
     kinds = Counter(path.suffix.lower() or "no suffix" for path in islice(files, _MOST_LOOKED_AT))
     ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:_KINDS_NAMED]
@@ -69,8 +85,10 @@ def _what_is_there(root: Path) -> str:
     table = next(iter(sorted(root.glob("*.csv"))), None)
     if table is None:
         return there
-    with table.open(encoding="utf-8", errors="replace") as file:
-        return f"{there} ({table.name} begins with {file.readline(_LINE_SHOWN).strip()!r})"
+    try:
+        return f"{there} ({table.name} begins with {next(text_lines(table), '')[:_LINE_SHOWN].strip()!r})"
+    except InputError:
+        return f"{there} ({table.name} is not UTF-8: save it so)"
 
 
 def _found(root: Path) -> Layout:

@@ -40,9 +40,8 @@ class KaggleLayout(FilesLayout):
         Raises:
             InputError: the lists of images or the class names are missing or cannot be understood.
         """
-        super().__init__()
+        super().__init__(root, base=root / "ILSVRC" / "Data" / "CLS-LOC")
         self._root = root
-        self._data = root / "ILSVRC" / "Data" / "CLS-LOC"
         self._annotations = root / "ILSVRC" / "Annotations" / "CLS-LOC"
         self.name = "ILSVRC CLS-LOC"
         self._name_from_wnid = _names(root / "LOC_synset_mapping.txt")
@@ -66,7 +65,7 @@ class KaggleLayout(FilesLayout):
 
     def image_path(self, image_id: str) -> Path:
         """`Data/CLS-LOC/train/WNID/ID.JPEG`, or `val/ID.JPEG` and `test/ID.JPEG` for ids without a WNID."""
-        return self._data / _part(image_id) / f"{image_id}.JPEG"
+        return self._base / _part(image_id) / f"{image_id}.JPEG"
 
     def read_annotation(self, image_id: str) -> Annotation:
         """Read the XML file; where there is none, the row of `LOC_train_solution.csv` or `LOC_val_solution.csv`."""

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ...runtime.errors import InputError
 from .box_table import finite_numbers
-from .pictures import id_from_path, pictures_below
 from .reader import (
     Annotation,
     AnnotationBrokenError,
@@ -43,28 +42,19 @@ class KittiLayout(FilesLayout):
 
     def __init__(self, root: Path) -> None:
         """Open the folder, and read all labels for the classes in them."""
-        super().__init__()
-        self.name = root.resolve().name
-        self._root = root
+        super().__init__(root)
         parts = _parts(root)
         self._labels = dict(parts.values())
         self.lists = with_usual_names({name: images for name, (images, _) in parts.items()})
-        found = {name for split in self.lists for at in self.listed_ids(split) for name in self.class_names_of(at)}
-        self.class_names = tuple(sorted(found))
+        self.class_names = tuple(sorted(self.names_of_objects()))
 
     @classmethod
     def places(cls, root: Path) -> list[Place]:
         """The folder that holds pictures and labels, or folders that do."""
         return [Place(path=root, open=partial(cls, root))] if root.is_dir() and _parts(root) else []
 
-    def listed_ids(self, split: str) -> list[str]:
-        return [id_from_path(path, self._root) for path in pictures_below(self.lists[split])]
-
-    def image_path(self, image_id: str) -> Path:
-        return self._root / image_id
-
     def read_annotation(self, image_id: str) -> Annotation:
-        image = self._root / image_id
+        image = self.image_path(image_id)
         images = next(folder for folder in self._labels if image.is_relative_to(folder))
         path = (self._labels[images] / image.relative_to(images)).with_suffix(".txt")
         try:

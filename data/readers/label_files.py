@@ -39,14 +39,10 @@ class LabelFilesLayout(FilesLayout):
         Raises:
             InputError: no picture is there.
         """
-        super().__init__()
-        self.name = root.resolve().name
         apart = self._labels_apart(root)
-        self._labels = apart or root
         inner = root / "images"
-        self._base = inner if inner.is_dir() and (apart or not self._are_below(root)) else root
-        if apart is None:
-            self._labels = self._base
+        super().__init__(root, base=inner if inner.is_dir() and (apart or not self._are_below(root)) else root)
+        self._labels = apart or self._base
         self.dialect = f"a folder of {self.noun}" if apart else f"{self.noun} beside the pictures"
         folders = {path.name: path for path in _folders(self._base) if _has_pictures(path) and path != apart}
         if len(folders) == 1 and not is_split_name(next(iter(folders))):
@@ -54,8 +50,7 @@ class LabelFilesLayout(FilesLayout):
         self.lists = with_usual_names({"all": self._base} if _has_pictures(self._base) else folders)
         if not self.lists:
             raise InputError(f"{self._base}: expected pictures to the {self.noun} files, got none. Put them there.")
-        names = {name for split in self.lists for at in self.listed_ids(split) for name in self.class_names_of(at)}
-        self.class_names = tuple(sorted(names))
+        self.class_names = tuple(sorted(self.names_of_objects()))
 
     @classmethod
     def places(cls, root: Path) -> list[Place]:

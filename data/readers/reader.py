@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from ...runtime.errors import InputError
+from .pictures import id_from_path, pictures_below
 
 LayoutKind = Literal["voc", "kaggle", "xml", "labelme", "supervisely", "kitti", "coco", "yolo", "csv", "tool", "merged"]
 
@@ -159,11 +160,28 @@ class Layout(ABC):
 
 
 class FilesLayout(Layout):
-    """A layout with a file of labels for each image. Each is read once, when it is asked for, and kept."""
+    """A layout with a file of labels for each image. Each is read once, when it is asked for, and kept.
 
-    def __init__(self) -> None:
+    Image ids are paths below a base, and lists are folders of pictures, unless a subclass says otherwise.
+    """
+
+    def __init__(self, root: Path, *, base: Path | None = None) -> None:
+        """Take the data set's folder, and the one that image ids are relative to where that is another."""
+        self.name = root.resolve().name
+        self._base = base or root
         self._kept: dict[str, bytes | Exception] = {}
         """Packed: some 100 bytes an image and 30 an object, a tenth of what they take as objects."""
+
+    def listed_ids(self, split: str) -> list[str]:
+        return [id_from_path(path, self._base) for path in pictures_below(self.lists[split])]
+
+    def image_path(self, image_id: str) -> Path:
+        return self._base / image_id
+
+    def names_of_objects(self) -> set[str]:
+        """Give the names of all objects in the lists: all labels are read."""
+        image_ids = dict.fromkeys(image_id for split in self.official_lists for image_id in self.listed_ids(split))
+        return {name for image_id in image_ids for name in self.class_names_of(image_id)}
 
     @abstractmethod
     def read_annotation(self, image_id: str) -> Annotation:
@@ -236,5 +254,5 @@ def with_usual_names(lists: dict[str, Path]) -> dict[str, Path]:
     for name, pattern in _USUAL_NAMES.items():
         meant = [given for given in lists if pattern.fullmatch(given)]
         if name not in lists and len(meant) == 1:
-            usual[name] = lists[meant[0]]
-    return {**usual, **lists}
+            usual[meant[0]] = name
+    return {name: path for given, path in lists.items() for name in (usual.get(given, given), given)}

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ...runtime.errors import InputError
 from .box_table import finite_numbers
 from .labelme import box_of_points, json_object
-from .pictures import id_from_path, pictures_below
 from .reader import (
     OUTLINED,
     Annotation,
@@ -34,16 +34,15 @@ class SuperviselyLayout(FilesLayout):
     form = "DATASET/img and DATASET/ann (Supervisely's)"
 
     def __init__(self, root: Path) -> None:
-        """Open the folder that holds the datasets, and read all labels for the classes in them."""
-        super().__init__()
-        self.name = root.resolve().name
-        self._root = root
+        """Open the folder that holds the datasets, and read all labels for the classes in them.
+
+        Raises:
+            InputError: `meta.json` is none.
+        """
+        super().__init__(root)
         self.lists = with_usual_names({path.parent.name: path for path in _image_folders(root)})
-        meta = root / "meta.json"
-        listed = json_object(meta).get("classes", []) if meta.is_file() else []
-        names = [str(item["title"]) for item in listed if isinstance(item, dict) and "title" in item]
-        found = {name for split in self.lists for at in self.listed_ids(split) for name in self.class_names_of(at)}
-        self.class_names = (*dict.fromkeys(names), *sorted(found.difference(names)))
+        names = _class_names(root / "meta.json")
+        self.class_names = (*names, *sorted(self.names_of_objects().difference(names)))
 
     @classmethod
     def places(cls, root: Path) -> list[Place]:
@@ -52,27 +51,30 @@ class SuperviselyLayout(FilesLayout):
         folder = root.resolve().parent if is_dataset else root
         return [Place(path=root, open=partial(cls, folder))] if _image_folders(folder) else []
 
-    def listed_ids(self, split: str) -> list[str]:
-        return [id_from_path(path, self._root) for path in pictures_below(self.lists[split])]
-
-    def image_path(self, image_id: str) -> Path:
-        return self._root / image_id
-
     def read_annotation(self, image_id: str) -> Annotation:
-        image = self._root / image_id
+        image = self.image_path(image_id)
         path = image.parent.parent / "ann" / f"{image.name}.json"
         content = json_object(path)
         objects = content.get("objects")
         if not isinstance(objects, list):
             raise AnnotationBrokenError(f"{path}: expected a list objects, got {str(objects)[:80]}")
         kept = [item for item in objects if not isinstance(item, dict) or item.get("geometryType") in _SHAPES]
-        size = content.get("size") or {}
-        sides = finite_numbers([size.get("height"), size.get("width")])
+        size = content.get("size")
+        sides = finite_numbers([size.get("height"), size.get("width")]) if isinstance(size, dict) else None
         return Annotation(
             objects=tuple(_object(item, path) for item in kept),
             size_hw_px=None if sides is None else (int(sides[0]), int(sides[1])),
             remark=_NOT_READ if len(kept) < len(objects) else "",
         )
+
+
+def _class_names(meta: Path) -> tuple[str, ...]:
+    try:
+        listed = json_object(meta).get("classes") if meta.is_file() else []
+    except AnnotationBrokenError as error:
+        raise InputError(f"{error}. Export the project again.") from None
+    items = listed if isinstance(listed, list) else []
+    return tuple(dict.fromkeys(str(item["title"]) for item in items if isinstance(item, dict) and "title" in item))
 
 
 def _image_folders(root: Path) -> list[Path]:

@@ -64,9 +64,8 @@ class VocLayout(FilesLayout):
         Raises:
             InputError: no list of images is there.
         """
-        super().__init__()
+        super().__init__(folder, base=folder / "JPEGImages")
         self._folder = folder
-        self.name = folder.resolve().name
         dialects = []
         lists = next((path for path in _list_folders(folder) if path.is_dir()), None)
         if lists is not None:
@@ -74,7 +73,7 @@ class VocLayout(FilesLayout):
         elif beside := [path for path in sorted(folder.glob("*.txt")) if _PATHS.search(next(text_lines(path), ""))]:
             self.lists = {_SPLIT_OF_LIST.sub("", path.stem): path for path in beside}
         else:
-            self.lists = {"all": folder / "JPEGImages"}
+            self.lists = {"all": self._base}
             dialects.append("without lists")
         if not self.lists:
             raise InputError(
@@ -82,7 +81,9 @@ class VocLayout(FilesLayout):
             )
         self.class_names = _labelled_names(folder / "labelmap.txt")
         if not self.class_names:
-            self.class_names = self._names_of_objects()
+            names = self.names_of_objects()
+            # A part of VOC lacks some of the twenty.
+            self.class_names = VOC_CLASS_NAMES if names <= set(VOC_CLASS_NAMES) else tuple(sorted(names))
             if self.class_names != VOC_CLASS_NAMES:
                 dialects.append("with classes of its own")
         self.dialect = ", ".join(dialects)
@@ -113,7 +114,7 @@ class VocLayout(FilesLayout):
 
     def image_path(self, image_id: str) -> Path:
         """`JPEGImages/ID.jpg`; the other suffixes are for data that people label themselves in this layout."""
-        stem = self._folder / "JPEGImages" / image_id
+        stem = self._base / image_id
         suffixes = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
         candidates = [stem.with_name(stem.name + suffix) for suffix in suffixes]
         return next((path for path in candidates if path.exists()), candidates[0])
@@ -131,12 +132,6 @@ class VocLayout(FilesLayout):
     def _has_column(self, line: str) -> bool:
         """Whether -1, 0 or 1 behind the id is no part of it; names of files may end so."""
         return _COLUMN.search(line) is not None and not self.image_path(_id_from_line(line)).exists()
-
-    def _names_of_objects(self) -> tuple[str, ...]:
-        """Give the names of all objects; VOC's twenty where they are among them, as a part of VOC lacks some."""
-        image_ids = dict.fromkeys(image_id for split in self.lists for image_id in self.listed_ids(split))
-        names = {name for image_id in image_ids for name in self.class_names_of(image_id)}
-        return VOC_CLASS_NAMES if names <= set(VOC_CLASS_NAMES) else tuple(sorted(names))
 
 
 def is_voc_year(folder: Path) -> bool:

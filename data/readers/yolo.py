@@ -89,17 +89,23 @@ class YoloLayout(FilesLayout):
         Raises:
             InputError: there are no class names, or no images.
         """
-        super().__init__()
-        self.name = root.resolve().name
-        self._base = images_base(root)
+        super().__init__(root, base=images_base(root))
         settings = _settings(root) if settings_file is None else read_yolo_settings(settings_file)
         self._key_point_numbers = settings.key_point_numbers
         self.class_names = _class_names(root, settings)
         named = _named_lists(root, settings)
-        self._parts = {root / f"{split} of the YAML file": paths for split, paths in named.items() if len(paths) > 1}
-        several = {name.name.partition(" ")[0]: name for name in self._parts}
-        one = {split: paths[0] for split, paths in named.items() if len(paths) == 1}
-        self.lists = with_usual_names({**one, **several} or _found_lists(root))
+        lists = {
+            split: paths[0] if len(paths) == 1 else root / f"{split} of the YAML file"
+            for split, paths in named.items()
+            if paths
+        }
+        self._parts = {path: named[split] for split, path in lists.items()}
+        self.notes = tuple(
+            f"{split} is the images of train: figures on it say nothing of others"
+            for split, paths in named.items()
+            if split != "train" and paths == named.get("train")
+        )
+        self.lists = with_usual_names(lists or _found_lists(root))
         if not self.lists:
             raise InputError(f"{root}: expected images in YOLO's layout, got none. Put them into images/train.")
 
@@ -129,10 +135,6 @@ class YoloLayout(FilesLayout):
     def _listed_path(self, line: str, where: Path) -> Path:
         return found_path(line, [where.parent]) or where.parent / line
 
-    def image_path(self, image_id: str) -> Path:
-        """The path below the images' folder."""
-        return self._base / image_id
-
     def read_annotation(self, image_id: str) -> Annotation:
         """Read the label file."""
         image = self.image_path(image_id)
@@ -154,7 +156,8 @@ class YoloLayout(FilesLayout):
 
     def _object(self, line: str, *, where: str) -> LabelledObject:
         got = line.strip()[:80]
-        numbers = finite_numbers(line.split())
+        # Commas are between numbers with points, else they are the points.
+        numbers = finite_numbers(line.replace(",", " " if "." in line else ".").split())
         if numbers is None or len(numbers) < _BOX or not numbers[0].is_integer() or numbers[0] < 0:
             raise AnnotationBrokenError(f"{where}: expected `class cx cy width height`, got {got!r}")
         if max(map(abs, numbers[1:_BOX])) > _LARGEST_SHARE:

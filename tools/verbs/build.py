@@ -173,8 +173,11 @@ def _checks(options: BuildOptions) -> Checks:
     data, split, max_drop = options.data, options.split, options.max_drop
     if data is None and max_drop is not None:
         raise InputError(f"--max-drop: expected --data DIR with it, to measure the drop on, got {max_drop:g} alone.")
-    if data is None and options.strict:
-        raise InputError("--strict: expected --data DIR with it, got none. Without labelled images nothing is judged.")
+    flags = ("strict", "missing_is_background", "anyway")
+    if data is None and (given := [f"--{name.replace('_', '-')}" for name in flags if getattr(options, name)]):
+        raise InputError(
+            f"{', '.join(given)}: expected --data DIR with it, got none. Without labelled images nothing is judged."
+        )
     gate = GateSettings(
         split=split,
         missing_is_background=options.missing_is_background,

@@ -93,15 +93,12 @@ def _check_labels(options: CertifyOptions) -> None:
 def _labelled(options: CertifyOptions) -> LabelledData | None:
     from ...export.parity.certify import LabelledData
 
-    asked = {"split": options.split, "seed": options.seed, "max_drop": options.max_drop}
-    given = {name: value for name, value in asked.items() if value is not None}
+    names = ("split", "seed", "max_drop", "missing_is_background", "anyway")
+    asked = {name: getattr(options, name) for name in names}
+    given = {name: value for name, value in asked.items() if value is not None and value is not False}
     if options.data is not None:
-        return LabelledData(
-            root=options.data,
-            missing_is_background=options.missing_is_background,
-            anyway=options.anyway,
-            **{"split": "val", **given},  # type: ignore[arg-type]  # each of its own type
-        )
+        return LabelledData(root=options.data, **{"split": "val", **given})
     if given:
-        raise InputError("--split, --seed, --max-drop: expected --data with them, got none. Name labelled images.")
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(f"{named}: expected --data DIR with it, got none. Name labelled images.")
     return None

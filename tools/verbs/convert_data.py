@@ -33,7 +33,7 @@ def convert_data(
             "seeded-train and seeded-val become train and val.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of seeded splits.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of seeded splits, and of --classes N.")] = 0,
     link: Annotated[bool, typer.Option("--link", help="Hard-link the images instead of copying them.")] = False,
     strict: StrictFlag = False,
     missing_is_background: BackgroundFlag = False,
@@ -56,7 +56,7 @@ def convert_data(
         from ...data.dataset import open_dataset
         from ...data.writers.convert import convert_data as convert
 
-        names = None if classes is None else chosen_classes(classes, *data)
+        names = None if classes is None else chosen_classes(classes, *data, seed=seed)
         dataset = open_dataset(
             *data,
             class_names=names,

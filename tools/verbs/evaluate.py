@@ -67,9 +67,10 @@ def evaluate(options: EvaluateOptions) -> None:
     AP50 (VOC) follows PASCAL VOC: area under the whole curve at IoU 0.5. AP50 and AP50:95 follow COCO: 101 points.
     Difficult objects and crowds are ignored. Classes with too few objects are shown, but not averaged in. The
     twelve figures of COCO's own evaluation, small and large objects apart, are over all classes that have objects; with
-    --tiles those without them are shown beside them. Where
-    every image shows one class, as ILSVRC's do, its localization error is measured too: class and box (IoU 0.5) of the
-    best guess and of the best five, each class's best box being a guess.
+    --tiles those without them are shown beside them.
+
+    Where every image shows one class, as ILSVRC's do, its localization error is measured too: class and box (IoU 0.5)
+    of the best guess and of the best five, each class's best box being a guess.
 
     Examples:
       singleshot evaluate runs/animals/best.ckpt --data VOC --split val

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..terminal.data_options import AnywayFlag, BackgroundFlag
 from ..terminal.stage_progress import tell
 from ..terminal.verb import verb
 
@@ -62,6 +63,8 @@ class PaperOptions:
     ] = False
     workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 2
     precision: Annotated[str, typer.Option(help="As of `singleshot train`.")] = "auto"
+    missing_is_background: BackgroundFlag = False
+    anyway: AnywayFlag = False
 
 
 @verb
@@ -109,6 +112,8 @@ def reproduce_paper(options: PaperOptions) -> None:
         classes_asked=classes,
         workers=options.workers,
         precision=options.precision,
+        missing_is_background=options.missing_is_background,
+        anyway=options.anyway,
     )
     _run(runner, plan)
 

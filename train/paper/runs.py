@@ -49,6 +49,8 @@ class PaperRunner:
         out: folder of the results.
         workers: processes that read images.
         precision: as in `TrainSettings`.
+        missing_is_background: as `open_dataset` takes it.
+        anyway: likewise.
         progress: show a progress bar on the terminal.
     """
 
@@ -58,6 +60,8 @@ class PaperRunner:
     classes_asked: str | None = None
     workers: int = 2
     precision: str = "auto"
+    missing_is_background: bool = False
+    anyway: bool = False
     progress: bool = True
 
     def train_all(self, plan: PaperPlan, on_run: Callable[[PaperRun, int, int], None]) -> None:
@@ -129,7 +133,12 @@ class PaperRunner:
             folder.last.unlink()
 
     def _data(self, run: PaperRun) -> Dataset:
-        return open_dataset(self.root, class_names=self.names(run))
+        return open_dataset(
+            self.root,
+            class_names=self.names(run),
+            missing_is_background=self.missing_is_background,
+            anyway=self.anyway,
+        )
 
     def names(self, run: PaperRun) -> list[str]:
         """Give the classes that a run tells apart."""

@@ -262,7 +262,7 @@ def test_files_beside_the_images_name_splits_by_their_folders(tmp_path: Path) ->
         (tmp_path / split / "_annotations.csv").write_text(f"filename,class,xmin,ymin,xmax,ymax\n{image},dog,1,1,9,9\n")
         cv2.imwrite(str(tmp_path / split / image), np.zeros((*HW, 3), np.uint8))
     dataset = open_dataset(tmp_path, strict=True)
-    assert dataset.official_splits() == ("val", "train")
+    assert dataset.official_splits() == ("train", "val")
     assert [sample.image_id for sample in dataset.samples("valid")] == ["valid/b.jpg"]
     alone = open_dataset(tmp_path / "train", strict=True)
     assert [sample.image_id for sample in alone.samples("all")] == ["a.jpg"]

@@ -64,8 +64,13 @@ def test_of_two_in_folders_of_their_own_one_has_to_be_named(tmp_path: Path) -> N
     [
         pytest.param({}, "1 .jpg", id="pictures alone"),
         pytest.param(
-            {"labelTxt/a.txt": "1 2 3 4 5 6 7 8 dog 0\n", "labelTxt/b.txt": ""}, "2 .txt, 1 .jpg", id="DOTA's"
+            {"labelTxt/a.txt": "1 2 3 4 5 6 7 8 dog 0\n"},
+            r"DOTA's turned boxes, which are not read \(.*\)",
+            id="DOTA's",
         ),
+        pytest.param({"train/MOT17-02/gt/gt.txt": "1,1,2,3,4,5,1,1,1\n"}, r"MOT's tracks, which .*\)", id="MOT's"),
+        pytest.param({"wider_face_split/a_gt.txt": "a.jpg\n0\n"}, r"WIDER FACE's lists, which .*\)", id="WIDER FACE's"),
+        pytest.param({"train/a.tfrecord-00000-of-00001": "\0"}, r"TFRecords, which .*\)", id="TensorFlow's records"),
     ],
 )
 def test_what_is_there_is_said_where_no_labels_are(tmp_path: Path, files: dict[str, str], there: str) -> None:
@@ -76,9 +81,14 @@ def test_what_is_there_is_said_where_no_labels_are(tmp_path: Path, files: dict[s
         open_dataset(tmp_path)
 
 
-def test_the_first_line_of_a_table_of_something_else_is_said(tmp_path: Path) -> None:
-    write(tmp_path, {"labels.csv": "id,colour\n1,red\n"})
-    with pytest.raises(InputError, match=r"got 1 \.csv, 1 \.jpg \(labels\.csv begins with 'id,colour'\)\. Name"):
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [pytest.param("utf-8", "begins with 'id,colour'", id="UTF-8"), pytest.param("utf-16", "is not UTF-8", id="UTF-16")],
+)
+def test_the_first_line_of_a_table_of_something_else_is_said(tmp_path: Path, encoding: str, said: str) -> None:
+    write(tmp_path, {})
+    (tmp_path / "labels.csv").write_text("id,colour\n1,red\n", encoding=encoding)
+    with pytest.raises(InputError, match=rf"got 1 \.csv, 1 \.jpg \(labels\.csv {said}.*\)\. Name"):
         open_dataset(tmp_path)
 
 
@@ -97,7 +107,8 @@ def test_folders_called_like_splits_that_are_whole_themselves(
         write(tmp_path / split, files, images=images)
     dataset = open_dataset(tmp_path, strict=True)
     assert dataset.found == f"merged layout ({kind}, {kind}; a folder for each split): {tmp_path.name}"
-    assert {split: len(list(dataset.samples(split))) for split in ("train", "val")} == {"train": 1, "val": 1}
+    assert dataset.official_splits() == ("train", "val"), "in the order of the folders"
+    assert [len(list(dataset.samples(split))) for split in dataset.official_splits()] == [1, 1]
     assert "dog" in dataset.class_names
     assert dataset.notes == ()
 

@@ -87,7 +87,7 @@ def test_folders_are_splits_and_a_picture_without_labels_says_nothing(tmp_path: 
         write(tmp_path / split, labels(shape([[1, 1], [9, 9]])))
     (tmp_path / "valid" / "a.json").unlink()
     dataset = open_dataset(tmp_path)
-    assert dataset.official_splits() == ("val", "train")
+    assert dataset.official_splits() == ("train", "val")
     assert list(dataset.samples("val")) == []
     assert (
         "valid/a.json: expected an annotation, got no such file"

@@ -11,6 +11,7 @@ import pytest
 
 from singleshot.data.dataset import open_dataset
 from singleshot.data.report import Problem
+from singleshot.runtime.errors import InputError
 
 
 def write(root: Path, *objects: object, dataset: str = "train") -> None:
@@ -58,3 +59,12 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: object, message: str) -
     dataset = open_dataset(tmp_path)
     assert list(dataset.samples("train")) == []
     assert message in dataset.report.examples(Problem.BROKEN_ANNOTATION)[0]
+
+
+def test_a_broken_project_file_is_one_line(tmp_path: Path) -> None:
+    write(tmp_path, item())
+    (tmp_path / "meta.json").write_text("{")
+    with pytest.raises(InputError, match=r"meta\.json: expected JSON, got .*\. Export the project again\."):
+        open_dataset(tmp_path)
+    (tmp_path / "meta.json").write_text('{"classes": null}')
+    assert open_dataset(tmp_path).class_names == ("dog",)

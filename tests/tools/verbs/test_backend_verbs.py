@@ -35,10 +35,11 @@ def test_certify_writes_what_it_measured(small_detector: Path, photo: Path, tmp_
     assert json.loads(run_verb("inspect", out, "--json").stdout)["card"]["backend_parity"][0] == first
 
 
-def test_certify_takes_no_split_without_data(small_detector: Path, photo: Path, tmp_path: Path) -> None:
-    done = run_verb("certify", small_detector, "--frames", photo, "-o", tmp_path / "o.onnx", "--split", "val")
+def test_certify_judges_nothing_without_data(small_detector: Path, photo: Path, tmp_path: Path) -> None:
+    options = ("--max-drop", 0, "--anyway")
+    done = run_verb("certify", small_detector, "--frames", photo, "-o", tmp_path / "o.onnx", *options)
     assert done.exit_code == 2
-    assert "--split, --seed, --max-drop: expected --data with them, got none" in done.stderr
+    assert "--max-drop, --anyway: expected --data DIR with it, got none" in done.stderr
 
 
 def test_rt_detect_says_who_runs_it() -> None:

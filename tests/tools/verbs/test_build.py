@@ -83,6 +83,7 @@ def test_refused_operators_are_a_table(tmp_path: Path) -> None:
         pytest.param(["-o", "x.plan"], "x.plan: expected a name that ends in .engine, got .plan.", id="name"),
         pytest.param(["--max-drop", "1"], "--max-drop: expected --data DIR with it, to measure the drop", id="no data"),
         pytest.param(["--strict"], "--strict: expected --data DIR with it, got none.", id="strict about nothing"),
+        pytest.param(["--anyway"], "--anyway: expected --data DIR with it, got none.", id="anyway without data"),
         pytest.param(["--keep-float", "head"], "--keep-float: expected with INT8 that is made now", id="nothing int8"),
         pytest.param(["--precision", "int8"], "--calib-images: expected images to make INT8 of", id="no images"),
         pytest.param(["--calib-images", "x"], "--calib-images: expected with INT8 of a float32 graph", id="no INT8"),

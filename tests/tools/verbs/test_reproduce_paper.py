@@ -20,6 +20,7 @@ def test_runs_in_order_and_says_which(
 
     def note(self: PaperRunner, run: PaperRun) -> None:
         trained.append((run.network, run.size, run.epochs, ",".join(self.class_names)))
+        assert self._data(run).goes_on_anyway
 
     monkeypatch.setattr(PaperRunner, "train", note)
     reproduce_paper_verb.reproduce_paper(
@@ -31,6 +32,7 @@ def test_runs_in_order_and_says_which(
         seeds="0,1",
         models="ssd7,resnet50",
         classes="basketball,scorpion",
+        anyway=True,
     )
     names = "basketball,scorpion"
     assert trained == [("ssd7", 96, 3, names), ("resnet50", 96, 7, names)] * 2
