@@ -64,6 +64,15 @@ def is_same_file(first: StrPath, second: StrPath) -> bool:
         return False
 
 
+def file_id(path: StrPath) -> tuple[int, int] | None:
+    """Tell files apart whatever they are called; None of what is not there."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def check_can_write(path: StrPath) -> None:
     """Find out whether a file could be written, before the work whose result it takes; nothing is made.
 

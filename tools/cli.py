@@ -10,6 +10,7 @@ import typer.core
 import typer.main
 
 from .. import __version__
+from .terminal.verb import Command
 
 # Where each verb's function is, in the order of `--help`. Importing one must load nothing heavy, as `--help` imports
 # all of them and answers without torch, OpenCV or ONNX Runtime.
@@ -54,7 +55,7 @@ class _Verbs(typer.core.TyperGroup):
             return None
         module, function = VERBS[cmd_name].split(":")
         verb = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        verb.command(cmd_name)(getattr(importlib.import_module(f".{module}", __package__), function))
+        verb.command(cmd_name, cls=Command)(getattr(importlib.import_module(f".{module}", __package__), function))
         command = typer.main.get_command(verb)
         assert isinstance(command, typer.core.TyperCommand)  # noqa: S101 - one function alone makes no group
         return command

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import StrPath, check_can_write
-from ..image_files import ANIMATION_SUFFIX, IMAGE_SUFFIXES
+from ..files import StrPath, check_can_write, file_id
+from ..image_files import IMAGE_SUFFIXES
 from ..sources.frame import SourceKind
-from ..sources.image_folder import is_image_name
+from ..sources.image_folder import is_single_image
 from ..sources.source_names import read_source_name
 from .json_lines import STDOUT
 from .output_file import OutputFile, OutputFolder
@@ -52,7 +52,7 @@ def check_outputs(runs: Iterable[tuple[StrPath, Outputs]]) -> None:
             (whether a folder has images or videos), `open_sinks` refuses.
     """
     named = [(os.fspath(spec), outputs) for spec, outputs in runs]
-    read = {_file_id(file) for spec, _ in named for file in _files_of(spec)}
+    read = {_place_id(file) for spec, _ in named for file in _files_of(spec)}
     taken: set[object] = set()
     for spec, outputs in named:
         kind = _kind(spec)
@@ -64,7 +64,7 @@ def check_outputs(runs: Iterable[tuple[StrPath, Outputs]]) -> None:
                 raise InputError(f"{url[1]}://: expected the name of a file to write, got a URL.")
             is_folder = kind == "images" or (kind is None and path.suffix.lower() not in VIDEO_SUFFIXES)
             _check_place(path, is_folder=is_saved and is_folder)
-            if (file := _file_id(path)) in read:
+            if (file := _place_id(path)) in read:
                 raise InputError(f"{path}: expected another place than the input, got the input itself.")
             if file in taken:
                 raise InputError(f"{path}: expected a name of its own for each output, got one that stands twice.")
@@ -118,10 +118,9 @@ def _kind(spec: str) -> SourceKind | None:
     name = read_source_name(spec)
     if name.kind != "path":
         return "camera"
-    path = Path(name.target)
-    if not _is_file(path):
+    if not os.path.isfile(name.target):  # noqa: PTH113 - a Path complains of a name that is too long
         return None
-    return "images" if is_image_name(path) and path.suffix.lower() != ANIMATION_SUFFIX else "video"
+    return "images" if is_single_image(Path(name.target)) else "video"
 
 
 def _files_of(spec: str) -> Iterator[Path]:
@@ -129,32 +128,14 @@ def _files_of(spec: str) -> Iterator[Path]:
     if name.kind != "path":
         return
     path = Path(name.target)
-    if _is_file(path):
+    if os.path.isfile(path):  # noqa: PTH113 - as above
         yield path
-    elif _is_folder(path):
+    elif os.path.isdir(path):  # noqa: PTH112 - as above
         yield from (file for file in path.iterdir() if file.is_file())
     else:
         yield from map(Path, glob.iglob(name.target, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute ones
 
 
-def _file_id(path: Path) -> object:
-    """Tell files apart whatever they are called, also those that are not there yet."""
-    try:
-        found = path.stat()
-    except OSError:
-        return os.path.realpath(path)
-    return found.st_dev, found.st_ino
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long, of which whoever opens it complains
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
+def _place_id(path: Path) -> object:
+    """Tell files apart, also those that are not there yet."""
+    return file_id(path) or os.path.realpath(path)

@@ -8,7 +8,8 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from ..errors import InputError
-from ..image_files import IMAGE_SUFFIXES, read_image_bgr
+from ..files import file_id
+from ..image_files import ANIMATION_SUFFIX, IMAGE_SUFFIXES, read_image_bgr
 from .frame import Frame, SourceKind
 from .prefetch import PrefetchedSource
 
@@ -48,8 +49,8 @@ class ImagesSource(PrefetchedSource):
     def reads(self, path: Path) -> bool:
         """Whether that file is one of the images, under whatever name."""
         if self._files is None:
-            self._files = frozenset(filter(None, map(_file_id, self._paths)))
-        return _file_id(path) in self._files
+            self._files = frozenset(filter(None, map(file_id, self._paths)))
+        return file_id(path) in self._files
 
     def _frames(self) -> Generator[Frame, None, None]:
         broken: list[str] = []
@@ -116,6 +117,11 @@ def is_image_name(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
+def is_single_image(path: Path) -> bool:
+    """Tell a file that is read as an image from one that is read as a video."""
+    return is_image_name(path) and path.suffix.lower() != ANIMATION_SUFFIX
+
+
 def _is_image(path: Path) -> bool:
     return is_image_name(path) and not path.name.startswith(".") and path.is_file()
 
@@ -131,11 +137,3 @@ def _left_out(name: str, files: list[Path]) -> tuple[str, ...]:
         return ()
     warning = f"{name}: {len(others)} of {len(files)} files are no images and were left out (first: {others[0].name})."
     return (f"{warning} {_VIDEOS}",)
-
-
-def _file_id(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

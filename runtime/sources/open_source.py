@@ -10,14 +10,13 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import StrPath
-from ..image_files import ANIMATION_SUFFIX
 from .camera import open_camera
 from .chaos import ChaosSource
 from .decoder import find_decoder
 from .feed import Feed
 from .frame import Source
 from .gstreamer import csi_pipeline, open_pipeline
-from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_image_name
+from .image_folder import ImagesSource, images_by_glob, images_in_folder, is_single_image
 from .live import LiveSource, Patience
 from .source_events import OnEvent, ignore_event
 from .source_names import Decoder, Policy, SourceName, read_source_name, text_without_secrets
@@ -94,8 +93,7 @@ def _open_path(spec: str, decoder: Decoder) -> Source:
     if is_folder:
         return images_in_folder(path)
     if is_there:
-        is_image = is_image_name(path) and path.suffix.lower() != ANIMATION_SUFFIX
-        return ImagesSource(spec, [path]) if is_image else VideoSource(path, decoder=decoder)
+        return ImagesSource(spec, [path]) if is_single_image(path) else VideoSource(path, decoder=decoder)
     if glob.has_magic(spec):
         return images_by_glob(spec)
     shown = text_without_secrets(spec)  # perhaps a URL with a slash too few

@@ -9,10 +9,23 @@ from inspect import Parameter, Signature
 from typing import Any, TypeVar, get_type_hints
 
 import typer
+import typer.core
 
 from .exits import exit_codes
 
 Options = TypeVar("Options")
+
+
+class Command(typer.core.TyperCommand):
+    """A verb's command. Behind a flag `--help` shows nothing, where newer Typers show `<bool>`."""
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]  # click's, or typer's copy of it
+        """Return the parameters."""
+        params = super().get_params(ctx)
+        for param in params:
+            if isinstance(param, typer.core.TyperOption) and param.is_flag and param.metavar is None:
+                param.metavar = ""
+        return params
 
 
 def verb(function: Callable[[Options], None]) -> Callable[..., None]:
@@ -39,7 +52,7 @@ def verb(function: Callable[[Options], None]) -> Callable[..., None]:
 def run_alone(name: str, command: Callable[..., None]) -> None:
     """Run a verb as a command of its own."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(name)(command)
+    app.command(name, cls=Command)(command)
     app()
 
 

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from singleshot.runtime.errors import InputError
-from singleshot.tools.terminal.verb import verb
+from singleshot.tools.terminal.verb import Command, verb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,7 @@ class Order:
     extra: Annotated[list[str] | None, typer.Option("--with", help="Repeatable.")] = None
     dish: Annotated[str, typer.Argument(help="What to cook.")]
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 2
+    hot: Annotated[bool, typer.Option("--hot", help="Or cold.")] = False
 
 
 @verb
@@ -32,7 +33,7 @@ def cook(order: Order) -> None:
 
 def run(*arguments: str) -> Result:
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(cook)
+    app.command(cls=Command)(cook)
     return CliRunner().invoke(app, arguments, env={"COLUMNS": "100", "TERM": "dumb"})
 
 
@@ -56,6 +57,7 @@ def test_help_is_the_functions_and_the_fields() -> None:
     places = [told.index(part) for part in ("Cook what is ordered.", "What to cook.", "Repeatable.", "How many.")]
     assert places == sorted(places)
     assert "[default: 2]" in told
+    assert "bool" not in told.lower()
 
 
 @pytest.mark.parametrize(
