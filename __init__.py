@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from singleshot.runtime.session import open_session as open_session
     from singleshot.runtime.stream import stream as stream
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "Card": "runtime.card",
