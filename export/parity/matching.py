@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.card import Postprocess
-from ...runtime.detection.boxes import iou_matrix
+from ...runtime.detection.boxes import iou_matrix, with_sides
 from ...runtime.detection.detections import Detections
 from .tolerances import FP32, Tolerances
 
@@ -107,7 +107,8 @@ def _matches(
     scores_apart = np.abs(first.scores[:, None] - second.scores[None])
     is_same = first.class_ids[:, None] == second.class_ids[None]
     if tolerances.box is None:
-        is_same &= iou_matrix(first.boxes_xyxy, second.boxes_xyxy) >= tolerances.iou
+        solid = [with_sides(side.boxes_xyxy, tolerances.tie) for side in (first, second)]
+        is_same &= iou_matrix(*solid) >= tolerances.iou
         is_same &= scores_apart <= tolerances.score
     else:
         is_same &= np.maximum(corners_apart, scores_apart) <= tolerances.tie

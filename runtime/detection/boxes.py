@@ -84,6 +84,12 @@ def iou_matrix(first_xyxy: NDArray[Float], second_xyxy: NDArray[Float]) -> NDArr
     return np.divide(intersections, unions, out=np.zeros_like(intersections), where=unions > 0)
 
 
+def with_sides(boxes_xyxy: NDArray[Float], least: float) -> NDArray[Float]:
+    """Lengthen sides that are shorter than this: a box clipped flat at an edge overlaps nothing, not even itself."""
+    first, last = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
+    return np.concatenate([first, np.maximum(last, first + first.dtype.type(least))], axis=1)
+
+
 def _areas(boxes_xyxy: NDArray[Float]) -> NDArray[Float]:
     areas: NDArray[Float] = np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0, None).prod(axis=1)
     return areas

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .boxes import iou_matrix
+from .boxes import iou_matrix, with_sides
 from .classifications import Classification
 from .detections import Detections
 
 Answer = Detections | Classification
+
+_LEAST_SIDE = 1e-3
+"""Of a box, normalised: some detectors give boxes beside the picture, which are clipped flat."""
 
 
 def disagreement(expected: Sequence[Answer], found: Sequence[Answer]) -> float:
@@ -36,8 +39,7 @@ def _unmet(wanted: Detections, offered: Detections) -> float:
     total = float(wanted.scores.sum())
     if not total:
         return 0.0
-    worth = iou_matrix(wanted.boxes_xyxy, offered.boxes_xyxy) * (
-        1 - np.abs(wanted.scores[:, None] - offered.scores[None])
-    )
+    boxes = [with_sides(side.boxes_xyxy, _LEAST_SIDE) for side in (wanted, offered)]
+    worth = iou_matrix(*boxes) * (1 - np.abs(wanted.scores[:, None] - offered.scores[None]))
     worth = np.where(wanted.class_ids[:, None] == offered.class_ids[None], worth, 0)  # [n, m]
     return float(wanted.scores @ (1 - worth.max(axis=1, initial=0))) / total

@@ -20,7 +20,7 @@ from singleshot.export.parity.detections import compare_detections
 from singleshot.export.parity.matching import FramePair, match_detections, pair_of_detections
 from singleshot.export.parity.parity import Parity
 from singleshot.export.parity.runners import split_runner
-from singleshot.export.parity.tolerances import FP16, FP32, INT8, tolerances_for
+from singleshot.export.parity.tolerances import FP16, FP32, INT8, Tolerances, tolerances_for
 from singleshot.export.parity.verify import Verification, sampled_frames, verify
 from singleshot.runtime.card import CARD_KEY, Card, InputSpec, Postprocess
 from singleshot.runtime.detection.detections import Detections
@@ -250,6 +250,25 @@ def test_matching_by_hand(found: Detections, tolerances: Any, matched: int, alon
     match = match_detections(pair, Postprocess(), tolerances)
     assert len(match.left) == matched
     assert len(match.expected_alone) + len(match.found_alone) == alone
+
+
+@pytest.mark.parametrize(
+    ("found", "matched"),
+    [
+        pytest.param([0.1001, 0.0, 0.1501, 0.0], 1, id="moved by rounding"),
+        pytest.param([0.1, 0.0, 0.15, 0.0001], 1, id="not quite flat"),
+        pytest.param([0.14, 0.0, 0.19, 0.0], 0, id="further along the edge"),
+        pytest.param([0.1, 1.0, 0.15, 1.0], 0, id="at the edge across"),
+        pytest.param([0.1, 0.0, 0.15, 0.05], 0, id="not flat"),
+    ],
+)
+@pytest.mark.parametrize("tolerances", [FP16, INT8])
+def test_a_box_clipped_flat_at_an_edge_is_matched_by_where_it_lies(
+    found: list[float], matched: int, tolerances: Tolerances
+) -> None:
+    flat, other = detections((0.8, 0, [0.1, 0.0, 0.15, 0.0])), detections((0.8, 0, found))
+    match = match_detections(pair_of_detections(flat, other, class_count=2), Postprocess(), tolerances)
+    assert (len(match.left), len(match.expected_alone), len(match.found_alone)) == (matched, 1 - matched, 1 - matched)
 
 
 def test_an_overlap_at_the_threshold_is_exempt() -> None:

@@ -12,6 +12,8 @@ from singleshot.tests.fixtures.found import detections
 LEFT = (0.0, 0.0, 0.5, 0.5)
 HALF_OF_LEFT = (0.0, 0.0, 0.25, 0.5)
 RIGHT = (0.5, 0.5, 1.0, 1.0)
+FLAT = (0.0, 0.0, 0.5, 0.0)
+FLAT_ACROSS = (0.0, 1.0, 0.5, 1.0)
 
 
 def classes(*rows: tuple[float, int]) -> Classification:
@@ -34,6 +36,8 @@ ONE = detections((0.8, 0, LEFT))
         pytest.param(ONE, detections((0.8, 1, LEFT)), 1.0, id="of another class"),
         pytest.param(ONE, detections((0.8, 0, HALF_OF_LEFT)), 0.5, id="half the box"),
         pytest.param(ONE, detections((0.6, 0, LEFT)), 0.2, id="another score"),
+        pytest.param(detections((0.8, 0, FLAT)), detections((0.8, 0, FLAT)), 0.0, id="the same, clipped flat"),
+        pytest.param(detections((0.8, 0, FLAT)), detections((0.8, 0, FLAT_ACROSS)), 1.0, id="flat at another edge"),
         pytest.param(classes((0.7, 0), (0.3, 1)), classes((0.7, 0), (0.3, 1)), 0.0, id="the same classes"),
         pytest.param(classes((0.7, 0), (0.3, 1)), classes((0.7, 1), (0.3, 0)), 0.4, id="swapped classes"),
         pytest.param(classes((1.0, 0)), classes((1.0, 1)), 1.0, id="other classes"),
