@@ -133,8 +133,8 @@ def _numbers(element: ET.Element, places: Sequence[str], *, path: Path) -> list[
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            name = place.rpartition("/")[2]
-            raise AnnotationBrokenError(f"{path}: expected a number for {name}, got {text!r}")
+            got = "none" if text is None else repr(text)
+            raise AnnotationBrokenError(f"{path}: expected a number for {place}, got {got}")
         values.append(value)
     return values
 

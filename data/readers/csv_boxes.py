@@ -87,7 +87,7 @@ def _files(folder: Path) -> list[Path]:
     found = sorted(islice(folder.glob("*.csv"), _MOST_FILES)) if folder.is_dir() else []
     telling = [path for path in found if dialect_of(path) is not None]
     # The list to train on is not passed over for another one that can be read.
-    return [path for path in found if path in telling or path.stem in _NEEDED] if telling else []
+    return [path for path in found if path in telling or _split_name(path) in _NEEDED] if telling else []
 
 
 def _by_split(files: list[Path]) -> dict[str, Path]:

@@ -77,8 +77,8 @@ PROBLEMS = [
         _lose_annotation, Problem.MISSING_ANNOTATION, "bad.xml: expected an annotation", 1, id="no annotation"
     ),
     pytest.param(_break_annotation, Problem.BROKEN_ANNOTATION, "bad.xml: expected XML", 1, id="broken XML"),
-    pytest.param(_box(1, 1, "wide", 9), Problem.BROKEN_ANNOTATION, "number for xmax, got 'wide'", 1, id="no number"),
-    pytest.param(_box(1, 1, "nan", 9), Problem.BROKEN_ANNOTATION, "number for xmax, got 'nan'", 1, id="not a number"),
+    pytest.param(_box(1, 1, "wide", 9), Problem.BROKEN_ANNOTATION, "bndbox/xmax, got 'wide'", 1, id="no number"),
+    pytest.param(_box(1, 1, "nan", 9), Problem.BROKEN_ANNOTATION, "bndbox/xmax, got 'nan'", 1, id="not a number"),
     pytest.param(_box(9, 1, 8, 9), Problem.EMPTY_BOX, "bad: dog at (8.0, 0.0, 8.0, 9.0)", 2, id="no width"),
     pytest.param(_box(60, 1, 70, 9), Problem.OUTSIDE_BOX, "in an image of 48 x 32", 2, id="outside"),
     pytest.param(_box(40, 1, 49, 9), Problem.CLIPPED_BOX, "in an image of 48 x 32", 2, id="one pixel over the edge"),

@@ -63,7 +63,7 @@ CASES = [
     pytest.param(
         _half_a_polygon,
         "expected most of 6 images to be usable, got 3. 3 annotations that cannot be read (image left out); .*expected "
-        "a number for xmax, got ''. Mend them, or go on with the rest by --anyway.",
+        "a number for bndbox/xmax, got ''. Mend them, or go on with the rest by --anyway.",
         id="labels that cannot be read",
     ),
     pytest.param(

@@ -293,3 +293,12 @@ def test_a_column_tells_the_split(tmp_path: Path) -> None:
     text = "image,set,label,xmin,ymin,xmax,ymax\na.jpg,training,dog,1,2,3,4\nb.jpg,Valid,dog,1,2,3,4\n"
     dataset = open_dataset(write_csv(tmp_path, text), strict=True)
     assert {split: len(list(dataset.samples(split))) for split in dataset.official_splits()} == {"train": 1, "val": 1}
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train_labels.csv"])
+def test_a_list_to_train_on_that_cannot_be_read_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    table = "filename,class,xmin,ymin,xmax,ymax\na.jpg,dog,1,1,9,9\n"
+    write_csv(tmp_path, table, name=name.replace("train", "val"))
+    (tmp_path / name).write_text(table, encoding="utf-16")
+    with pytest.raises(InputError, match=rf"{name} line 1: expected UTF-8, got the byte 0xff"):
+        open_dataset(tmp_path)
