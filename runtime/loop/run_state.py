@@ -103,7 +103,9 @@ class RunState:
     def set_state(self, camera: str, state: SourceState, reason: str = "") -> None:
         """Say what a camera's source is doing."""
         with self._lock:
-            self._cameras[camera].state, self._cameras[camera].reason = state, reason
+            told = self._cameras[camera]
+            if reason or told.state != state:  # a source that said why it ended keeps that
+                told.state, told.reason = state, reason
 
     def add_result(self, camera: str) -> None:
         """Count a result."""

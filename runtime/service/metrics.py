@@ -75,7 +75,8 @@ class MetricsServer(Closing):
 def complaints(snapshot: RunSnapshot) -> list[str]:
     """Say what is not as it should be; nothing where all is well.
 
-    That is a camera while it is lost, when it has ended by an error, and while its results are older than promised.
+    That is a camera while it is lost, when it has ended by an error or was given up, and while its results are older
+    than promised.
     """
     found = []
     for camera in snapshot.cameras:

@@ -85,6 +85,7 @@ class LiveSource(Closing):
         self._times, self._capture = FrameClock(), CaptureTimes()
         self._waits_s = deque[float](maxlen=9)
         self._failure: BaseException | None = None
+        self._given_up = ""
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._change("opening")
@@ -170,7 +171,7 @@ class LiveSource(Closing):
         finally:
             if self._thread is threading.current_thread():
                 self._handoff.end()
-                self._change("ended", "" if self._failure is None else str(self._failure))
+                self._change("ended", self._given_up if self._failure is None else str(self._failure))
 
     def _check_first(self, reason: str) -> None:
         if not self._read and not self._patience.waits_at_start:
@@ -262,7 +263,8 @@ class LiveSource(Closing):
                 self._change("lost", reason)
         limits, away_s = self._patience, self._clock.now_s() - self._away_since_s
         if limits.give_up_after_s is not None and away_s >= limits.give_up_after_s:
-            self._warnings.append(f"{self.name}: lost for {away_s:.0f} s ({reason}); given up, the run ends here.")
+            self._given_up = f"lost for {away_s:.0f} s ({reason}); given up"
+            self._warnings.append(f"{self.name}: {self._given_up}, the run ends here.")
             return False
         delay_s = min(limits.longest_delay_s, limits.first_delay_s * 2 ** min(self._attempts, 16)) * random.uniform(
             0.5, 1

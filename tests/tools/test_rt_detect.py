@@ -94,6 +94,14 @@ def test_log_of_json_has_a_line_for_each_change_of_state(graphs: Path) -> None:
     assert all(datetime.fromisoformat(line["at"]).tzinfo for line in said)
 
 
+def test_camera_that_is_given_up_is_a_warning_in_the_log_of_json(graphs: Path) -> None:
+    source = "chaos://disconnect=1&clock=simulated&source=synthetic://?frames=9"
+    options = ("--model", graphs / "quarters.onnx", "--give-up-after", 0, "--log-json")
+    result = run_verb("rt-detect", "--video", source, *options)
+    said = [line for line in map(json.loads, result.stderr.splitlines()) if line.get("state") == "ended"]
+    assert [(line["level"], line["reason"]) for line in said] == [("warning", "lost for 0 s (by chaos); given up")]
+
+
 def test_mistake_is_a_line_of_json_too(graphs: Path) -> None:
     result = run_verb("rt-detect", "--video", "none.mp4", "--model", graphs / "quarters.onnx", "--log-json")
     assert (result.exit_code, result.stdout) == (2, "")

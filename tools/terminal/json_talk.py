@@ -33,7 +33,8 @@ class JsonTalk:
 
     def on_event(self, camera: str, event: SourceEvent) -> None:
         """Write each change of a camera's state."""
-        level = "warning" if event.state in ("stalled", "lost") else "info"
+        is_wrong = event.state in ("stalled", "lost") or (event.state == "ended" and event.reason)
+        level = "warning" if is_wrong else "info"
         facts = {"camera": camera, "source": event.source, "state": event.state, "reason": event.reason}
         self._write(event.at, level, event.line, **facts)
 

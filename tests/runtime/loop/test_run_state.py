@@ -53,3 +53,12 @@ def test_the_state_of_a_source_and_why() -> None:
     state.add_event("door", SourceEvent(source="cam0", state="lost", at=datetime.now(timezone.utc), reason="unplugged"))
     (camera,) = state.snapshot().cameras
     assert (camera.state, camera.reason) == ("lost", "unplugged")
+
+
+def test_why_a_source_ended_stays_when_the_loop_says_that_it_did() -> None:
+    state = RunState(["door"])
+    state.set_state("door", "ended", "given up")
+    state.set_state("door", "ended")
+    assert state.snapshot().cameras[0].reason == "given up"
+    state.set_state("door", "live")
+    assert state.snapshot().cameras[0].reason == ""

@@ -86,7 +86,8 @@ def test_attempts_become_rare_and_end_when_told_to() -> None:
         attempts_s.append(clock.now_s())
         return next(feeds, missing)()
 
-    with LiveSource("cam0", open_feed, clock=clock, patience=Patience(give_up_after_s=600)) as source:
+    told, patience = list[SourceEvent](), Patience(give_up_after_s=600)
+    with LiveSource("cam0", open_feed, clock=clock, patience=patience, on_event=told.append) as source:
         assert len(list(source)) == 1
     gaps_s = np.diff(attempts_s[1:-1])
     assert gaps_s.max() <= 30.0
@@ -95,6 +96,7 @@ def test_attempts_become_rare_and_end_when_told_to() -> None:
     assert source.warnings[-1].endswith(
         "lost for 600 s (expected a camera, got none that can be opened.); given up, the run ends here."
     )
+    assert told[-1].line.startswith("cam0: ended (lost for 600 s")
 
 
 def test_source_that_may_be_missing_at_the_start_is_waited_for() -> None:
