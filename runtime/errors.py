@@ -13,6 +13,10 @@ class InputError(SingleshotError):
     """What the user named cannot be used: a missing file, a broken graph, a wrong option. Exit code 2."""
 
 
+class NotFiniteError(InputError):
+    """An artefact computed NaN or infinity: what was converted to fewer bits may not fit into them."""
+
+
 class MissingDependencyError(InputError):
     """An optional package is needed and not installed; the text names the command that installs it."""
 

@@ -15,6 +15,7 @@ from ...runtime.session import Session
 from ..accuracy.average_precision import DetectionEvaluator
 from ..accuracy.class_matches import NOT_FOUND
 from ..accuracy.top_k import label_of
+from .answers import found_or_nothing
 from .classification_records import ClassificationRecords
 from .detection_records import DetectionRecords
 from .labelled_images import LabelledImages
@@ -24,20 +25,26 @@ OnImage = Callable[[], None]
 """Called after each image."""
 
 
-def records_of(session: Session, images: LabelledImages, *, on_image: OnImage = lambda: None) -> Records:
+def records_of(
+    session: Session, images: LabelledImages, *, on_image: OnImage = lambda: None, nan_is_nothing: bool = False
+) -> Records:
     """Ask a detector or classifier about every image.
 
     Args:
         session: an open session.
         images: labelled, with the classes of the session's card.
         on_image: called after each image.
+        nan_is_nothing: a detector that computes no numbers for an image found nothing in it, as a candidate that
+            overflows; otherwise an error.
 
     Raises:
         InputError: the classes differ, or no image can be used.
     """
     check_same_classes(session.card, images.dataset)
-    collect = _classes_of if session.card.task == "classifier" else _detections_of
-    found = collect(session, images, on_image)
+    if session.card.task == "classifier":
+        found = _classes_of(session, images, on_image)
+    else:
+        found = _detections_of(session, images, on_image, nan_is_nothing=nan_is_nothing)
     if not found.image_ids:
         raise InputError(
             f"{images.dataset.name}: expected labelled images, got none that can be used of {len(images)} sampled. "
@@ -46,13 +53,13 @@ def records_of(session: Session, images: LabelledImages, *, on_image: OnImage = 
     return found
 
 
-def _detections_of(session: Session, images: LabelledImages, on_image: OnImage) -> Records:
+def _detections_of(session: Session, images: LabelledImages, on_image: OnImage, *, nan_is_nothing: bool) -> Records:
     spec = session.card.input
     evaluator = DetectionEvaluator(images.dataset.class_names)
     image_ids: list[str] = []
     areas_px: list[int] = []
     for sample, frame in images.frames(spec):
-        found = session.run(frame)[0]
+        found = found_or_nothing(session, frame) if nan_is_nothing else session.run(frame)[0]
         evaluator.add(sample, detections_to_frame(found, spec, height=sample.height_px, width=sample.width_px))
         image_ids.append(sample.image_id)
         areas_px.append(sample.height_px * sample.width_px)

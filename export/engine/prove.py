@@ -24,7 +24,7 @@ from ..gate.latency import latencies_ms
 from ..graphs.graph_file import load_graph
 from ..parity.artefact import Artefact, open_artefact
 from ..parity.own_frames import frames_to_prove_on
-from ..parity.parity import Parity
+from ..parity.parity import Parity, overflow_told
 from ..parity.verify import compare_artefacts, contract_differences
 from .compile import Target
 
@@ -64,7 +64,8 @@ def prove_typed_graph(
     with open_artefact(str(graph)) as first, open_artefact(str(typed)) as second:
         chosen, said = frames_to_prove_on(first.card, frames)
         counts = fixed_batch_of(graph), fixed_batch_of(typed)
-        parity = _compared(first, second, chosen, counts=counts)
+        with overflow_told(out, said):
+            parity = _compared(first, second, chosen, counts=counts)
     note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge, option="--frames")
     data = f"{said}, the {precision} graph in ONNX Runtime, not the plan"
     return Proof(measurements=parity.measurements(data=data), note=note)
@@ -93,7 +94,8 @@ def prove_engine(
         counts = fixed_batch_of(graph), 1 if record is None else record.batch[0]
         chosen, said = frames_to_prove_on(reference.card, frames)
         shown = replace(candidate, model=partial(load_graph, typed))
-        parity = _compared(reference, shown, chosen, counts=counts)
+        with overflow_told(out, said):
+            parity = _compared(reference, shown, chosen, counts=counts)
         latency_ms = _latency_ms(candidate, chosen, count=counts[1])
         timed = Measurement(
             metric=f"latency of a run of {counts[1]} frames, ms, from host to host, median",

@@ -188,7 +188,7 @@ class Judge:
             raise too_few_objects(images, self.parent.answers().wanted)
 
     def answers(self, candidate: Candidate, stage: str) -> Records:
-        """Run a graph over the images.
+        """Run a graph over the images; where it computes no numbers, it found nothing.
 
         Raises:
             InputError: it cannot be run.
@@ -196,7 +196,10 @@ class Judge:
         done = count(1)
         with self.opened(candidate) as session:
             return records_of(
-                session, self.images, on_image=lambda: self.on_progress(stage, next(done), len(self.images))
+                session,
+                self.images,
+                on_image=lambda: self.on_progress(stage, next(done), len(self.images)),
+                nan_is_nothing=candidate.path != self.path,
             )
 
     def drop(self, found: Records, among: NDArray[np.bool_] | None = None) -> float:

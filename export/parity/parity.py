@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import isinf, sqrt
+from pathlib import Path
 from typing import Any, Literal
 
 from ...runtime.card import Measurement
-from ...runtime.errors import CheckError
+from ...runtime.errors import CheckError, NotFiniteError
 from .rounding import RoundingVerdict
 from .tail_check import TailCheck
 from .tolerances import FP32, Tolerances
@@ -15,6 +18,9 @@ from .tolerances import FP32, Tolerances
 ROUNDING_CHANGES = 0.01
 """Share of detections that rounding may change in any precision where no labels say what that costs; a policy, not a
 measurement. Held against the lower end of the interval: few detections prove nothing, either way."""
+
+
+_KEEP_WHAT_OVERFLOWS = "`singleshot quantize --fp16 --data DIR` keeps in float32 what overflows."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +214,7 @@ class Parity:
 
     def _remedy(self, option: str) -> str:
         if self.rounding is not None and isinf(self.rounding.bits):
-            return "It does not fit: `singleshot quantize --fp16 --data DIR` keeps in float32 what overflows."
+            return f"It does not fit. {_KEEP_WHAT_OVERFLOWS}"
         if self.faults_beside_changes:
             return (
                 "No labels can overrule that, as it is no rounding; of int8, calibrate anew on pictures of its kind "
@@ -216,6 +222,26 @@ class Parity:
             )
         frames = f"{option} names other pictures of its kind, and " if option else ""
         return f"{frames}--data DIR lets average precision on labelled images decide what rounding costs."
+
+
+@contextmanager
+def overflow_told(out: Path, frames: str) -> Iterator[None]:
+    """Say of a float16 network that computes no numbers what keeps it from that.
+
+    Args:
+        out: the artefact's name, for the error.
+        frames: what it was run on, as `16 frames of dog.mp4`.
+
+    Raises:
+        CheckError: it computed NaN or infinity.
+    """
+    try:
+        yield
+    except NotFiniteError as error:
+        raise CheckError(
+            f"{out}: expected scores and boxes, got NaN or infinity on {frames}: a value goes beyond 65504, float16's "
+            f"largest. Nothing was written. {_KEEP_WHAT_OVERFLOWS}"
+        ) from error
 
 
 def _said(found: float | None, most: float | None, *, judges: bool) -> str:

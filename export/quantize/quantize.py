@@ -32,7 +32,7 @@ from ..graphs.graph_file import check_graph_name, save_graph, write_graph
 from ..parity.artefact import open_artefact
 from ..parity.lineage import lineage_of
 from ..parity.own_frames import frames_to_prove_on
-from ..parity.parity import Parity
+from ..parity.parity import Parity, overflow_told
 from ..parity.proof_frames import PROOF_FRAMES
 from ..parity.verify import compare_artefacts
 from .calibrated import Calibrated, Parent, QuantizationSettings, calibrate, fp16_graph, open_parent
@@ -176,7 +176,8 @@ def convert_to_fp16(
         candidate = Path(folder) / out.name
         write_graph(graph, parent.card, candidate)
         with open_artefact(graph_path) as first, open_artefact(candidate) as second:
-            parity, _ = compare_artefacts(first, second, frames)
+            with overflow_told(out, said):
+                parity, _ = compare_artefacts(first, second, frames)
             fitted = [fit_frame(frame.image, parent.card.input)[np.newaxis] for frame in frames]
             apart = disagreement(answers_to(first.session, fitted), answers_to(second.session, fitted))
     note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge)

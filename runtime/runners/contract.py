@@ -13,7 +13,7 @@ from ..card import Card, InputSpec, Task
 from ..detection.classifications import TOP, Classification
 from ..detection.detections import Detections
 from ..detection.postprocess import greedy_survivors
-from ..errors import InputError
+from ..errors import InputError, NotFiniteError
 
 FRAMES = "frames"
 """The input of every graph."""
@@ -117,7 +117,7 @@ def detections_from_outputs(card: Card, outputs: Outputs, *, source: str, mend: 
         if len(rows) != count:
             raise InputError(f"{source}: expected num_dets within its {len(rows)} rows, got {count}. {mend}")
         if not np.isfinite(rows.boxes_xyxy).all():
-            raise InputError(f"{source}: expected finite boxes and scores, got NaN or infinity. {mend}")
+            raise NotFiniteError(f"{source}: expected finite boxes and scores, got NaN or infinity. {mend}")
         _check_named("boxes and scores", card, rows.scores, rows.class_ids, source=source, mend=mend)
         if is_cluster and not outputs[EXACT][row, 0]:
             rows = greedy_survivors(rows, card.postprocess)
@@ -146,7 +146,7 @@ def _check_named(
     """Refuse what would otherwise surface as an index error or as results that silently vanish."""
     classes = len(card.class_names)
     if not np.isfinite(scores).all():
-        raise InputError(f"{source}: expected finite {what}, got NaN or infinity. {mend}")
+        raise NotFiniteError(f"{source}: expected finite {what}, got NaN or infinity. {mend}")
     if len(class_ids) and not 0 <= class_ids.min() <= class_ids.max() < classes:
         raise InputError(
             f"{source}: expected class ids 0 to {classes - 1} as in the card, "

@@ -15,10 +15,11 @@ from singleshot.export.gate.judge_all import gate, gate_quantizer
 from singleshot.export.gate.result import GateResult
 from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.quantize import gated as gated_quantization
+from singleshot.export.quantize import quantize as quantization
 from singleshot.export.quantize.calibrated import QuantizationSettings
 from singleshot.export.quantize.gated import GatedInt8, gate_fp16, gate_int8
 from singleshot.export.quantize.quantize import convert_to_fp16, quantize
-from singleshot.runtime.errors import CheckError, InputError
+from singleshot.runtime.errors import CheckError, InputError, NotFiniteError
 from singleshot.runtime.session import open_session
 from singleshot.tests.fixtures.hostile_detector import CARD, LAYERS, write_hostile
 from singleshot.tools.proof.damages import overflowing
@@ -138,6 +139,20 @@ def test_a_layer_that_float16_cannot_hold_stays_an_island_of_float32(folder: Pat
     types = {item.name: item.data_type for item in onnx.load(str(out)).graph.initializer}
     assert types["w0"] == onnx.TensorProto.FLOAT
     assert types["w1/fp16"] == onnx.TensorProto.FLOAT16
+
+
+def test_no_numbers_at_all_name_what_keeps_layers_in_float32(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_given: object) -> None:
+        raise NotFiniteError("/tmp/of-nobody.onnx: expected finite boxes and scores, got NaN or infinity.")
+
+    monkeypatch.setattr(quantization, "compare_artefacts", broken)
+    out = tmp_path / "nan.fp16.onnx"
+    said = f"{out}: expected scores and boxes, got NaN or infinity on .*65504.*`singleshot quantize --fp16 --data DIR`"
+    with pytest.raises(CheckError, match=said):
+        convert_to_fp16(folder / "one.onnx", out)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_blocks_are_kept_in_float_by_name(folder: Path, tmp_path: Path) -> None:
