@@ -106,7 +106,7 @@ def test_nothing_public_wants_a_path_object() -> None:
         pytest.param(lambda _: read_image_bgr(DOG), id="read_image_bgr"),
         pytest.param(lambda _: image_hw(DOG), id="image_hw"),
         pytest.param(lambda out: open_recording(f"{out}/x.mp4", open_source(CLIP)).close(), id="open_recording"),
-        pytest.param(lambda out: open_json_lines(f"{out}/x", open_source(DOG), ["a"]).close(), id="open_json_lines"),
+        pytest.param(lambda out: open_json_lines(f"{out}/x", open_source(DOG)).close(), id="open_json_lines"),
         pytest.param(lambda _: find_layout(str(VOC_ROOT)), id="find_layout"),
         pytest.param(lambda _: open_dataset(str(VOC_ROOT)), id="open_dataset"),
         pytest.param(lambda _: chosen_classes("2", str(VOC_ROOT)), id="chosen_classes"),

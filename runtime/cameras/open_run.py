@@ -86,9 +86,7 @@ class OpenRun(Closing):
             }
             self.sinks: dict[str, list[Sink]] = {}
             for name in config.cameras:
-                self.sinks[name] = open_sinks(
-                    outputs[name], source=sources[name], class_names=self.sessions[0].card.class_names, tell=tell
-                )
+                self.sinks[name] = open_sinks(outputs[name], source=sources[name], tell=tell)
                 for sink in self.sinks[name]:
                     failing.callback(sink.close)  # the run itself closes them
             self.cameras = [

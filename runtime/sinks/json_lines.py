@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from ..detection.classifications import Classification
@@ -23,17 +22,15 @@ class JsonLinesSink(Sink):
 
     Args:
         path: the file; what is in it stays until the first line comes. `-` means stdout.
-        class_names: in the order of class ids.
 
     Raises:
         InputError: the file cannot be written; a line that was begun is taken back.
     """
 
-    def __init__(self, path: Path, class_names: Sequence[str]) -> None:
+    def __init__(self, path: Path) -> None:
         self._name = str(path)
         if self._name == STDOUT and sys.stdout is None:
             raise InputError("--json -: expected stdout to be open, got it closed. Name a file.")
-        self._class_names = class_names
         self._output = None if self._name == STDOUT else OutputFile(path)
 
     @property
@@ -44,7 +41,7 @@ class JsonLinesSink(Sink):
     def write(self, result: FrameResult) -> None:
         """Write one line."""
         # Bytes of a file's name that are not UTF-8 become JSON's escapes, from which Python makes the same name.
-        line = (json_line(result, self._class_names) + "\n").encode(errors="backslashreplace")
+        line = (json_line(result) + "\n").encode(errors="backslashreplace")
         if self._output is None:
             _write_to_stdout(line)
             return
@@ -79,7 +76,7 @@ def _write_to_stdout(line: bytes) -> None:
         raise InputError(f"stdout: could not be written ({error.strerror}).") from error
 
 
-def json_line(result: FrameResult, class_names: Sequence[str]) -> str:
+def json_line(result: FrameResult) -> str:
     """Put what was found in one frame into one line of JSON, without the line's end.
 
     Of a detector it lists `detections`, of a classifier `classes`. Boxes are corners in pixels of the frame, to 2
@@ -92,20 +89,22 @@ def json_line(result: FrameResult, class_names: Sequence[str]) -> str:
     line |= _circumstances(result)
     if isinstance(found, Classification):
         classes = [
-            {"label": class_names[class_id], "class_id": class_id, "score": round(float(score), 4)}
-            for class_id, score in zip(found.class_ids.tolist(), found.scores, strict=True)
+            {"label": label, "class_id": class_id, "score": round(float(score), 4)}
+            for label, class_id, score in zip(result.labels, found.class_ids.tolist(), found.scores, strict=True)
         ]
         return json.dumps({**line, "classes": classes}, ensure_ascii=False)
     height, width = frame.image.shape[:2]
     boxes_px = found.boxes_xyxy_px(height=height, width=width).astype(float)
     detections = [
         {
-            "label": class_names[class_id],
+            "label": label,
             "class_id": class_id,
             "score": round(float(score), 4),
             "box_xyxy_px": [round(value, 2) for value in box],
         }
-        for class_id, score, box in zip(found.class_ids.tolist(), found.scores, boxes_px.tolist(), strict=True)
+        for label, class_id, score, box in zip(
+            result.labels, found.class_ids.tolist(), found.scores, boxes_px.tolist(), strict=True
+        )
     ]
     return json.dumps({**line, "detections": detections}, ensure_ascii=False)
 

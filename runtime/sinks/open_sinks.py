@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
@@ -20,15 +20,12 @@ from .video import VideoSink
 def _silent(_line: str) -> None: ...
 
 
-def open_sinks(
-    outputs: Outputs, *, source: Source, class_names: Sequence[str], tell: Callable[[str], None] = _silent
-) -> list[Sink]:
+def open_sinks(outputs: Outputs, *, source: Source, tell: Callable[[str], None] = _silent) -> list[Sink]:
     """Open what a run writes; the lines come first, as a video's frames take longer.
 
     Args:
         outputs: held by `check_outputs` to what can be known before; where it was not asked, all is found out here.
         source: what is read.
-        class_names: in the order of class ids.
         tell: is given a line when an output pauses as its disk is full, and when it goes on.
 
     Raises:
@@ -38,7 +35,7 @@ def open_sinks(
     sinks: list[Sink] = []
     try:
         if outputs.json_lines is not None:
-            sinks.append(open_json_lines(outputs.json_lines, source, class_names, tell=tell))
+            sinks.append(open_json_lines(outputs.json_lines, source, tell=tell))
         if outputs.save is not None:
             sinks.append(open_recording(outputs.save, source, segments=outputs.segments, tell=tell))
     except InputError:
@@ -70,9 +67,7 @@ def open_recording(
     return PausingSink(VideoSink(save, segments=segments, tell=tell), save, save.parent, tell)
 
 
-def open_json_lines(
-    path: StrPath, source: Source, class_names: Sequence[str], *, tell: Callable[[str], None] = _silent
-) -> Sink:
+def open_json_lines(path: StrPath, source: Source, *, tell: Callable[[str], None] = _silent) -> Sink:
     """Open a file for JSON lines; `-` means stdout.
 
     Raises:
@@ -81,7 +76,7 @@ def open_json_lines(
     path = Path(path)
     if str(path) != STDOUT:
         _check_is_not_input(path, source)
-    return PausingSink(JsonLinesSink(path, class_names), path, path.parent, tell)
+    return PausingSink(JsonLinesSink(path), path, path.parent, tell)
 
 
 def _check_is_not_input(path: Path, source: Source) -> None:

@@ -76,7 +76,7 @@ def test_video_is_classified_frame_by_frame(graphs: Path, write_video: Callable[
     video = write_video(times_s=[number / 10 for number in range(20)])
     with open_session(graphs / "quarters_classifier.onnx") as session, open_source(str(video)) as source:
         sinks: list[Sink] = [
-            open_json_lines(tmp_path / "out.jsonl", source, session.card.class_names),
+            open_json_lines(tmp_path / "out.jsonl", source),
             open_recording(tmp_path / "out.mp4", source),
         ]
         thresholds = thresholds_from_options((), session.card)

@@ -103,7 +103,7 @@ def measure_chaos(model: Path) -> dict[str, float]:
     started_s = time.perf_counter()
     with open_session(model, backend="auto") as session, tempfile.TemporaryDirectory() as folder:
         card = session.card
-        sink = JsonLinesSink(Path(folder) / "lines.jsonl", card.class_names)
+        sink = JsonLinesSink(Path(folder) / "lines.jsonl")
         thresholds = [np.full(len(card.class_names), 0.5, np.float32)]
         camera = Camera(name="chaos", source=open_source(name), thresholds=thresholds, sinks=[sink])
         pipeline = Pipeline([camera], [_Instant(session)])

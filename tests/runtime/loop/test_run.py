@@ -40,7 +40,7 @@ def run(
         if save is not None:
             sinks.append(open_recording(save, source))
         if json_lines is not None:
-            sinks.append(open_json_lines(json_lines, source, session.card.class_names))
+            sinks.append(open_json_lines(json_lines, source))
         thresholds = thresholds_from_options(scores, session.card)
         return run_pipeline(source, session, sinks, thresholds=thresholds, max_frames=max_frames, on_frame=on_frame)
 

@@ -125,7 +125,7 @@ def test_a_recording_goes_on_in_a_new_file_and_the_lines_are_whole(tmp_path: Pat
     told: list[str] = []
     outputs = Outputs(save=tmp_path / f"out{suffix}", json_lines=tmp_path / "out.jsonl")
     with open_source(dog_clip) as source:
-        sinks = open_sinks(outputs, source=source, class_names=(), tell=told.append)
+        sinks = open_sinks(outputs, source=source, tell=told.append)
         for index in range(40):
             for sink in sinks:
                 sink.write(noise(index))
@@ -166,7 +166,7 @@ def test_an_image_that_finds_no_room_is_missing_alone(tmp_path: Path) -> None:
     photo.parent.mkdir()
     cv2.imwrite(str(photo), np.zeros((8, 8, 3), np.uint8))
     with open_source(photo) as source:
-        (sink,) = open_sinks(Outputs(save=tmp_path / "out"), source=source, class_names=(), tell=told.append)
+        (sink,) = open_sinks(Outputs(save=tmp_path / "out"), source=source, tell=told.append)
         large = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
         frame = Frame(image=large, index=0, time_s=0.0, source="large.png")
         sink.write(FrameResult(frame=frame, found=Detections.none(), drawn=large))

@@ -54,7 +54,7 @@ def test_json_line_is_exactly_this() -> None:
     image = np.zeros((100, 300, 3), np.uint8)
     found = detections((0.97126, 2, [0.1, 0.25, 1 / 3, 0.5]), (0.5, 0, [0, 0, 1, 1]))
     frame = Frame(image=image, index=7, time_s=0.28, source="größe/clip.mp4")
-    assert json_line(FrameResult(frame=frame, found=found, drawn=None), NAMES) == (
+    assert json_line(FrameResult(frame=frame, found=found, drawn=None, class_names=NAMES)) == (
         '{"source": "größe/clip.mp4", "frame": 7, "time_s": 0.28, "detections": ['
         '{"label": "dog", "class_id": 2, "score": 0.9713, "box_xyxy_px": [30.0, 25.0, 100.0, 50.0]}, '
         '{"label": "cat", "class_id": 0, "score": 0.5, "box_xyxy_px": [0.0, 0.0, 300.0, 100.0]}]}'
@@ -62,7 +62,7 @@ def test_json_line_is_exactly_this() -> None:
 
 
 def test_json_line_of_nothing() -> None:
-    assert json_line(result(time_s=1 / 3), NAMES) == (
+    assert json_line(result(time_s=1 / 3)) == (
         '{"source": "clip.mp4", "frame": 0, "time_s": 0.333333, "detections": []}'
     )
 
@@ -70,7 +70,7 @@ def test_json_line_of_nothing() -> None:
 def test_json_line_of_a_stream_says_when_it_came() -> None:
     came = datetime(2026, 11, 30, 9, 5, 2, 123456, tzinfo=timezone.utc)
     frame = Frame(image=np.zeros((8, 8, 3), np.uint8), index=3, time_s=1.5, source="rtsp://cam/1", captured_at=came)
-    assert json_line(FrameResult(frame=frame, found=Detections.none(), drawn=None), NAMES) == (
+    assert json_line(FrameResult(frame=frame, found=Detections.none(), drawn=None, class_names=NAMES)) == (
         '{"source": "rtsp://cam/1", "frame": 3, "time_s": 1.5, "captured_at": "2026-11-30T09:05:02.123+00:00", '
         '"detections": []}'
     )
@@ -78,7 +78,7 @@ def test_json_line_of_a_stream_says_when_it_came() -> None:
 
 def test_each_json_line_is_on_the_disk_at_once(tmp_path: Path) -> None:
     path = tmp_path / "new" / "out.jsonl"
-    sink = JsonLinesSink(path, NAMES)
+    sink = JsonLinesSink(path)
     for index in range(3):
         sink.write(result(index=index))
         lines = path.read_text().splitlines(keepends=True)
@@ -161,7 +161,7 @@ def test_video_carries_its_colours_and_the_shape_of_pixels(tmp_path: Path) -> No
 
 
 def test_outputs_without_a_frame_leave_no_file(tmp_path: Path) -> None:
-    sinks = [VideoSink(tmp_path / "out.mp4"), JsonLinesSink(tmp_path / "out.jsonl", NAMES)]
+    sinks = [VideoSink(tmp_path / "out.mp4"), JsonLinesSink(tmp_path / "out.jsonl")]
     for sink in sinks:
         sink.close()
         assert sink.paths == ()
@@ -179,7 +179,7 @@ from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.json_lines import JsonLinesSink
 from singleshot.runtime.sinks.video import VideoSink
-sink = VideoSink(Path(sys.argv[1])) if sys.argv[1].endswith(".mp4") else JsonLinesSink(Path(sys.argv[1]), ("cat",))
+sink = VideoSink(Path(sys.argv[1])) if sys.argv[1].endswith(".mp4") else JsonLinesSink(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 noise = np.random.default_rng(0)
 try:
@@ -243,7 +243,7 @@ def test_lines_never_replace_an_image_of_the_folder(tmp_path: Path) -> None:
     for spec in (tmp_path / "photos", photo, f"{tmp_path}/photos/*.png"):
         for path in (photo, tmp_path / "link.jsonl"):
             with open_source(spec) as source, pytest.raises(InputError, match="expected another place than the input"):
-                open_json_lines(path, source, NAMES)
+                open_json_lines(path, source)
     assert photo.read_bytes() == before
 
 
@@ -253,9 +253,9 @@ def test_one_file_is_not_written_twice(tmp_path: Path, dog_clip: Path) -> None:
     message = "expected a file that nothing else writes, got one that this or another run is writing"
     with open_source(dog_clip) as source:
         with pytest.raises(InputError, match=message):
-            open_sinks(Outputs(json_lines=path, save=path), source=source, class_names=NAMES)
+            open_sinks(Outputs(json_lines=path, save=path), source=source)
         assert list(tmp_path.iterdir()) == []
-        first = open_json_lines(path, source, NAMES)
+        first = open_json_lines(path, source)
         first.write(result())
         with pytest.raises(InputError, match=message):
             open_recording(path, source)
@@ -267,9 +267,9 @@ def test_one_file_is_not_written_twice(tmp_path: Path, dog_clip: Path) -> None:
 def test_lines_of_before_stay_until_there_is_a_frame(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     path.write_text("of before\n")
-    JsonLinesSink(path, NAMES).close()
+    JsonLinesSink(path).close()
     assert path.read_text() == "of before\n"
-    sink = JsonLinesSink(path, NAMES)
+    sink = JsonLinesSink(path)
     sink.write(result())
     sink.close()
     assert path.read_text().startswith('{"source": "clip.mp4"')
@@ -278,7 +278,7 @@ def test_lines_of_before_stay_until_there_is_a_frame(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="open files are not moved there")
 def test_lines_that_are_moved_or_deleted_go_on_in_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "out.jsonl"
-    sink = JsonLinesSink(path, NAMES)
+    sink = JsonLinesSink(path)
     sink.write(result(index=0))
     path.rename(tmp_path / "out.jsonl.1")
     sink.write(result(index=1))
@@ -292,7 +292,7 @@ def test_lines_that_are_moved_or_deleted_go_on_in_a_new_file(tmp_path: Path) -> 
 
 def test_name_that_is_not_utf8_is_read_back_from_the_line(tmp_path: Path) -> None:
     name = os.fsdecode(b"l\xe4rm.mp4")
-    sink = JsonLinesSink(tmp_path / "out.jsonl", NAMES)
+    sink = JsonLinesSink(tmp_path / "out.jsonl")
     sink.write(result(source=name))
     sink.close()
     assert json.loads((tmp_path / "out.jsonl").read_bytes())["source"] == name
@@ -303,14 +303,14 @@ def test_lines_go_into_pipes_and_devices(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    sink = JsonLinesSink(pipe, NAMES)
+    sink = JsonLinesSink(pipe)
     sink.write(result())
     assert json.loads(os.read(reader, 1000))["frame"] == 0
     os.close(reader)
     with pytest.raises(InputError, match=r"pipe: could not be written \(Broken pipe\)"):
         sink.write(result())
     sink.close()
-    full = JsonLinesSink(Path("/dev/full"), NAMES)
+    full = JsonLinesSink(Path("/dev/full"))
     with pytest.raises(InputError, match=r"/dev/full: could not be written \(No space left on device\)"):
         full.write(result())
     full.close()
@@ -347,11 +347,11 @@ def test_recording_that_cannot_be(tmp_path: Path, dog_clip: Path, save: str, vid
 def test_json_lines_that_cannot_be(tmp_path: Path, dog_clip: Path) -> None:
     with open_source(str(dog_clip)) as source:
         with pytest.raises(InputError, match="expected another place than the input"):
-            open_json_lines(dog_clip, source, NAMES)
+            open_json_lines(dog_clip, source)
         with pytest.raises(InputError, match="expected a file that can be written to, got Is a directory"):
-            open_json_lines(tmp_path, source, NAMES)
+            open_json_lines(tmp_path, source)
         with pytest.raises(InputError, match="expected a file that can be written to, got File name too long"):
-            open_json_lines(tmp_path / ("m" * 300), source, NAMES)
+            open_json_lines(tmp_path / ("m" * 300), source)
         with pytest.raises(InputError, match="expected a file that can be written to, got File name too long"):
             open_recording(tmp_path / ("m" * 300 + ".mp4"), source)
 

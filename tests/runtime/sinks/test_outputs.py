@@ -172,7 +172,7 @@ def test_what_can_be_written_is_not_made_yet(place: Path) -> None:
 
 
 def test_what_another_run_writes(place: Path) -> None:
-    lines, images = JsonLinesSink(place / "out.jsonl", ("cat",)), ImagesSink(place / "out", ImagesSource("none", []))
+    lines, images = JsonLinesSink(place / "out.jsonl"), ImagesSink(place / "out", ImagesSource("none", []))
     with pytest.raises(InputError, match=r"out\.jsonl: expected a file that nothing else writes"):
         check_outputs([(CAMERA, Outputs(json_lines=place / "out.jsonl"))])
     with pytest.raises(InputError, match="out: expected a folder that nothing else writes into"):
@@ -195,13 +195,13 @@ def test_a_file_system_without_locks_is_written_to(place: Path, monkeypatch: pyt
         raise OSError(errno.EBADF, "Bad file descriptor")  # as NFS says of a folder
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    sinks = [JsonLinesSink(place / "out.jsonl", ("cat",)), ImagesSink(place / "folder", ImagesSource("none", []))]
+    sinks = [JsonLinesSink(place / "out.jsonl"), ImagesSink(place / "folder", ImagesSource("none", []))]
     for sink in sinks:
         sink.close()
 
 
 def test_a_link_to_what_is_not_there_yet_stays(place: Path) -> None:
     (place / "latest.jsonl").symlink_to(place / "new.jsonl")
-    JsonLinesSink(place / "latest.jsonl", ("cat",)).close()
+    JsonLinesSink(place / "latest.jsonl").close()
     assert (place / "latest.jsonl").is_symlink()
     assert not (place / "new.jsonl").exists()

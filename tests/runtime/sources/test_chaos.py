@@ -112,7 +112,7 @@ def test_thirty_minutes_of_faults_need_no_more_memory(graphs: Path, tmp_path: Pa
         open_source(name, on_event=lambda event: states.update([event.state])) as source,
     ):
         assert isinstance(source, ChaosSource)
-        sinks = [open_json_lines(tmp_path / "out.jsonl", source, session.card.class_names)]
+        sinks = [open_json_lines(tmp_path / "out.jsonl", source)]
         thresholds = thresholds_from_options((), session.card)
         summary = run_pipeline(source, session, sinks, thresholds=thresholds, on_frame=on_frame)
     seen.check(source, states, 54_000)
