@@ -103,4 +103,7 @@ def set_options(name: str, capture: Capture, options: Mapping[str, str]) -> None
             capture.set(number, value)
             if (taken := round(capture.get(number))) != value:
                 shown = taken.to_bytes(4, "little").decode(errors="replace") if key == "format" else taken
-                raise InputError(f"{name}: expected a camera with {key}={options[key]}, got {shown}.")
+                raise InputError(
+                    f"{name}: expected a camera with {key}={options[key]}, got {shown}. Leave it out, or take what "
+                    f"`v4l2-ctl --list-formats-ext` lists."
+                )

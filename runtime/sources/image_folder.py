@@ -103,7 +103,7 @@ def images_by_glob(pattern: str) -> ImagesSource:
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
     matches = sorted(path for path in map(Path, found) if path.is_file())
     if not matches:
-        raise InputError(f"{pattern}: expected a pattern that matches images, got no match.")
+        raise InputError(f"{pattern}: expected a pattern that matches images, got no match. Check the path.")
     paths = [path for path in matches if _is_image(path)]
     if not paths:
         raise InputError(

@@ -97,4 +97,7 @@ def _open_path(spec: str, decoder: Decoder) -> Source:
     if glob.has_magic(spec):
         return images_by_glob(spec)
     shown = text_without_secrets(spec)  # perhaps a URL with a slash too few
-    raise InputError(f"{shown}: expected a video, an image, a folder, a glob or a camera like cam0, got no such file.")
+    raise InputError(
+        f"{shown}: expected a video, an image, a folder, a glob or a camera like cam0, got no such file. "
+        f"Check the path."
+    )

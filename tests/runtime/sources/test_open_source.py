@@ -142,7 +142,11 @@ def test_single_broken_image(photos: Path) -> None:
         pytest.param("{}/" + "m" * 300 + ".mp4", "expected a source of frames, got File name too long", id="long name"),
         pytest.param("cam99", "cam99: expected a camera, got none that can be opened.", id="camera"),
         pytest.param("99", "cam99: expected a camera, got none that can be opened.", id="camera by number"),
-        pytest.param("{}/deeper/*.jpg", "expected a pattern that matches images, got no match.", id="glob, no match"),
+        pytest.param(
+            "{}/deeper/*.jpg",
+            "expected a pattern that matches images, got no match. Check the path.",
+            id="glob, no match",
+        ),
         pytest.param("{}/*.txt", "expected images, got 1 files that are none", id="glob of something else"),
         pytest.param("{}/empty", "expected a folder of images, got none", id="empty folder"),
         pytest.param(
