@@ -40,16 +40,16 @@ demo: $(RUN_READY)
 	@$(RUN)/bin/python -m singleshot demo
 
 test: $(RUN_TESTS_READY) $(DEV_READY)
-	@echo 'Tests take about 4 minutes on two cores.'
+	@echo 'Tests take about 5 minutes on two cores.'
 	$(RUN)/bin/python -m pytest -q $(PARALLEL) -m 'not slow' $(RUN_TESTS)
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m 'not slow'
 
 test-slow: $(DEV_READY)
-	@echo 'Slow tests take about 4 minutes on two cores.'
+	@echo 'Slow tests take about 6 minutes on two cores.'
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m slow
 
 coverage: $(DEV_READY)
-	@echo 'All tests with coverage take about 8 minutes on two cores.'
+	@echo 'All tests with coverage take about 10 minutes on two cores.'
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) --cov
 
 check: $(DEV_READY)

@@ -194,6 +194,7 @@ def test_a_graph_that_says_no_numbers_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_post_processing_and_images_can_be_chosen(
     exported: Exported, export_of: onnx.ModelProto, tmp_path: Path
 ) -> None:

@@ -200,6 +200,7 @@ def test_the_front_holds_what_nothing_beats(results: dict[str, GateResult]) -> N
     assert next(figure for name, _, figure in result.points if name == "parent") == best
 
 
+@pytest.mark.slow
 def test_few_images_are_judged_in_parts_by_what_the_others_chose(folder: Path, tmp_path: Path) -> None:
     parent = folder / "one.onnx"
     result = found_by(parent, quantizer(parent, tmp_path), folder)

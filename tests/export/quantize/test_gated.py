@@ -91,6 +91,7 @@ def test_what_is_kept_may_compute_in_float16(folder: Path, tmp_path: Path) -> No
     assert made.save(tmp_path / "one.int8.onnx").card.origin.settings["float_part"] == "fp16"
 
 
+@pytest.mark.slow
 def test_images_that_calibrated_do_not_judge(folder: Path, tmp_path: Path) -> None:
     result = gated(folder, "one", images="data/images").result
     assert result.data.judging == 48 - 12
@@ -124,6 +125,7 @@ def test_fp16_that_the_gate_refuses_is_not_written(
         result.check(out)
 
 
+@pytest.mark.slow
 def test_a_layer_that_float16_cannot_hold_stays_an_island_of_float32(folder: Path, tmp_path: Path) -> None:
     graph, out = tmp_path / "loud.onnx", tmp_path / "loud.fp16.onnx"
     model = onnx.load(str(folder / "one.onnx"))

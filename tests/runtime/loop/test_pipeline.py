@@ -179,6 +179,7 @@ def test_opencv_computes_in_one_thread_while_it_runs() -> None:
     assert (inside, cv2.getNumThreads()) == ([1], 3)
 
 
+@pytest.mark.slow
 def test_promise_is_kept_by_skipping_frames_then_by_the_lighter_graph() -> None:
     """A frame takes 30 ms, 25 are promised; the lighter graph takes 1 ms."""
     told: list[str] = []

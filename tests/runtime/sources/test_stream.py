@@ -418,6 +418,7 @@ def painted_s(image: NDArray[np.uint8]) -> float:
 
 @needs_rtsp
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.slow
 def test_age_is_from_the_clock_of_the_rtsp_camera(transport: str) -> None:
     """The camera paints the moment of capture into its pictures."""
     port = free_port()
@@ -437,6 +438,7 @@ def test_age_is_from_the_clock_of_the_rtsp_camera(transport: str) -> None:
 
 
 @needs_rtsp
+@pytest.mark.slow
 def test_rtsp_picture_does_not_wait_for_the_next_one() -> None:
     """At 25 pictures a second FFmpeg's parser makes each 40 ms late."""
     port, ages_ms = free_port(), list[float]()
@@ -448,6 +450,7 @@ def test_rtsp_picture_does_not_wait_for_the_next_one() -> None:
 
 
 @needs_rtsp
+@pytest.mark.slow
 def test_rtsp_camera_that_freezes_is_lost_and_comes_back() -> None:
     """A server that stops without closing sends nothing and refuses nothing."""
     port, told = free_port(), list[SourceEvent]()

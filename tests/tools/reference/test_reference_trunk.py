@@ -14,6 +14,7 @@ from singleshot.tools.reference.reference_trunk import main
 from singleshot.train.networks.lite0 import Lite0Trunk, load_imagenet_weights
 
 
+@pytest.mark.slow
 def test_its_maps_are_those_of_the_network(tmp_path: Path) -> None:
     path = tmp_path / "trunk.onnx"
     main([str(path)])

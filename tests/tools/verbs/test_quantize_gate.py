@@ -32,6 +32,7 @@ def int8(folder: Path, name: str, out: Path, *further: object) -> Result:
     return run_verb("quantize", folder / f"{name}.onnx", *calibration, *judged, "-o", out, *further)
 
 
+@pytest.mark.slow
 def test_an_accepted_graph_comes_with_its_page_and_json(folder: Path, tmp_path: Path) -> None:
     done = int8(folder, "one", tmp_path / "one.int8.onnx", "--json")
     assert done.exit_code == 0, done.stderr

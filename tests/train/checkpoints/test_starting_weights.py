@@ -136,6 +136,7 @@ def test_of_other_classes_those_of_the_same_name_are_taken_over(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".onnx"])
+@pytest.mark.slow
 def test_a_classifiers_convolutions_become_the_detectors_trunk(suffix: str, tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path / "a.ckpt", card_of("resnet_dropout"))
     start = path if suffix == ".ckpt" else save_network_graph(path, tmp_path / "a.onnx")

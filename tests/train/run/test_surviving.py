@@ -135,6 +135,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_whole(tmp_path: Path) -> None
     assert [each.name for each in tmp_path.iterdir()] == ["last.ckpt"]
 
 
+@pytest.mark.slow
 def test_a_run_on_a_full_disk_ends_in_one_line_and_goes_on_later(
     animals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +219,7 @@ def test_patience_needs_a_figure_to_watch(animals_root: Path, tmp_path: Path) ->
         run(animals_root, tmp_path, train_split="val", val_split="train", patience=1)
 
 
+@pytest.mark.slow
 def test_fitted_boxes_are_trained_with_and_restored(animals_root: Path, tmp_path: Path) -> None:
     run(animals_root, tmp_path, epochs=1, default_boxes="fitted")
     checkpoint = load_checkpoint(tmp_path / "last.ckpt")

@@ -71,6 +71,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> dict[int, object]:
     return planned
 
 
+@pytest.mark.slow
 def test_two_real_trainings_give_settings_that_training_takes(animals_root: Path, tmp_path: Path) -> None:
     study = study_of(tmp_path / "tuning", trials=2, vary=("learning_rate", "branch_depth", "default_box_scales"))
     run_trials(study, animals(animals_root))
