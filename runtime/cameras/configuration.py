@@ -255,8 +255,8 @@ def _source_beside(folder: Path, source: str) -> str:
 
 
 def _first_of(error: ValidationError) -> str:
-    """Put the first complaint into a line."""
-    first = error.errors(include_url=False)[0]
+    """Put the first complaint into a line; a key that is unknown comes before the one that it was meant to be."""
+    first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     where = [str(part) for part in first["loc"]]
     name = ".".join(where)
     if first["type"] == "extra_forbidden":

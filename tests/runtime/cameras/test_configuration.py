@@ -63,6 +63,7 @@ def test_cameras_take_from_the_run_what_they_do_not_say(tmp_path: Path) -> None:
         pytest.param("modle = 'a.onnx'\n[cameras.a]\nsource = '0'", "modle: expected one of the keys", id="key"),
         pytest.param("modell = 'a.onnx'\n[cameras.a]\nsource = '0'", "got modell. Is model meant?", id="nearest key"),
         pytest.param("[cameras.a]\nsuorce = '0'\nsource = '0'", "got suorce. Is source meant?", id="of a camera"),
+        pytest.param("[cameras.a]\nsuorce = '0'", "got suorce. Is source meant?", id="in place of one that is needed"),
         pytest.param("[cameras.a]\nsource = '0'\njson_lines = 'x'", "got json_lines. Is json meant?", id="alias"),
         pytest.param("[cameras.a]\nshow = true", "cameras.a.source: expected a value, got none.", id="no source"),
         pytest.param("model = 'a.onnx'", "cameras: expected a value, got none.", id="no cameras"),
