@@ -11,6 +11,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.export.foreign.adapt import adapt_detector
+from singleshot.export.foreign.graph import load_foreign_graph
+from singleshot.export.foreign.inputs import ForeignInput, input_spec, run_frames
+from singleshot.export.foreign.kinds import usual_input
 from singleshot.export.foreign.mending import MOST_BYTES
 from singleshot.export.foreign.told import Told
 from singleshot.export.parity.tolerances import FP32
@@ -166,6 +169,23 @@ def test_half_precision_is_held_against_half_precision(tmp_path: Path) -> None:
     model.graph.node.insert(3, helper.make_node("Cast", ["half"], ["nothing"], to=TensorProto.FLOAT))
     done = adapt_detector(save(model, tmp_path / "foreign.onnx"), tmp_path / "adapted.onnx", postprocess=POSTPROCESS)
     assert done.parity.tolerances.precision == Precision.FP16 != FP32.precision
+
+
+@pytest.mark.filterwarnings("error")
+def test_pixels_in_half_precision_are_summed_without_overflow(tmp_path: Path) -> None:
+    rows = np.concatenate([np.full((8400, 4), 400), np.full((8400, 3), 0.5)], axis=1).astype(np.float16)
+    model = model_of({"rows": rows}, side=640)
+    for item in model.graph.initializer:
+        if item.name == "zeros":
+            item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item).astype(np.float16), "zeros"))
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    model.graph.node[0].attribute[0].i = TensorProto.FLOAT16
+    foreign = load_foreign_graph(save(model, tmp_path / "foreign.onnx"), [])
+    usual, ground = usual_input(foreign)
+    spec = input_spec(foreign, ForeignInput(), [], usual=usual, of=ground)
+    outputs, _ = run_frames(foreign, spec, np.zeros((2, 640, 640, 3), np.uint8))
+    assert outputs["rows"][..., 0].mean() == 400
 
 
 def external(folder: Path, length: int) -> Path:

@@ -7,7 +7,7 @@ import pytest
 
 from singleshot.export.parity.detections import compare_detections
 from singleshot.export.parity.matching import FramePair
-from singleshot.export.parity.parity import Parity
+from singleshot.export.parity.parity import Parity, wilson_interval
 from singleshot.export.parity.tolerances import BOX_TOLERANCE, TIE
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.errors import CheckError
@@ -39,6 +39,15 @@ def test_the_same_detections_hold() -> None:
     assert parity.holds
     assert (parity.frames, parity.matched, parity.exempt, parity.unmatched) == (1, 3, 0, ())
     parity.check("any")
+
+
+@pytest.mark.parametrize("count", [pytest.param(count, id=f"{count} detections") for count in (1, 11, 22, 135, 1600)])
+def test_no_change_is_no_change_of_any_count(count: int) -> None:
+    rows: list[Found] = [(0.9, 0, LEFT)] * count
+    parity = compare(rows, rows)
+    assert parity.holds
+    assert parity.changed_interval[0] == 0
+    assert wilson_interval(count, count)[1] == 1
 
 
 def test_order_does_not_matter_but_class_does() -> None:
