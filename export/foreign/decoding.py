@@ -32,6 +32,7 @@ class Decoding:
         bins: of the distribution that each value is the mean of; 0 where values are plain.
         y_first: whether columns have y before x.
         has_sigmoid: whether values have been through the sigmoid already.
+        has_root: whether a score is the root of its product with the objectness.
 
     Source: Ren et al. 2015 and Liu et al. 2016 (`exp` of anchors), Ge et al. 2021 (`exp` of cells), Redmon and Farhadi
     2018 (`yolov3`), Tian et al. 2019 (`distances`), Li et al. 2020 (distributions).
@@ -46,6 +47,7 @@ class Decoding:
     bins: int = 0
     y_first: bool = False
     has_sigmoid: bool = False
+    has_root: bool = False
 
     @property
     def columns(self) -> int:

@@ -185,8 +185,9 @@ def _columns(
     if told.boxes is None:
         guesses.append(f"--boxes {boxes_text} --scores {scores_text}: from the shapes {output_shapes_text(outputs)}")
         if objectness_text is not None and told.objectness is None:
-            known = "as is usual between the boxes and the scores; --names FILE would tell by their count"
-            ground = known if class_count is None else f"there are 5 + {class_count} columns for {class_count} names"
+            between = "as is usual between the boxes and the scores; --names FILE would tell by their count"
+            ground = between if class_count is None else f"there are 5 + {class_count} columns for {class_count} names"
+            ground = "one column a box" if objectness is not None and objectness.is_whole else ground
             guesses.append(f"--objectness {objectness_text}: {ground}")
     return boxes, scores, objectness
 
@@ -197,20 +198,21 @@ def _recognised(
     """Recognise an output of boxes beside one of scores, or one of both: three texts and the number of boxes."""
     cubes = {name: value.shape for name, value in outputs.items() if value.ndim == 3 and not POINT_NAME.search(name)}
     with_four = [name for name, shape in cubes.items() if 4 in shape[1:]]
-    if len(with_four) > 1:  # with four classes, or three and a background, scores have four columns, too
-        with_four = _boxes_among({name: outputs[name] for name in with_four})
     if not with_four and len(cubes) == 2:
         with_four = [name for name, shape in cubes.items() if _bins_of(graph, shape)]
-    if len(with_four) > 1:  # with three classes and a background, scores have four columns, too
-        with_four = [name for name in with_four if "box" in name.lower() or name == "dets"]
+    if len(with_four) > 1:  # with four classes, or three and a background, scores have four columns, too
+        with_four = _boxes_among({name: outputs[name] for name in with_four})
     pairs = []
     for name in with_four:
         box_count = cubes[name][1] if cubes[name][2] == 4 else max(cubes[name][1:])
         others = [other for other, shape in cubes.items() if other != name and box_count in shape[1:]]
-        pairs += [(name, others[0], box_count)] if len(others) == 1 else []
+        single = [other for other in others if min(cubes[other][1:]) == 1]
+        objectness = single[0] if len(others) == 2 and len(single) == 1 else None
+        others = [other for other in others if other != objectness]
+        pairs += [(name, others[0], objectness, box_count)] if len(others) == 1 else []
     if len(pairs) == 1:
-        name, other, box_count = pairs[0]
-        return name, other, told.objectness, box_count
+        name, other, objectness, box_count = pairs[0]
+        return name, other, told.objectness or objectness, box_count
     if len(cubes) == 1:
         (name,) = cubes
         if any(value.ndim == 4 and value.shape[1] == _MASK_PROTOTYPES for value in outputs.values()):
@@ -345,7 +347,7 @@ def _activation(
             "not tell which. Softmax goes with a background class."
         )
     has_background = decoding.scheme in _WITH_SOFTMAX if class_count is None else class_count == len(columns) - 1
-    activation: Activation = "softmax" if has_background and not decoding.y_first else "sigmoid"
+    activation: Activation = "softmax" if has_background and not (decoding.y_first or decoding.has_root) else "sigmoid"
     ground = "a column more than classes" if has_background else "undecoded heads have one"
     guesses.append(f"--activation {activation}: {ground}; scores run from {low:.3g} to {high:.3g}")
     return activation

@@ -16,7 +16,7 @@ from ..graphs.network_part import ADAPTED
 from ..graphs.tail import CANDIDATES, Candidates, Tail, add_outputs, add_suppression
 from .decoding import add_decoding
 from .graph import PREFIX, ForeignGraph
-from .reading import NO_SCORE, Columns, Reading
+from .reading import NO_SCORE, ROOTED, Columns, Reading
 
 SCORES, BOXES = ADAPTED
 
@@ -138,7 +138,11 @@ def _add_scores(tail: Tail, reading: Reading) -> str:
         scores = tail.node("Gather", "foreground", [scores, kept], axis=2)
     if reading.objectness is None:
         return tail.node("Identity", "scores", [scores])
-    return tail.node("Mul", "scores", [scores, _add_activation(tail, "objectness", reading.objectness, reading)])
+    factors = [scores, _add_activation(tail, "objectness", reading.objectness, reading)]
+    if not reading.has_root:
+        return tail.node("Mul", "scores", factors)
+    least = tail.constant("least_product", ROOTED, np.float32)
+    return tail.node("Sqrt", "scores", [tail.node("Max", "rooted", [tail.node("Mul", "product", factors), least])])
 
 
 def _add_scores_by_class(tail: Tail, scores: str, class_ids: str, reading: Reading) -> str:

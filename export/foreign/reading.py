@@ -22,6 +22,8 @@ Activation = Literal["none", "sigmoid", "softmax"]
 
 NO_SCORE = np.float32(-1)
 """Of a class that a box is not, and of a row that holds none; below every score floor."""
+ROOTED = np.float32(1e-6)
+"""Of a product whose root is taken, the least: below it the root is of what sigmoids of float32 round."""
 ROUNDING = 1e-3
 """How far outside [0, 1] a score may lie and a sum of scores from 1; half precision rounds that much."""
 
@@ -97,6 +99,11 @@ class Reading:
         if self.class_ids is not None:
             return list(range(self.class_count))
         return [column for column in range(len(self.scores)) if column != self.background]
+
+    @property
+    def has_root(self) -> bool:
+        """Whether a score is the root of its product with the objectness."""
+        return self.objectness is not None and self.decoding is not None and self.decoding.has_root
 
     def settings(self) -> dict[str, Any]:
         """Write for a card."""
@@ -191,6 +198,8 @@ def scores_from_outputs(outputs: Outputs, reading: Reading) -> Array:
     scores = scores[..., reading.class_columns]
     if reading.objectness is not None:
         scores = scores * activated(reading.objectness.of(outputs), reading.activation)
+        if reading.has_root:
+            scores = np.sqrt(np.maximum(scores, ROOTED))
     return scores
 
 

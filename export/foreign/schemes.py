@@ -65,6 +65,7 @@ class Scheme:
         per_cell: how many of them.
         variances: factors of the centre's and the size's value.
         y_first: whether columns have y before x.
+        has_root: whether a score is the root of its product with the objectness.
     """
 
     how: How
@@ -75,27 +76,26 @@ class Scheme:
     per_cell: int = 1
     variances: tuple[float, float] = (1.0, 1.0)
     y_first: bool = False
+    has_root: bool = False
 
 
 def decoding_of(
     name: str, scheme: Scheme, cells: Cells, *, bins: int = 0, has_sigmoid: bool = False, per_cell: int = 1
 ) -> Decoding:
     """Lay a scheme over grids: a decoding with a row per cell and anchor; `per_cell` rows where it has no anchors."""
-    boxes = [_cell_boxes(cells)] if scheme.anchors is None else scheme.anchors(cells)
+    corners, sides = _corners_and_sides(cells)
     if scheme.anchors is None:
-        corners, sides = boxes[0][:, 0, :2], boxes[0][:, 0, 2:]
         origins = corners + np.float32(scheme.point) * sides
         units, sizes = np.ones_like(sides) if scheme.in_pixels else sides, sides
         origins, units, sizes = (np.repeat(part, per_cell, axis=0) for part in (origins, units, sizes))
     else:
-        flat = np.concatenate([level.reshape(-1, 4) for level in boxes])
-        if scheme.how == "exp":
+        flat = np.concatenate([level.reshape(-1, 4) for level in scheme.anchors(cells)])
+        if scheme.how in ("exp", "distances"):
             origins, sizes = flat[:, :2], flat[:, 2:]
             units = sizes * np.float32(scheme.variances[0])
         else:  # YOLO's anchors have a size alone
             sizes = flat[:, 2:]
-            at = _cell_boxes(cells)[:, 0]
-            origins, units = (np.repeat(part, scheme.per_cell, axis=0) for part in (at[:, :2], at[:, 2:]))
+            origins, units = (np.repeat(part, scheme.per_cell, axis=0) for part in (corners, sides))
     return Decoding(
         scheme=name,
         how=scheme.how,
@@ -106,6 +106,7 @@ def decoding_of(
         bins=bins,
         y_first=scheme.y_first,
         has_sigmoid=has_sigmoid,
+        has_root=scheme.has_root,
     )
 
 
@@ -138,23 +139,34 @@ def decoding_of_file(path: Path) -> Decoding:
     )
 
 
-def _cell_boxes(cells: Cells) -> Array:
-    """Give each cell's top left corner and its side, row by row: [D, 1, 4], pixels."""
-    return np.concatenate([_places(cells, level, 0.0) for level in range(len(cells.strides))])
+def _corners_and_sides(cells: Cells) -> tuple[Array, Array]:
+    """Give each cell's top left corner and its sides, row by row: two [D, 2] (x, y) pixels."""
+    corners = np.concatenate([_places(cells, level, 0.0)[:, 0] for level in range(len(cells.strides))])
+    sides = np.repeat(np.asarray(cells.strides, np.float32), cells.counts)
+    return corners, np.stack([sides, sides], axis=1)
 
 
 def _places(cells: Cells, level: int, point: float) -> Array:
-    """Give points and sides of a level's cells: [cells, 1, 4] (x, y, side, side) pixels."""
-    rows, columns = np.mgrid[: cells.grids[level][0], : cells.grids[level][1]]
-    stride = cells.strides[level]
-    corners = (np.stack([columns.ravel(), rows.ravel()], axis=1) + point) * stride
-    return np.concatenate([corners, np.full_like(corners, stride, dtype=float)], axis=1).astype(np.float32)[:, None]
+    """Give points of a level's cells: [cells, 1, 2] (x, y) pixels."""
+    return _points(cells.grids[level], (cells.strides[level],) * 2, point)
+
+
+def _torchvision_places(cells: Cells, level: int) -> Array:
+    """Give corners of a level's cells at torchvision's strides: whole pixels of the input over a grid's sides."""
+    rows, columns = cells.grids[level]
+    return _points((rows, columns), (cells.width // columns, cells.height // rows), 0.0)
+
+
+def _points(grid: Grid, strides: Shape, point: float) -> Array:
+    """Give a point of each cell of a grid: [cells, 1, 2] (x, y) pixels; strides are x's and y's."""
+    at_row, at_column = np.mgrid[: grid[0], : grid[1]]
+    return ((np.stack([at_column.ravel(), at_row.ravel()], axis=1) + point) * strides).astype(np.float32)[:, None]
 
 
 def _around(points: Array, shapes: Sequence[Shape]) -> Array:
-    """Put boxes of these widths and heights on each of [cells, 1, 4] points: [cells, anchors, 4]."""
+    """Put boxes of these widths and heights on each of [cells, 1, 2] points: [cells, anchors, 4]."""
     sizes = np.broadcast_to(np.asarray(shapes, np.float32)[None], (len(points), len(shapes), 2))
-    centres = np.broadcast_to(points[..., :2], sizes.shape)
+    centres = np.broadcast_to(points, sizes.shape)
     return np.concatenate([centres, sizes], axis=2).astype(np.float32)
 
 
@@ -174,16 +186,17 @@ def _retina(*, size_first: bool, rounded: bool) -> Anchors:
             shapes = [(scale / ratio, scale * ratio) for scale, ratio in pairs]
             if rounded:
                 shapes = [(2 * np.round(wide / 2), 2 * np.round(high / 2)) for wide, high in shapes]
-            levels.append(_around(_places(_torchvision_cells(cells) if rounded else cells, level, 0.0), shapes))
+            points = _torchvision_places(cells, level) if rounded else _places(cells, level, 0.0)
+            levels.append(_around(points, shapes))
         return levels
 
     return anchors
 
 
-def _torchvision_cells(cells: Cells) -> Cells:
-    """Take torchvision's strides: whole pixels of the input over the rows of a grid."""
-    strides = tuple(cells.height // grid[0] for grid in cells.grids)
-    return Cells(strides=strides, grids=cells.grids, height=cells.height, width=cells.width)
+def _fcos(cells: Cells) -> list[Array]:
+    return [
+        _around(_torchvision_places(cells, level), [(stride, stride)]) for level, stride in enumerate(cells.strides)
+    ]
 
 
 def _efficientdet(cells: Cells) -> list[Array]:
@@ -228,19 +241,14 @@ def _ssd(scales: Sequence[float], ratios: Sequence[Sequence[float]], steps: Sequ
     def anchors(cells: Cells) -> list[Array]:
         levels = []
         for level, (rows, columns) in enumerate(cells.grids):
-            along = (cells.width / steps[level], cells.height / steps[level]) if steps else (columns, rows)
+            strides = (steps[level],) * 2 if steps else (cells.width / columns, cells.height / rows)
             between = math.sqrt(scales[level] * scales[level + 1])
             shapes: list[Shape] = [(scales[level], scales[level]), (between, between)]
             for ratio in ratios[level]:
                 wide, high = scales[level] * math.sqrt(ratio), scales[level] / math.sqrt(ratio)
                 shapes += [(wide, high), (high, wide)]
             shapes = [(min(wide, 1.0) * cells.width, min(high, 1.0) * cells.height) for wide, high in shapes]
-            at_row, at_column = np.mgrid[:rows, :columns]
-            points = np.stack(
-                [(at_column.ravel() + 0.5) / along[0] * cells.width, (at_row.ravel() + 0.5) / along[1] * cells.height],
-                axis=1,
-            )
-            levels.append(_around(np.asarray(points, np.float32)[:, None], shapes))
+            levels.append(_around(_points((rows, columns), strides, 0.5), shapes))
         return levels
 
     return anchors
@@ -259,18 +267,14 @@ def _ssd_mobilenet(cells: Cells) -> list[Array]:
         shapes = [
             (scale * math.sqrt(ratio) * cells.width, scale / math.sqrt(ratio) * cells.height) for scale, ratio in pairs
         ]
-        at_row, at_column = np.mgrid[:rows, :columns]
-        points = np.stack(
-            [(at_column.ravel() + 0.5) / columns * cells.width, (at_row.ravel() + 0.5) / rows * cells.height], axis=1
-        )
-        levels.append(_around(np.asarray(points, np.float32)[:, None], shapes))
+        levels.append(_around(_points((rows, columns), (cells.width / columns, cells.height / rows), 0.5), shapes))
     return levels
 
 
 _V3 = {8: [(10, 13), (16, 30), (33, 23)], 16: [(30, 61), (62, 45), (59, 119)], 32: [(116, 90), (156, 198), (373, 326)]}
 _V4 = {8: [(12, 16), (19, 36), (40, 28)], 16: [(36, 75), (76, 55), (72, 146)], 32: [(142, 110), (192, 243), (459, 401)]}
 _TINY = {16: [(10, 14), (23, 27), (37, 58)], 32: [(81, 82), (135, 169), (344, 319)]}
-_PYRAMID = (8, 16, 32, 64, 128)
+PYRAMID = (8, 16, 32, 64, 128)
 _SSD300 = _ssd(
     [0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05], [[2], [2, 3], [2, 3], [2, 3], [2], [2]], [8, 16, 32, 64, 100, 300]
 )
@@ -282,19 +286,18 @@ SCHEMES = {
     "distances-centre": Scheme(how="distances", point=0.5),
     "pixels": Scheme(how="distances", in_pixels=True),
     "pixels-centre": Scheme(how="distances", in_pixels=True, point=0.5),
+    "fcos-torchvision": Scheme(how="distances", anchors=_fcos, strides=PYRAMID, has_root=True),
     "yolov3": Scheme(how="yolov3", anchors=_yolo(_V3), per_cell=3),
     "yolov3-tiny": Scheme(how="yolov3", anchors=_yolo(_TINY), per_cell=3, strides=(16, 32)),
     "yolov4": Scheme(how="yolov3", anchors=_yolo(_V4), per_cell=3),
     "yolov5": Scheme(how="yolov5", anchors=_yolo(_V3), per_cell=3),
     "yolov7": Scheme(how="yolov5", anchors=_yolo(_V4), per_cell=3),
-    "retinanet": Scheme(how="exp", anchors=_retina(size_first=False, rounded=True), per_cell=9, strides=_PYRAMID),
-    "retinanet-mmdet": Scheme(
-        how="exp", anchors=_retina(size_first=False, rounded=False), per_cell=9, strides=_PYRAMID
-    ),
+    "retinanet": Scheme(how="exp", anchors=_retina(size_first=False, rounded=True), per_cell=9, strides=PYRAMID),
+    "retinanet-mmdet": Scheme(how="exp", anchors=_retina(size_first=False, rounded=False), per_cell=9, strides=PYRAMID),
     "retinanet-detectron2": Scheme(
-        how="exp", anchors=_retina(size_first=True, rounded=False), per_cell=9, strides=_PYRAMID
+        how="exp", anchors=_retina(size_first=True, rounded=False), per_cell=9, strides=PYRAMID
     ),
-    "efficientdet": Scheme(how="exp", anchors=_efficientdet, per_cell=9, strides=_PYRAMID, y_first=True),
+    "efficientdet": Scheme(how="exp", anchors=_efficientdet, per_cell=9, strides=PYRAMID, y_first=True),
     "ssd300": Scheme(how="exp", anchors=_SSD300, per_cell=0, variances=_SSD_VARIANCES),
     "ssdlite320": Scheme(how="exp", anchors=_SSDLITE, per_cell=6, variances=_SSD_VARIANCES),
     "ssd-mobilenet": Scheme(how="exp", anchors=_ssd_mobilenet, per_cell=0, variances=_SSD_VARIANCES, y_first=True),

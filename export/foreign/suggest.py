@@ -18,6 +18,7 @@ from .graph import ForeignGraph, Outputs, load_foreign_graph
 from .guess import guess_reading
 from .inputs import ForeignInput, fitted_frames, input_spec, run_frames
 from .kinds import usual_input
+from .reading import Reading
 from .rows import Rows
 from .told import Told
 
@@ -215,8 +216,26 @@ def _with_pair(foreign: ForeignGraph, outputs: Outputs, suggestion: Suggestion) 
         subset: dict[str, NDArray[Any]] = {name: outputs[name] for name in (boxes, scores)}
         guesses: list[str] = []
         try:
-            guess_reading(foreign, subset, Told(boxes=boxes, scores=scores), guesses)
+            reading = guess_reading(foreign, subset, Told(boxes=boxes, scores=scores), guesses)
         except InputError:
             continue
-        return replace(suggestion, options=("--boxes", boxes, "--scores", scores), guesses=tuple(guesses))
+        options: tuple[str, ...] = ("--boxes", boxes, "--scores", scores)
+        objectness = _objectness(outputs, named["scores"], reading)
+        if objectness is not None:
+            options = (*options, "--objectness", objectness)
+            guesses.append(f"--objectness {objectness}: one column a box beside boxes that are not decoded")
+        return replace(suggestion, options=options, guesses=tuple(guesses))
     return suggestion
+
+
+def _objectness(outputs: Outputs, names: list[str], reading: Reading) -> str | None:
+    """Find a column beside boxes that are not decoded which needs the scores' activation; None where there is none."""
+    rows = reading.boxes.of(outputs).shape[1]
+    for name in names:
+        value = outputs[name]
+        if name == reading.scores.output or sorted(value.shape[1:]) != [1, rows]:
+            continue
+        is_active = bool(value.min() >= 0 and value.max() <= 1)
+        if reading.decoding is not None and is_active == (reading.activation == "none"):
+            return name
+    return None

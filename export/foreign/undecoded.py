@@ -12,7 +12,17 @@ from .decoding import Array, Decoding
 from .graph import ForeignGraph
 from .heads import Heads
 from .reading import ROUNDING, Columns
-from .schemes import SCHEMES, SSD_GRIDS, Cells, cells_of, cells_of_scheme, decoding_of, decoding_of_file, row_count
+from .schemes import (
+    PYRAMID,
+    SCHEMES,
+    SSD_GRIDS,
+    Cells,
+    cells_of,
+    cells_of_scheme,
+    decoding_of,
+    decoding_of_file,
+    row_count,
+)
 from .told import Told
 
 FOLLOWS_GRID = 0.8
@@ -72,7 +82,7 @@ def rows_by_scheme(graph: ForeignGraph, count: int) -> list[tuple[str, Cells]]:
     found = [
         ("yolox", cells_of(strides, partial=partial, **size))
         for partial in (False, True)
-        for strides in ((8, 16, 32), _FINE, (8, 16, 32, 64, 128))
+        for strides in ((8, 16, 32), _FINE, PYRAMID)
     ]
     found += [(name, cells_of_scheme(name, **size)) for name in ("retinanet", "retinaface", *SSD_GRIDS)]
     return [(name, cells) for name, cells in found if row_count(name, cells) == count]
@@ -102,6 +112,8 @@ def _of_rows(
         scheme = name
         if name == "yolox" and boxes.is_whole:  # beside columns of another meaning they are YOLOX's
             scheme = _distances(values, cells, (1,) * len(cells.strides), point="")
+            if scheme == "distances" and cells.strides == PYRAMID:
+                scheme = "fcos-torchvision"
         elif name == "retinanet":
             scheme = _of_nine(boxes.output)
         guesses.append(
@@ -208,7 +220,7 @@ def _told_cells(graph: ForeignGraph, scheme: str, told: Told, heads: Heads | Non
     if told.strides:
         tried = [cells_of(told.strides, partial=partial, **size) for partial in (False, True)]
     else:
-        usual = {SCHEMES[scheme].strides: None, _FINE: None, (8, 16, 32, 64, 128): None}
+        usual = {SCHEMES[scheme].strides: None, _FINE: None, PYRAMID: None}
         tried = [cells_of_scheme(scheme, **size)]
         tried += [cells_of(strides, partial=partial, **size) for strides in usual for partial in (False, True)]
     for cells in tried:

@@ -210,12 +210,12 @@ def test_all_in_one(class_first: bool, is_joined: bool, tmp_path: Path) -> None:
         pytest.param("retinanet", PYRAMID, ("bbox_regression", "cls_logits"), id="RetinaNet"),
         pytest.param("efficientdet", PYRAMID, ("regression", "classification"), id="EfficientDet"),
         pytest.param("retinaface", THREE, ("loc", "conf"), id="RetinaFace"),
-        pytest.param("distances", PYRAMID, ("bbox_regression", "cls_logits"), id="FCOS of torchvision"),
+        pytest.param("fcos-torchvision", PYRAMID, ("bbox_regression", "cls_logits"), id="FCOS of torchvision"),
     ],
 )
 def test_joined_rows(scheme: str, strides: tuple[int, ...], names: tuple[str, str], tmp_path: Path) -> None:
     rule, _ = decoding(scheme, strides)
-    boxes, scores = planted(rule, scores="sigmoid", neutral=0.25 if scheme == "distances" else 0.0)
+    boxes, scores = planted(rule, scores="sigmoid", neutral=0.25 if rule.how == "distances" else 0.0)
     done = adapted({names[0]: boxes, names[1]: scores}, tmp_path)
     assert (done.reading.decoding.scheme, done.reading.activation) == (scheme, "sigmoid")
 
@@ -372,15 +372,20 @@ def test_default_boxes_of_ssd(scheme: str, count: int) -> None:
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-3)
 
 
-def test_anchors_of_retinanet() -> None:
+@pytest.mark.parametrize(
+    ("height", "width"),
+    [pytest.param(256, 256, id="strides divide the input"), pytest.param(160, 224, id="strides are rounded")],
+)
+def test_anchors_of_retinanet(height: int, width: int) -> None:
     torch = pytest.importorskip("torch")
     from torchvision.models.detection.image_list import ImageList
     from torchvision.models.detection.retinanet import _default_anchorgen
 
-    side, grids = 256, (32, 16, 8, 4, 2)
-    rule = decoding_of("retinanet", SCHEMES["retinanet"], cells_of(PYRAMID, height=side, width=side))
+    cells = cells_of(PYRAMID, height=height, width=width, partial=True)
+    rule = decoding_of("retinanet", SCHEMES["retinanet"], cells)
     (theirs,) = _default_anchorgen()(
-        ImageList(torch.zeros(1, 3, side, side), [(side, side)]), [torch.zeros(1, 1, grid, grid) for grid in grids]
+        ImageList(torch.zeros(1, 3, height, width), [(height, width)]),
+        [torch.zeros(1, 1, *grid) for grid in cells.grids],
     )
     ours = np.concatenate([rule.origins - rule.sizes / 2, rule.origins + rule.sizes / 2], axis=1)
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-3)
