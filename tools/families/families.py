@@ -52,7 +52,7 @@ class Family:
     name: str
     style: str
     make: Callable[[], onnx.ModelProto]
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = (NAMES,)
 
 
 def _levels(**columns: tuple[int, Target]) -> Callable[..., onnx.ModelProto]:
@@ -64,51 +64,45 @@ FAMILIES = (
         name="YOLOv8, YOLOv9, YOLO11, YOLO12 (Ultralytics)",
         style="`[1, 4 + C, D]`",
         make=partial(in_one, columns_first=True, metadata=ULTRALYTICS),
+        options=(),
     ),
-    Family(name="YOLOv5", style="`[1, D, 5 + C]`", make=partial(in_one, objectness="learnt"), options=(NAMES,)),
-    Family(
-        name="YOLOv6", style="`[1, D, 5 + C]`, objectness 1", make=partial(in_one, objectness="ones"), options=(NAMES,)
-    ),
+    Family(name="YOLOv5", style="`[1, D, 5 + C]`", make=partial(in_one, objectness="learnt")),
+    Family(name="YOLOv6", style="`[1, D, 5 + C]`, objectness 1", make=partial(in_one, objectness="ones")),
     Family(
         name="YOLOv7 `--end2end`",
         style="ends in `EfficientNMS_TRT`",
         make=partial(plugin, "EfficientNMS_TRT", "TRT"),
-        options=(NAMES,),
     ),
     Family(
         name="YOLOv7 `--end2end --max-wh`",
         style="`[rows, 7]`, final",
         make=partial(final, "rows of 7"),
-        options=(NAMES,),
     ),
     Family(
         name="YOLOv8 with `BatchedNMS_TRT`",
         style="ends in a plugin",
         make=partial(plugin, "BatchedNMSDynamic_TRT", "TRT"),
-        options=(NAMES,),
     ),
     Family(
         name="YOLOv10, YOLO26, Ultralytics' `nms=True`",
         style="`[1, 300, 6]`, final",
         make=partial(final, "rows of 6", metadata={**ULTRALYTICS, "end2end": "True"}),
+        options=(),
     ),
     Family(
         name="YOLOv8 to YOLO12 by level",
         style="`[1, 64 + C, h, w]`",
         make=_levels(out=(64 + CLASSES, BINS_AND_CLASSES)),
-        options=(NAMES,),
     ),
     Family(
         name="YOLOv8, YOLO11 for RKNN",
         style="`[1, 64, h, w]`, `[1, C, h, w]` by level",
         make=partial(_levels(box=(64, BINS), cls=(CLASSES, RARE)), active=("cls",)),
-        options=(NAMES,),
     ),
     Family(
         name="YOLOv5 by level",
         style="`[1, 3 (5 + C), h, w]`",
         make=partial(_levels(out=(5 + CLASSES, YOLO)), anchors=3),
-        options=(NAMES,),
     ),
     Family(
         name="YOLOv7 by level",
@@ -126,55 +120,46 @@ FAMILIES = (
         name="YOLOv3-tiny, YOLOv4-tiny",
         style="`[1, 3 (5 + C), h, w]`, two levels",
         make=partial(_levels(out=(5 + CLASSES, YOLO)), anchors=3, strides=(16, 32)),
-        options=(NAMES,),
     ),
     Family(
         name="YOLOX",
         style="`[1, D, 5 + C]`, in cells",
         make=partial(cells_in_one, ((4, SMALL, False), (1, SURE, True), (CLASSES, RARE, True)), brightest=255),
-        options=(NAMES,),
     ),
     Family(
         name="YOLOX of MMDetection",
         style="`[1, C, h, w]`, `[1, 4, h, w]`, `[1, 1, h, w]` by level",
         make=partial(_levels(cls=(CLASSES, RARE), bbox=(4, SMALL), obj=(1, SURE)), brightest=255),
-        options=(NAMES,),
     ),
     Family(
         name="YOLO-NAS, DAMO-YOLO",
         style="`[1, D, 4]` pixels, `[1, D, C]`",
         make=partial(apart, ("boxes", "scores")),
-        options=(NAMES,),
     ),
     Family(
         name="YOLOv4 (PyTorch)",
         style="`[1, D, 4]` fractions, `[1, D, C]`",
         make=partial(apart, ("boxes", "confs"), normalised=True),
-        options=(NAMES,),
     ),
     Family(
         name="PP-YOLOE (Paddle)",
         style="`[1, D, 4]`, `[1, C, D]`, `scale_factor`",
         make=partial(apart, ("tmp_16", "concat_14.tmp_0"), scores_first=True, size_input="scale_factor"),
-        options=(NAMES,),
     ),
     Family(
         name="PP-YOLOE with suppression",
         style="`[rows, 6]`, class first, final",
         make=partial(final, "class first"),
-        options=(NAMES,),
     ),
     Family(
         name="PicoDet",
         style="`[1, cells, C]`, `[1, cells, 32]` by level",
         make=partial(_levels(cls=(CLASSES, RARE), reg=(32, BINS)), strides=FOUR, form="rows", active=("cls",)),
-        options=(NAMES,),
     ),
     Family(
         name="NanoDet-Plus",
         style="`[1, D, C + 32]`, in cells",
         make=partial(cells_in_one, ((CLASSES, RARE, True), (32, BINS, False)), strides=FOUR),
-        options=(NAMES,),
     ),
     Family(
         name="NanoDet-m",
@@ -184,13 +169,11 @@ FAMILIES = (
             form="rows",
             active=("cls_pred_stride",),
         ),
-        options=(NAMES,),
     ),
     Family(
         name="RTMDet",
         style="`[1, C, h, w]`, `[1, 4, h, w]` pixels by level",
         make=partial(_levels(cls=(CLASSES, RARE), reg=(4, POSITIVE)), grows="reg"),
-        options=(NAMES,),
     ),
     Family(
         name="FCOS (MMDetection)",
@@ -198,19 +181,23 @@ FAMILIES = (
         make=partial(
             _levels(cls=(CLASSES, RARE), bbox=(4, POSITIVE), centerness=(1, SURE)), strides=PYRAMID, grows="bbox"
         ),
-        options=(NAMES,),
     ),
     Family(
         name="FCOS (torchvision), cut",
-        style="`[1, D, 4]` cells, `[1, D, C]`",
-        make=partial(undecoded, ("bbox_regression", "cls_logits"), strides=PYRAMID, anchors=1, boxes=POSITIVE),
-        options=(NAMES,),
+        style="`[1, D, 4]` cells, `[1, D, C]`, `[1, D, 1]`",
+        make=partial(
+            undecoded,
+            ("bbox_regression", "cls_logits"),
+            strides=PYRAMID,
+            anchors=1,
+            boxes=POSITIVE,
+            extra=("bbox_ctrness", 1, SURE),
+        ),
     ),
     Family(
         name="RetinaNet (torchvision), cut",
         style="`[1, D, 4]` offsets, `[1, D, C]`",
         make=partial(undecoded, ("bbox_regression", "cls_logits"), strides=PYRAMID, anchors=9),
-        options=(NAMES,),
     ),
     Family(
         name="RetinaNet (Detectron2)",
@@ -222,25 +209,21 @@ FAMILIES = (
         name="EfficientDet (PyTorch)",
         style="`[1, D, 4]` offsets with y first, `[1, D, C]`",
         make=partial(undecoded, ("regression", "classification"), strides=PYRAMID, anchors=9, active=True),
-        options=(NAMES,),
     ),
     Family(
         name="EfficientDet (TensorFlow)",
         style="`[1, h, w, 9 C]`, `[1, h, w, 36]` by level",
         make=partial(_levels(class_net=(CLASSES, RARER), box_net=(4, SMALL)), strides=PYRAMID, anchors=9, form="NHWC"),
-        options=(NAMES,),
     ),
     Family(
         name="SSDLite320 (torchvision)",
         style="`[1, 24, h, w]`, `[1, 6 (C + 1), h, w]` by level",
         make=partial(ssd, 320, (16, 32, 64, 128, 256, 512), (6,) * 6, ("box", "cls")),
-        options=(NAMES,),
     ),
     Family(
         name="SSD-MobileNet, SSD-Inception (TensorFlow)",
         style="`raw_detection_boxes` and its kin, uint8",
         make=tensorflow,
-        options=(NAMES,),
     ),
     Family(
         name="DETR, Conditional DETR",
@@ -248,36 +231,32 @@ FAMILIES = (
         make=partial(
             apart, ("pred_boxes", "pred_logits"), layout="cxcywh", normalised=True, activation="", background="last"
         ),
-        options=(NAMES,),
     ),
     Family(
         name="RT-DETR (Ultralytics)",
         style="`[1, 300, 4 + C]`, fractions",
         make=partial(detr_in_one, metadata=ULTRALYTICS),
+        options=(),
     ),
     Family(
         name="RT-DETR, D-FINE, DEIM, deployed",
         style="labels, boxes, scores, `orig_target_sizes`",
         make=partial(final, "three"),
-        options=(NAMES,),
     ),
     Family(
         name="RF-DETR",
         style="`dets`, `labels`",
         make=partial(apart, ("dets", "labels"), layout="cxcywh", normalised=True, activation=""),
-        options=(NAMES,),
     ),
     Family(
         name="DeepStream-Yolo",
         style="boxes, scores, class ids, not suppressed",
         make=partial(final, "deepstream"),
-        options=(NAMES,),
     ),
     Family(
         name="MMDeploy's end-to-end detectors",
         style="`dets` `[1, 100, 5]`, `labels`, final",
         make=partial(final, "dets and labels"),
-        options=(NAMES,),
     ),
     Family(
         name="SCRFD",
@@ -288,13 +267,19 @@ FAMILIES = (
             form="rows",
             active=("score",),
         ),
-        options=(NAMES,),
     ),
     Family(
         name="RetinaFace",
         style="`loc`, `conf`, `landms`",
-        make=partial(undecoded, ("loc", "conf"), strides=THREE, anchors=2, active=True, extra="landms", brightest=255),
-        options=(NAMES,),
+        make=partial(
+            undecoded,
+            ("loc", "conf"),
+            strides=THREE,
+            anchors=2,
+            active=True,
+            extra=("landms", 10, SMALL),
+            brightest=255,
+        ),
     ),
     Family(
         name="YuNet",
@@ -305,12 +290,10 @@ FAMILIES = (
             active=("cls", "obj"),
             brightest=255,
         ),
-        options=(NAMES,),
     ),
     Family(
         name="UltraFace",
         style="`boxes` fractions, `scores` with a background",
         make=partial(apart, ("boxes", "scores"), normalised=True, activation="Softmax", background="first"),
-        options=(NAMES,),
     ),
 )

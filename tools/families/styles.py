@@ -246,24 +246,24 @@ def undecoded(
     *,
     strides: Sequence[int],
     anchors: int,
-    boxes: Target | None = None,
+    boxes: Target = SMALL,
     active: bool = False,
-    extra: str = "",
+    extra: tuple[str, int, Target] | None = None,
     brightest: float = 1.0,
 ) -> onnx.ModelProto:
-    """Give offsets and scores of all levels joined, by these names; `extra` is an output of five key points."""
+    """Give offsets and scores of all levels joined, by these names; `extra` names one more, its columns and values."""
     net = Net(320, brightest=brightest)
     maps = net.pyramid(strides)
-    target = boxes or SMALL
 
     def rows(columns: int, aim: Target) -> str:
         heads = [net.head(value, columns * anchors, target=aim) for value in maps.values()]
         return net.add("Concat", [net.rows(head, anchors) for head in heads], axis=1)
 
     scores = rows(CLASSES, RARER if anchors > 2 else RARE)
-    outputs = {names[0]: rows(4, target), names[1]: net.add("Sigmoid", [scores]) if active else scores}
-    if extra:
-        outputs[extra] = rows(10, SMALL)
+    outputs = {names[0]: rows(4, boxes), names[1]: net.add("Sigmoid", [scores]) if active else scores}
+    if extra is not None:
+        name, columns, values = extra
+        outputs[name] = rows(columns, values)
     return net.model(outputs)
 
 

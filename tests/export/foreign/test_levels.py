@@ -30,6 +30,7 @@ OBJECTS = (((20, 30, 60, 90), 0.9, 0), ((70, 8, 120, 58), 0.8, 2))
 NAMES = "cat\ndog\nhorse\n"
 PYRAMID = (8, 16, 32, 64, 128)
 THREE = (8, 16, 32)
+HUNDRED: Outputs = {"box": np.ones((100, 4), np.float32), "cls": np.ones((100, 3), np.float32)}
 
 
 def logit(values: Any) -> Any:
@@ -297,7 +298,7 @@ def four_a_cell() -> Outputs:
             id="anchors that nobody knows",
         ),
         pytest.param(
-            {"box": np.ones((100, 4), np.float32), "cls": np.ones((100, 3), np.float32)},
+            HUNDRED,
             Told(decode="retinanet"),
             NAMES,
             r"--decode retinanet: expected as many grid cells as boxes, 100, got 2304 \+ 576 \+ 144 \+ 36 \+ 9 "
@@ -305,7 +306,7 @@ def four_a_cell() -> Outputs:
             id="another scheme",
         ),
         pytest.param(
-            {"box": np.ones((100, 4), np.float32), "cls": np.ones((100, 3), np.float32)},
+            HUNDRED,
             Told(decode="nothing.txt"),
             NAMES,
             r"--decode: expected a scheme \(yolox, .*\) or a file of anchors, four numbers a line, got nothing.txt: "
@@ -328,11 +329,10 @@ def test_refusals(outputs: Outputs, told: Told, names: str, message: str, tmp_pa
 
 def test_file_of_another_shape(tmp_path: Path) -> None:
     (tmp_path / "anchors.txt").write_text("1 2 3\n")
-    outputs: Outputs = {"box": np.ones((100, 4), np.float32), "cls": np.ones((100, 3), np.float32)}
     with pytest.raises(
         InputError, match=r"--decode: expected centre x, centre y, width and height above 0 in each line"
     ):
-        adapted(outputs, tmp_path, Told(decode=str(tmp_path / "anchors.txt")))
+        adapted(HUNDRED, tmp_path, Told(decode=str(tmp_path / "anchors.txt")))
 
 
 def test_wide_inputs_have_partial_cells() -> None:
