@@ -28,18 +28,6 @@ def answers_of(model: onnx.ModelProto) -> tuple[str, ...]:
     return next((names for names in ANSWERS if made.issuperset(names)), ())
 
 
-def network_of(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Cut a graph off behind its network: it ends in `answers_of` it.
-
-    Raises:
-        ValueError: the graph does not name them.
-    """
-    names = answers_of(model)
-    if not names:
-        raise ValueError("graph: expected class_logits and box_offsets inside, got neither")
-    return cut_at(model, names)
-
-
 def cut_at(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
     """Let a graph end in other tensors of it; what only the former outputs needed goes."""
     result = copy.deepcopy(model)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from singleshot.export.graphs.fp16 import with_fp16_network
-from singleshot.export.graphs.network_part import answers_of, network_of, run_network
+from singleshot.export.graphs.network_part import answers_of, cut_at, run_network
 from singleshot.export.parity.rounding import (
     RoundingVerdict,
     honest_network,
@@ -21,6 +21,7 @@ from singleshot.export.parity.rounding import (
     rounding_verdict,
 )
 from singleshot.runtime.generated_frames import generated_frames
+from singleshot.runtime.runners.contract import HEADS
 from singleshot.runtime.runners.quiet_session import open_quietly
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
@@ -47,14 +48,14 @@ def without_a_channel(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def verdict_of(candidate: Model, level: Callable[[Model], Model]) -> RoundingVerdict:
     model = small_detector_graph()
-    network = network_of(model)
+    network = cut_at(model, HEADS)
     exact = run_network(network, frames())
-    found = run_network(network_of(candidate), frames())
+    found = run_network(cut_at(candidate, HEADS), frames())
     return rounding_verdict(exact, found, exact, run_network(level(network), frames()), answers_of(model))
 
 
 def test_another_order_of_sums_is_rounding() -> None:
-    again = network_with_noise(network_of(small_detector_graph()), seed=1)
+    again = network_with_noise(cut_at(small_detector_graph(), HEADS), seed=1)
     verdict = verdict_of(again, network_with_noise)
     assert verdict.holds
     assert abs(verdict.bits) < 0.5
@@ -62,7 +63,7 @@ def test_another_order_of_sums_is_rounding() -> None:
 
 def test_float16_computed_as_such_is_rounding() -> None:
     model = small_detector_graph()
-    candidate = honest_network(network_of(with_fp16_network(model)))
+    candidate = honest_network(cut_at(with_fp16_network(model), HEADS))
     verdict = verdict_of(candidate, lambda network: rounded_network(network, HALF))
     assert verdict.holds
     assert "bits" in verdict.line()
@@ -103,9 +104,9 @@ def overflowing_graph() -> Model:
 
 def test_what_does_not_fit_float16_overflows() -> None:
     model = overflowing_graph()
-    network = network_of(model)
+    network = cut_at(model, HEADS)
     answers = run_network(network, frames())
-    honest = run_network(honest_network(network_of(with_fp16_network(model))), frames())
+    honest = run_network(honest_network(cut_at(with_fp16_network(model), HEADS)), frames())
     level = run_network(rounded_network(network, HALF), frames())
     verdict = rounding_verdict(answers, honest, answers, level, answers_of(model))
     assert not verdict.holds

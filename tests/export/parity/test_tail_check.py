@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from singleshot.export.graphs.cluster_tail import with_cluster_tail
-from singleshot.export.graphs.network_part import network_of, run_network
+from singleshot.export.graphs.network_part import cut_at, run_network
 from singleshot.export.parity.raw_heads import default_boxes_of
 from singleshot.export.parity.tail_check import TailCheck, check_rows, check_tail
 from singleshot.runtime.generated_frames import generated_frames
+from singleshot.runtime.runners.contract import HEADS
 from singleshot.tests.fixtures.found import Found, detections
 from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 
@@ -24,7 +25,7 @@ Array = NDArray[np.float32]
 
 def checked(model: onnx.ModelProto, *, quiet: bool = False) -> TailCheck:
     parent = small_detector_graph()
-    logits, offsets = run_network(network_of(parent), list(generated_frames(CARD.input)[:, np.newaxis]))
+    logits, offsets = run_network(cut_at(parent, HEADS), list(generated_frames(CARD.input)[:, np.newaxis]))
     if quiet:
         logits[..., 0] += 30
     return check_tail(model, CARD, [logits, offsets], parent=CARD, default_cxcywh=default_boxes_of(parent))
