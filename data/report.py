@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 EXAMPLES_SHOWN = 5
-"""How many cases of each kind a report names; it counts all."""
+"""How many cases of each kind a report's lines name; they count all."""
 
 CLASSES_SHOWN = 20
 """How many dropped classes a report names."""
@@ -28,6 +28,10 @@ class Problem(Enum):
     OUTSIDE_BOX = "boxes outside their image (dropped)"
     CLIPPED_BOX = "boxes reaching out of their image (clipped)"
     UNLISTED_CLASS = "objects of a class not in the list (dropped)"
+
+
+OF_OBJECTS = {Problem.EMPTY_BOX, Problem.OUTSIDE_BOX, Problem.CLIPPED_BOX, Problem.UNLISTED_CLASS}
+"""Too many to keep by name: three classes of COCO's eighty leave hundreds of thousands of objects out."""
 
 
 class DataReport:
@@ -51,10 +55,10 @@ class DataReport:
         self._examples: dict[Problem, list[str]] = {}
 
     def add_problem(self, problem: Problem, example: str) -> None:
-        """Count one case; the first few are kept by name."""
+        """Count one case; a file is kept by name, of objects the first few."""
         self._counts[problem] += 1
         examples = self._examples.setdefault(problem, [])
-        if len(examples) < EXAMPLES_SHOWN:
+        if problem not in OF_OBJECTS or len(examples) < EXAMPLES_SHOWN:
             examples.append(example)
 
     def count(self, problem: Problem) -> int:
@@ -62,7 +66,7 @@ class DataReport:
         return self._counts[problem]
 
     def examples(self, problem: Problem) -> tuple[str, ...]:
-        """The first cases, by name."""
+        """The cases that are kept, by name."""
         return tuple(self._examples.get(problem, ()))
 
     def lines(self) -> list[str]:
@@ -85,9 +89,10 @@ class DataReport:
             if problem is Problem.UNLISTED_CLASS:
                 line += f": {self._dropped_classes()}"
             lines.append(line)
-            lines += [f"  {example}" for example in self._examples[problem]]
+            lines += [f"  {example}" for example in self._examples[problem][:EXAMPLES_SHOWN]]
             if count > EXAMPLES_SHOWN:
-                lines.append(f"  and {count - EXAMPLES_SHOWN} more")
+                named = "" if problem in OF_OBJECTS else ": `singleshot check-data --json` names all"
+                lines.append(f"  and {count - EXAMPLES_SHOWN} more{named}")
         return lines
 
     def reason(self) -> str:

@@ -247,7 +247,8 @@ def _check_inputs(path: Path, ours: dict[str, TensorInfo], theirs: dict[str, Ten
         if one is None or other is None or not _may_be_alike(one.shape, other.shape):
             raise InputError(
                 f"{path}: expected the inputs of the other graph, got {name} as {other or 'none'} instead of "
-                f"{one or 'none'}. Only graphs that take the same can be compared."
+                f"{one or 'none'}. Only graphs that take the same can be compared; `singleshot adapt` makes a detector "
+                "take camera frames."
             )
 
 

@@ -214,6 +214,19 @@ def test_many_cases_are_counted_and_a_few_named() -> None:
     assert any(line.endswith(f"class{CLASSES_SHOWN - 1} 1 and 2 more classes") for line in report.lines())
 
 
+def test_every_file_that_cannot_be_read_is_named_to_machines() -> None:
+    report = DataReport()
+    for number in range(EXAMPLES_SHOWN + 3):
+        report.add_problem(Problem.BROKEN_IMAGE, f"image {number}")
+    assert report.lines()[EXAMPLES_SHOWN + 1 :] == [
+        f"  image {EXAMPLES_SHOWN - 1}",
+        "  and 3 more: `singleshot check-data --json` names all",
+    ]
+    assert report.to_dict()["problems"]["broken_image"]["examples"] == [
+        f"image {number}" for number in range(EXAMPLES_SHOWN + 3)
+    ]
+
+
 def test_the_check_streams_and_tells_how_far_it_is(voc_folder: VocFolder) -> None:
     for number in range(40):
         voc_folder.add(f"image{number}", [("dog", (1, 1, 9, 9))], hw=(8, 8))
