@@ -20,6 +20,7 @@ import pytest
 from singleshot.runtime.sources.open_source import open_source
 from singleshot.runtime.sources.source_names import SOURCE_FORMS
 from singleshot.tests.fixtures.command_line import run_verb
+from singleshot.tests.fixtures.running import running
 from singleshot.tests.places import PHOTOS
 
 WriteVideo = Callable[..., Path]
@@ -128,7 +129,7 @@ def test_port_that_is_taken_shows_before_a_camera_opens(graphs: Path) -> None:
 def test_metrics_are_answered_while_it_runs(graphs: Path) -> None:
     pytest.importorskip("prometheus_client")
     command = [*COMMAND, "--video", "synthetic://?paced=1", "--model", graphs / "quarters.onnx", "--metrics", "0"]
-    with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+    with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
         assert run.stderr is not None
         line = next(line for line in run.stderr if line.startswith("metrics: "))
         url = line.split("/metrics")[0].removeprefix("metrics: ")
@@ -412,7 +413,7 @@ def test_systemd_hears_of_the_start_a_reload_and_the_end(graphs: Path, tmp_path:
         manager.settimeout(STARTED_WITHIN_S)
         environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
         command = [*COMMAND, "--config", str(config), "--log-json"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        with running(command, stderr=subprocess.PIPE, env=environment) as process:
             heard = [manager.recv(100).decode() for _ in range(2)]
             process.send_signal(signal.SIGHUP)
             while "READY=1" not in heard[2:]:
@@ -455,19 +456,17 @@ def test_scores_are_reloaded_while_it_runs(graphs: Path, tmp_path: Path) -> None
 
     write("quarters.onnx", 0.06)
     command = [*COMMAND, "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            wait_for_lines(lines, lambda found: len(found) > 5 and bool(found[-1]["detections"]))
-            write("quarters.onnx", 1.0)
-            process.send_signal(signal.SIGHUP)
-            wait_for_lines(lines, lambda found: not found[-1]["detections"])
-            write("bad_no_card.onnx", 0.06)
-            process.send_signal(signal.SIGHUP)
-            time.sleep(1)
-            frames = wait_for_lines(lines, bool)
-            wait_for_lines(lines, lambda found: len(found) > frames + 5)  # it goes on
-        finally:
-            process.send_signal(signal.SIGTERM)
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_for_lines(lines, lambda found: len(found) > 5 and bool(found[-1]["detections"]))
+        write("quarters.onnx", 1.0)
+        process.send_signal(signal.SIGHUP)
+        wait_for_lines(lines, lambda found: not found[-1]["detections"])
+        write("bad_no_card.onnx", 0.06)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        frames = wait_for_lines(lines, bool)
+        wait_for_lines(lines, lambda found: len(found) > frames + 5)  # it goes on
+        process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 143
     assert f"{config}: reloaded" in stderr

@@ -31,6 +31,7 @@ from singleshot.runtime.sources import stream
 from singleshot.runtime.sources.live import Patience
 from singleshot.runtime.sources.open_source import open_source
 from singleshot.runtime.sources.source_events import SourceEvent
+from singleshot.tests.fixtures.running import running
 from singleshot.tests.places import CLIP, FIXTURES
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -330,14 +331,17 @@ class QuietFiles(SimpleHTTPRequestHandler):
 def rtmp_camera(_folder: Path) -> Iterator[str]:
     if shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg, which serves RTMP, is not installed (tests/apt.txt lists it)")
-    url = f"rtmp://127.0.0.1:{free_port()}/live/cam"
+    port = free_port()
+    url = f"rtmp://127.0.0.1:{port}/live/cam"
     pattern = "testsrc=size=64x48:rate=25"
     encoding = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "12", "-f", "flv"]
     command = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", pattern, *encoding, "-listen", "1", url]
-    with subprocess.Popen(command) as server:
-        time.sleep(0.5)  # it says nothing when it listens
+    with running(command):
+        for _ in range(200):  # it says nothing when it listens, and takes one client alone
+            if f":{port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text():
+                break
+            time.sleep(0.05)
         yield url
-        server.kill()
 
 
 @pytest.mark.parametrize(
@@ -378,13 +382,10 @@ def has_rtsp_server() -> bool:
 @contextmanager
 def rtsp_camera(port: int, *, width: int) -> Iterator[subprocess.Popen[str]]:
     command = [SYSTEM_PYTHON, str(FIXTURES / "rtsp_server.py"), str(port), str(width)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            assert server.stdout.readline() == "ready\n"
-            yield server
-        finally:
-            server.kill()
+    with running(command, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        yield server
 
 
 needs_rtsp = pytest.mark.skipif(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from subprocess import PIPE
@@ -19,6 +18,7 @@ from singleshot.runtime.errors import InputError
 from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.shipped import shipped_detector
 from singleshot.tests.fixtures.metrics_table import metrics_rows
+from singleshot.tests.fixtures.running import running
 from singleshot.tests.fixtures.training_run import CLASSES, SETTINGS, run_training
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.checkpoints.resuming import check_same_run
@@ -159,12 +159,11 @@ def test_a_folder_in_which_another_process_trains_is_refused(
         f"with RunFolder(path=Path({str(out)!r})).claimed(resume={resume}):\n"
         f"    print('claimed', flush=True); input()"
     )
-    with subprocess.Popen([sys.executable, "-c", begin], stdin=PIPE, stdout=PIPE, text=True) as other:
+    with running([sys.executable, "-c", begin], stdin=PIPE, stdout=PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "claimed\n"
         with pytest.raises(InputError, match="run: expected a folder to train in alone, got one in which another proc"):
-            run_training(animals_root, out, resume=resume)
-        other.kill()  # what a process held is free as soon as it is gone, however it went
+            run_training(animals_root, out, resume=resume)  # what a process held is free as soon as it is gone
     assert run_training(animals_root, out, resume=resume).epochs == 2
 
 
