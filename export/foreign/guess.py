@@ -229,7 +229,7 @@ def _boxes_among(outputs: Outputs) -> list[str]:
     named = [name for name in outputs if BOX_NAME.search(name) or name == "dets"]
     unnamed = [name for name in outputs if not SCORE_NAME.search(name) and name != "labels"]
     far = [name for name, value in outputs.items() if float(value.max()) > FAR_OUTSIDE]
-    return next((names for names in (named, unnamed, far) if len(names) == 1), list(outputs))
+    return next((names for names in (named, unnamed, far) if len(names) == 1), named or list(outputs))
 
 
 def _both_in_one(
