@@ -225,6 +225,30 @@ def _with_pair(foreign: ForeignGraph, outputs: Outputs, suggestion: Suggestion) 
             options = (*options, "--objectness", objectness)
             guesses.append(f"--objectness {objectness}: one column a box beside boxes that are not decoded")
         return replace(suggestion, options=options, guesses=tuple(guesses))
+    return _with_one_of_both(foreign, outputs, named["boxes and scores"], suggestion)
+
+
+def _with_one_of_both(
+    foreign: ForeignGraph, outputs: Outputs, names: Iterable[str], suggestion: Suggestion
+) -> Suggestion:
+    known = foreign.declared.names
+    count = None if known is None else len(known)
+    for name in names:
+        guesses: list[str] = []
+        try:
+            reading = guess_reading(foreign, {name: outputs[name]}, Told(), guesses, class_count=count)
+        except InputError:
+            continue
+        columns = {
+            "boxes": reading.boxes,
+            "scores": reading.scores,
+            "objectness": reading.objectness,
+            "class-ids": reading.class_ids,
+        }
+        options = tuple(
+            text for option, place in columns.items() if place is not None for text in (f"--{option}", f"'{place}'")
+        )
+        return replace(suggestion, options=options, guesses=tuple(guesses))
     return suggestion
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -54,6 +55,26 @@ def test_pair_that_makes_sense(model: onnx.ModelProto, tmp_path: Path) -> None:
         postprocess=Postprocess(score_floor=0.05),
     )
     assert done.parity.matched == 2 * done.parity.frames
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows_first", "tried"),
+    [
+        pytest.param([boxes_xyxy(), class_scores()], False, "--boxes 'rows[0:4]' --scores 'rows[4:7]'", id="4 + C"),
+        pytest.param(
+            [boxes_xyxy(), np.ones((21, 1), np.float32), class_scores()],
+            True,
+            "--boxes 'rows[0:4]' --scores 'rows[5:8]' --objectness 'rows[4:5]'",
+            id="5 + C",
+        ),
+    ],
+)
+def test_both_in_one_tensor(columns: list[Any], rows_first: bool, tried: str, tmp_path: Path) -> None:
+    both = np.concatenate(columns, axis=1)
+    path = save(model_of({"rows": both if rows_first else both.T}), tmp_path / "foreign.onnx")
+    found = suggest_tensors(path)
+    assert [item.may_be for item in found.candidates] == ["boxes and scores"]
+    assert found.lines()[-1] == f"try       {tried}"
 
 
 def test_values_are_those_of_the_pictures(tmp_path: Path) -> None:
