@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..detection.tiles import Tiles
+from ..sinks.frame_result import FrameResult
 from ..sinks.sink import Sink
 from ..sinks.window import Window
 from ..sources.frame import Source
+
+
+class Observer(Protocol):
+    """Adds to a camera's results what only shows from one to the next: whose box is whose, what was entered."""
+
+    def observe(self, result: FrameResult) -> FrameResult:
+        """Look at a result, before it is drawn, and return it with what was seen.
+
+        Each result comes once, in the camera's order, never two at the same time; the thread may be any.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +38,7 @@ class Camera:
         window: shows the frames; closing it ends the run.
         tiles: look at the parts of each frame too; of a detector alone.
         skips_still: hold what was found while the scene does not move.
+        observers: look at each result, one after the other.
     """
 
     name: str
@@ -35,6 +48,7 @@ class Camera:
     window: Window | None = None
     tiles: Tiles | None = None
     skips_still: bool = False
+    observers: Sequence[Observer] = ()
 
     @property
     def needs_drawing(self) -> bool:

@@ -21,6 +21,7 @@ from ..sinks.frame_result import FrameResult
 from ..sinks.overlay import draw_classes, draw_detections
 from ..sinks.stats_overlay import draw_stats
 from .camera import Camera
+from .in_order import InOrder
 from .lanes import Turn
 from .run_state import AgeStage, CameraSnapshot, RunState
 from .shedding import Shedding
@@ -49,7 +50,7 @@ class Looker:
         models: what runs until `replace`.
         cameras: by name.
         state: is told the ages.
-        times: is told the stages `resize`, `network` and `draw`.
+        times: is told the stages `resize`, `network`, `observe` and `draw`.
         shedding: says which graph runs.
         stats: write the run's figures into the pictures.
         is_named: results have their camera's name.
@@ -74,6 +75,7 @@ class Looker:
         self._stats = stats
         self._is_named = is_named
         self._scenes = {name: Scene(skips_still=camera.skips_still) for name, camera in cameras.items()}
+        self._orders = {name: InOrder() for name, camera in cameras.items() if camera.observers}
         self._draws = {name for name, camera in cameras.items() if camera.needs_drawing}
         self._shown: dict[str, CameraSnapshot] = {}
         self._shown_s = 0.0
@@ -110,6 +112,8 @@ class Looker:
         except BaseException:
             for scene in self._scenes.values():
                 scene.give_up()
+            for order in self._orders.values():
+                order.give_up()
             raise
         finally:
             with self._idle:
@@ -138,8 +142,18 @@ class Looker:
                 class_names=session.card.class_names,
                 drops=dict(turn.lane.drops + Counter(self._cameras[turn.lane.name].source.drops)),
             )
-            results.append(self._finished(result, turn.lane.name, taken_s))
+            results.append(self._finished(self._observed(result, turn), turn.lane.name, taken_s))
         return results
+
+    def _observed(self, result: FrameResult, turn: Turn) -> FrameResult:
+        """Let the camera's observers see the result, in its turn."""
+        order = self._orders.get(turn.lane.name)
+        if order is None:
+            return result
+        with order.turn(turn.number), self._times.measure("observe"):
+            for observer in self._cameras[turn.lane.name].observers:
+                result = observer.observe(result)
+        return result
 
     def _set_answers(self, asked: Sequence[tuple[Turn, NDArray[np.uint8], Look]], session: Session) -> None:
         """Run the network over the pictures of some frames, together."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..detection.classifications import Classification
 from ..detection.detections import Detections
+from .in_order import InOrder
 
 LONGEST_S = 2.0
 """The network looks at least this often."""
@@ -93,9 +93,7 @@ class Scene:
     def __init__(self, *, skips_still: bool) -> None:
         self._stillness = Stillness() if skips_still else None
         self._last: Future[Detections | Classification] = Future()
-        self._in_order = threading.Condition()
-        self._next = 0
-        self._is_over = False
+        self._in_order = InOrder()
 
     def look(self, number: int, fitted: NDArray[np.uint8], time_s: float) -> Look:
         """Give the answer that holds, or one that is to be set; see `Stillness.is_still`.
@@ -107,20 +105,15 @@ class Scene:
         """
         if self._stillness is None:
             return Look(answer=Future(), is_held=False)
-        with self._in_order:
-            self._in_order.wait_for(lambda: self._next == number or self._is_over)
+        with self._in_order.turn(number):
             is_still = self._stillness.is_still(fitted, time_s)
             if not is_still:
                 self._last = Future()
-            self._next = number + 1
-            self._in_order.notify_all()
             return Look(answer=self._last, is_held=is_still)
 
     def give_up(self) -> None:
         """Let nobody wait for a frame that failed; the run ends by it."""
-        with self._in_order:
-            self._is_over = True
-            self._in_order.notify_all()
+        self._in_order.give_up()
 
 
 def _change(small: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -52,7 +52,8 @@ class RunSummary:
     wall_s: float
     """From the start of the loop until everything was written."""
     stages: tuple[StageTime, ...]
-    """`wait` for a frame, `resize`, `network`, `draw` in each thread that looks; beside them `write`, `show`."""
+    """`wait` for a frame, `resize`, `network`, `observe`, `draw` in each thread that looks; beside them `write` and
+    `show`."""
 
     @property
     def frames(self) -> int:

@@ -5,23 +5,39 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 import pytest
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.loop.camera import Camera
+from singleshot.runtime.loop.camera import Camera, Observer
 from singleshot.runtime.loop.pipeline import Pipeline
 from singleshot.runtime.loop.run_state import RunState
+from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.sink import Sink
 from singleshot.tests.fixtures.cameras import GivenSession, GivenSource, KeptResults
 
 ALL = np.zeros(1, np.float32)
 
 
-def camera(source: GivenSource, *sinks: Sink, graphs: int = 1) -> Camera:
-    return Camera(name=source.name, source=source, thresholds=[ALL] * graphs, sinks=sinks)
+@dataclass
+class Counting(Observer):
+    """Writes into each result how many came before it."""
+
+    before: Callable[[int], None] = lambda _index: None
+    indices: list[int] = field(default_factory=list)
+
+    def observe(self, result: FrameResult) -> FrameResult:
+        self.before(result.frame.index)
+        self.indices.append(result.frame.index)
+        return replace(result, drops={"before": len(self.indices) - 1})
+
+
+def camera(source: GivenSource, *sinks: Sink, graphs: int = 1, observers: list[Observer] | None = None) -> Camera:
+    return Camera(name=source.name, source=source, thresholds=[ALL] * graphs, sinks=sinks, observers=observers or [])
 
 
 @pytest.mark.parametrize(
@@ -51,6 +67,32 @@ def test_every_frame_of_a_file_comes_out_in_its_order(streams: int, batch: int) 
     for index, result in enumerate(kept[0].results):  # what was found is of the frame beside it
         assert isinstance(result.frame.index, int)
         assert result.found.scores[0] == pytest.approx(index / 255)
+
+
+def test_observers_see_each_camera_s_results_in_their_order() -> None:
+    chance = random.Random(7)
+    session = GivenSession(streams=3, batch=2, seconds=lambda _value: chance.uniform(0, 0.004))
+    kept, counting = [KeptResults(), KeptResults()], [Counting(), Counting()]
+    cameras = [
+        camera(GivenSource(name, 60), sink, observers=[one])
+        for name, sink, one in zip("ab", kept, counting, strict=True)
+    ]
+    summary = Pipeline(cameras, [session]).run()
+    assert [one.indices for one in counting] == [list(range(60))] * 2
+    assert [result.drops["before"] for result in kept[0].results] == list(range(60))
+    assert "observe" in [stage.stage for stage in summary.stages]
+
+
+def test_bug_in_an_observer_ends_the_run_and_lets_nobody_wait() -> None:
+    def fail(index: int) -> None:
+        if index == 5:
+            raise ZeroDivisionError
+
+    kept = KeptResults()
+    failing = camera(GivenSource("a", 50), kept, observers=[Counting(before=fail)])
+    with pytest.raises(ZeroDivisionError):
+        Pipeline([failing], [GivenSession(streams=3)]).run()
+    assert kept.is_closed
 
 
 def test_live_cameras_share_a_session_that_is_too_slow_for_them() -> None:
