@@ -94,7 +94,9 @@ def guess_reading(
         layout=layout,
         normalised=normalised,
         activation=activation,
-        background=_background(scores, activated(scores.of(outputs), activation), told, guesses, decoding),
+        background=_background(
+            scores, activated(scores.of(outputs), activation), told, guesses, decoding, class_count=class_count
+        ),
         decoding=decoding,
         is_final=is_detr,
     )
@@ -354,7 +356,13 @@ def _activation(
 
 
 def _background(
-    columns: Columns, scores: Array, told: Told, guesses: list[str], decoding: Decoding | None
+    columns: Columns,
+    scores: Array,
+    told: Told,
+    guesses: list[str],
+    decoding: Decoding | None,
+    *,
+    class_count: int | None,
 ) -> int | None:
     """Where scores of a box sum to 1, the background is among them; at one of the ends, and above the others."""
     if told.background == "none":
@@ -366,8 +374,10 @@ def _background(
         return 0
     sums_to_1 = scores.shape[2] > 1 and bool((np.abs(scores.sum(axis=2) - 1) <= ROUNDING).all())
     if not sums_to_1:
-        guesses.append("--background none: scores of a box do not sum to 1")
-        return None
+        has_more = decoding is not None and class_count == len(columns) - 1
+        ground = f"{len(columns)} columns for {class_count} names" if has_more else "scores of a box do not sum to 1"
+        guesses.append(f"--background {0 if has_more else 'none'}: {ground}")
+        return 0 if has_more else None
     means = scores.mean(axis=(0, 1))
     best = int(means.argmax())
     if decoding is not None and decoding.scheme in _WITH_SOFTMAX and best != len(means) - 1:

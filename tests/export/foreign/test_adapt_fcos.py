@@ -14,7 +14,6 @@ from torchvision.models.detection.fcos import FCOS
 from singleshot.export.foreign.adapt import adapt_detector
 from singleshot.export.foreign.inputs import ForeignInput
 from singleshot.export.foreign.suggest import suggest_tensors
-from singleshot.export.foreign.told import Told
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.session import open_session
 
@@ -133,7 +132,5 @@ def test_centre_ness_is_suggested(foreign: Path) -> None:
 
 def test_background_that_nothing_is_trained_to_be(foreign: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("dog\nhorse\n")
-    done = adapt_detector(
-        foreign, tmp_path / "adapted.onnx", told=Told(background=0), names_path=tmp_path / "names.txt"
-    )
+    done = adapt_detector(foreign, tmp_path / "adapted.onnx", names_path=tmp_path / "names.txt")
     assert (done.reading.activation, done.reading.class_columns) == ("sigmoid", [1, 2])

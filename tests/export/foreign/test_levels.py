@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from singleshot.export.foreign.adapt import adapt_detector
 from singleshot.export.foreign.decoding import Decoding
 from singleshot.export.foreign.levels import pyramid_of
-from singleshot.export.foreign.schemes import SCHEMES, Cells, cells_of, cells_of_scheme, decoding_of
+from singleshot.export.foreign.schemes import SCHEMES, SSD_GRIDS, Cells, cells_of, cells_of_scheme, decoding_of
 from singleshot.export.foreign.told import Told
 from singleshot.runtime.card import Postprocess
 from singleshot.runtime.errors import InputError
@@ -108,8 +108,10 @@ def by_level(values: Array, cells: Cells, anchors: int, form: str, name: str) ->
     return outputs
 
 
-def adapted(outputs: Outputs, folder: Path, told: Told | None = None, *, names: str | None = NAMES) -> Any:
-    path = save(model_of(outputs, side=SIDE), folder / "foreign.onnx")
+def adapted(
+    outputs: Outputs, folder: Path, told: Told | None = None, *, names: str | None = NAMES, side: int = SIDE
+) -> Any:
+    path = save(model_of(outputs, side=side), folder / "foreign.onnx")
     (folder / "names.txt").write_text(names or "")
     done = adapt_detector(
         path,
@@ -119,10 +121,10 @@ def adapted(outputs: Outputs, folder: Path, told: Told | None = None, *, names: 
         postprocess=Postprocess(score_floor=0.05),
     )
     with open_session(done.path) as session:
-        (found,) = session.run(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+        (found,) = session.run(np.zeros((1, side, side, 3), np.uint8))
     assert found.class_ids.tolist() == [class_id for _, _, class_id in OBJECTS]
     np.testing.assert_allclose(found.scores, [score for _, score, _ in OBJECTS], atol=1e-5)
-    np.testing.assert_allclose(found.boxes_xyxy * SIDE, [box for box, _, _ in OBJECTS], atol=2e-3)
+    np.testing.assert_allclose(found.boxes_xyxy * side, [box for box, _, _ in OBJECTS], atol=2e-3)
     return done
 
 
@@ -219,6 +221,23 @@ def test_joined_rows(scheme: str, strides: tuple[int, ...], names: tuple[str, st
     boxes, scores = planted(rule, scores="sigmoid", neutral=0.25 if rule.how == "distances" else 0.0)
     done = adapted({names[0]: boxes, names[1]: scores}, tmp_path)
     assert (done.reading.decoding.scheme, done.reading.activation) == (scheme, "sigmoid")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "activation"), [("ssd300", "softmax"), ("ssdlite320", "softmax"), ("ssd-mobilenet", "sigmoid")]
+)
+def test_joined_rows_of_ssd(scheme: str, activation: str, tmp_path: Path) -> None:
+    side = SSD_GRIDS[scheme][0]
+    rule = decoding_of(scheme, SCHEMES[scheme], cells_of_scheme(scheme, height=side, width=side))
+    boxes, shares = planted(rule)
+    nothing = 1 - shares.sum(axis=1, keepdims=True)
+    if activation == "softmax":
+        scores = np.log(np.concatenate([nothing, shares], axis=1))
+    else:  # TensorFlow's sigmoids do not sum to 1
+        scores = logit(np.concatenate([0.9 * nothing, shares], axis=1))
+    done = adapted({"boxes": boxes, "scores": scores}, tmp_path, side=side)
+    assert (done.reading.decoding.scheme, done.reading.activation) == (scheme, activation)
+    assert done.reading.background == 0
 
 
 def test_anchors_of_a_file(tmp_path: Path) -> None:
