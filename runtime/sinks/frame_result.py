@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..detection.classifications import Classification
 from ..detection.detections import Detections
+from ..rules.event import Event, PlaceCount
 from ..sources.frame import Frame
 
 
@@ -27,6 +28,8 @@ class FrameResult:
         ages_ms: the frame's age by stage (`taken`, `found`, `drawn`), in milliseconds; empty of files.
         drops: frames of this camera that were not looked at so far, by cause.
         class_names: in the order of class ids.
+        places: what is counted at the camera's zones and lines, this frame counted too.
+        events: what happened in this frame.
     """
 
     frame: Frame
@@ -38,6 +41,8 @@ class FrameResult:
     ages_ms: Mapping[str, float] = field(default_factory=dict)
     drops: Mapping[str, int] = field(default_factory=dict)
     class_names: Sequence[str] = ()
+    places: Sequence[PlaceCount] = ()
+    events: Sequence[Event] = ()
 
     @property
     def labels(self) -> list[str]:

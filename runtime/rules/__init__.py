@@ -1,0 +1,1 @@
+"""What counts as something that happened: places in the picture, who is in them, rules."""
