@@ -28,6 +28,9 @@ Mode = Literal["latency", "throughput"]
 CAMERA_MARK = "{camera}"
 """In the name of an output it stands for the camera's name."""
 
+_PLACES = {"save": "save", "json_lines": "json", "csv": "csv", "coco": "coco"}
+"""What names a file or a folder: field -> option."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -52,6 +55,10 @@ class _Shared(_Part):
     """The oldest of these files are deleted after `7d`, or above `20GiB`."""
     json_lines: Annotated[str | None, Field(alias="json")] = None
     """One JSON line per frame; `-` means stdout."""
+    csv: str | None = None
+    """A row of CSV per object."""
+    coco: str | None = None
+    """COCO's results; the list of images goes beside them."""
     score: tuple[str, ...] = ()
     """The least score, for all classes or for one: `0.4`, or `["0.4", "dog=0.6"]`."""
     show: bool = False
@@ -113,16 +120,13 @@ class RunConfig(_Shared):
             InputError: cameras would write one file, or the recording cannot be cut so.
         """
         camera = self.cameras[name]
-        places = {
-            option: self._place(name, getattr(camera, field), getattr(self, field), option)
-            for option, field in (("save", "save"), ("json", "json_lines"))
-        }
+        places = {field: self._place(name, field) for field in _PLACES}
         segments = segments_from_options(camera.segment or self.segment, camera.keep or self.keep)
         is_video = places["save"] is not None and Path(places["save"]).suffix.lower() in VIDEO_SUFFIXES
         records = any(self.save or other.save for key, other in self.cameras.items() if key != name)
         if camera.segment is None and not is_video and records:
             segments = None  # what the run says of recordings is meant for those that record
-        return Outputs(json_lines=places["json"], save=places["save"], segments=segments)
+        return Outputs(**places, segments=segments)
 
     def tiles_of(self, name: str) -> Tiles | None:
         """Say which parts of a camera's frames are looked at too.
@@ -149,14 +153,16 @@ class RunConfig(_Shared):
         live = sum(self.is_live(name) for name in self.cameras)
         return "latency" if live == len(self.cameras) == 1 else "throughput"
 
-    def _place(self, name: str, own: str | None, shared: str | None, option: str) -> str | None:
+    def _place(self, name: str, field: str) -> str | None:
+        own: str | None = getattr(self.cameras[name], field)
+        shared: str | None = getattr(self, field)
         place = own or shared
         if place is None or own is not None or place == "-" or len(self.cameras) == 1 or CAMERA_MARK in place:
             return place and place.replace(CAMERA_MARK, name)
         path = Path(place)
         raise InputError(
-            f"--{option} {place}: expected {CAMERA_MARK} in the name, as there are {len(self.cameras)} cameras, got "
-            f"none. Try {path.with_name(f'{path.stem}_{CAMERA_MARK}{path.suffix}')}."
+            f"--{_PLACES[field]} {place}: expected {CAMERA_MARK} in the name, as there are {len(self.cameras)} "
+            f"cameras, got none. Try {path.with_name(f'{path.stem}_{CAMERA_MARK}{path.suffix}')}."
         )
 
 
@@ -242,8 +248,8 @@ def camera_names(sources: Sequence[str]) -> list[str]:
 
 
 def _placed(part: _Shared, folder: Path) -> dict[str, str | None]:
-    places = (("save", part.save), ("json_lines", part.json_lines))
-    return {field: place and _beside(folder, place) for field, place in places}
+    places = {field: getattr(part, field) for field in _PLACES}
+    return {field: place and _beside(folder, place) for field, place in places.items()}
 
 
 def _beside(folder: Path, path: str) -> str:

@@ -71,7 +71,7 @@ class OpenRun(Closing):
         with ExitStack() as stack, ExitStack() as failing:
             self.sessions = self._open_sessions(config, told.append)
             stack.callback(self._close_sessions)
-            check_tiles(config, self.sessions[0])
+            check_task(config, self.sessions[0])
             thresholds = thresholds_of(config, self.sessions)
             told += _moved_lines(config, self.sessions[0])
             decoders = {camera.decoder or config.decoder or "cpu" for camera in config.cameras.values()}
@@ -210,14 +210,17 @@ def _metrics(address: str, state: RunState) -> MetricsServer:
     return MetricsServer(address, state)
 
 
-def check_tiles(config: RunConfig, session: Session) -> None:
-    """Refuse parts of frames for what finds no boxes.
+def check_task(config: RunConfig, session: Session) -> None:
+    """Refuse what needs boxes for what finds none.
 
     Raises:
-        InputError: they were asked for.
+        InputError: it was asked for.
     """
     for tiles in filter(None, map(config.tiles_of, config.cameras)):
         tiles.check_suits(session.card)
+    for option in filter(None, (config.outputs_of(name).needs_boxes for name in config.cameras)):
+        if session.card.task == "classifier":
+            raise InputError(f"{option}: expected a detector, got a classifier, which finds no boxes. Take --json.")
 
 
 def thresholds_of(config: RunConfig, sessions: Sequence[Session]) -> Thresholds:

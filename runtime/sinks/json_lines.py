@@ -3,77 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from pathlib import Path
 
 from ..detection.classifications import Classification
-from ..errors import InputError
 from .frame_result import FrameResult
-from .full_disk import unwritten
-from .output_file import OutputFile
-from .sink import Sink
-
-STDOUT = "-"
+from .lines import LinesSink
 
 
-class JsonLinesSink(Sink):
-    """One flushed line per frame, in a file or on stdout.
+class JsonLinesSink(LinesSink):
+    """One line of JSON per frame."""
 
-    Args:
-        path: the file; what is in it stays until the first line comes. `-` means stdout.
-
-    Raises:
-        InputError: the file cannot be written; a line that was begun is taken back.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._name = str(path)
-        if self._name == STDOUT and sys.stdout is None:
-            raise InputError("--json -: expected stdout to be open, got it closed. Name a file.")
-        self._output = None if self._name == STDOUT else OutputFile(path)
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The file, once there is a line in it; none of stdout."""
-        return (self._name,) if self._output is not None and self._output.has_begun else ()
-
-    def write(self, result: FrameResult) -> None:
-        """Write one line."""
-        # Bytes of a file's name that are not UTF-8 become JSON's escapes, from which Python makes the same name.
-        line = (json_line(result) + "\n").encode(errors="backslashreplace")
-        if self._output is None:
-            _write_to_stdout(line)
-            return
-        self._output.begin()
-        self._output.follow_name()
-        self._write_whole(line, self._output)
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._output is not None:
-            self._output.close()
-
-    def _write_whole(self, line: bytes, output: OutputFile) -> None:
-        written = 0
-        try:
-            while written < len(line):  # a full disk takes a part, and refuses the next
-                written += output.file.write(line[written:])
-        except OSError as error:
-            if output.is_regular:
-                os.ftruncate(output.file.fileno(), os.fstat(output.file.fileno()).st_size - written)
-            text = f"{self._name}: could not be written ({error.strerror}); it ends with the last whole line."
-            raise (unwritten(text, error.errno) if output.is_regular else InputError(text)) from error
-
-
-def _write_to_stdout(line: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:  # whoever read left, as `| head` does, which is no mistake
-        raise
-    except OSError as error:
-        raise InputError(f"stdout: could not be written ({error.strerror}).") from error
+    def lines(self, result: FrameResult) -> str:
+        """See `json_line`."""
+        return json_line(result) + "\n"
 
 
 def json_line(result: FrameResult) -> str:

@@ -8,9 +8,12 @@ from pathlib import Path
 from ..errors import InputError
 from ..files import StrPath
 from ..sources.frame import Source
+from .coco_results import CocoSink
+from .csv_rows import CsvSink
 from .full_disk import PausingSink
 from .image_folder import ImagesSink
-from .json_lines import STDOUT, JsonLinesSink
+from .json_lines import JsonLinesSink
+from .lines import STDOUT
 from .outputs import Outputs, check_save
 from .segments import Segments
 from .sink import Sink
@@ -36,6 +39,9 @@ def open_sinks(outputs: Outputs, *, source: Source, tell: Callable[[str], None] 
     try:
         if outputs.json_lines is not None:
             sinks.append(open_json_lines(outputs.json_lines, source, tell=tell))
+        for path, open_sink in ((outputs.csv, CsvSink), (outputs.coco, CocoSink)):
+            if path is not None:
+                sinks.append(_opened_file(Path(path), open_sink, source, tell))
         if outputs.save is not None:
             sinks.append(open_recording(outputs.save, source, segments=outputs.segments, tell=tell))
     except InputError:
@@ -74,9 +80,14 @@ def open_json_lines(path: StrPath, source: Source, *, tell: Callable[[str], None
         InputError: the place cannot be written to.
     """
     path = Path(path)
-    if str(path) != STDOUT:
-        _check_is_not_input(path, source)
-    return PausingSink(JsonLinesSink(path), path, path.parent, tell)
+    if str(path) == STDOUT:
+        return PausingSink(JsonLinesSink(path), path, path.parent, tell)
+    return _opened_file(path, JsonLinesSink, source, tell)
+
+
+def _opened_file(path: Path, open_sink: Callable[[Path], Sink], source: Source, tell: Callable[[str], None]) -> Sink:
+    _check_is_not_input(path, source)
+    return PausingSink(open_sink(path), path, path.parent, tell)
 
 
 def _check_is_not_input(path: Path, source: Source) -> None:

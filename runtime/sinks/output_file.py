@@ -39,16 +39,18 @@ class OutputFile:
             os.ftruncate(self.file.fileno(), 0)
         self.has_begun = True
 
-    def follow_name(self) -> None:
-        """Go on in a new file where this one was moved or deleted meanwhile, as `logrotate` does.
+    def follow_name(self) -> bool:
+        """Go on in a new file where this one was moved or deleted meanwhile, as `logrotate` does; whether it is new.
 
         Raises:
             InputError: it cannot be written to.
         """
-        if self.is_regular and not _is_at(self.path, self.file):
-            file = open_alone(self.path)
-            self.file.close()
-            self.file = file
+        if not self.is_regular or _is_at(self.path, self.file):
+            return False
+        file = open_alone(self.path)
+        self.file.close()
+        self.file = file
+        return os.fstat(file.fileno()).st_size == 0
 
     def close(self, *, is_empty: bool = False) -> None:
         """Free the file; one that was made for nothing goes: nothing was begun, or what there is is nothing."""

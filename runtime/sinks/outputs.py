@@ -15,7 +15,8 @@ from ..image_files import IMAGE_SUFFIXES
 from ..sources.frame import SourceKind
 from ..sources.image_folder import is_single_image
 from ..sources.source_names import read_source_name
-from .json_lines import STDOUT
+from .coco_results import images_path
+from .lines import STDOUT
 from .output_file import OutputFile, OutputFolder
 from .segment_files import list_path, longest_path
 from .segments import Segments
@@ -33,11 +34,20 @@ class Outputs:
         json_lines: a file, a pipe or a device; `-` means stdout; none if not given.
         save: a video (.mp4, .mkv) of a video or camera, a folder of annotated images of images; none if not given.
         segments: how the video is cut; one file if not given.
+        csv: a file for a row per object; none if not given.
+        coco: a file for COCO's results, beside which the list of images goes; none if not given.
     """
 
     json_lines: StrPath | None = None
     save: StrPath | None = None
     segments: Segments | None = None
+    csv: StrPath | None = None
+    coco: StrPath | None = None
+
+    @property
+    def needs_boxes(self) -> str | None:
+        """The option that asks for what a detector alone has; None if none does."""
+        return "--coco" if self.coco is not None else None
 
 
 def check_outputs(runs: Iterable[tuple[StrPath, Outputs]]) -> None:
@@ -93,6 +103,11 @@ def _paths(outputs: Outputs) -> Iterator[tuple[Path, bool]]:
     """Give each path, and whether pictures are saved to it."""
     if outputs.json_lines is not None and str(outputs.json_lines) != STDOUT:
         yield Path(outputs.json_lines), False
+    if outputs.csv is not None:
+        yield Path(outputs.csv), False
+    if outputs.coco is not None:
+        yield Path(outputs.coco), False
+        yield images_path(Path(outputs.coco)), False
     if outputs.save is not None and outputs.segments is None:
         yield Path(outputs.save), True
     elif outputs.save is not None:

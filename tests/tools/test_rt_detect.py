@@ -74,6 +74,9 @@ def test_still_scene_is_held_and_parts_are_looked_at(graphs: Path, write_video: 
     [
         pytest.param("quarters", ["--tiles", "2"], "--tiles: expected COLUMNSxROWS with 2 to 64", id="no tiles"),
         pytest.param("quarters_classifier", ["--tiles", "2x2"], "--tiles: expected a detector, which", id="classifier"),
+        pytest.param(
+            "quarters_classifier", ["--coco", "x.json"], "--coco: expected a detector, got a cl", id="no boxes"
+        ),
         pytest.param("quarters", ["--skip-still"], "--skip-still: expected a camera, a stream or a vid", id="images"),
     ],
 )

@@ -77,6 +77,11 @@ class DetectionOptions:
     json: Annotated[Path | None, typer.Option(metavar="OUT.jsonl", help="One JSON line per frame; - means stdout.")] = (
         None
     )
+    csv: Annotated[Path | None, typer.Option(metavar="OUT.csv", help="A row per object.")] = None
+    coco: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.json", help="COCO's results; beside them OUT.images.json lists the images."),
+    ] = None
     score: Annotated[
         list[str] | None,
         typer.Option(
@@ -209,9 +214,10 @@ def config_of(options: DetectionOptions) -> RunConfig:
         return load_run_config(options.config)
     if not options.video:
         raise InputError("--video: expected a source, got none. `rt-detect --help` lists what can be one.")
-    own = ("config", "video", "model", "json", "save", "policy", "log_json")
+    places = ("save", "json", "csv", "coco")
+    own = ("config", "video", "model", *places, "policy", "log_json")
     values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in own}
-    values |= {key: str(path) for key in ("save", "json") if (path := getattr(options, key)) is not None}
+    values |= {key: str(path) for key in places if (path := getattr(options, key)) is not None}
     values["model"] = options.model and ([options.model] if Path(options.model).exists() else options.model.split(","))
     sources = zip(camera_names(options.video), options.video, strict=True)
     values["cameras"] = {name: {"source": source, "policy": options.policy} for name, source in sources}
