@@ -87,6 +87,7 @@ def guess_reading(
     activation = activation or _activation(scores, outputs, guesses, decoding=decoding, class_count=class_count)
     if is_detr:
         guesses.append(f"--iou-threshold 1: {scores.output} is DETR's name, whose detections need no suppression")
+    activated_scores = activated(scores.of(outputs), activation)
     reading = Reading(
         boxes=boxes,
         scores=scores,
@@ -94,9 +95,7 @@ def guess_reading(
         layout=layout,
         normalised=normalised,
         activation=activation,
-        background=_background(
-            scores, activated(scores.of(outputs), activation), told, guesses, decoding, class_count=class_count
-        ),
+        background=_background(scores, activated_scores, told, guesses, decoding, class_count=class_count),
         decoding=decoding,
         is_final=is_detr,
     )
