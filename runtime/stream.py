@@ -10,6 +10,7 @@ from .cameras.open_run import OpenRun
 from .files import StrPath
 from .sinks.frame_result import FrameResult
 from .sources.source_names import Policy
+from .tracking.tracker_names import TrackerName
 
 
 def stream(
@@ -20,6 +21,8 @@ def stream(
     policy: Policy | None = None,
     tiles: str | None = None,
     skip_still: bool = False,
+    track: bool = False,
+    tracker: TrackerName | None = None,
     max_age_ms: float | None = None,
     give_up_after: float | None = None,
     threads: int | None = None,
@@ -38,6 +41,8 @@ def stream(
         policy: which frames of a camera or stream are looked at where not all can be; `latest` if not given.
         tiles: look at parts of each frame too, as `2x2`.
         skip_still: hold what was found while the scene does not move.
+        track: give every object an id that stays: `tracks` of the result.
+        tracker: who follows objects, with `track`; `bytetrack` if not given.
         max_age_ms: look at fewer frames before results get older.
         give_up_after: seconds after which a lost camera or stream ends; never if not given.
         threads: that compute; as many as cores may be used if not given.
@@ -54,6 +59,8 @@ def stream(
         "policy": policy,
         "tiles": tiles,
         "skip_still": skip_still,
+        "track": track,
+        "tracker": tracker,
         "max_age_ms": max_age_ms,
         "give_up_after": give_up_after,
         "threads": threads,

@@ -21,6 +21,7 @@ from ..sinks.outputs import Outputs
 from ..sinks.segments import segments_from_options
 from ..sinks.video import VIDEO_SUFFIXES
 from ..sources.source_names import Decoder, Policy, read_source_name
+from ..tracking.tracker_names import TrackerName
 
 Mode = Literal["latency", "throughput"]
 """`latency`: one frame on all cores; `throughput`: one frame more than cores, a thread each."""
@@ -67,6 +68,10 @@ class _Shared(_Part):
     """Overlapping parts of each frame are looked at too: `2x2`."""
     skip_still: bool = False
     """What was found is held while the scene does not move."""
+    track: bool = False
+    """Objects are given ids that stay."""
+    tracker: TrackerName | None = None
+    """By which algorithm; `bytetrack` if not given."""
 
     @field_validator("score", mode="before")
     @classmethod
@@ -137,6 +142,10 @@ class RunConfig(_Shared):
         option = self.cameras[name].tiles or self.tiles
         return None if option is None else Tiles.from_option(option)
 
+    def tracks(self, name: str) -> bool:
+        """Say whether a camera's objects are followed."""
+        return self.cameras[name].track or self.track
+
     def score_options(self, name: str) -> list[str]:
         """Return the least scores of a camera as `thresholds_from_options` takes them, the run's before its own."""
         return [*self.score, *self.cameras[name].score]
@@ -191,6 +200,9 @@ def run_config(values: Mapping[str, Any], *, source: str = "") -> RunConfig:
             read_source_name(config.cameras[name].source)
             config.outputs_of(name)
             config.tiles_of(name)
+        for part in (config, *config.cameras.values()):
+            if part.tracker is not None and not any(map(config.tracks, config.cameras)):
+                raise InputError(f"--tracker {part.tracker}: expected --track, got none. Give it as well.")
         if config.stats and not any(part.save or part.show for part in (config, *config.cameras.values())):
             raise InputError("--stats: expected --save or --show, got no picture. Lines of --json have ages anyway.")
     except ValidationError as error:

@@ -14,7 +14,8 @@ from ..backends import split_option
 from ..closing import Closing
 from ..detection.thresholds import moved_line, thresholds_from_options
 from ..errors import InputError
-from ..loop.camera import Camera
+from ..loop.camera import Camera, Observer
+from ..loop.observers import Following
 from ..loop.pipeline import Pipeline, check_alike
 from ..loop.run_state import RunState
 from ..machine import frames_in_flight
@@ -28,6 +29,7 @@ from ..sources.decoder import decoder_line
 from ..sources.frame import Source
 from ..sources.open_source import open_source
 from ..sources.source_events import SourceEvent
+from ..tracking.tracker import Tracker
 from .configuration import RunConfig
 
 if TYPE_CHECKING:
@@ -133,7 +135,15 @@ class OpenRun(Closing):
             window=Window(name) if shows else None,
             tiles=self.config.tiles_of(name),
             skips_still=self.config.cameras[name].skip_still or self.config.skip_still,
+            observers=self._open_observers(name),
         )
+
+    def _open_observers(self, name: str) -> list[Observer]:
+        observers: list[Observer] = []
+        if self.config.tracks(name):
+            tracker = self.config.cameras[name].tracker or self.config.tracker or "bytetrack"
+            observers.append(Following(Tracker(tracker)))
+        return observers
 
     def _pipeline(self) -> Pipeline:
         return Pipeline(
@@ -169,6 +179,9 @@ class OpenRun(Closing):
         if source.kind == "images" and (camera.skip_still or self.config.skip_still):
             source.close()
             raise InputError(f"--skip-still: expected a camera, a stream or a video, got images: {source.name}.")
+        if source.kind == "images" and self.config.tracks(name):
+            source.close()
+            raise InputError(f"--track: expected a camera, a stream or a video, got images: {source.name}.")
         return source
 
     def _open_sessions(self, config: RunConfig, tell: Tell) -> list[Session]:
@@ -211,16 +224,23 @@ def _metrics(address: str, state: RunState) -> MetricsServer:
 
 
 def check_task(config: RunConfig, session: Session) -> None:
-    """Refuse what needs boxes for what finds none.
+    """Refuse what needs boxes for what finds none, and ids where nobody can give them.
 
     Raises:
         InputError: it was asked for.
+        MissingDependencyError: ids were asked for, and the package for them is not installed.
     """
     for tiles in filter(None, map(config.tiles_of, config.cameras)):
         tiles.check_suits(session.card)
     for option in filter(None, (config.outputs_of(name).needs_boxes for name in config.cameras)):
         if session.card.task == "classifier":
             raise InputError(f"{option}: expected a detector, got a classifier, which finds no boxes. Take --json.")
+    if any(map(config.tracks, config.cameras)):
+        if session.card.task != "detector":
+            raise InputError(
+                f"--track: expected a detector, which finds boxes, got a {session.card.task}. Leave it out."
+            )
+        Tracker()
 
 
 def thresholds_of(config: RunConfig, sessions: Sequence[Session]) -> Thresholds:

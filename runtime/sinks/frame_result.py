@@ -12,6 +12,7 @@ from ..detection.classifications import Classification
 from ..detection.detections import Detections
 from ..rules.event import Event, PlaceCount
 from ..sources.frame import Frame
+from ..tracking.tracks import Tracks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +31,7 @@ class FrameResult:
         class_names: in the order of class ids.
         places: what is counted at the camera's zones and lines, this frame counted too.
         events: what happened in this frame.
+        tracks: whose boxes these are, where objects are followed.
     """
 
     frame: Frame
@@ -43,6 +45,7 @@ class FrameResult:
     class_names: Sequence[str] = ()
     places: Sequence[PlaceCount] = ()
     events: Sequence[Event] = ()
+    tracks: Tracks | None = None
 
     @property
     def labels(self) -> list[str]:

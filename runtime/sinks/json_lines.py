@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from ..detection.classifications import Classification
+from ..tracking.tracks import NOT_FOLLOWED
 from .frame_result import FrameResult
 from .lines import LinesSink
 
@@ -23,7 +24,7 @@ def json_line(result: FrameResult) -> str:
     Of a detector it lists `detections`, of a classifier `classes`. Boxes are corners in pixels of the frame, to 2
     decimals; scores have 4, `time_s` 6. Of a camera or stream there are `captured_at`, ISO 8601 in UTC, the clock that
     says so, the age of the result and of each stage, and what was dropped until then; in a run of several `camera`;
-    `held` where what was found is of an earlier frame.
+    `held` where what was found is of an earlier frame, and of each object that is followed its `track_id`.
     """
     frame, found = result.frame, result.found
     line: dict[str, object] = {"source": frame.source, "frame": frame.index, "time_s": round(frame.time_s, 6)}
@@ -36,7 +37,7 @@ def json_line(result: FrameResult) -> str:
         return json.dumps({**line, "classes": classes}, ensure_ascii=False)
     height, width = frame.image.shape[:2]
     boxes_px = found.boxes_xyxy_px(height=height, width=width).astype(float)
-    detections = [
+    detections: list[dict[str, object]] = [
         {
             "label": label,
             "class_id": class_id,
@@ -47,6 +48,10 @@ def json_line(result: FrameResult) -> str:
             result.labels, found.class_ids.tolist(), found.scores, boxes_px.tolist(), strict=True
         )
     ]
+    if result.tracks is not None:
+        for detection, track_id in zip(detections, result.tracks.ids.tolist(), strict=True):
+            if track_id != NOT_FOLLOWED:
+                detection["track_id"] = track_id
     return json.dumps({**line, "detections": detections}, ensure_ascii=False)
 
 

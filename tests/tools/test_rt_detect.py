@@ -78,6 +78,7 @@ def test_still_scene_is_held_and_parts_are_looked_at(graphs: Path, write_video: 
             "quarters_classifier", ["--coco", "x.json"], "--coco: expected a detector, got a cl", id="no boxes"
         ),
         pytest.param("quarters", ["--skip-still"], "--skip-still: expected a camera, a stream or a vid", id="images"),
+        pytest.param("quarters", ["--tracker", "ocsort"], "--tracker ocsort: expected --track, got", id="no ids"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(graphs: Path, model: str, options: list[str], message: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from ...runtime.sources.source_names import SOURCE_FORMS, Decoder, Policy
+from ...runtime.tracking.tracker_names import TrackerName
 from .backend_option import BackendFlag, TrustFlag
 from .stage_progress import tell
 from .tiles_option import TilesFlag
@@ -134,6 +135,12 @@ class DetectionOptions:
             help="Hold what was found, marked as held, while the scene does not move; look at least every 2 s.",
         ),
     ] = False
+    track: Annotated[
+        bool, typer.Option("--track", help="Give every object an id that stays, in the pictures and the lines.")
+    ] = False
+    tracker: Annotated[
+        TrackerName | None, typer.Option(help="Who follows objects, with --track.", show_default="bytetrack")
+    ] = None
     stats: Annotated[bool, typer.Option("--stats", help="Write frame rate, ages and drops into the pictures.")] = False
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames of each source.")] = None
     metrics: Annotated[
