@@ -20,6 +20,7 @@ def stream(
     backend: str = "auto",
     policy: Policy | None = None,
     tiles: str | None = None,
+    blur: Sequence[str] = (),
     skip_still: bool = False,
     track: bool = False,
     tracker: TrackerName | None = None,
@@ -40,6 +41,7 @@ def stream(
         backend: as `--backend` takes it.
         policy: which frames of a camera or stream are looked at where not all can be; `latest` if not given.
         tiles: look at parts of each frame too, as `2x2`.
+        blur: classes whose objects are made unrecognisable in the frames.
         skip_still: hold what was found while the scene does not move.
         track: give every object an id that stays: `tracks` of the result.
         tracker: who follows objects, with `track`; `bytetrack` if not given.
@@ -58,6 +60,7 @@ def stream(
         "backend": backend,
         "policy": policy,
         "tiles": tiles,
+        "blur": blur,
         "skip_still": skip_still,
         "track": track,
         "tracker": tracker,

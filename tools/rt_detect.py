@@ -24,6 +24,8 @@ def rt_detect(options: DetectionOptions) -> None:
 
       rt-detect --video cam0 --video cam1 --save '{camera}.mkv' --max-age-ms 200
 
+      rt-detect --video cam0 --blur person --save street.mkv
+
       rt-detect --config cameras.toml
 
       rt-detect --video clip.mp4 --json - | grep '"dog"'

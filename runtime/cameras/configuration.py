@@ -62,6 +62,8 @@ class _Shared(_Part):
     """COCO's results; the list of images goes beside them."""
     score: tuple[str, ...] = ()
     """The least score, for all classes or for one: `0.4`, or `["0.4", "dog=0.6"]`."""
+    blur: tuple[str, ...] = ()
+    """Classes that are made unrecognisable; those of the run and of the camera."""
     show: bool = False
     """In a window."""
     tiles: str | None = None
@@ -77,6 +79,11 @@ class _Shared(_Part):
     @classmethod
     def _number_or_several(cls, value: object) -> object:
         return (str(value),) if isinstance(value, (int, float, str)) else value
+
+    @field_validator("blur", mode="before")
+    @classmethod
+    def _class_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
 
 class CameraConfig(_Shared):
@@ -145,6 +152,10 @@ class RunConfig(_Shared):
     def tracks(self, name: str) -> bool:
         """Say whether a camera's objects are followed."""
         return self.cameras[name].track or self.track
+
+    def blur_of(self, name: str) -> list[str]:
+        """Name the classes that are hidden in a camera's pictures."""
+        return list(dict.fromkeys((*self.blur, *self.cameras[name].blur)))
 
     def score_options(self, name: str) -> list[str]:
         """Return the least scores of a camera as `thresholds_from_options` takes them, the run's before its own."""

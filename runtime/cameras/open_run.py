@@ -14,6 +14,7 @@ from ..backends import split_option
 from ..closing import Closing
 from ..detection.thresholds import moved_line, thresholds_from_options
 from ..errors import InputError
+from ..loop.blur import Blur
 from ..loop.camera import Camera, Observer
 from ..loop.observers import Following
 from ..loop.pipeline import Pipeline, check_alike
@@ -135,8 +136,14 @@ class OpenRun(Closing):
             window=Window(name) if shows else None,
             tiles=self.config.tiles_of(name),
             skips_still=self.config.cameras[name].skip_still or self.config.skip_still,
+            blur=self._blur(name, source),
             observers=self._open_observers(name),
         )
+
+    def _blur(self, name: str, source: Source) -> Blur | None:
+        card = self.sessions[0].card
+        hidden = [card.class_id(class_name) for class_name in self.config.blur_of(name)]
+        return Blur(hidden, holds=source.kind != "images") if hidden else None
 
     def _open_observers(self, name: str) -> list[Observer]:
         observers: list[Observer] = []
@@ -232,9 +239,14 @@ def check_task(config: RunConfig, session: Session) -> None:
     """
     for tiles in filter(None, map(config.tiles_of, config.cameras)):
         tiles.check_suits(session.card)
-    for option in filter(None, (config.outputs_of(name).needs_boxes for name in config.cameras)):
-        if session.card.task == "classifier":
+    for name in config.cameras:
+        hidden = config.blur_of(name)
+        option = config.outputs_of(name).needs_boxes or (hidden and "--blur")
+        if option and session.card.task == "classifier":
             raise InputError(f"{option}: expected a detector, got a classifier, which finds no boxes. Take --json.")
+        if unknown := [each for each in hidden if each not in session.card.class_names]:
+            known = ", ".join(session.card.class_names)
+            raise InputError(f"--blur {unknown[0]}: expected one of the model's classes, {known}, got another.")
     if any(map(config.tracks, config.cameras)):
         if session.card.task != "detector":
             raise InputError(

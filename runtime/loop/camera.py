@@ -14,6 +14,7 @@ from ..sinks.frame_result import FrameResult
 from ..sinks.sink import Sink
 from ..sinks.window import Window
 from ..sources.frame import Source
+from .blur import Blur
 
 
 class Observer(Protocol):
@@ -38,6 +39,7 @@ class Camera:
         window: shows the frames; closing it ends the run.
         tiles: look at the parts of each frame too; of a detector alone.
         skips_still: hold what was found while the scene does not move.
+        blur: hides objects, before anybody else sees the picture; of a detector alone.
         observers: look at each result, one after the other.
     """
 
@@ -48,6 +50,7 @@ class Camera:
     window: Window | None = None
     tiles: Tiles | None = None
     skips_still: bool = False
+    blur: Blur | None = None
     observers: Sequence[Observer] = ()
 
     @property

@@ -50,7 +50,7 @@ class Looker:
         models: what runs until `replace`.
         cameras: by name.
         state: is told the ages.
-        times: is told the stages `resize`, `network`, `observe` and `draw`.
+        times: is told the stages `resize`, `network`, `blur`, `observe` and `draw`.
         shedding: says which graph runs.
         stats: write the run's figures into the pictures.
         is_named: results have their camera's name.
@@ -75,7 +75,7 @@ class Looker:
         self._stats = stats
         self._is_named = is_named
         self._scenes = {name: Scene(skips_still=camera.skips_still) for name, camera in cameras.items()}
-        self._orders = {name: InOrder() for name, camera in cameras.items() if camera.observers}
+        self._orders = {name: InOrder() for name, camera in cameras.items() if camera.blur or camera.observers}
         self._draws = {name for name, camera in cameras.items() if camera.needs_drawing}
         self._shown: dict[str, CameraSnapshot] = {}
         self._shown_s = 0.0
@@ -132,28 +132,34 @@ class Looker:
         self._set_answers([item for item in zip(turns, fitted, looks, strict=True) if not item[2].is_held], session)
         results = []
         for turn, look in zip(turns, looks, strict=True):
-            kept = look.answer.result().at_least(models.thresholds[turn.lane.name][number])
+            found, thresholds = look.answer.result(), models.thresholds[turn.lane.name][number]
             result = FrameResult(
                 frame=turn.frame,
-                found=kept,
+                found=found,
                 drawn=None,
                 camera=turn.lane.name if self._is_named else "",
                 held=look.is_held,
                 class_names=session.card.class_names,
                 drops=dict(turn.lane.drops + Counter(self._cameras[turn.lane.name].source.drops)),
             )
-            results.append(self._finished(self._observed(result, turn), turn.lane.name, taken_s))
+            results.append(self._finished(self._observed(result, turn, thresholds), turn.lane.name, taken_s))
         return results
 
-    def _observed(self, result: FrameResult, turn: Turn) -> FrameResult:
-        """Let the camera's observers see the result, in its turn."""
-        order = self._orders.get(turn.lane.name)
+    def _observed(self, result: FrameResult, turn: Turn, thresholds: NDArray[np.float32]) -> FrameResult:
+        """Keep what is over the thresholds, hide what is not to be seen, let observers see the rest: in its turn."""
+        order, camera = self._orders.get(turn.lane.name), self._cameras[turn.lane.name]
+        kept = replace(result, found=result.found.at_least(thresholds))
         if order is None:
-            return result
-        with order.turn(turn.number), self._times.measure("observe"):
-            for observer in self._cameras[turn.lane.name].observers:
-                result = observer.observe(result)
-        return result
+            return kept
+        with order.turn(turn.number):
+            if camera.blur is not None and isinstance(result.found, Detections):
+                with self._times.measure("blur"):
+                    kept = replace(kept, frame=camera.blur.hide(turn.frame, result.found, thresholds))
+            if camera.observers:
+                with self._times.measure("observe"):
+                    for observer in camera.observers:
+                        kept = observer.observe(kept)
+        return kept
 
     def _set_answers(self, asked: Sequence[tuple[Turn, NDArray[np.uint8], Look]], session: Session) -> None:
         """Run the network over the pictures of some frames, together."""

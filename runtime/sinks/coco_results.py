@@ -149,8 +149,9 @@ def _results(result: FrameResult) -> list[Mapping[str, object]]:
             "category_id": class_id + 1,
             "bbox": [round(xmin, 2), round(ymin, 2), round(xmax - xmin, 2), round(ymax - ymin, 2)],
             "score": round(score, 4),
+            **({} if track_id is None else {"track_id": track_id}),
         }
-        for class_id, score, (xmin, ymin, xmax, ymax) in zip(
-            found.class_ids.tolist(), found.scores.tolist(), boxes_px, strict=True
+        for class_id, score, (xmin, ymin, xmax, ymax), track_id in zip(
+            found.class_ids.tolist(), found.scores.tolist(), boxes_px, result.track_ids, strict=True
         )
     ]

@@ -52,5 +52,6 @@ def _rows(result: FrameResult) -> Iterator[list[object]]:
         return
     height, width = frame.image.shape[:2]
     boxes_px = found.boxes_xyxy_px(height=height, width=width).tolist()
-    for (label, class_id, score), box in zip(objects, boxes_px, strict=True):
-        yield [*start, label, class_id, round(score, 4), *(round(edge, 2) for edge in box), ""]
+    for (label, class_id, score), box, track_id in zip(objects, boxes_px, result.track_ids, strict=True):
+        edges = [round(edge, 2) for edge in box]
+        yield [*start, label, class_id, round(score, 4), *edges, "" if track_id is None else track_id]

@@ -12,7 +12,7 @@ from ..detection.classifications import Classification
 from ..detection.detections import Detections
 from ..rules.event import Event, PlaceCount
 from ..sources.frame import Frame
-from ..tracking.tracks import Tracks
+from ..tracking.tracks import NOT_FOLLOWED, Tracks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,7 +20,7 @@ class FrameResult:
     """What was found in one frame.
 
     Args:
-        frame: as the source delivered it.
+        frame: as the source delivered it, but for objects that are hidden in its image.
         found: above the thresholds; of a detector with boxes normalised to the frame.
         drawn: [h, w, 3] uint8, BGR, with what was found drawn; none if no sink asked for it.
         camera: whose it is in a run of several, or of one that has a name besides its source's; else empty.
@@ -51,6 +51,13 @@ class FrameResult:
     def labels(self) -> list[str]:
         """Name what was found, in its order."""
         return [self.class_names[class_id] for class_id in self.found.class_ids]
+
+    @property
+    def track_ids(self) -> list[int | None]:
+        """Give each object's id, in the order of what was found; None where it is not followed."""
+        if self.tracks is None:
+            return [None] * len(self.found)
+        return [None if track_id == NOT_FOLLOWED else track_id for track_id in self.tracks.ids.tolist()]
 
     @property
     def age_ms(self) -> float | None:

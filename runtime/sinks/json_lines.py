@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from ..detection.classifications import Classification
-from ..tracking.tracks import NOT_FOLLOWED
 from .frame_result import FrameResult
 from .lines import LinesSink
 
@@ -48,10 +47,9 @@ def json_line(result: FrameResult) -> str:
             result.labels, found.class_ids.tolist(), found.scores, boxes_px.tolist(), strict=True
         )
     ]
-    if result.tracks is not None:
-        for detection, track_id in zip(detections, result.tracks.ids.tolist(), strict=True):
-            if track_id != NOT_FOLLOWED:
-                detection["track_id"] = track_id
+    for detection, track_id in zip(detections, result.track_ids, strict=True):
+        if track_id is not None:
+            detection["track_id"] = track_id
     return json.dumps({**line, "detections": detections}, ensure_ascii=False)
 
 

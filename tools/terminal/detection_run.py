@@ -89,6 +89,13 @@ class DetectionOptions:
             metavar="[CLASS=]NUMBER", help="Least score, for all classes or for one; repeatable.", show_default="0.5"
         ),
     ] = None
+    blur: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Make objects of a class unrecognisable before anything is written or shown; repeatable.",
+        ),
+    ] = None
     show: Annotated[bool, typer.Option("--show", help="Show a window; q or Escape ends the run.")] = False
     policy: Annotated[
         Policy | None,
@@ -228,7 +235,7 @@ def config_of(options: DetectionOptions) -> RunConfig:
     values["model"] = options.model and ([options.model] if Path(options.model).exists() else options.model.split(","))
     sources = zip(camera_names(options.video), options.video, strict=True)
     values["cameras"] = {name: {"source": source, "policy": options.policy} for name, source in sources}
-    values["score"] = tuple(options.score or ())
+    values |= {"score": tuple(options.score or ()), "blur": tuple(options.blur or ())}
     return run_config(values)
 
 

@@ -17,6 +17,7 @@ from singleshot.runtime.sinks.csv_rows import COLUMNS
 from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.json_lines import json_line
 from singleshot.runtime.sources.frame import Frame
+from singleshot.runtime.tracking.tracks import Tracks
 from singleshot.tests.fixtures.found import detections
 from singleshot.tests.places import ROOT
 
@@ -40,6 +41,7 @@ FULL = FrameResult(
     ages_ms={"taken": 1.0},
     drops={"replaced by a newer": 2},
     class_names=("cat",),
+    tracks=Tracks(ids=np.array([5]), trails={}),
 )
 """A result that has something to say everywhere."""
 
