@@ -43,7 +43,7 @@ EXAMPLES = {
     "inspect": "singleshot inspect",
     "adapt": "singleshot adapt",
     "doctor": "singleshot doctor",
-    "triton": "singleshot triton",
+    "handover": "singleshot handover",
 }
 
 

@@ -25,13 +25,13 @@ from singleshot.export.engine.rebuild import rebuild_stale
 from singleshot.export.foreign.adapt import adapt_detector
 from singleshot.export.gate.judge import GateSettings
 from singleshot.export.graphs.graph_file import save_graph
+from singleshot.export.handover.handover import hand_over
 from singleshot.export.inspection.inspect_artefact import inspect_artefact
 from singleshot.export.parity.certify import certify
 from singleshot.export.parity.verify import verify
 from singleshot.export.quantize.calibrated import QuantizationSettings
 from singleshot.export.quantize.gated import gate_fp16, gate_int8
 from singleshot.export.quantize.quantize import convert_to_fp16, quantize
-from singleshot.export.triton import write_triton_model
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.image_files import image_hw, read_image_bgr
 from singleshot.runtime.sinks.open_sinks import open_json_lines, open_recording
@@ -119,7 +119,7 @@ def test_nothing_public_wants_a_path_object() -> None:
         pytest.param(lambda _: verify(QUARTERS, QUARTERS, frames=str(PHOTOS), count=1), id="verify"),
         pytest.param(lambda out: certify(QUARTERS, f"{out}/x.onnx", frames=DOG, count=1), id="certify"),
         pytest.param(lambda out: convert_to_fp16(small(out), f"{out}/x.onnx"), id="convert_to_fp16"),
-        pytest.param(lambda out: write_triton_model(QUARTERS, str(out)), id="write_triton_model"),
+        pytest.param(lambda out: hand_over(QUARTERS, str(out), to="triton"), id="hand_over"),
         pytest.param(lambda out: write_paper_report(str(out)), id="write_paper_report"),
         pytest.param(lambda out: make_study("ssd_lite0", str(out), train_settings(), trials=1), id="make_study"),
         pytest.param(lambda out: load_settings(settings_file(out)), id="load_settings"),

@@ -34,7 +34,7 @@ VERBS = {
     "inspect": "verbs.inspect_artefact:inspect",
     "adapt": "verbs.adapt:adapt",
     "doctor": "verbs.doctor:doctor",
-    "triton": "verbs.triton:triton",
+    "handover": "verbs.handover:handover",
 }
 
 

@@ -108,7 +108,7 @@ def check_engine(path: Path, card: Card, device: EngineDevice | None, *, trust: 
         raise InputError(
             f"{path}: expected an engine that you built on this machine, got one that is not in your list of builds. "
             f"An engine file can run code: if you know where it comes from, give --trust (rt-detect, evaluate, verify, "
-            f"triton); or build it again with `singleshot build {graph_of(path, engine)}`."
+            f"handover); or build it again with `singleshot build {graph_of(path, engine)}`."
         )
     return plan
 

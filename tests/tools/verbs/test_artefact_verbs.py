@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.fixtures.parsed_page import ParsedPage
+from singleshot.tests.places import PHOTOS
 
 
 @pytest.fixture
@@ -79,8 +80,16 @@ def test_inspect_takes_a_graph_without_a_card(graphs: Path) -> None:
     assert written["operators"]["Cast"] == 4
 
 
-def test_triton_says_how_it_is_served(graphs: Path, tmp_path: Path) -> None:
-    result = run_verb("triton", graphs / "quarters.onnx", "-o", tmp_path / "models", "--name", "animals")
+def test_handover_says_how_it_is_served(graphs: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    result = run_verb("handover", graphs / "quarters.onnx", "--to", "triton", "-o", models, "--name", "animals")
     assert result.exit_code == 0, result.stderr
-    assert "batches of up to 8" in result.stdout
-    assert (tmp_path / "models" / "animals" / "config.pbtxt").is_file()
+    assert f"tritonserver --model-repository {models} serves it as animals, in batches of up to 8" in result.stdout
+    assert (models / "animals" / "config.pbtxt").is_file()
+
+
+def test_handover_says_what_it_proved(graphs: Path, tmp_path: Path) -> None:
+    result = run_verb("handover", graphs / "quarters.onnx", "--to", "frigate", "--frames", PHOTOS, "-o", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    assert "what Frigate reads is equal in every bit" in result.stdout
+    assert f"copy {tmp_path / 'quarters'} to Frigate's /config" in result.stdout

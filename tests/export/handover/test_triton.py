@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
+from singleshot.export.handover.triton import triton_config, write_triton_model
 from singleshot.export.inspection.facts import TensorInfo
-from singleshot.export.triton import triton_config, write_triton_model
 from singleshot.runtime.card import Card, Engine, InputSpec, Postprocess
 from singleshot.runtime.engines.engine_checks import card_path_of
 from singleshot.runtime.errors import InputError

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..runtime.card import Card
-from ..runtime.engines.engine_checks import check_engine, engine_of, graph_of, load_engine_card
-from ..runtime.errors import InputError
-from ..runtime.files import StrPath
-from ..runtime.session import open_session
-from .inspection.facts import TensorInfo
-from .inspection.inspect_artefact import inspect_artefact
+from ...runtime.card import Card
+from ...runtime.engines.engine_checks import check_engine, engine_of, graph_of, load_engine_card
+from ...runtime.errors import InputError
+from ...runtime.files import StrPath
+from ...runtime.session import open_session
+from ..inspection.facts import TensorInfo
+from ..inspection.inspect_artefact import inspect_artefact
+from .folder import folder_named, labels_text, write_folder
 
 MAX_BATCH = 8
 """Frames that Triton may put together where a graph leaves the batch open."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TYPES = {"uint8": "TYPE_UINT8", "int32": "TYPE_INT32", "float32": "TYPE_FP32"}
 """Element types of the graph contract, as Triton calls them."""
 
@@ -65,10 +63,7 @@ def write_triton_model(
         InputError: the artefact cannot be used, the name is taken or not allowed, or the batch does not fit.
     """
     artefact = Path(artefact)
-    repository = Path(repository)
-    name = artefact.stem if name is None else name
-    if not _NAME.fullmatch(name):
-        raise InputError(f"{name}: expected a model name of letters, digits, _, . and -. Choose one by --name.")
+    folder = folder_named(artefact, Path(repository), name)
     is_engine = artefact.suffix.lower() == ".engine"
     content, card, most = _engine(artefact, trust=trust) if is_engine else _graph(artefact)
     inspection = inspect_artefact(artefact)
@@ -79,7 +74,7 @@ def write_triton_model(
         raise InputError(f"--max-batch: expected at most {most}, as {artefact} was built for, got {max_batch}.")
     limit = 0 if isinstance(batch, int) else max_batch or most or MAX_BATCH
     config = triton_config(
-        name,
+        folder.name,
         backend="tensorrt" if is_engine else "onnxruntime",
         inputs=inspection.inputs,
         outputs=inspection.outputs,
@@ -87,11 +82,9 @@ def write_triton_model(
         card=card,
         sha256=inspection.sha256,
     )
-    folder = repository / name
-    if folder.exists():
-        raise InputError(f"{folder}: expected no model of that name, got one. Remove it, or choose another by --name.")
-    _write_whole(folder, "model.plan" if is_engine else "model.onnx", content, config, card.class_names)
-    return TritonModel(folder=folder, name=name, max_batch=limit)
+    model = "1/model.plan" if is_engine else "1/model.onnx"
+    write_folder(folder, {model: content, "config.pbtxt": config, "labels.txt": labels_text(card.class_names)})
+    return TritonModel(folder=folder, name=folder.name, max_batch=limit)
 
 
 def _graph(path: Path) -> tuple[bytes, Card, None]:
@@ -107,7 +100,7 @@ def _engine(path: Path, *, trust: bool) -> tuple[bytes, Card, int]:
     if engine.compiler != "tensorrt":
         raise InputError(
             f"{path}: expected an engine of TensorRT, as Triton has no backend for TensorRT-RTX, got one of it. "
-            f"`singleshot triton {graph_of(path, engine)}` serves its graph."
+            f"`singleshot handover {graph_of(path, engine)} --to triton` serves its graph."
         )
     least, _, most = engine.batch
     if 1 < least < most:
@@ -160,21 +153,6 @@ def triton_config(
         for key, value in parameters.items()
     ]
     return "\n".join(parts) + "\n"
-
-
-def _write_whole(folder: Path, file: str, content: bytes, config: str, class_names: Sequence[str]) -> None:
-    """Fill a folder beside the final one and rename it: a server that watches never sees half a model."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-            model = Path(temporary) / folder.name
-            (model / "1").mkdir(parents=True)
-            (model / "1" / file).write_bytes(content)
-            (model / "config.pbtxt").write_text(config, encoding="utf-8")
-            (model / "labels.txt").write_text("".join(f"{item}\n" for item in class_names), encoding="utf-8")
-            model.rename(folder)
-    except OSError as error:
-        raise InputError(f"{folder}: could not be written ({error.strerror}); nothing was changed.") from error
 
 
 def _quoted(text: str) -> str:

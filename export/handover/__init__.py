@@ -1,0 +1,1 @@
+"""An artefact as other programs serve it."""
