@@ -17,6 +17,7 @@ from ..detection.tiles import Tiles
 from ..errors import InputError
 from ..files import StrPath
 from ..service.address import read_address
+from ..sinks.crops import EVERY_S, MOST, CropSettings
 from ..sinks.outputs import Outputs
 from ..sinks.segments import segments_from_options
 from ..sinks.video import VIDEO_SUFFIXES
@@ -29,7 +30,7 @@ Mode = Literal["latency", "throughput"]
 CAMERA_MARK = "{camera}"
 """In the name of an output it stands for the camera's name."""
 
-_PLACES = {"save": "save", "json_lines": "json", "csv": "csv", "coco": "coco"}
+_PLACES = {"save": "save", "json_lines": "json", "csv": "csv", "coco": "coco", "crops": "crops"}
 """What names a file or a folder: field -> option."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -60,6 +61,12 @@ class _Shared(_Part):
     """A row of CSV per object."""
     coco: str | None = None
     """COCO's results; the list of images goes beside them."""
+    crops: str | None = None
+    """A folder for pieces of frames, by class."""
+    crops_every: Annotated[float, Field(ge=0)] | None = None
+    """Seconds between two of a class, or in which the surest view of a followed object is sought; 1 if not given."""
+    crops_most: Annotated[int, Field(ge=1)] | None = None
+    """Of each class; 1000 if not given."""
     score: tuple[str, ...] = ()
     """The least score, for all classes or for one: `0.4`, or `["0.4", "dog=0.6"]`."""
     blur: tuple[str, ...] = ()
@@ -138,7 +145,9 @@ class RunConfig(_Shared):
         records = any(self.save or other.save for key, other in self.cameras.items() if key != name)
         if camera.segment is None and not is_video and records:
             segments = None  # what the run says of recordings is meant for those that record
-        return Outputs(**places, segments=segments)
+        every_s = next((s for s in (camera.crops_every, self.crops_every) if s is not None), EVERY_S)
+        crops = CropSettings(every_s=every_s, most=camera.crops_most or self.crops_most or MOST)
+        return Outputs(**places, segments=segments, crop_settings=crops)
 
     def tiles_of(self, name: str) -> Tiles | None:
         """Say which parts of a camera's frames are looked at too.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from ..loop.run_state import RunState
 from ..machine import frames_in_flight
 from ..session import Session, open_session
 from ..shipped import shipped_detector
+from ..sinks.crops import check_same_classes
 from ..sinks.open_sinks import open_sinks
 from ..sinks.outputs import check_outputs
 from ..sinks.sink import Sink
@@ -244,6 +246,8 @@ def check_task(config: RunConfig, session: Session) -> None:
         option = config.outputs_of(name).needs_boxes or (hidden and "--blur")
         if option and session.card.task == "classifier":
             raise InputError(f"{option}: expected a detector, got a classifier, which finds no boxes. Take --json.")
+        if (crops := config.outputs_of(name).crops) is not None:
+            check_same_classes(Path(crops), session.card.class_names)
         if unknown := [each for each in hidden if each not in session.card.class_names]:
             known = ", ".join(session.card.class_names)
             raise InputError(f"--blur {unknown[0]}: expected one of the model's classes, {known}, got another.")

@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..files import StrPath
 from ..sources.frame import Source
 from .coco_results import CocoSink
+from .crops import CropsSink
 from .csv_rows import CsvSink
 from .full_disk import PausingSink
 from .image_folder import ImagesSink
@@ -42,6 +43,9 @@ def open_sinks(outputs: Outputs, *, source: Source, tell: Callable[[str], None] 
         for path, open_sink in ((outputs.csv, CsvSink), (outputs.coco, CocoSink)):
             if path is not None:
                 sinks.append(_opened_file(Path(path), open_sink, source, tell))
+        if outputs.crops is not None:
+            crops = Path(outputs.crops)
+            sinks.append(PausingSink(CropsSink(crops, outputs.crop_settings, source.kind, tell), crops, crops, tell))
         if outputs.save is not None:
             sinks.append(open_recording(outputs.save, source, segments=outputs.segments, tell=tell))
     except InputError:

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
@@ -16,6 +16,7 @@ from ..sources.frame import SourceKind
 from ..sources.image_folder import is_single_image
 from ..sources.source_names import read_source_name
 from .coco_results import images_path
+from .crops import CropSettings
 from .lines import STDOUT
 from .output_file import OutputFile, OutputFolder
 from .segment_files import list_path, longest_path
@@ -36,6 +37,8 @@ class Outputs:
         segments: how the video is cut; one file if not given.
         csv: a file for a row per object; none if not given.
         coco: a file for COCO's results, beside which the list of images goes; none if not given.
+        crops: a folder for pieces of frames, a folder for each class in it; none if not given.
+        crop_settings: how many of these are kept.
     """
 
     json_lines: StrPath | None = None
@@ -43,11 +46,14 @@ class Outputs:
     segments: Segments | None = None
     csv: StrPath | None = None
     coco: StrPath | None = None
+    crops: StrPath | None = None
+    crop_settings: CropSettings = field(default_factory=CropSettings)
 
     @property
     def needs_boxes(self) -> str | None:
         """The option that asks for what a detector alone has; None if none does."""
-        return "--coco" if self.coco is not None else None
+        asked = {"--coco": self.coco, "--crops": self.crops}
+        return next((option for option, place in asked.items() if place is not None), None)
 
 
 def check_outputs(runs: Iterable[tuple[StrPath, Outputs]]) -> None:
@@ -69,11 +75,10 @@ def check_outputs(runs: Iterable[tuple[StrPath, Outputs]]) -> None:
         check_save(outputs, kind)
         if outputs.save is not None and outputs.segments is not None:
             _check_place(longest_path(Path(outputs.save)), is_folder=False)
-        for path, is_saved in _paths(outputs):
+        for path, is_folder in _paths(outputs, kind):
             if url := _URL.match(str(path)):
                 raise InputError(f"{url[1]}://: expected the name of a file to write, got a URL.")
-            is_folder = kind == "images" or (kind is None and path.suffix.lower() not in VIDEO_SUFFIXES)
-            _check_place(path, is_folder=is_saved and is_folder)
+            _check_place(path, is_folder=is_folder)
             if (file := _place_id(path)) in read:
                 raise InputError(f"{path}: expected another place than the input, got the input itself.")
             if file in taken:
@@ -99,8 +104,8 @@ def check_save(outputs: Outputs, kind: SourceKind | None) -> None:
         check_video_name(save)
 
 
-def _paths(outputs: Outputs) -> Iterator[tuple[Path, bool]]:
-    """Give each path, and whether pictures are saved to it."""
+def _paths(outputs: Outputs, kind: SourceKind | None) -> Iterator[tuple[Path, bool]]:
+    """Give each path, and whether it is a folder's."""
     if outputs.json_lines is not None and str(outputs.json_lines) != STDOUT:
         yield Path(outputs.json_lines), False
     if outputs.csv is not None:
@@ -108,8 +113,11 @@ def _paths(outputs: Outputs) -> Iterator[tuple[Path, bool]]:
     if outputs.coco is not None:
         yield Path(outputs.coco), False
         yield images_path(Path(outputs.coco)), False
+    if outputs.crops is not None:
+        yield Path(outputs.crops), True
     if outputs.save is not None and outputs.segments is None:
-        yield Path(outputs.save), True
+        path = Path(outputs.save)
+        yield path, kind == "images" or (kind is None and path.suffix.lower() not in VIDEO_SUFFIXES)
     elif outputs.save is not None:
         yield list_path(Path(outputs.save)), False
 
@@ -119,7 +127,7 @@ def _check_place(path: Path, *, is_folder: bool) -> None:
         if is_folder and path.is_dir():
             OutputFolder(path).close()
         elif is_folder and path.exists():
-            raise InputError(f"{path}: expected a folder for annotated images, got a file. Name another.")
+            raise InputError(f"{path}: expected a folder, got a file. Name another.")
         elif path.is_file():
             OutputFile(path).close()
         else:

@@ -83,6 +83,20 @@ class DetectionOptions:
         Path | None,
         typer.Option(metavar="OUT.json", help="COCO's results; beside them OUT.images.json lists the images."),
     ] = None
+    crops: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Pieces of the frames, a folder for each class, and their labels."),
+    ] = None
+    crops_every: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="Time between two crops of a class; with --track one of each object, the surest of its first seconds.",
+            show_default="1",
+        ),
+    ] = None
+    crops_most: Annotated[int | None, typer.Option(min=1, help="Crops of each class.", show_default="1000")] = None
     score: Annotated[
         list[str] | None,
         typer.Option(
@@ -228,7 +242,7 @@ def config_of(options: DetectionOptions) -> RunConfig:
         return load_run_config(options.config)
     if not options.video:
         raise InputError("--video: expected a source, got none. `rt-detect --help` lists what can be one.")
-    places = ("save", "json", "csv", "coco")
+    places = ("save", "json", "csv", "coco", "crops")
     own = ("config", "video", "model", *places, "policy", "log_json")
     values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in own}
     values |= {key: str(path) for key in places if (path := getattr(options, key)) is not None}

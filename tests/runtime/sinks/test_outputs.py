@@ -99,7 +99,7 @@ CUT = Segments(length_s=60)
         ),
         pytest.param(
             [("photos/a.png", Outputs(save="unreal"))],
-            "unreal: expected a folder for annotated images, got a file. Name another.",
+            "unreal: expected a folder, got a file. Name another.",
             id="images, a file is there",
         ),
         pytest.param(

@@ -13,6 +13,7 @@ import pytest
 
 from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.sinks.coco_results import CocoSink, images_path
+from singleshot.runtime.sinks.crops import COLUMNS as CROPS_COLUMNS
 from singleshot.runtime.sinks.csv_rows import COLUMNS
 from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.json_lines import json_line
@@ -79,6 +80,7 @@ def coco_keys(folder: Path) -> tuple[list[str], list[str]]:
         pytest.param("JSON lines", 0, lambda _: line_keys(), id="a line"),
         pytest.param("JSON lines", 1, lambda _: object_keys(), id="an object of a line"),
         pytest.param("CSV", 0, lambda _: list(COLUMNS), id="a row"),
+        pytest.param("Crops", 0, lambda _: list(CROPS_COLUMNS), id="a row of labels of crops"),
         pytest.param("COCO results", 0, lambda folder: coco_keys(folder)[0], id="a result of COCO"),
         pytest.param("COCO results", 1, lambda folder: coco_keys(folder)[1], id="an image of COCO"),
     ],
