@@ -50,7 +50,7 @@ def info_file(wheel: zipfile.ZipFile, name: str) -> str:
 
 def test_contents_are_exact(wheel: zipfile.ZipFile) -> None:
     modules = {path.relative_to(ROOT).as_posix() for part in PARTS for path in (ROOT / part).rglob("*.py")}
-    folders = (ROOT / "runtime/shipped", ROOT / "tools/pages/templates")
+    folders = (ROOT / "runtime/shipped", ROOT / "runtime/live/page", ROOT / "tools/pages/templates")
     shipped = {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.iterdir()}
     expected = {f"singleshot/{name}" for name in ROOT_FILES | modules | shipped}
     actual = [name for name in wheel.namelist() if ".dist-info/" not in name]

@@ -16,6 +16,7 @@ from ..backends import split_option
 from ..detection.tiles import Tiles
 from ..errors import InputError
 from ..files import StrPath
+from ..live.tokens import check_token
 from ..service.address import read_address
 from ..sinks.crops import EVERY_S, MOST, CropSettings
 from ..sinks.outputs import Outputs
@@ -120,9 +121,13 @@ class RunConfig(_Shared):
     """Write the run's figures into the pictures."""
     metrics: str | None = None
     """Figures for Prometheus and a health check at `9090` of this machine, or at `HOST:PORT`."""
+    live: str | None = None
+    """A page to look at in a browser, at `8080` of this machine or at `HOST:PORT`."""
+    live_token: str | None = None
+    """Who has it may see the page; made by the run where it is needed and not given."""
     cameras: Annotated[Mapping[str, CameraConfig], Field(min_length=1)]
 
-    @field_validator("metrics", mode="before")
+    @field_validator("metrics", "live", "live_token", mode="before")
     @classmethod
     def _port_or_address(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -214,22 +219,33 @@ def run_config(values: Mapping[str, Any], *, source: str = "") -> RunConfig:
                 f"model: expected one graph, as lighter ones are for max_age_ms alone, got {len(config.model or ())}. "
                 f"Give --max-age-ms as well."
             )
-        if config.metrics is not None:
-            read_address(config.metrics)
+        _check_addresses(config)
         for name in config.cameras:
             read_source_name(config.cameras[name].source)
             config.outputs_of(name)
             config.tiles_of(name)
-        for part in (config, *config.cameras.values()):
+        parts = (config, *config.cameras.values())
+        for part in parts:
             if part.tracker is not None and not any(map(config.tracks, config.cameras)):
                 raise InputError(f"--tracker {part.tracker}: expected --track, got none. Give it as well.")
-        if config.stats and not any(part.save or part.show for part in (config, *config.cameras.values())):
-            raise InputError("--stats: expected --save or --show, got no picture. Lines of --json have ages anyway.")
+        if config.stats and config.live is None and not any(part.save or part.show for part in parts):
+            raise InputError(
+                "--stats: expected --save, --show or --live, got no picture. Lines of --json have ages anyway."
+            )
     except ValidationError as error:
         raise InputError(f"{prefix}{_first_of(error)}") from None
     except InputError as error:
         raise InputError(f"{prefix}{error}") from None
     return config
+
+
+def _check_addresses(config: RunConfig) -> None:
+    if config.metrics is not None:
+        read_address(config.metrics)
+    if config.live is not None:
+        read_address(config.live, "--live")
+    if config.live_token is not None:
+        check_token(config.live_token)
 
 
 def load_run_config(path: StrPath) -> RunConfig:

@@ -15,6 +15,7 @@ from ..backends import split_option
 from ..closing import Closing
 from ..detection.thresholds import moved_line, thresholds_from_options
 from ..errors import InputError
+from ..live.controls import Controls
 from ..loop.blur import Blur
 from ..loop.camera import Camera, Observer
 from ..loop.observers import Following
@@ -25,7 +26,7 @@ from ..session import Session, open_session
 from ..shipped import shipped_detector
 from ..sinks.crops import check_same_classes
 from ..sinks.open_sinks import open_sinks
-from ..sinks.outputs import check_outputs
+from ..sinks.outputs import Outputs, check_outputs
 from ..sinks.sink import Sink
 from ..sinks.window import Window, check_display
 from ..sources.decoder import decoder_line
@@ -36,6 +37,7 @@ from ..tracking.tracker import Tracker
 from .configuration import RunConfig
 
 if TYPE_CHECKING:
+    from ..live.live import Live
     from ..service.metrics import MetricsServer
 
 Tell = Callable[[str], None]
@@ -82,22 +84,21 @@ class OpenRun(Closing):
             decoders = {camera.decoder or config.decoder or "cpu" for camera in config.cameras.values()}
             told += [decoder_line(decoder) for decoder in sorted(decoders - {"cpu"})]
             self.state = RunState(list(config.cameras), promise_ms=config.max_age_ms)
-            if config.metrics is not None:
-                told.append(stack.enter_context(_metrics(config.metrics, self.state)).line)
+            self._live = self._take_ports(stack, told)
             # What is wrong with a file shows before a camera opens.
             sources = {
                 name: stack.enter_context(self._open_source(name))
                 for name in sorted(config.cameras, key=config.is_live)
             }
-            self.sinks: dict[str, list[Sink]] = {}
-            for name in config.cameras:
-                self.sinks[name] = open_sinks(outputs[name], source=sources[name], tell=tell)
-                for sink in self.sinks[name]:
-                    failing.callback(sink.close)  # the run itself closes them
+            self.sinks = {
+                name: self._open_sinks(outputs[name], sources[name], name, failing) for name in config.cameras
+            }
             self.cameras = [
                 self._camera(name, sources[name], thresholds[name], shows=name in shows) for name in config.cameras
             ]
             self.pipeline = self._pipeline()
+            if self._live is not None:
+                self._live.serve(self.state, self._controls())
             for line in told:  # not before: a mistake among the options leaves its own line alone
                 tell(line)
             failing.pop_all()
@@ -124,6 +125,8 @@ class OpenRun(Closing):
             raise
         self._close_sessions()
         self.sessions, self.config = opened, config
+        if self._live is not None:
+            self._live.controls.forget()
 
     def close(self) -> None:
         """Close everything that is still open."""
@@ -154,6 +157,22 @@ class OpenRun(Closing):
             observers.append(Following(Tracker(tracker)))
         return observers
 
+    def _take_ports(self, stack: ExitStack, told: list[str]) -> Live | None:
+        """Open what is asked over HTTP; the page answers once the run is there."""
+        if self.config.metrics is not None:
+            told.append(stack.enter_context(_metrics(self.config.metrics, self.state)).line)
+        if self.config.live is None:
+            return None
+        live = stack.enter_context(_live(self.config))
+        told.append(live.line)
+        return live
+
+    def _open_sinks(self, outputs: Outputs, source: Source, name: str, failing: ExitStack) -> list[Sink]:
+        sinks = open_sinks(outputs, source=source, tell=self._tell)
+        for sink in sinks:
+            failing.callback(sink.close)  # the run itself closes them
+        return sinks if self._live is None else [self._live.hub.sinks[name], *sinks]
+
     def _pipeline(self) -> Pipeline:
         return Pipeline(
             self.cameras,
@@ -163,6 +182,17 @@ class OpenRun(Closing):
             stats=self.config.stats,
             is_named=self._is_named,
             tell=self._tell,
+        )
+
+    def _controls(self) -> Controls:
+        def for_score(score: float) -> list[NDArray[np.float32]]:
+            return [thresholds_from_options([str(score)], session.card) for session in self.sessions]
+
+        return Controls(
+            self.sessions[0].card,
+            told=lambda: thresholds_of(self.config, self.sessions),
+            for_score=for_score,
+            apply=lambda thresholds: self.pipeline.replace(thresholds=thresholds),
         )
 
     def _tell_of(self, camera: str, event: SourceEvent) -> None:
@@ -230,6 +260,12 @@ def _metrics(address: str, state: RunState) -> MetricsServer:
     from ..service.metrics import MetricsServer
 
     return MetricsServer(address, state)
+
+
+def _live(config: RunConfig) -> Live:
+    from ..live.live import Live
+
+    return Live(str(config.live), config.live_token, cameras=list(config.cameras))
 
 
 def check_task(config: RunConfig, session: Session) -> None:

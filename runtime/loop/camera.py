@@ -55,5 +55,5 @@ class Camera:
 
     @property
     def needs_drawing(self) -> bool:
-        """Whether somebody looks at pictures."""
+        """Whether somebody looks at pictures at this moment."""
         return self.window is not None or any(sink.needs_drawing for sink in self.sinks)

@@ -76,7 +76,6 @@ class Looker:
         self._is_named = is_named
         self._scenes = {name: Scene(skips_still=camera.skips_still) for name, camera in cameras.items()}
         self._orders = {name: InOrder() for name, camera in cameras.items() if camera.blur or camera.observers}
-        self._draws = {name for name, camera in cameras.items() if camera.needs_drawing}
         self._shown: dict[str, CameraSnapshot] = {}
         self._shown_s = 0.0
         self._idle = threading.Condition()
@@ -204,7 +203,7 @@ class Looker:
         found_s = time.monotonic()
         moments: dict[AgeStage, float] = {"taken": taken_s, "found": found_s}
         drawn = None
-        if camera in self._draws:
+        if self._cameras[camera].needs_drawing:
             with self._times.measure("draw"):
                 drawn = self._drawn(result, camera)
             moments["drawn"] = time.monotonic()

@@ -8,7 +8,7 @@ HERE = "127.0.0.1"
 """Who may ask where no host is named: this machine alone."""
 
 
-def read_address(address: str) -> tuple[str, int]:
+def read_address(address: str, option: str = "--metrics") -> tuple[str, int]:
     """Read `PORT` or `HOST:PORT`.
 
     Raises:
@@ -16,5 +16,5 @@ def read_address(address: str) -> tuple[str, int]:
     """
     host, _, port = address.rpartition(":")
     if not port.isascii() or not port.isdigit() or int(port) > 65535 or "/" in host or ":" in host:
-        raise InputError(f"--metrics: expected PORT or HOST:PORT, as 9090 or 0.0.0.0:9090, got {address!r}.")
+        raise InputError(f"{option}: expected PORT or HOST:PORT, as 9090 or 0.0.0.0:9090, got {address!r}.")
     return host or HERE, int(port)

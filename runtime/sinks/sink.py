@@ -17,7 +17,7 @@ class Sink(Protocol):
 
     @property
     def needs_drawing(self) -> bool:
-        """Whether `FrameResult.drawn` must be there."""
+        """Whether `FrameResult.drawn` must be there; asked before each frame is drawn, from any thread."""
         return False
 
     @property

@@ -172,6 +172,14 @@ class DetectionOptions:
             "than promised; to this machine alone where no host is named.",
         ),
     ] = None
+    live: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Show pictures, figures and events on a page for browsers, where scores can be set; to this machine "
+            "alone where no host is named, else to whoever has the token that is printed.",
+        ),
+    ] = None
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Write what is said on stderr as JSON lines; also beside --config.")
     ] = False

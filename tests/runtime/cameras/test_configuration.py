@@ -80,7 +80,7 @@ def test_cameras_take_from_the_run_what_they_do_not_say(tmp_path: Path) -> None:
         ),
         pytest.param("tiles = '2'\n[cameras.a]\nsource = '0'", "--tiles: expected COLUMNSxROWS", id="tiles"),
         pytest.param(
-            "stats = true\n[cameras.a]\nsource = '0'", "--stats: expected --save or --show, got no", id="stats"
+            "stats = true\n[cameras.a]\nsource = '0'", "--stats: expected --save, --show or --live, got no", id="stats"
         ),
         pytest.param("model = ['a', 'b']\n[cameras.a]\nsource = '0'", "model: expected one graph, as", id="two graphs"),
         pytest.param("a = ", "expected TOML, got: Invalid value", id="no TOML"),
