@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 from .cameras.configuration import camera_names, run_config
 from .cameras.open_run import OpenRun
+from .cameras.place_options import check_one_camera, rules_from_options
+from .cameras.watching import Points
 from .files import StrPath
 from .sinks.frame_result import FrameResult
 from .sources.source_names import Policy
@@ -24,6 +26,9 @@ def stream(
     skip_still: bool = False,
     track: bool = False,
     tracker: TrackerName | None = None,
+    zones: Mapping[str, Points] = {},
+    lines: Mapping[str, Points] = {},
+    rules: Sequence[str] = (),
     max_age_ms: float | None = None,
     give_up_after: float | None = None,
     threads: int | None = None,
@@ -45,6 +50,9 @@ def stream(
         skip_still: hold what was found while the scene does not move.
         track: give every object an id that stays: `tracks` of the result.
         tracker: who follows objects, with `track`; `bytetrack` if not given.
+        zones: of the only source, by name: corners [x, y] in fractions of the picture; `places` of the result counts.
+        lines: the same: two points each.
+        rules: as `--rule` takes them; what they tell is in `events` of the result.
         max_age_ms: look at fewer frames before results get older.
         give_up_after: seconds after which a lost camera or stream ends; never if not given.
         threads: that compute; as many as cores may be used if not given.
@@ -54,6 +62,7 @@ def stream(
         InputError: something that was named cannot be used; not before the first result is asked for.
     """
     names = [os.fspath(source) for source in sources]
+    check_one_camera("zones" if zones else "lines", [*zones, *lines], cameras=len(names))
     values = {
         "model": None if model is None else os.fspath(model),
         "score": score,
@@ -67,7 +76,11 @@ def stream(
         "max_age_ms": max_age_ms,
         "give_up_after": give_up_after,
         "threads": threads,
-        "cameras": {camera: {"source": name} for camera, name in zip(camera_names(names), names, strict=True)},
+        "rules": rules_from_options(rules),
+        "cameras": {
+            camera: {"source": name, "zones": zones, "lines": lines}
+            for camera, name in zip(camera_names(names), names, strict=True)
+        },
     }
     with OpenRun(run_config(values), tell=tell) as run:
         yield from run.pipeline.results()

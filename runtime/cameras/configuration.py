@@ -17,6 +17,9 @@ from ..detection.tiles import Tiles
 from ..errors import InputError
 from ..files import StrPath
 from ..live.tokens import check_token
+from ..rules.places import Place
+from ..rules.rule import Rule
+from ..rules.settings import RuleSettings
 from ..service.address import read_address
 from ..sinks.crops import EVERY_S, MOST, CropSettings
 from ..sinks.outputs import Outputs
@@ -24,6 +27,7 @@ from ..sinks.segments import segments_from_options
 from ..sinks.video import VIDEO_SUFFIXES
 from ..sources.source_names import Decoder, Policy, read_source_name
 from ..tracking.tracker_names import TrackerName
+from .watching import needs_tracks, read_places, rules_by_camera
 
 Mode = Literal["latency", "throughput"]
 """`latency`: one frame on all cores; `throughput`: one frame more than cores, a thread each."""
@@ -99,6 +103,10 @@ class CameraConfig(_Shared):
 
     source: str
     """As `--video` takes it."""
+    zones: Mapping[str, tuple[tuple[float, ...], ...]] = {}
+    """By name, the corners in fractions of the picture."""
+    lines: Mapping[str, tuple[tuple[float, ...], ...]] = {}
+    """By name, the two ends."""
 
 
 class RunConfig(_Shared):
@@ -126,6 +134,8 @@ class RunConfig(_Shared):
     live_token: str | None = None
     """Who has it may see the page; made by the run where it is needed and not given."""
     cameras: Annotated[Mapping[str, CameraConfig], Field(min_length=1)]
+    rules: Mapping[str, RuleSettings] = {}
+    """By name."""
 
     @field_validator("metrics", "live", "live_token", mode="before")
     @classmethod
@@ -164,8 +174,28 @@ class RunConfig(_Shared):
         return None if option is None else Tiles.from_option(option)
 
     def tracks(self, name: str) -> bool:
-        """Say whether a camera's objects are followed."""
+        """Say whether a camera's objects are followed: as it was told, or since places and rules need it."""
+        return self.tracks_asked(name) or needs_tracks(self.places_of(name), self.rules_of(name))
+
+    def tracks_asked(self, name: str) -> bool:
+        """Say whether a camera's objects are to be followed whatever for."""
         return self.cameras[name].track or self.track
+
+    def places_of(self, name: str) -> list[Place]:
+        """Return a camera's zones and lines.
+
+        Raises:
+            InputError: one is none.
+        """
+        return read_places(name, self.cameras[name].zones, self.cameras[name].lines)
+
+    def rules_of(self, name: str) -> list[Rule]:
+        """Return a camera's rules.
+
+        Raises:
+            InputError: one cannot be read, or names something that is not there.
+        """
+        return rules_by_camera(self.rules, {camera: self.places_of(camera) for camera in self.cameras})[name]
 
     def blur_of(self, name: str) -> list[str]:
         """Name the classes that are hidden in a camera's pictures."""
@@ -224,6 +254,7 @@ def run_config(values: Mapping[str, Any], *, source: str = "") -> RunConfig:
             read_source_name(config.cameras[name].source)
             config.outputs_of(name)
             config.tiles_of(name)
+            config.rules_of(name)
         parts = (config, *config.cameras.values())
         for part in parts:
             if part.tracker is not None and not any(map(config.tracks, config.cameras)):
@@ -314,10 +345,11 @@ def _first_of(error: ValidationError) -> str:
     where = [str(part) for part in first["loc"]]
     name = ".".join(where)
     if first["type"] == "extra_forbidden":
-        part: type[BaseModel] = CameraConfig if len(where) > 1 else RunConfig
-        keys = [field.alias or key for key, field in part.model_fields.items()]
-        nearest = get_close_matches(where[-1], keys, n=1, cutoff=0)[0]
-        return f"{name}: expected one of the keys {', '.join(keys)}, got {where[-1]}. Is {nearest} meant?"
+        parts: dict[str, type[BaseModel]] = {"cameras": CameraConfig, "rules": RuleSettings}
+        part = parts[where[0]] if len(where) > 1 else RunConfig
+        keys = {key: field.alias or key for key, field in part.model_fields.items()}
+        nearest = keys.get(where[-1]) or get_close_matches(where[-1], keys.values(), n=1, cutoff=0)[0]
+        return f"{name}: expected one of the keys {', '.join(keys.values())}, got {where[-1]}. Is {nearest} meant?"
     if first["type"] == "missing":
         return f"{name}: expected a value, got none."
     wanted = first["msg"].removeprefix("Input should be ")

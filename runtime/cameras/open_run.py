@@ -18,10 +18,11 @@ from ..errors import InputError
 from ..live.controls import Controls
 from ..loop.blur import Blur
 from ..loop.camera import Camera, Observer
-from ..loop.observers import Following
+from ..loop.observers import Following, Watching
 from ..loop.pipeline import Pipeline, check_alike
 from ..loop.run_state import RunState
 from ..machine import frames_in_flight
+from ..rules.watch import Watch
 from ..session import Session, open_session
 from ..shipped import shipped_detector
 from ..sinks.crops import check_same_classes
@@ -35,6 +36,7 @@ from ..sources.open_source import open_source
 from ..sources.source_events import SourceEvent
 from ..tracking.tracker import Tracker
 from .configuration import RunConfig
+from .watching import check_classes
 
 if TYPE_CHECKING:
     from ..live.live import Live
@@ -80,9 +82,8 @@ class OpenRun(Closing):
             stack.callback(self._close_sessions)
             check_task(config, self.sessions[0])
             thresholds = thresholds_of(config, self.sessions)
-            told += _moved_lines(config, self.sessions[0])
-            decoders = {camera.decoder or config.decoder or "cpu" for camera in config.cameras.values()}
-            told += [decoder_line(decoder) for decoder in sorted(decoders - {"cpu"})]
+            told += _start_lines(config, self.sessions[0])
+            self.watches = {name: Watch(name, config.places_of(name), config.rules_of(name)) for name in config.cameras}
             self.state = RunState(list(config.cameras), promise_ms=config.max_age_ms)
             self._live = self._take_ports(stack, told)
             # What is wrong with a file shows before a camera opens.
@@ -110,14 +111,18 @@ class OpenRun(Closing):
         return tuple(path for sinks in self.sinks.values() for sink in reversed(sinks) for path in sink.paths)
 
     def reload(self, config: RunConfig) -> None:
-        """Take models and thresholds of a new configuration between two frames, without losing a camera.
+        """Take models, thresholds, places and rules of a new configuration between two frames, without losing a camera.
+
+        Tracks go on, and counts of places that stay as they are.
 
         Raises:
             InputError: they cannot be used, or something else was changed; what runs goes on as before.
         """
         check_same_but_model(self.config, config)
+        self._check_is_watched(config)
         opened = self._open_sessions(config, self._tell)
         try:
+            check_classes(config.rules, opened[0].card)
             self.pipeline.replace(opened, thresholds_of(config, opened))
         except InputError:
             for session in opened:
@@ -127,6 +132,20 @@ class OpenRun(Closing):
         self.sessions, self.config = opened, config
         if self._live is not None:
             self._live.controls.forget()
+        for name, watch in self.watches.items():
+            watch.replace(config.places_of(name), config.rules_of(name))
+
+    def _check_is_watched(self, config: RunConfig) -> None:
+        for camera in self.cameras:
+            has = [type(observer) for observer in camera.observers]
+            needs = ([Following] if config.tracks(camera.name) else []) + [Watching] * bool(
+                config.rules_of(camera.name)
+            )
+            if any(each not in has for each in needs):
+                raise InputError(
+                    f"cameras.{camera.name}: expected no zones, lines or rules, as objects are not followed since the "
+                    f"start, got some. Start anew for it; with track = true they can be added while it runs."
+                )
 
     def close(self) -> None:
         """Close everything that is still open."""
@@ -155,6 +174,8 @@ class OpenRun(Closing):
         if self.config.tracks(name):
             tracker = self.config.cameras[name].tracker or self.config.tracker or "bytetrack"
             observers.append(Following(Tracker(tracker)))
+        if observers or self.watches[name].rules:  # with tracks places can come later
+            observers.append(Watching(self.watches[name]))
         return observers
 
     def _take_ports(self, stack: ExitStack, told: list[str]) -> Live | None:
@@ -218,9 +239,10 @@ class OpenRun(Closing):
         if source.kind == "images" and (camera.skip_still or self.config.skip_still):
             source.close()
             raise InputError(f"--skip-still: expected a camera, a stream or a video, got images: {source.name}.")
-        if source.kind == "images" and self.config.tracks(name):
+        if source.kind == "images" and (self.config.tracks(name) or self.watches[name].rules):
             source.close()
-            raise InputError(f"--track: expected a camera, a stream or a video, got images: {source.name}.")
+            option = _watched_by(self.config, [name])
+            raise InputError(f"{option}: expected a camera, a stream or a video, got images: {source.name}.")
         return source
 
     def _open_sessions(self, config: RunConfig, tell: Tell) -> list[Session]:
@@ -287,12 +309,27 @@ def check_task(config: RunConfig, session: Session) -> None:
         if unknown := [each for each in hidden if each not in session.card.class_names]:
             known = ", ".join(session.card.class_names)
             raise InputError(f"--blur {unknown[0]}: expected one of the model's classes, {known}, got another.")
+    check_watched(config, session)
+
+
+def check_watched(config: RunConfig, session: Session) -> None:
+    """Refuse ids, places and rules where no boxes are found, classes that are not, and ids where nobody can give them.
+
+    Raises:
+        InputError: they were asked for.
+        MissingDependencyError: ids are needed, and the package for them is not installed.
+    """
+    watched = [name for name in config.cameras if config.tracks(name) or config.rules_of(name)]
+    if watched and session.card.task != "detector":
+        option = _watched_by(config, watched)
+        raise InputError(f"{option}: expected a detector, which finds boxes, got a {session.card.task}. Leave it out.")
+    check_classes(config.rules, session.card)
     if any(map(config.tracks, config.cameras)):
-        if session.card.task != "detector":
-            raise InputError(
-                f"--track: expected a detector, which finds boxes, got a {session.card.task}. Leave it out."
-            )
         Tracker()
+
+
+def _watched_by(config: RunConfig, names: Sequence[str]) -> str:
+    return "--track" if any(map(config.tracks_asked, names)) else "zones, lines and rules"
 
 
 def thresholds_of(config: RunConfig, sessions: Sequence[Session]) -> Thresholds:
@@ -317,17 +354,18 @@ def mode_line(session: Session, threads: int | None) -> str:
 
 
 def check_same_but_model(before: RunConfig, after: RunConfig) -> None:
-    """Refuse a reload that would change more than models and scores.
+    """Refuse a reload that would change more than models, scores, places and rules.
 
     Raises:
         InputError: it would.
     """
-    free: dict[str, object] = {"model": None, "score": ()}
+    free: dict[str, object] = {"model": None, "score": (), "rules": {}}
+    of_camera: dict[str, object] = {"score": (), "zones": {}, "lines": {}}
     fixed = [
         config.model_copy(
             update={
                 **free,
-                "cameras": {name: camera.model_copy(update={"score": ()}) for name, camera in config.cameras.items()},
+                "cameras": {name: camera.model_copy(update=of_camera) for name, camera in config.cameras.items()},
             }
         )
         for config in (before, after)
@@ -335,11 +373,17 @@ def check_same_but_model(before: RunConfig, after: RunConfig) -> None:
     if fixed[0] != fixed[1]:
         changed = [key for key in RunConfig.model_fields if getattr(fixed[0], key) != getattr(fixed[1], key)]
         raise InputError(
-            f"{changed[0]}: expected the value of before, as only model and score are taken while it runs, "
-            f"got another. Start anew for it."
+            f"{changed[0]}: expected the value of before, as only model, score, zones, lines and rules are taken while "
+            f"it runs, got another. Start anew for it."
         )
 
 
-def _moved_lines(config: RunConfig, session: Session) -> list[str]:
-    lines = [moved_line(config.score_options(name), session.card) for name in config.cameras]
-    return list(dict.fromkeys(line for line in lines if line is not None))
+def _start_lines(config: RunConfig, session: Session) -> list[str]:
+    """Say which scores moved, where objects are followed without being asked for, and who decodes."""
+    moved = [moved_line(config.score_options(name), session.card) for name in config.cameras]
+    lines = list(dict.fromkeys(line for line in moved if line is not None))
+    followed = [name for name in config.cameras if config.tracks(name) and not config.tracks_asked(name)]
+    if followed:
+        lines.append(f"objects are followed, for the zones, lines and rules of {', '.join(followed)}")
+    decoders = {camera.decoder or config.decoder or "cpu" for camera in config.cameras.values()}
+    return [*lines, *(decoder_line(decoder) for decoder in sorted(decoders - {"cpu"}))]

@@ -19,6 +19,7 @@ from ..detection.tiles import Tiles
 from ..session import Session, run_in_batches
 from ..sinks.frame_result import FrameResult
 from ..sinks.overlay import draw_classes, draw_detections
+from ..sinks.places_overlay import draw_places, write_counts
 from ..sinks.stats_overlay import draw_stats
 from .camera import Camera
 from .in_order import InOrder
@@ -216,10 +217,13 @@ class Looker:
 
     def _drawn(self, result: FrameResult, camera: str) -> NDArray[np.uint8]:
         image, found, names = result.frame.image, result.found, self.card.class_names
+        if result.places:
+            image = draw_places(image, result.places)
         if isinstance(found, Classification):
             drawn = draw_classes(image, found, names)
         else:
             drawn = draw_detections(image, found, names)
+        write_counts(drawn, result.places)
         lines = self._stats_lines(camera) if self._stats else []
         draw_stats(drawn, [*lines, *([HELD] if result.held else [])])
         return drawn

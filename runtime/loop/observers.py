@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 from ..detection.detections import Detections
+from ..rules.followed import Seen
+from ..rules.watch import Watch
 from ..sinks.frame_result import FrameResult
 from ..tracking.tracker import Tracker
+from ..tracking.tracks import NOT_FOLLOWED
 from .camera import Observer
 
 
@@ -26,3 +31,34 @@ class Following(Observer):
             return result
         found, tracks = self._tracker.follow(result.found, time_s=result.frame.time_s)
         return replace(result, found=found, tracks=tracks)
+
+
+class Watching(Observer):
+    """Counts at a camera's places, and says what happened by its rules.
+
+    Args:
+        watch: of this camera alone.
+        now: the wall clock, of whose first frame a file's times count.
+    """
+
+    def __init__(self, watch: Watch, *, now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
+        self.watch = watch
+        self._now = now
+        self._began_at: datetime | None = None
+
+    def observe(self, result: FrameResult) -> FrameResult:
+        """Watch the next frame."""
+        found, frame = result.found, result.frame
+        if not isinstance(found, Detections):
+            return result
+        ids = [NOT_FOLLOWED] * len(found) if result.tracks is None else result.tracks.ids.tolist()
+        rows = zip(result.labels, found.scores.tolist(), found.boxes_xyxy.tolist(), ids, strict=True)
+        seen = [Seen(label=label, score=score, box_xyxy=tuple(box), track_id=one) for label, score, box, one in rows]
+        look = self.watch.look(seen, time_s=frame.time_s, at=frame.captured_at or self._as_if_filmed_now(frame.time_s))
+        return replace(result, places=look.places, events=look.events)
+
+    def _as_if_filmed_now(self, time_s: float) -> datetime:
+        """Give a file's frame a moment: as if it was being filmed since the run began."""
+        if self._began_at is None:
+            self._began_at = self._now() - timedelta(seconds=time_s)
+        return self._began_at + timedelta(seconds=time_s)

@@ -164,6 +164,7 @@ class Pipeline:
                     drops=states[name].drops,
                     error=self._errors.get(name),
                     held=self._counts[name].held,
+                    places=self._counts[name].places,
                 )
                 for name, camera in self._cameras.items()
             ),

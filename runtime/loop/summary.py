@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..card import Task
 from ..detection.classifications import Classification
+from ..rules.event import PlaceCount
 from ..sinks.frame_result import FrameResult
 from .run_state import AgeStage, Percentiles
 from .stage_times import StageTime
@@ -41,6 +42,8 @@ class CameraSummary:
     """What ended it before its time."""
     held: int = 0
     """Frames that have an earlier one's answer, as the scene did not move."""
+    places: Sequence[PlaceCount] = ()
+    """What is counted at zones and lines, at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,7 @@ class FoundCounts:
 
     def __init__(self) -> None:
         self.frames = self.held = 0
+        self.places: Sequence[PlaceCount] = ()
         self._frames_with: Counter[int] = Counter()
         self._detections_of: Counter[int] = Counter()
 
@@ -88,6 +92,7 @@ class FoundCounts:
         """Count a frame."""
         self.frames += 1
         self.held += result.held
+        self.places = result.places
         class_ids = result.found.class_ids.tolist()
         if isinstance(result.found, Classification):
             class_ids = class_ids[:1]

@@ -118,3 +118,18 @@ def event_json(event: Event) -> dict[str, Any]:
         "stayed_s": None if event.stayed_s is None else round(event.stayed_s, 3),
     }
     return {key: value for key, value in values.items() if value is not None}
+
+
+def place_json(place: PlaceCount) -> dict[str, Any]:
+    """Put what is counted at a place into plain values, as lines and messages have it."""
+    values: dict[str, Any] = {"name": place.name, "kind": place.kind}
+    if place.kind == "zone":
+        values |= {
+            "inside": dict(place.inside),
+            "longest_s": round(place.longest_s, 3),
+            "stays": {str(track_id): round(stay_s, 3) for track_id, stay_s in place.stays.items()},
+        }
+    values |= {"came_in": dict(place.came_in), "went_out": dict(place.went_out)}
+    if place.moves:
+        values["moves"] = [{"track_id": move.track_id, "label": move.label, "way": move.way} for move in place.moves]
+    return values

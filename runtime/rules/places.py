@@ -36,7 +36,7 @@ class Zone:
     corners: tuple[Point, ...]
 
     def __post_init__(self) -> None:
-        _check_name("zone", self.name)
+        check_name("zone", self.name)
         if len(self.corners) < 3:
             raise InputError(f"zone {self.name}: expected 3 corners or more, got {len(self.corners)}.")
         _check_inside(f"zone {self.name}", self.corners)
@@ -91,7 +91,7 @@ class Line:
     end: Point
 
     def __post_init__(self) -> None:
-        _check_name("line", self.name)
+        check_name("line", self.name)
         _check_inside(f"line {self.name}", (self.start, self.end))
         if math.dist(self.start, self.end) < _LEAST_LENGTH:
             raise InputError(
@@ -131,8 +131,13 @@ def _pairs(what: str, points: Sequence[Sequence[float]]) -> tuple[Point, ...]:
     return tuple((float(point[0]), float(point[1])) for point in points)
 
 
-def _check_name(kind: str, name: str) -> None:
-    if not _NAME.fullmatch(name):  # it goes into pictures, topics and files
+def check_name(kind: str, name: str) -> None:
+    """Refuse a name that is not fit for pictures, topics and files.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not _NAME.fullmatch(name):
         raise InputError(f"{kind}: expected a name of letters, digits, -, _ and ., got {name!r}.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from ..detection.classifications import Classification
+from ..rules.event import event_json, place_json
 from .frame_result import FrameResult
 from .lines import LinesSink
 
@@ -23,7 +24,8 @@ def json_line(result: FrameResult) -> str:
     Of a detector it lists `detections`, of a classifier `classes`. Boxes are corners in pixels of the frame, to 2
     decimals; scores have 4, `time_s` 6. Of a camera or stream there are `captured_at`, ISO 8601 in UTC, the clock that
     says so, the age of the result and of each stage, and what was dropped until then; in a run of several `camera`;
-    `held` where what was found is of an earlier frame, and of each object that is followed its `track_id`.
+    `held` where what was found is of an earlier frame, and of each object that is followed its `track_id`. Where there
+    are zones and lines `places` has what is counted at them, where something happened `events`.
     """
     frame, found = result.frame, result.found
     line: dict[str, object] = {"source": frame.source, "frame": frame.index, "time_s": round(frame.time_s, 6)}
@@ -50,7 +52,12 @@ def json_line(result: FrameResult) -> str:
     for detection, track_id in zip(detections, result.track_ids, strict=True):
         if track_id is not None:
             detection["track_id"] = track_id
-    return json.dumps({**line, "detections": detections}, ensure_ascii=False)
+    line["detections"] = detections
+    if result.places:
+        line["places"] = [place_json(place) for place in result.places]
+    if result.events:
+        line["events"] = [event_json(event) for event in result.events]
+    return json.dumps(line, ensure_ascii=False)
 
 
 def _circumstances(result: FrameResult) -> dict[str, object]:

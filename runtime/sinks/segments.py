@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from ..amounts import BYTES, SECONDS, read_amount
 from ..errors import InputError
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +37,15 @@ def segments_from_options(segment: str | None, keep: str | None) -> Segments | N
         if keep is not None:
             raise InputError(f"--keep {keep}: expected --segment as well, got none. Only whole files are deleted.")
         return None
-    length_s = _amount(segment, _SECONDS)
+    length_s = read_amount(segment, SECONDS)
     if length_s is None or length_s < 1:
         raise InputError(f"--segment: expected a time of 1s or more, like 90s, 10m or 1h, got {segment!r}.")
     if keep is None:
         return Segments(length_s=length_s)
-    if (keep_s := _amount(keep, _SECONDS)) is not None and keep_s >= length_s:
+    if (keep_s := read_amount(keep, SECONDS)) is not None and keep_s >= length_s:
         return Segments(length_s=length_s, keep_s=keep_s)
     if keep_s is not None:
         raise InputError(f"--keep: expected no less than --segment {segment}, got {keep}.")
-    if (keep_bytes := _amount(keep, _BYTES)) is None:
+    if (keep_bytes := read_amount(keep, BYTES)) is None:
         raise InputError(f"--keep: expected an age like 7d or 12h, or a size like 20GiB or 500MB, got {keep!r}.")
     return Segments(length_s=length_s, keep_bytes=round(keep_bytes))
-
-
-def _amount(text: str, units: dict[str, int]) -> float | None:
-    """Read a number with its unit; None where there is no number above 0 or the unit is none of these."""
-    match = _AMOUNT.fullmatch(text.strip())
-    if match is None or match[2] not in units or float(match[1]) == 0:
-        return None
-    return float(match[1]) * units[match[2]]

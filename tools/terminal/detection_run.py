@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ...runtime.cameras.open_run import OnCameraEvent, OpenRun, Tell
     from ...runtime.card import Task
     from ...runtime.loop.summary import CameraSummary, RunSummary
+    from ...runtime.rules.event import PlaceCount
     from ...runtime.sinks.frame_result import FrameResult
     from ...runtime.sources.frame import Source
 
@@ -162,6 +163,27 @@ class DetectionOptions:
     tracker: Annotated[
         TrackerName | None, typer.Option(help="Who follows objects, with --track.", show_default="bytetrack")
     ] = None
+    zone: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=X,Y,X,Y,X,Y...",
+            help="Count who is in a polygon, its corners in fractions of the picture's width and height; repeatable.",
+        ),
+    ] = None
+    line: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=X,Y,X,Y", help="Count who crosses a line; in is to the right hand along it. Repeatable."
+        ),
+    ] = None
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE",
+            help="What is an event: 'person enters yard', 'person,dog crosses gate', 'person stays yard for 10s', "
+            "'anything absent for 5m'; repeatable.",
+        ),
+    ] = None
     stats: Annotated[bool, typer.Option("--stats", help="Write frame rate, ages and drops into the pictures.")] = False
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames of each source.")] = None
     metrics: Annotated[
@@ -240,6 +262,7 @@ def config_of(options: DetectionOptions) -> RunConfig:
         InputError: a value is not allowed, or both are given.
     """
     from ...runtime.cameras.configuration import camera_names, load_run_config, run_config
+    from ...runtime.cameras.place_options import places_of_one_camera, rules_from_options
     from ...runtime.errors import InputError
 
     if options.config is not None:
@@ -251,12 +274,14 @@ def config_of(options: DetectionOptions) -> RunConfig:
     if not options.video:
         raise InputError("--video: expected a source, got none. `rt-detect --help` lists what can be one.")
     places = ("save", "json", "csv", "coco", "crops")
-    own = ("config", "video", "model", *places, "policy", "log_json")
+    own = ("config", "video", "model", *places, "policy", "zone", "line", "rule", "log_json")
     values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in own}
     values |= {key: str(path) for key in places if (path := getattr(options, key)) is not None}
     values["model"] = options.model and ([options.model] if Path(options.model).exists() else options.model.split(","))
     sources = zip(camera_names(options.video), options.video, strict=True)
-    values["cameras"] = {name: {"source": source, "policy": options.policy} for name, source in sources}
+    shown = places_of_one_camera(options.zone or (), options.line or (), cameras=len(options.video))
+    values["cameras"] = {name: {"source": source, "policy": options.policy, **shown} for name, source in sources}
+    values["rules"] = rules_from_options(options.rule or ())
     values |= {"score": tuple(options.score or ()), "blur": tuple(options.blur or ())}
     return run_config(values)
 
@@ -272,7 +297,7 @@ def print_summary(summary: RunSummary, *, paths: Sequence[str], backend: str, ou
         print(path, file=out)
     for camera in summary.cameras:
         name = f"{camera.name}: " if len(summary.cameras) > 1 else ""
-        for line in (*_found_lines(camera, summary.task), *_age_lines(camera)):
+        for line in (*_found_lines(camera, summary.task), *map(_place_line, camera.places), *_age_lines(camera)):
             print(f"{name}{line}", file=out)
     print(
         f"{summary.frames} frames in {summary.wall_s:.2f} s = {summary.frames_per_s:.1f} frames/s, {backend}", file=out
@@ -287,6 +312,19 @@ def _found_lines(camera: CameraSummary, task: Task) -> Iterator[str]:
         yield f"{found.name}: " + (f"first {share}" if task == "classifier" else f"{share}, {found.detections} boxes")
     if not camera.found:
         yield f"nothing found in {camera.frames} frames"
+
+
+def _place_line(place: PlaceCount) -> str:
+    shown = [f"{_by_class(place.came_in)} in", f"{_by_class(place.went_out)} out"]
+    return f"{place.name}: " + ", ".join(
+        [*shown, f"{_by_class(place.inside)} inside"][: 3 if place.kind == "zone" else 2]
+    )
+
+
+def _by_class(counts: Mapping[str, int]) -> str:
+    """Give a sum, and what it is made of."""
+    of = ", ".join(f"{count} {label}" for label, count in sorted(counts.items()) if count)
+    return f"{sum(counts.values())} ({of})" if of else "0"
 
 
 def _age_lines(camera: CameraSummary) -> Iterator[str]:
