@@ -80,7 +80,7 @@ def count_lines(place: PlaceCount) -> list[str]:
 def _in_pixels(place: PlaceCount, image: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Give the points of a place in an image: [n, 2]."""
     height, width = image.shape[:2]
-    return np.array(place.points) * (width - 1, height - 1)
+    return np.asarray(place.points, np.float64) * np.array([width - 1, height - 1], np.float64)
 
 
 def _arrow(points: NDArray[np.float64], style: Style) -> list[NDArray[np.int32]]:
