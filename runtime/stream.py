@@ -63,24 +63,15 @@ def stream(
     """
     names = [os.fspath(source) for source in sources]
     check_one_camera("zones" if zones else "lines", [*zones, *lines], cameras=len(names))
-    values = {
-        "model": None if model is None else os.fspath(model),
-        "score": score,
-        "backend": backend,
-        "policy": policy,
-        "tiles": tiles,
-        "blur": blur,
-        "skip_still": skip_still,
-        "track": track,
-        "tracker": tracker,
-        "max_age_ms": max_age_ms,
-        "give_up_after": give_up_after,
-        "threads": threads,
+    values: dict[str, object] = {"score": score, "backend": backend, "policy": policy, "tiles": tiles, "blur": blur}
+    values |= {"skip_still": skip_still, "track": track, "tracker": tracker, "threads": threads}
+    values |= {"max_age_ms": max_age_ms, "give_up_after": give_up_after}
+    values |= {"model": None if model is None else os.fspath(model)}
+    places = {"zones": zones, "lines": lines}
+    named = zip(camera_names(names), names, strict=True)
+    values |= {
         "rules": rules_from_options(rules),
-        "cameras": {
-            camera: {"source": name, "zones": zones, "lines": lines}
-            for camera, name in zip(camera_names(names), names, strict=True)
-        },
+        "cameras": {name: {"source": path, **places} for name, path in named},
     }
     with OpenRun(run_config(values), tell=tell) as run:
         yield from run.pipeline.results()
