@@ -2,7 +2,8 @@
 
 The rule of `auto`, first line that fits:
 
-1. ONNX Runtime has CUDA: ONNX Runtime on CUDA. Its TensorRT provider compiles for minutes and has to be named.
+1. ONNX Runtime has CUDA: ONNX Runtime on CUDA. Its TensorRT provider compiles for minutes and has to be named, and so
+   have the providers that are packages of their own (`onnxruntime:openvino`, `onnxruntime:rtx`).
 2. The card holds the parity of OpenVINO's int8 with FP32 (the graph is an int8 one), measured on this kind of
    processor: OpenVINO.
 3. The card holds the parity of OpenVINO's bf16 with FP32, and this processor computes bf16: OpenVINO in bf16.
@@ -28,13 +29,23 @@ if TYPE_CHECKING:
 
 Backend = Literal["onnxruntime", "openvino"]
 """Who can run a graph."""
-BackendChoice = Literal["auto", "onnxruntime", "onnxruntime:cuda", "onnxruntime:tensorrt", "openvino"]
+BackendChoice = Literal[
+    "auto",
+    "onnxruntime",
+    "onnxruntime:cuda",
+    "onnxruntime:tensorrt",
+    "onnxruntime:openvino",
+    "onnxruntime:rtx",
+    "openvino",
+]
 
 BACKEND_OPTIONS = (
     "auto",
     "onnxruntime",
     "onnxruntime:cuda",
     "onnxruntime:tensorrt",
+    "onnxruntime:openvino",
+    "onnxruntime:rtx",
     "openvino",
     "openvino:fp32",
     "openvino:bf16",

@@ -181,7 +181,8 @@ def open_session(
     Args:
         path: a graph (.onnx), or an engine (.engine) with its card beside it, which TensorRT runs.
         backend: who runs a graph; none is ONNX Runtime, which computes it as it is written, on CUDA where that works.
-            `onnxruntime:cuda` and `onnxruntime:tensorrt` have to work. `auto` follows the rule of
+            `onnxruntime:cuda`, `onnxruntime:tensorrt` and the providers that are packages of their own,
+            `onnxruntime:openvino` and `onnxruntime:rtx`, have to work. `auto` follows the rule of
             `runtime/backends.py`.
         precision: of floating-point arithmetic, fp32 or bf16; `auto` takes none whose parity with FP32 is not in the
             card.

@@ -21,7 +21,15 @@ from ..graphs.cluster_tail import with_cluster_tail
 from ..graphs.graph_file import has_half, load_graph, save_graph
 from .rounding import honest_network
 
-RunnerName = Literal["onnxruntime", "onnxruntime:cpu", "openvino:fp32", "openvino:bf16", "opencv"]
+RunnerName = Literal[
+    "onnxruntime",
+    "onnxruntime:cpu",
+    "onnxruntime:openvino",
+    "onnxruntime:rtx",
+    "openvino:fp32",
+    "openvino:bf16",
+    "opencv",
+]
 """Behind an `@`, as in `animals.onnx@openvino:bf16`; `onnxruntime` alone computes on CUDA where that works."""
 
 
@@ -53,6 +61,10 @@ def open_runner(path: Path, name: RunnerName, *, threads: int | None = None, kee
         return OnnxRuntimeRunner(
             path, threads=threads, on_cpu=keeps_casts or name == "onnxruntime:cpu", keeps_casts=keeps_casts
         )
+    if name == "onnxruntime:openvino":
+        return OnnxRuntimeRunner(path, threads=threads, provider="openvino")
+    if name == "onnxruntime:rtx":
+        return OnnxRuntimeRunner(path, threads=threads, provider="rtx")
     if name == "opencv":
         return _open_opencv(path)
     from ...runtime.runners.openvino_runner import OpenVinoRunner

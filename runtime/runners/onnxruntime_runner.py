@@ -17,13 +17,18 @@ from ..card import CARD_KEY, Card, card_from_json
 from ..errors import InputError
 from ..files import cache_folder, sha256_of_file
 from .contract import EXPORT_AGAIN, FRAMES, Outputs, TensorSpec
+from .plugin_providers import PLUGINS, add_plugin
 from .quiet_session import CPU, RUNTIME_ERRORS, Provider, ProviderChoice, open_quietly, quiet_options, reason_of
 
 _CUDA, _TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
 _PROVIDERS = {_CUDA: "CUDA", CPU: "CPU"}
 """In order of preference, with the word for reports."""
-_NAMED: dict[Provider, str] = {"cuda": _CUDA, "tensorrt": _TENSORRT}
-_WORDS = {_TENSORRT: "TensorRT", **_PROVIDERS}
+_NAMED: dict[Provider, str] = {
+    "cuda": _CUDA,
+    "tensorrt": _TENSORRT,
+    **{name: plugin.provider for name, plugin in PLUGINS.items()},
+}
+_WORDS = {_TENSORRT: "TensorRT", PLUGINS["rtx"].provider: "TensorRT-RTX", **_PROVIDERS}
 
 
 class OnnxRuntimeRunner:
@@ -59,8 +64,12 @@ class OnnxRuntimeRunner:
         self.card: Card = _card_of(self._session, path)
         self.inputs = _specs(self._session.get_inputs())
         self.outputs = _specs(self._session.get_outputs())
-        self.name = f"onnxruntime ({_WORDS[self._session.get_providers()[0]]})"
-        if provider == "tensorrt" and FRAMES in self.inputs:  # what takes minutes is done before a camera opens
+        computes = self._session.get_providers()[0]
+        is_plugged_cpu = computes == PLUGINS["openvino"].provider
+        self.name = "onnxruntime:openvino (CPU)" if is_plugged_cpu else f"onnxruntime ({_WORDS[computes]})"
+        if (
+            provider in ("tensorrt", "rtx") and FRAMES in self.inputs
+        ):  # what takes minutes is done before a camera opens
             batch, *size = self.inputs[FRAMES].shape
             self.infer(np.zeros((batch or 1, *(side or 1 for side in size)), np.uint8))
 
@@ -153,6 +162,8 @@ def load_graph(
     options = quiet_options(threads, spins=spins)
     is_on_cpu = on_cpu or not to_run
     providers: list[ProviderChoice] = [CPU] if is_on_cpu else _providers(provider, path)
+    if provider in PLUGINS and not is_on_cpu:
+        add_plugin(options, provider, threads=threads)
     if not to_run:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     elif keeps_casts:
@@ -178,6 +189,8 @@ def _providers(provider: Provider | None, path: Path) -> list[ProviderChoice]:
     if _CUDA in available and hasattr(ort, "preload_dlls"):  # finds CUDA where pip put it; prints what it does not find
         with redirect_stdout(io.StringIO()):
             ort.preload_dlls()
+    if provider in PLUGINS:
+        return []
     usual: list[ProviderChoice] = [name for name in _PROVIDERS if name in available]
     if provider is None:
         return usual

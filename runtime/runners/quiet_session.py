@@ -11,7 +11,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 CPU = "CPUExecutionProvider"
 
-Provider = Literal["cuda", "tensorrt"]
+Provider = Literal["cuda", "tensorrt", "openvino", "rtx"]
 """What ONNX Runtime can compute with besides the processor."""
 
 ProviderChoice = str | tuple[str, Mapping[str, object]]
@@ -57,13 +57,13 @@ def open_quietly(
     Args:
         graph: the file, or what would be in it.
         options: of `quiet_options`.
-        providers: who computes, in order of preference.
+        providers: who computes, in order of preference; none where the options say it.
 
     Raises:
         One of `RUNTIME_ERRORS`: the graph cannot be loaded.
     """
     return ort.InferenceSession(
-        graph if isinstance(graph, bytes) else str(graph), options or quiet_options(), providers=list(providers)
+        graph if isinstance(graph, bytes) else str(graph), options or quiet_options(), providers=list(providers) or None
     )
 
 

@@ -8,9 +8,10 @@ import platform
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.requirements import Requirement
 
@@ -20,6 +21,9 @@ from ...runtime.errors import DeviceError, InputError, MissingDependencyError, N
 from ...runtime.require import can_train
 from .check_opencv import check_opencv
 from .opencv_places import gstreamer_in, opencv_places, system_folders
+
+if TYPE_CHECKING:
+    from ...runtime.runners.plugin_providers import PluginName
 
 State = Literal["ok", "none", "warning", "broken"]
 
@@ -51,8 +55,9 @@ def examine() -> list[Finding]:
     # What OpenCV or ONNX Runtime lack would only be said a second time.
     works = all(finding.state != "broken" for finding in findings)
     checks: list[Callable[[], Finding]] = [_encoder, _cameras, _nvidia, _tensorrt, _cuda_layer, _openvino]
+
     if works:
-        checks += [_backends, _display, _shipped_detector]
+        checks += [partial(_plugin, "openvino"), partial(_plugin, "rtx"), _backends, _display, _shipped_detector]
     return [*findings, *(check() for check in checks), *extras_findings(_requirements(), _extras())]
 
 
@@ -283,6 +288,22 @@ def _openvino() -> Finding:
     found = f"{_listed(installed)}; computes on {', '.join(devices) or 'nothing'}"
     fast = ", ".join(name.lower() for name in ("FP32", "BF16", "INT8") if name in abilities)
     return Finding(name="OpenVINO", state="ok", found=found + (f", by the processor in {fast}" if fast else ""))
+
+
+def _plugin(plugin: PluginName) -> Finding:
+    """Say of a provider that is a package of its own whether it finds a device."""
+    from ...runtime.runners.plugin_providers import PLUGINS, plugin_device
+
+    name = f"onnxruntime:{plugin}"
+    installed = machine.installed_of((PLUGINS[plugin].distribution,))
+    if not installed:
+        return Finding(name=name, state="none", found=f"{PLUGINS[plugin].distribution} is not installed")
+    try:
+        device = plugin_device(plugin).device
+    except (InputError, MissingDependencyError) as error:
+        return Finding(name=name, state="none", found=f"{_listed(installed)}: {error}")
+    found = f"{_listed(installed)}; computes on the {device.type.name} of {device.vendor}"
+    return Finding(name=name, state="ok", found=found)
 
 
 def _shipped_detector() -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -11,6 +12,7 @@ from singleshot.runtime import machine, require
 from singleshot.runtime.engines import cuda
 from singleshot.runtime.engines import open_cuda as cuda_opening
 from singleshot.runtime.errors import DeviceError, InputError, MissingDependencyError, NoDeviceError
+from singleshot.runtime.runners import plugin_providers
 from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tools.terminal import examination
 
@@ -163,3 +165,29 @@ def test_the_cuda_layer_in_use(
     monkeypatch.setattr(cuda_opening, "open_cuda", open_cuda)
     findings = {item.name: item for item in examination.examine()}
     assert (findings["CUDA layer"].state, findings["CUDA layer"].found) == (state, found)
+
+
+@pytest.mark.parametrize(
+    ("device", "state", "found"),
+    [
+        pytest.param(
+            SimpleNamespace(type=SimpleNamespace(name="GPU"), vendor="NVIDIA"),
+            "ok",
+            "onnxruntime-ep-nv-tensorrt-rtx 0.5; computes on the GPU of NVIDIA",
+            id="a device",
+        ),
+        pytest.param(None, "none", "onnxruntime-ep-nv-tensorrt-rtx 0.5: expected an RTX GPU.", id="no device"),
+    ],
+)
+def test_a_plugin_of_onnx_runtime_says_whether_it_finds_a_device(
+    monkeypatch: pytest.MonkeyPatch, device: object, state: str, found: str
+) -> None:
+    def plugin_device(_name: str) -> object:
+        if device is None:
+            raise InputError("expected an RTX GPU.")
+        return SimpleNamespace(device=device)
+
+    monkeypatch.setattr(machine, "installed_of", lambda names: dict.fromkeys(names, "0.5"))
+    monkeypatch.setattr(plugin_providers, "plugin_device", plugin_device)
+    finding = examination._plugin("rtx")
+    assert (finding.name, finding.state, finding.found) == ("onnxruntime:rtx", state, found)
