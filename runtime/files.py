@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,8 @@ def whole_file(path: StrPath) -> Iterator[Path]:
     """Give a temporary path beside `path`; it replaces `path` only when the block ends without an error.
 
     Missing parent folders are made. The temporary file keeps the suffix of `path`, because many writers
-    choose their format by it; it is no longer than names may be where that of `path` is not.
+    choose their format by it; it is no longer than names may be where that of `path` is not. A file that
+    is replaced keeps its permissions.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
@@ -37,7 +39,7 @@ def whole_file(path: StrPath) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(_mode(path))
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path}: could not be written ({error.strerror}); nothing was changed.") from error
@@ -92,6 +94,11 @@ def check_can_write(path: StrPath) -> None:
         raise InputError(f"{path}: expected a place that can be written to, got {place}, which is a file.")
     if not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"{path}: expected a place that can be written to, got {place}, which cannot. Name another.")
+
+
+def _mode(path: Path) -> int:
+    """Give the permissions that a file has, which may hold secrets, or those of a new one."""
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
 
 
 def _umask() -> int:
