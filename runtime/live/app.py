@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from .access import Door, Guard
+from .controls import check_camera
 from .page_files import page_file, page_files
 from .state import LiveState
 from .viewers import Told, Viewers
@@ -25,12 +26,11 @@ def live_app(state: LiveState, door: Door) -> Starlette:
         state: what is shown and set.
         door: who is let in.
     """
+    viewers = Viewers(state.hub, state=state.now, history=state.history, act=lambda told: act(told, state))
 
-    def act(told: Told) -> None:
-        if told.scores is not None:
-            state.controls.set_scores(told.scores.camera, told.scores.score, told.scores.hidden)
-
-    viewers = Viewers(state.hub, state=state.now, history=state.history, act=act)
+    async def event_picture(request: Request) -> Response:
+        jpeg = state.hub.events.picture(request.path_params["number"])
+        return _not_found() if jpeg is None else Response(jpeg, media_type="image/jpeg")
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -50,11 +50,25 @@ def live_app(state: LiveState, door: Door) -> Starlette:
             Route("/", _page),
             Route("/static/{name}", _static),
             Route("/access", _access),
+            Route("/events/{number:int}.jpg", event_picture),
             WebSocketRoute("/viewer", viewers.serve),
         ],
         middleware=[Middleware(Guard, door=door)],
         lifespan=lifespan,
     )
+
+
+def act(told: Told, state: LiveState) -> None:
+    """Do what a viewer asks.
+
+    Raises:
+        InputError: it cannot be done; nothing was changed.
+    """
+    if told.scores is not None:
+        state.controls.set_scores(told.scores.camera, told.scores.score, told.scores.hidden)
+    if told.places is not None and state.editor is not None:
+        check_camera(told.places.camera, state.hub.sinks)
+        state.editor.replace(told.places.camera, told.places.places())
 
 
 async def _page(_request: Request) -> Response:
@@ -63,7 +77,11 @@ async def _page(_request: Request) -> Response:
 
 async def _static(request: Request) -> Response:
     found = page_files().get(request.path_params["name"])
-    return PlainTextResponse("not found\n", status_code=404) if found is None else found.response()
+    return _not_found() if found is None else found.response()
+
+
+def _not_found() -> Response:
+    return PlainTextResponse("not found\n", status_code=404)
 
 
 async def _access(_request: Request) -> Response:

@@ -76,8 +76,7 @@ class Controls:
         Raises:
             InputError: there is no such camera, class or score.
         """
-        if camera not in self._told():
-            raise InputError(f"camera: expected one of this run, got {camera!r}.")
+        check_camera(camera, self._told())
         if unknown := set(hidden) - set(self.class_names):
             raise InputError(f"hidden: expected classes of this model, got {min(unknown)!r}.")
         if score is not None and not self.floor <= score <= 1:
@@ -100,3 +99,13 @@ class Controls:
         hides = np.array([name in scores.hidden for name in self.class_names])
         shown = told if scores.score is None else self._for_score(scores.score)
         return [np.where(hides, _HIDDEN, of_session) for of_session in shown]
+
+
+def check_camera(name: str, names: Collection[str]) -> None:
+    """Refuse a camera that the run does not have.
+
+    Raises:
+        InputError: it has none of this name.
+    """
+    if name not in names:
+        raise InputError(f"camera: expected one of this run, got {name!r}.")

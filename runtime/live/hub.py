@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..closing import Closing
+from ..rules.event import PlaceCount
 from ..sinks.frame_result import FrameResult
 from ..sinks.sink import Sink
+from .event_log import EventLog
 from .history import History, Point
 from .pictures import Pictures
 
@@ -23,12 +25,14 @@ class Seen:
         frames: with at least one of it, by class.
         size: width and height of the newest frame, in pixels.
         points: the last minutes.
+        places: what is counted at zones and lines.
     """
 
     now: dict[str, int]
     frames: dict[str, int]
     size: tuple[int, int] | None
     points: list[Point]
+    places: Sequence[PlaceCount]
 
 
 class Hub(Closing):
@@ -41,7 +45,8 @@ class Hub(Closing):
     def __init__(self, cameras: Sequence[str]) -> None:
         self.on_new: Callable[[str], None] = lambda _name: None
         self.pictures = Pictures(self._tell_new)
-        self.sinks = {name: LiveSink(name, self.pictures) for name in cameras}
+        self.events = EventLog()
+        self.sinks = {name: LiveSink(name, self.pictures, self.events) for name in cameras}
 
     def _tell_new(self, camera: str) -> None:
         self.on_new(camera)
@@ -57,16 +62,19 @@ class LiveSink(Sink):
     Args:
         name: the camera's.
         pictures: takes what is drawn.
+        events: takes what happened.
     """
 
-    def __init__(self, name: str, pictures: Pictures) -> None:
+    def __init__(self, name: str, pictures: Pictures, events: EventLog) -> None:
         self._name = name
         self._pictures = pictures
+        self._events = events
         self._lock = threading.Lock()
         self._history = History()
         self._now: Counter[str] = Counter()
         self._frames: Counter[str] = Counter()
         self._size: tuple[int, int] | None = None
+        self._places: Sequence[PlaceCount] = ()
 
     @property
     def needs_drawing(self) -> bool:
@@ -81,6 +89,9 @@ class LiveSink(Sink):
             self._now = Counter(result.labels)
             self._frames.update(self._now.keys())
             self._size = (width, height)
+            self._places = result.places
+        if result.events:
+            self._events.add(self._name, result)
         if result.drawn is not None:
             self._pictures.offer(
                 self._name,
@@ -100,5 +111,5 @@ class LiveSink(Sink):
     def seen(self) -> Seen:
         """Return what there is to show."""
         with self._lock:
-            now, frames, size = dict(self._now), dict(self._frames), self._size
-        return Seen(now=now, frames=frames, size=size, points=self._history.points())
+            now, frames, size, places = dict(self._now), dict(self._frames), self._size, self._places
+        return Seen(now=now, frames=frames, size=size, points=self._history.points(), places=places)

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..loop.run_state import CameraSnapshot, RunState
+from ..rules.event import PlaceCount
+from ..rules.places import Zone
 from .controls import Controls
 from .history import KEPT, STEP_S, Point
 from .hub import Hub
+from .place_editor import PlaceEditor, points_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,11 +24,13 @@ class LiveState:
         run: how the run is doing.
         hub: what its cameras see.
         controls: what viewers have set.
+        editor: takes what they draw; none where nothing can be drawn.
     """
 
     run: RunState
     hub: Hub
     controls: Controls
+    editor: PlaceEditor | None = None
 
     def history(self) -> str:
         """Write what a new viewer is told once: the classes and the charts of the last minutes."""
@@ -35,6 +40,8 @@ class LiveState:
                 "floor": self.controls.floor,
                 "step_s": STEP_S,
                 "steps": KEPT,
+                "has_places": self.editor is not None,
+                "places_in": self.editor.kept_in if self.editor is not None else "",
                 "history": {name: _rows(sink.seen().points) for name, sink in self.hub.sinks.items()},
             }
         )
@@ -49,6 +56,19 @@ class LiveState:
                 "cameras": [self._camera(camera) for camera in snapshot.cameras],
             }
         )
+
+    def _places(self, camera: str, counts: Sequence[PlaceCount]) -> list[dict[str, Any]]:
+        """Put together what holds now with what was counted up to the last frame."""
+        by_name = {count.name: count for count in counts}
+        return [
+            {
+                "name": place.name,
+                "kind": "zone" if isinstance(place, Zone) else "line",
+                "points": points_of(place),
+                **_counted(by_name.get(place.name)),
+            }
+            for place in (() if self.editor is None else self.editor.places(camera))
+        ]
 
     def _camera(self, camera: CameraSnapshot) -> dict[str, Any]:
         sink = self.hub.sinks[camera.name]
@@ -69,9 +89,21 @@ class LiveState:
             "score": round(self.controls.shown_score(camera.name), 3),
             "is_set": scores.score is not None,
             "hidden": sorted(scores.hidden),
+            "places": self._places(camera.name, seen.places),
             "step": sink.step,
             "last": _rows(seen.points[-1:]),
         }
+
+
+def _counted(count: PlaceCount | None) -> dict[str, Any]:
+    if count is None:
+        return {"inside": {}, "came_in": {}, "went_out": {}, "longest_s": 0}
+    return {
+        "inside": dict(count.inside),
+        "came_in": dict(count.came_in),
+        "went_out": dict(count.went_out),
+        "longest_s": round(count.longest_s, 1),
+    }
 
 
 def _rows(points: Sequence[Point]) -> list[list[float | None]]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..errors import InputError
+from .event_log import Logged
 from .hub import Hub
+from .place_editor import ToldPlaces
 
 MOST = 100
 """Viewers; who comes later is told so."""
@@ -35,12 +37,14 @@ class Told(BaseModel):
         watch: cameras whose pictures it shows.
         took: `state`, or the camera whose picture was drawn.
         scores: of a camera.
+        places: of a camera.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     watch: frozenset[str] | None = None
     took: str | None = None
     scores: ToldScores | None = None
+    places: ToldPlaces | None = None
 
 
 class ToldScores(BaseModel):
@@ -68,6 +72,7 @@ class Viewer:
         self._under_way: Counter[str] = Counter()
         self._shown: dict[str, int] = {}
         self._state: str | None = None
+        self._event = 0
         self._has_state_under_way = False
 
     @property
@@ -101,6 +106,9 @@ class Viewer:
             self._wake.clear()
             if self._state is not None and not self._has_state_under_way:
                 state, self._state, self._has_state_under_way = self._state, None, True
+                if new := self._hub.events.since(self._event):
+                    self._event = new[-1].number
+                    await self._socket.send_text(events_text(new))
                 await self._socket.send_text(state)
             for name in sorted(self.wanted):
                 picture = self._hub.pictures.newest(name)
@@ -111,6 +119,12 @@ class Viewer:
                 on_sent()
                 head = json.dumps({"camera": name, "width": picture.width, "height": picture.height}).encode()
                 await self._socket.send_bytes(len(head).to_bytes(2, "big") + head + picture.jpeg)
+
+
+def events_text(events: Sequence[Logged]) -> str:
+    """Write what happened; the oldest first."""
+    rows = [{**event.values, "number": event.number, "has_picture": event.jpeg is not None} for event in events]
+    return json.dumps({"events": rows})
 
 
 class Viewers:
@@ -181,7 +195,7 @@ class Viewers:
                 return
             viewer.take(told)
             self._count_wanted()
-            if told.scores is not None:
+            if told.scores is not None or told.places is not None:
                 await self._do(told, socket)
 
     async def _do(self, told: Told, socket: WebSocket) -> None:

@@ -1,6 +1,7 @@
 // One camera's card: its picture, figures, chart, and what may be set.
 
 import { Chart } from "./chart.js";
+import { Places } from "./places.js";
 
 const WORDS = {
   opening: "Waiting for the first picture",
@@ -42,6 +43,8 @@ export class Camera {
       const wide = card.classList.toggle("wide");
       event.currentTarget.setAttribute("aria-pressed", wide);
     });
+    this.places = new Places(this.part, (places) => send({ places: { camera: name, ...places } }));
+    this.part(".places").hidden = !about.has_places;
     this.chips = new Map(about.classes.map((label) => [label, this.makeChip(label)]));
     this.part(".more .classes").append(...this.chips.values());
   }
@@ -65,6 +68,7 @@ export class Camera {
     if (this.canvas.width !== bitmap.width || this.canvas.height !== bitmap.height) {
       this.canvas.width = bitmap.width;
       this.canvas.height = bitmap.height;
+      this.part(".frame").style.setProperty("--aspect", bitmap.width / bitmap.height);
     }
     this.pen.drawImage(bitmap, 0, 0);
     bitmap.close();
@@ -77,16 +81,16 @@ export class Camera {
     badge.dataset.state = state;
     badge.textContent = state;
     this.veil(state, camera);
-    const ages = camera.ages.drawn ?? camera.ages.found;
+    const [last] = camera.last;
+    const age = (column) => (last && last[column] !== null && camera.step - last[0] <= 2 ? `${Math.round(last[column])} ms` : "–");
     this.figure("rate", camera.frames_per_s.toFixed(1));
-    this.figure("p50", ages ? `${ages[0]} ms` : "–");
-    this.figure("p95", ages ? `${ages[1]} ms` : "–");
+    this.figure("p50", age(2));
+    this.figure("p95", age(3));
     this.part("[data-figure=p95]").classList.toggle("late", camera.keeps_promise === false);
-    this.figure("frames", count.format(camera.frames));
     const drops = Object.entries(camera.drops);
     this.figure("drops", count.format(drops.reduce((sum, [, many]) => sum + many, 0)));
     this.part(".drops").replaceChildren(
-      ...drops.map(([cause, many]) => {
+      ...[["frames looked at", camera.frames], ...drops].map(([cause, many]) => {
         const item = document.createElement("li");
         item.textContent = `${count.format(many)} ${cause}`;
         return item;
@@ -96,6 +100,7 @@ export class Camera {
     this.chart.draw(camera.step, promise);
     this.showScores(camera);
     this.showClasses(camera);
+    this.places.update(camera.places, this.about.places_in);
   }
 
   veil(state, camera) {

@@ -33,12 +33,14 @@ export class Chart {
 
   draw(now, promise) {
     this.rows = this.rows.filter((row) => row[0] >= now - this.steps);
+    const minute = 60 / this.stepS; // a run that has just begun fills the width sooner
+    const steps = Math.min(this.steps, Math.max(minute, Math.ceil((now - (this.rows[0]?.[0] ?? now)) / minute) * minute));
     const hasAges = this.rows.some((row) => row[2] !== null);
     const series = hasAges ? [["first", 2], ["second", 3]] : [["first", 1]];
     const values = this.rows.flatMap((row) => series.map(([, column]) => row[column] ?? 0));
     const top = rounded(1.05 * Math.max(1, ...values, hasAges && promise ? promise : 0));
     const width = Math.max(120, this.plot.clientWidth);
-    const x = (step) => width - ((now - 1 - step) / (this.steps - 1)) * width;
+    const x = (step) => width - ((now - 1 - step) / (steps - 1)) * width;
     const y = (value) => 4 + (HEIGHT - FOOT - 4) * (1 - value / top);
     const svg = make("svg", { role: "img", viewBox: `0 0 ${width} ${HEIGHT}`, "aria-label": this.say(hasAges) });
     for (const part of [0, 0.5, 1]) {
@@ -47,7 +49,7 @@ export class Chart {
     }
     if (hasAges && promise) svg.append(make("line", { class: "promise", x1: 0, x2: width, y1: y(promise), y2: y(promise) }));
     for (const [name, column] of series) svg.append(make("path", { class: name, d: this.path(column, x, y) }));
-    svg.append(make("text", { x: 0, y: HEIGHT - 2 }, `${Math.round((this.steps * this.stepS) / 60)} min ago`));
+    svg.append(make("text", { x: 0, y: HEIGHT - 2 }, `${Math.round((steps * this.stepS) / 60)} min ago`));
     svg.append(make("text", { x: width, y: HEIGHT - 2, "text-anchor": "end" }, "now"));
     this.plot.replaceChildren(svg);
     this.tell(hasAges);

@@ -1,13 +1,16 @@
 // Keeps one connection to the run, hands what comes to the cameras, and says what is looked at.
 
 import { Camera } from "./camera.js";
+import { EventLog } from "./events.js";
 
 const SILENT_MS = 6000; // the run says something every second
 const LONGEST_WAIT_MS = 5000;
+const NOTICE_MS = 10000;
 
 const byId = (id) => document.getElementById(id);
 const cameras = new Map();
 const visible = new Set();
+const log = new EventLog();
 let socket = null;
 let about = null;
 let heardMs = 0;
@@ -25,7 +28,7 @@ function watch() {
 const seen = new IntersectionObserver((changes) => {
   for (const { target, isIntersecting } of changes) visible[isIntersecting ? "add" : "delete"](target.dataset.name);
   watch();
-});
+}, { rootMargin: "50%" }); // there before it is scrolled to
 
 function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/viewer`);
@@ -56,14 +59,24 @@ function say(text, state) {
 }
 
 function take(message) {
-  if (message.error) say(message.error, "refused");
+  if (message.error) notice(message.error);
+  else if (message.events) log.add(message.events);
   else if (message.classes) begin(message);
   else if (message.cameras) update(message);
+}
+
+function notice(text) {
+  const line = byId("notice");
+  line.textContent = text;
+  line.hidden = false;
+  clearTimeout(line.timer);
+  line.timer = setTimeout(() => (line.hidden = true), NOTICE_MS);
 }
 
 // A run that was started anew may have other cameras.
 function begin(message) {
   about = message;
+  log.clear();
   cameras.clear();
   visible.clear();
   seen.disconnect();

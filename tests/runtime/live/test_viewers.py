@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from singleshot.runtime.live import viewers
 from singleshot.runtime.live.access import Door
 from singleshot.runtime.live.app import live_app
 from singleshot.runtime.live.hub import Hub
+from singleshot.runtime.rules.event import Event, PlaceCount
 from singleshot.tests.fixtures.live_page import GivenRun, result
 
 HERE = "http://127.0.0.1:8080"
@@ -162,3 +165,57 @@ def test_who_sleeps_is_left(client: TestClient, hub: Hub, monkeypatch: pytest.Mo
         socket.send_json({"watch": ["door"]})
         until(lambda: hub.sinks["door"].needs_drawing)
         until(lambda: not hub.sinks["door"].needs_drawing)
+
+
+def test_places_are_drawn_and_kept(client: TestClient, hub: Hub) -> None:
+    count = PlaceCount(name="entry", kind="zone", inside={"cat": 2}, came_in={"cat": 5}, longest_s=12.34)
+    hub.sinks["door"].write(replace(result(1, drawn=False), places=[count]))
+    entry = [[0.1, 0.1], [0.4, 0.1], [0.4, 0.9]]
+    with viewer(client) as socket:
+        about = socket.receive_json()
+        assert (about["has_places"], about["places_in"]) == (True, "cameras.toml")
+        (place,) = state_where(socket, lambda _: True)["cameras"][0]["places"]
+        assert (place["name"], place["points"]) == ("entry", entry)
+        assert (place["inside"], place["longest_s"]) == ({"cat": 2}, 12.3)
+        socket.send_json({"places": {"camera": "door", "zones": {"entry": entry}, "lines": {"gate": [[0, 0], [1, 1]]}}})
+        state = state_where(socket, lambda state: len(state["cameras"][0]["places"]) == 2)
+    gate = state["cameras"][0]["places"][1]
+    assert (gate["kind"], gate["points"], gate["came_in"]) == ("line", [[0, 0], [1, 1]], {})
+
+
+@pytest.mark.parametrize(
+    ("places", "error"),
+    [
+        pytest.param({"camera": "door"}, "rule visitor: expected a zone", id="a rule needs it"),
+        pytest.param({"camera": "attic"}, "camera: expected one of this run", id="no such camera"),
+        pytest.param(
+            {"camera": "yard", "zones": {"z": [[0, 0], [1, 1], [0, 1], [1, 0]]}}, "zone z: expected edges", id="crossed"
+        ),
+        pytest.param({"camera": "yard", "lines": {"l": [[0, 0], [2, 2]]}}, "line l: expected points", id="outside"),
+        pytest.param({"camera": "yard", "lines": {"a/b": [[0, 0], [1, 1]]}}, "line: expected a name", id="a bad name"),
+    ],
+)
+def test_places_that_cannot_be(client: TestClient, places: dict[str, Any], error: str) -> None:
+    with viewer(client) as socket:
+        socket.send_json({"places": places})
+        while "error" not in (told := json.loads(socket.receive().get("text", "{}"))):
+            pass
+        assert told["error"].startswith(error)
+
+
+def test_events_are_told_to_whoever_comes_with_pictures(client: TestClient, hub: Hub) -> None:
+    event = Event(
+        id="1", rule="visitor", kind="enters", camera="door", at=datetime.now(timezone.utc), time_s=1.0, label="cat",
+        box_xyxy=(0.1, 0.1, 0.5, 0.5), place="entry",
+    )  # fmt: skip
+    hub.sinks["door"].write(replace(result(1, drawn=False), events=[event, event]))
+    for _ in range(2):
+        with viewer(client) as socket:
+            while "events" not in (told := json.loads(socket.receive().get("text", "{}"))):
+                pass
+            first, second = told["events"]
+            assert (first["number"], first["label"], first["place"], first["has_picture"]) == (1, "cat", "entry", True)
+            assert (second["number"], second["has_picture"]) == (2, False)
+    picture = client.get("/events/1.jpg")
+    assert (picture.headers["content-type"], picture.content[:2]) == ("image/jpeg", b"\xff\xd8")
+    assert client.get("/events/2.jpg").status_code == client.get("/events/9.jpg").status_code == 404
