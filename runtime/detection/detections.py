@@ -60,6 +60,15 @@ class Detections:
         keep = self.scores >= thresholds[self.class_ids]
         return self.where(keep)
 
+    def unsure(self, thresholds: NDArray[np.float32]) -> Detections:
+        """Keep what has half of its class's score threshold or more, but not all; nothing where that is above 1.
+
+        Args:
+            thresholds: [number of classes] float32, one per class id.
+        """
+        asked = thresholds[self.class_ids]
+        return self.where((self.scores < asked) & (self.scores >= asked / 2) & (asked <= 1))
+
     def where(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
         """Select rows by mask [n] bool or by index."""
         return Detections(boxes_xyxy=self.boxes_xyxy[keep], scores=self.scores[keep], class_ids=self.class_ids[keep])

@@ -157,6 +157,8 @@ class Looker:
                     kept = replace(kept, frame=camera.blur.hide(turn.frame, result.found, thresholds))
             if camera.observers:
                 with self._times.measure("observe"):
+                    if isinstance(result.found, Detections):
+                        kept = replace(kept, unsure=result.found.unsure(thresholds))
                     for observer in camera.observers:
                         kept = observer.observe(kept)
         return kept

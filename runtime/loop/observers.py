@@ -10,6 +10,7 @@ from ..detection.detections import Detections
 from ..rules.followed import Seen
 from ..rules.watch import Watch
 from ..sinks.frame_result import FrameResult
+from ..sources.frame import Frame
 from ..tracking.tracker import Tracker
 from ..tracking.tracks import NOT_FOLLOWED
 from .camera import Observer
@@ -24,12 +25,17 @@ class Following(Observer):
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
+        self._before: Frame | None = None
+        self._time_s = 0.0
 
     def observe(self, result: FrameResult) -> FrameResult:
         """Follow what was found in the next frame."""
         if not isinstance(result.found, Detections):
             return result
-        found, tracks = self._tracker.follow(result.found, time_s=result.frame.time_s)
+        if self._before is not None:
+            self._time_s += seconds_between(self._before, result.frame)
+        self._before = replace(result.frame, image=result.frame.image[:0])  # its picture is needed no more
+        found, tracks = self._tracker.follow(result.found, time_s=self._time_s, unsure=result.unsure)
         return replace(result, found=found, tracks=tracks)
 
 
@@ -62,3 +68,12 @@ class Watching(Observer):
         if self._began_at is None:
             self._began_at = self._now() - timedelta(seconds=time_s)
         return self._began_at + timedelta(seconds=time_s)
+
+
+def seconds_between(before: Frame, after: Frame) -> float:
+    """Tell how long after one frame another one was taken: by the camera's clock where there is one for both."""
+    if before.captured_s is not None and after.captured_s is not None and before.capture_clock == after.capture_clock:
+        seconds = after.captured_s - before.captured_s
+        if seconds > 0:  # a clock that was set back says nothing
+            return seconds
+    return max(0.0, after.time_s - before.time_s)

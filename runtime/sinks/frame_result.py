@@ -32,6 +32,8 @@ class FrameResult:
         places: what is counted at the camera's zones and lines, this frame counted too.
         events: what happened in this frame.
         tracks: whose boxes these are, where objects are followed.
+        unsure: of a detector, where somebody observes results: what has half of its score threshold or more, but not
+            all. Trackers keep to an object by it; it is shown nowhere.
     """
 
     frame: Frame
@@ -46,6 +48,7 @@ class FrameResult:
     places: Sequence[PlaceCount] = ()
     events: Sequence[Event] = ()
     tracks: Tracks | None = None
+    unsure: Detections | None = None
 
     @property
     def labels(self) -> list[str]:

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal
 
-TrackerName = Literal["bytetrack", "ocsort", "cbiou"]
+TrackerName = Literal["bytetrack", "ocsort"]
 """Of the package `trackers`, those that take the time between frames and need no network."""

@@ -79,6 +79,7 @@ def test_still_scene_is_held_and_parts_are_looked_at(graphs: Path, write_video: 
         ),
         pytest.param("quarters", ["--skip-still"], "--skip-still: expected a camera, a stream or a vid", id="images"),
         pytest.param("quarters", ["--tracker", "ocsort"], "--tracker ocsort: expected --track, got", id="no ids"),
+        pytest.param("quarters_classifier", ["--track"], "--track: expected a detector, which", id="ids of classes"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(graphs: Path, model: str, options: list[str], message: str) -> None:
