@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..backends import split_option
 from ..detection.tiles import Tiles
 from ..errors import InputError
+from ..events.settings import MqttSettings, WebhookSettings
 from ..files import StrPath
 from ..live.tokens import check_token
 from ..rules.places import Place
@@ -37,6 +38,10 @@ CAMERA_MARK = "{camera}"
 
 _PLACES = {"save": "save", "json_lines": "json", "csv": "csv", "coco": "coco", "crops": "crops"}
 """What names a file or a folder: field -> option."""
+
+_TABLES: dict[str, type[BaseModel]] = {"webhook": WebhookSettings, "mqtt": MqttSettings}
+_SECRETS = frozenset({"webhook", "secret", "password", "live_token"})
+"""Keys whose values stand in no message."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -136,6 +141,12 @@ class RunConfig(_Shared):
     cameras: Annotated[Mapping[str, CameraConfig], Field(min_length=1)]
     rules: Mapping[str, RuleSettings] = {}
     """By name."""
+    events: str | None = None
+    """A folder for what happens by the rules: lines, pictures, clips."""
+    webhook: WebhookSettings | None = None
+    """An address that is sent each event."""
+    mqtt: MqttSettings | None = None
+    """A broker that is told events and counts."""
 
     @field_validator("metrics", "live", "live_token", mode="before")
     @classmethod
@@ -300,6 +311,8 @@ def load_run_config(path: StrPath) -> RunConfig:
     return config.model_copy(
         update={
             **_placed(config, folder),
+            "events": config.events and _beside(folder, config.events),
+            "mqtt": config.mqtt and config.mqtt.beside(folder),
             "model": config.model and tuple(_beside(folder, model) for model in config.model),
             "cameras": {
                 name: camera.model_copy(
@@ -345,7 +358,7 @@ def _first_of(error: ValidationError) -> str:
     where = [str(part) for part in first["loc"]]
     name = ".".join(where)
     if first["type"] == "extra_forbidden":
-        parts: dict[str, type[BaseModel]] = {"cameras": CameraConfig, "rules": RuleSettings}
+        parts: dict[str, type[BaseModel]] = {"cameras": CameraConfig, "rules": RuleSettings, **_TABLES}
         part = parts[where[0]] if len(where) > 1 else RunConfig
         keys = {key: field.alias or key for key, field in part.model_fields.items()}
         nearest = keys.get(where[-1]) or get_close_matches(where[-1], keys.values(), n=1, cutoff=0)[0]
@@ -355,4 +368,8 @@ def _first_of(error: ValidationError) -> str:
     wanted = first["msg"].removeprefix("Input should be ")
     got = first["input"]
     shown = "an address" if isinstance(got, str) and "://" in got else repr(got)  # with its password, perhaps
+    if _SECRETS & {where[-1], *map(str, got if isinstance(got, dict) else ())} or where[0] in _TABLES:
+        shown = "another value"
+    if first["type"] == "model_type":
+        wanted = "a table of keys"
     return f"{name}: expected {wanted[0].lower()}{wanted[1:]}, got {shown}."

@@ -15,6 +15,7 @@ from ..backends import split_option
 from ..closing import Closing
 from ..detection.thresholds import moved_line, thresholds_from_options
 from ..errors import InputError
+from ..events.open_events import Events
 from ..live.controls import Controls
 from ..loop.blur import Blur
 from ..loop.camera import Camera, Observer
@@ -36,6 +37,7 @@ from ..sources.open_source import open_source
 from ..sources.source_events import SourceEvent
 from ..tracking.tracker import Tracker
 from .configuration import RunConfig
+from .delivering import checked_events_plan
 from .watching import check_classes
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class OpenRun(Closing):
         self._is_named = is_named or len(config.cameras) > 1
         outputs = {name: config.outputs_of(name) for name in config.cameras}
         check_outputs([(config.cameras[name].source, outputs[name]) for name in config.cameras])
+        plan = checked_events_plan(config)
         shows = [name for name, camera in config.cameras.items() if camera.show or config.show]
         if shows:
             check_display()
@@ -91,6 +94,7 @@ class OpenRun(Closing):
                 name: stack.enter_context(self._open_source(name))
                 for name in sorted(config.cameras, key=config.is_live)
             }
+            self._events = None if plan.is_empty else stack.enter_context(Events(plan, self.state, tell=tell))
             self.sinks = {
                 name: self._open_sinks(outputs[name], sources[name], name, failing) for name in config.cameras
             }
@@ -108,7 +112,8 @@ class OpenRun(Closing):
     @property
     def paths(self) -> tuple[str, ...]:
         """What is written, as far as it is known."""
-        return tuple(path for sinks in self.sinks.values() for sink in reversed(sinks) for path in sink.paths)
+        paths = [path for sinks in self.sinks.values() for sink in reversed(sinks) for path in sink.paths]
+        return (*paths, *(self._events.paths if self._events is not None else ()))
 
     def reload(self, config: RunConfig) -> None:
         """Take models, thresholds, places and rules of a new configuration between two frames, without losing a camera.
@@ -120,6 +125,11 @@ class OpenRun(Closing):
         """
         check_same_but_model(self.config, config)
         self._check_is_watched(config)
+        plan = checked_events_plan(config)
+        if self._events is not None:
+            self._events.check_replaceable(plan)
+        elif not plan.is_empty:
+            raise InputError("rules: expected no webhook, as none was there at the start, got one. Start anew for it.")
         opened = self._open_sessions(config, self._tell)
         try:
             check_classes(config.rules, opened[0].card)
@@ -134,6 +144,8 @@ class OpenRun(Closing):
             self._live.controls.forget()
         for name, watch in self.watches.items():
             watch.replace(config.places_of(name), config.rules_of(name))
+        if self._events is not None:
+            self._events.replace(plan)
 
     def _check_is_watched(self, config: RunConfig) -> None:
         for camera in self.cameras:
@@ -189,7 +201,11 @@ class OpenRun(Closing):
         return live
 
     def _open_sinks(self, outputs: Outputs, source: Source, name: str, failing: ExitStack) -> list[Sink]:
-        sinks = open_sinks(outputs, source=source, tell=self._tell)
+        recorder = None if self._events is None else self._events.recorder(name)
+        on_packet = None if recorder is None else recorder.add
+        sinks = open_sinks(outputs, source=source, tell=self._tell, on_packet=on_packet)
+        if self._events is not None:
+            sinks.append(self._events.sink(name))  # behind the recording, whose packets it takes
         for sink in sinks:
             failing.callback(sink.close)  # the run itself closes them
         return sinks if self._live is None else [self._live.hub.sinks[name], *sinks]

@@ -151,7 +151,8 @@ class Pipeline:
     def summary(self) -> RunSummary:
         """Return what the run did until now."""
         class_names = self._looker.card.class_names
-        states = {camera.name: camera for camera in self.state.snapshot().cameras}
+        snapshot = self.state.snapshot()
+        states = {camera.name: camera for camera in snapshot.cameras}
         return RunSummary(
             task=self._looker.card.task,
             cameras=tuple(
@@ -170,6 +171,7 @@ class Pipeline:
             ),
             wall_s=self._wall_s,
             stages=self._times.result(),
+            deliveries=snapshot.deliveries,
         )
 
     def _lane(self, camera: Camera, *, max_frames: int | None, most: int) -> Lane:

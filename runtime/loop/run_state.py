@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from ..sources.source_events import SourceEvent, SourceState
+from .deliveries import DeliveryCounts
 
 AgeStage = Literal["taken", "found", "drawn", "written"]
 """Up to where a frame's age is measured: taken up for the network, found, drawn, written by every output."""
@@ -67,11 +68,13 @@ class RunSnapshot:
         cameras: in the order in which they were named.
         promise_ms: the greatest age that was promised.
         shedding: what is left out so that it is kept; empty where nothing is.
+        deliveries: what became of events, by who is told.
     """
 
     cameras: tuple[CameraSnapshot, ...]
     promise_ms: float | None
     shedding: str
+    deliveries: tuple[DeliveryCounts, ...] = ()
 
 
 class RunState:
@@ -95,6 +98,7 @@ class RunState:
         self.promise_ms = promise_ms
         self._shedding = ""
         self._cameras = {name: _Camera(clock()) for name in names}
+        self._deliveries: Callable[[], Sequence[DeliveryCounts]] = tuple
 
     def add_event(self, camera: str, event: SourceEvent) -> None:
         """Take a change of a source's state."""
@@ -138,14 +142,20 @@ class RunState:
         with self._lock:
             self._shedding = shedding
 
+    def set_deliveries(self, deliveries: Callable[[], Sequence[DeliveryCounts]]) -> None:
+        """Say who knows what becomes of events."""
+        self._deliveries = deliveries
+
     def snapshot(self) -> RunSnapshot:
         """Return how the run is doing at this moment."""
+        deliveries = tuple(self._deliveries())
         with self._lock:
             now_s = self._clock()
             return RunSnapshot(
                 cameras=tuple(camera.snapshot(name, now_s, self.promise_ms) for name, camera in self._cameras.items()),
                 promise_ms=self.promise_ms,
                 shedding=self._shedding,
+                deliveries=deliveries,
             )
 
 

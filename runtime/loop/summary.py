@@ -10,6 +10,7 @@ from ..card import Task
 from ..detection.classifications import Classification
 from ..rules.event import PlaceCount
 from ..sinks.frame_result import FrameResult
+from .deliveries import DeliveryCounts
 from .run_state import AgeStage, Percentiles
 from .stage_times import StageTime
 
@@ -57,6 +58,8 @@ class RunSummary:
     stages: tuple[StageTime, ...]
     """`wait` for a frame, `resize`, `network`, `observe`, `draw` in each thread that looks; beside them `write` and
     `show`."""
+    deliveries: tuple[DeliveryCounts, ...] = ()
+    """What became of events, by who is told."""
 
     @property
     def frames(self) -> int:

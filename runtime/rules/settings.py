@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from ..amounts import SECONDS, read_amount
 from ..errors import InputError
@@ -40,6 +40,12 @@ class RuleSettings(BaseModel):
     """It does not fire again for so long, at the same camera."""
     way: Way | None = None
     """Of a crossing; either if not given."""
+    snapshot: bool = True
+    """The picture is kept, and the object's part of it."""
+    clip: str | None = None
+    """A video is kept, from so long before until so long after: `5s+10s`."""
+    webhook: SecretStr | None = None
+    """Who is sent it, instead of the run's address."""
 
     @field_validator("what", "cameras", mode="before")
     @classmethod

@@ -145,6 +145,7 @@ class _StateCollector:
                 metric.add_metric([camera.name], value(camera))
             yield metric
         yield from _labelled(snapshot)
+        yield from _deliveries(snapshot)
         promise = GaugeMetricFamily("singleshot_promised_age_seconds", "The greatest age that was promised.")
         if snapshot.promise_ms is not None:
             promise.add_metric([], snapshot.promise_ms / 1e3)
@@ -185,3 +186,22 @@ def _labelled(snapshot: RunSnapshot) -> Iterator[Metric]:
             for quantile, value_ms in (("0.5", ages.p50_ms), ("0.95", ages.p95_ms), ("0.99", ages.p99_ms)):
                 age.add_metric([camera.name, stage, quantile], value_ms / 1e3)
     yield from (state, dropped, age)
+
+
+def _deliveries(snapshot: RunSnapshot) -> Iterator[Metric]:
+    """Yield what became of events."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    sent = CounterMetricFamily("singleshot_events_sent_total", "Events that were taken.", labels=["target"])
+    waiting = GaugeMetricFamily("singleshot_events_waiting", "Events that wait for who is told.", labels=["target"])
+    away = GaugeMetricFamily("singleshot_event_target_away", "Whether it cannot be reached.", labels=["target"])
+    dropped = CounterMetricFamily(
+        "singleshot_events_dropped_total", "Events, pictures and clips that are lost.", labels=["target", "cause"]
+    )
+    for counts in snapshot.deliveries:
+        sent.add_metric([counts.target], counts.sent)
+        waiting.add_metric([counts.target], counts.waiting)
+        away.add_metric([counts.target], bool(counts.away))
+        for cause, count in counts.dropped.items():
+            dropped.add_metric([counts.target, cause], count)
+    yield from (sent, waiting, away, dropped)

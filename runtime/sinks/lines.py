@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from ..errors import InputError
 from .frame_result import FrameResult
-from .full_disk import unwritten
 from .output_file import OutputFile
 from .sink import Sink
 
@@ -53,23 +51,12 @@ class LinesSink(Sink):
         is_new = not self._output.has_begun
         self._output.begin()
         is_new |= self._output.follow_name()
-        self._write_whole(self.header.encode() * is_new + lines, self._output)
+        self._output.append(self.header.encode() * is_new + lines)
 
     def close(self) -> None:
         """Close the file."""
         if self._output is not None:
             self._output.close()
-
-    def _write_whole(self, lines: bytes, output: OutputFile) -> None:
-        written = 0
-        try:
-            while written < len(lines):  # a full disk takes a part, and refuses the next
-                written += output.file.write(lines[written:])
-        except OSError as error:
-            if output.is_regular:
-                os.ftruncate(output.file.fileno(), os.fstat(output.file.fileno()).st_size - written)
-            text = f"{self._name}: could not be written ({error.strerror}); it ends with the last whole line."
-            raise (unwritten(text, error.errno) if output.is_regular else InputError(text)) from error
 
 
 def _write_to_stdout(lines: bytes) -> None:

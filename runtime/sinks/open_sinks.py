@@ -19,18 +19,26 @@ from .outputs import Outputs, check_save
 from .segments import Segments
 from .sink import Sink
 from .video import VideoSink
+from .video_file import OnPacket
 
 
 def _silent(_line: str) -> None: ...
 
 
-def open_sinks(outputs: Outputs, *, source: Source, tell: Callable[[str], None] = _silent) -> list[Sink]:
+def open_sinks(
+    outputs: Outputs,
+    *,
+    source: Source,
+    tell: Callable[[str], None] = _silent,
+    on_packet: OnPacket | None = None,
+) -> list[Sink]:
     """Open what a run writes; the lines come first, as a video's frames take longer.
 
     Args:
         outputs: held by `check_outputs` to what can be known before; where it was not asked, all is found out here.
         source: what is read.
         tell: is given a line when an output pauses as its disk is full, and when it goes on.
+        on_packet: is given each frame of a video as it was encoded.
 
     Raises:
         InputError: one of them cannot be written to; the other is left as it was.
@@ -47,7 +55,9 @@ def open_sinks(outputs: Outputs, *, source: Source, tell: Callable[[str], None] 
             crops = Path(outputs.crops)
             sinks.append(PausingSink(CropsSink(crops, outputs.crop_settings, source.kind, tell), crops, crops, tell))
         if outputs.save is not None:
-            sinks.append(open_recording(outputs.save, source, segments=outputs.segments, tell=tell))
+            sinks.append(
+                open_recording(outputs.save, source, segments=outputs.segments, tell=tell, on_packet=on_packet)
+            )
     except InputError:
         for sink in sinks:
             sink.close()
@@ -56,7 +66,12 @@ def open_sinks(outputs: Outputs, *, source: Source, tell: Callable[[str], None] 
 
 
 def open_recording(
-    save: StrPath, source: Source, *, segments: Segments | None = None, tell: Callable[[str], None] = _silent
+    save: StrPath,
+    source: Source,
+    *,
+    segments: Segments | None = None,
+    tell: Callable[[str], None] = _silent,
+    on_packet: OnPacket | None = None,
 ) -> Sink:
     """Open what pictures are saved to: a video of a video or camera, a folder of annotated images of images.
 
@@ -65,6 +80,7 @@ def open_recording(
         source: what will be recorded.
         segments: how a video is cut.
         tell: as `open_sinks`.
+        on_packet: as `open_sinks`.
 
     Raises:
         InputError: the place does not suit the source or cannot be written to.
@@ -74,7 +90,7 @@ def open_recording(
     if source.kind == "images":
         return PausingSink(ImagesSink(save, source), save, save, tell)
     _check_is_not_input(save, source)
-    return PausingSink(VideoSink(save, segments=segments, tell=tell), save, save.parent, tell)
+    return PausingSink(VideoSink(save, segments=segments, tell=tell, on_packet=on_packet), save, save.parent, tell)
 
 
 def open_json_lines(path: StrPath, source: Source, *, tell: Callable[[str], None] = _silent) -> Sink:

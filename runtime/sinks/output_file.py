@@ -39,6 +39,26 @@ class OutputFile:
             os.ftruncate(self.file.fileno(), 0)
         self.has_begun = True
 
+    def go_on(self) -> None:
+        """Keep what is in the file."""
+        self.has_begun = True
+
+    def append(self, data: bytes) -> None:
+        """Write all of it, or take back what was written of it.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        written = 0
+        try:
+            while written < len(data):  # a full disk takes a part, and refuses the next
+                written += self.file.write(data[written:])
+        except OSError as error:
+            if self.is_regular:
+                os.ftruncate(self.file.fileno(), os.fstat(self.file.fileno()).st_size - written)
+            text = f"{self.path}: could not be written ({error.strerror}); it ends with the last whole line."
+            raise (unwritten(text, error.errno) if self.is_regular else InputError(text)) from error
+
     def follow_name(self) -> bool:
         """Go on in a new file where this one was moved or deleted meanwhile, as `logrotate` does; whether it is new.
 

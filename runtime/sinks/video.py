@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from fractions import Fraction
 from itertools import count
 from pathlib import Path
 
@@ -13,13 +12,14 @@ import av
 
 from ..errors import InputError
 from ..sources.frame import Frame
+from .encoder import PictureShape, shape_of
 from .frame_result import FrameResult
 from .full_disk import unwritten
 from .output_file import OutputFile
 from .segment_files import SegmentFiles
 from .segments import Segments
 from .sink import Sink
-from .video_file import VideoFile
+from .video_file import OnPacket, VideoFile
 
 VIDEO_SUFFIXES = (".mp4", ".mkv")
 
@@ -39,6 +39,7 @@ class VideoSink(Sink):
         path: where to; missing folders are made. A file that is there is replaced when the first frame comes.
         segments: how the video is cut; its files' names are `SegmentFiles`'s then, and none is replaced.
         tell: is given a line where a file cannot be deleted.
+        on_packet: is given each frame as it was encoded; a key frame comes in time for whoever keeps them.
 
     Raises:
         InputError: the suffix is another, or the place cannot be written to.
@@ -47,10 +48,16 @@ class VideoSink(Sink):
     needs_drawing = True
 
     def __init__(
-        self, path: Path, *, segments: Segments | None = None, tell: Callable[[str], None] = lambda _line: None
+        self,
+        path: Path,
+        *,
+        segments: Segments | None = None,
+        tell: Callable[[str], None] = lambda _line: None,
+        on_packet: OnPacket | None = None,
     ) -> None:
         check_video_name(path)
         self._first = path
+        self._on_packet = on_packet
         self._length_s = None if segments is None else segments.length_s
         self._segments = None if segments is None else SegmentFiles(path, segments, tell)
         self._output = OutputFile(path) if segments is None else None
@@ -70,7 +77,7 @@ class VideoSink(Sink):
         if result.drawn is None:
             raise ValueError("a video needs drawn frames")
         frame, image = result.frame, result.drawn
-        shape = (*image.shape[:2], frame.pixel_aspect)
+        shape = shape_of(image, frame.pixel_aspect)
         try:
             if self._video is not None and self._is_over(frame, self._video, shape):
                 self._finish()
@@ -100,26 +107,24 @@ class VideoSink(Sink):
             if self._segments is not None:
                 self._segments.close()
 
-    def _is_over(self, frame: Frame, video: VideoFile, shape: tuple[int, int, Fraction]) -> bool:
+    def _is_over(self, frame: Frame, video: VideoFile, shape: PictureShape) -> bool:
         step_s = frame.time_s - self._last_s
         is_gap = frame.captured_at is not None and step_s > max(_GAP_S, _GAP_STEPS * self._step_s)
         is_long = self._length_s is not None and frame.time_s - video.start_s >= self._length_s
         return shape != video.shape or is_gap or is_long
 
-    def _begin(self, frame: Frame, shape: tuple[int, int, Fraction]) -> VideoFile:
+    def _begin(self, frame: Frame, shape: PictureShape) -> VideoFile:
         if self._output is None:
             segments = self._segments
             self._output = OutputFile(segments.next_path(frame.captured_at) if segments else self._next_path())
         self._output.begin()
-        height, width, pixel_aspect = shape
         is_first = self._output.path == self._first  # whose times are the source's
         return VideoFile(
             self._output.path,
-            height=height,
-            width=width,
-            pixel_aspect=pixel_aspect,
+            shape=shape,
             start_s=0.0 if is_first else frame.time_s,
             captured_at=frame.captured_at,
+            on_packet=self._on_packet,
         )
 
     def _next_path(self) -> Path:

@@ -251,6 +251,7 @@ def _run(options: DetectionOptions, tell: Tell, on_event: OnCameraEvent | None) 
                 tell(f"warning: {name}{warning}")
         print_summary(summary, paths=run.paths, backend=run.sessions[0].backend, out=_out(config))
         is_whole = not any(sink.warnings for sinks in run.sinks.values() for sink in sinks)
+        is_whole = is_whole and not any(counts.dropped for counts in summary.deliveries)
     if not is_whole or any(camera.error is not None for camera in summary.cameras):
         raise SystemExit(1)
 
@@ -299,6 +300,9 @@ def print_summary(summary: RunSummary, *, paths: Sequence[str], backend: str, ou
         name = f"{camera.name}: " if len(summary.cameras) > 1 else ""
         for line in (*_found_lines(camera, summary.task), *map(_place_line, camera.places), *_age_lines(camera)):
             print(f"{name}{line}", file=out)
+    for counts in summary.deliveries:
+        lost = "".join(f", {count} lost ({cause})" for cause, count in counts.dropped.items())
+        print(f"{counts.target}: {counts.sent} events{lost}", file=out)
     print(
         f"{summary.frames} frames in {summary.wall_s:.2f} s = {summary.frames_per_s:.1f} frames/s, {backend}", file=out
     )

@@ -1,0 +1,1 @@
+"""What an event does: lines, pictures, clips, and messages to others."""
