@@ -36,7 +36,7 @@ Mode = Literal["latency", "throughput"]
 CAMERA_MARK = "{camera}"
 """In the name of an output it stands for the camera's name."""
 
-_PLACES = {"save": "save", "json_lines": "json", "csv": "csv", "coco": "coco", "crops": "crops"}
+_PLACES = {"save": "save", "json_lines": "json", "csv": "csv", "coco": "coco", "mot": "mot", "crops": "crops"}
 """What names a file or a folder: field -> option."""
 
 _TABLES: dict[str, type[BaseModel]] = {"webhook": WebhookSettings, "mqtt": MqttSettings}
@@ -71,6 +71,8 @@ class _Shared(_Part):
     """A row of CSV per object."""
     coco: str | None = None
     """COCO's results; the list of images goes beside them."""
+    mot: str | None = None
+    """Rows in MOTChallenge's format."""
     crops: str | None = None
     """A folder for pieces of frames, by class."""
     crops_every: Annotated[float, Field(ge=0)] | None = None

@@ -21,6 +21,7 @@ from ..sinks.frame_result import FrameResult
 from ..sinks.overlay import draw_classes, draw_detections
 from ..sinks.places_overlay import draw_places, write_counts
 from ..sinks.stats_overlay import draw_stats
+from ..sinks.trails_overlay import draw_trails
 from .camera import Camera
 from .in_order import InOrder
 from .lanes import Turn
@@ -221,10 +222,12 @@ class Looker:
         image, found, names = result.frame.image, result.found, self.card.class_names
         if result.places:
             image = draw_places(image, result.places)
+        if result.tracks is not None:
+            image = draw_trails(image, result.tracks)
         if isinstance(found, Classification):
             drawn = draw_classes(image, found, names)
         else:
-            drawn = draw_detections(image, found, names)
+            drawn = draw_detections(image, found, names, result.track_ids)
         write_counts(drawn, result.places)
         lines = self._stats_lines(camera) if self._stats else []
         draw_stats(drawn, [*lines, *([HELD] if result.held else [])])

@@ -15,6 +15,7 @@ from .full_disk import PausingSink
 from .image_folder import ImagesSink
 from .json_lines import JsonLinesSink
 from .lines import STDOUT
+from .mot_rows import MotSink
 from .outputs import Outputs, check_save
 from .segments import Segments
 from .sink import Sink
@@ -48,7 +49,7 @@ def open_sinks(
     try:
         if outputs.json_lines is not None:
             sinks.append(open_json_lines(outputs.json_lines, source, tell=tell))
-        for path, open_sink in ((outputs.csv, CsvSink), (outputs.coco, CocoSink)):
+        for path, open_sink in ((outputs.csv, CsvSink), (outputs.coco, CocoSink), (outputs.mot, MotSink)):
             if path is not None:
                 sinks.append(_opened_file(Path(path), open_sink, source, tell))
         if outputs.crops is not None:

@@ -37,6 +37,7 @@ class Outputs:
         segments: how the video is cut; one file if not given.
         csv: a file for a row per object; none if not given.
         coco: a file for COCO's results, beside which the list of images goes; none if not given.
+        mot: a file for rows in MOTChallenge's format; none if not given.
         crops: a folder for pieces of frames, a folder for each class in it; none if not given.
         crop_settings: how many of these are kept.
     """
@@ -46,13 +47,14 @@ class Outputs:
     segments: Segments | None = None
     csv: StrPath | None = None
     coco: StrPath | None = None
+    mot: StrPath | None = None
     crops: StrPath | None = None
     crop_settings: CropSettings = field(default_factory=CropSettings)
 
     @property
     def needs_boxes(self) -> str | None:
         """The option that asks for what a detector alone has; None if none does."""
-        asked = {"--coco": self.coco, "--crops": self.crops}
+        asked = {"--coco": self.coco, "--mot": self.mot, "--crops": self.crops}
         return next((option for option, place in asked.items() if place is not None), None)
 
 
@@ -113,6 +115,8 @@ def _paths(outputs: Outputs, kind: SourceKind | None) -> Iterator[tuple[Path, bo
     if outputs.coco is not None:
         yield Path(outputs.coco), False
         yield images_path(Path(outputs.coco)), False
+    if outputs.mot is not None:
+        yield Path(outputs.mot), False
     if outputs.crops is not None:
         yield Path(outputs.crops), True
     if outputs.save is not None and outputs.segments is None:

@@ -73,13 +73,19 @@ class _Label:
         )
 
 
-def draw_detections(image: NDArray[np.uint8], detections: Detections, class_names: Sequence[str]) -> NDArray[np.uint8]:
+def draw_detections(
+    image: NDArray[np.uint8],
+    detections: Detections,
+    class_names: Sequence[str],
+    track_ids: Sequence[int | None] | None = None,
+) -> NDArray[np.uint8]:
     """Draw boxes with names and scores; lines and letters grow with the frame.
 
     Args:
         image: [h, w, 3] uint8, BGR; it is left as it is.
         detections: boxes normalised to that image.
         class_names: in the order of class ids.
+        track_ids: of the objects, where they are followed: `dog #3`, in the id's colour instead of the class's.
 
     Returns:
         [h, w, 3] uint8, BGR, a new array.
@@ -88,13 +94,18 @@ def draw_detections(image: NDArray[np.uint8], detections: Detections, class_name
     height, width = image.shape[:2]
     style = style_for(height, width)
     boxes_px = np.rint(detections.boxes_xyxy_px(height=height, width=width)).astype(int)
-    colours = [class_colour(class_id) for class_id in detections.class_ids.tolist()]
+    ids = [None] * len(detections) if track_ids is None else track_ids
+    colours = [
+        class_colour(class_id if track_id is None else track_id)
+        for class_id, track_id in zip(detections.class_ids.tolist(), ids, strict=True)
+    ]
     rows = range(len(detections))
     for row in reversed(rows):  # the surest ends on top
         _draw_box(drawn, boxes_px[row], colours[row], style)
     labels: list[_Label] = []
     for row in rows:
-        text = (class_names[detections.class_ids[row]], f"{detections.scores[row]:.2f}")
+        name = class_names[detections.class_ids[row]] + ("" if ids[row] is None else f" #{ids[row]}")
+        text = (name, f"{detections.scores[row]:.2f}")
         labels.append(_place_label(text, boxes_px[row], style, labels, height=height, width=width))
     for row in reversed(rows):
         _draw_label(drawn, labels[row], colours[row])
@@ -102,7 +113,7 @@ def draw_detections(image: NDArray[np.uint8], detections: Detections, class_name
 
 
 def class_colour(class_id: int) -> Colour:
-    """Return the class's own colour, the same in every run."""
+    """Return a class's own colour, the same in every run; also an object's that is followed."""
     if class_id < len(_PALETTE):
         return _PALETTE[class_id]
     # Steps of the golden ratio never meet again and stay far apart; brightness alternates to help.

@@ -84,6 +84,9 @@ class DetectionOptions:
         Path | None,
         typer.Option(metavar="OUT.json", help="COCO's results; beside them OUT.images.json lists the images."),
     ] = None
+    mot: Annotated[
+        Path | None, typer.Option(metavar="OUT.txt", help="A row per object that is followed, as MOTChallenge has it.")
+    ] = None
     crops: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Pieces of the frames, a folder for each class, and their labels."),
@@ -274,7 +277,7 @@ def config_of(options: DetectionOptions) -> RunConfig:
         return load_run_config(options.config)
     if not options.video:
         raise InputError("--video: expected a source, got none. `rt-detect --help` lists what can be one.")
-    places = ("save", "json", "csv", "coco", "crops")
+    places = ("save", "json", "csv", "coco", "mot", "crops")
     own = ("config", "video", "model", *places, "policy", "zone", "line", "rule", "log_json")
     values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in own}
     values |= {key: str(path) for key in places if (path := getattr(options, key)) is not None}

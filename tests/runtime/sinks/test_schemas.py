@@ -17,6 +17,7 @@ from singleshot.runtime.sinks.crops import COLUMNS as CROPS_COLUMNS
 from singleshot.runtime.sinks.csv_rows import COLUMNS
 from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.json_lines import json_line
+from singleshot.runtime.sinks.mot_rows import COLUMNS as MOT_COLUMNS
 from singleshot.runtime.sources.frame import Frame
 from singleshot.runtime.tracking.tracks import Tracks
 from singleshot.tests.fixtures.found import detections
@@ -80,6 +81,7 @@ def coco_keys(folder: Path) -> tuple[list[str], list[str]]:
         pytest.param("JSON lines", 0, lambda _: line_keys(), id="a line"),
         pytest.param("JSON lines", 1, lambda _: object_keys(), id="an object of a line"),
         pytest.param("CSV", 0, lambda _: list(COLUMNS), id="a row"),
+        pytest.param("MOT", 0, lambda _: list(MOT_COLUMNS), id="a row of MOT"),
         pytest.param("Crops", 0, lambda _: list(CROPS_COLUMNS), id="a row of labels of crops"),
         pytest.param("COCO results", 0, lambda folder: coco_keys(folder)[0], id="a result of COCO"),
         pytest.param("COCO results", 1, lambda folder: coco_keys(folder)[1], id="an image of COCO"),
