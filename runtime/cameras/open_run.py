@@ -19,7 +19,7 @@ from ..events.open_events import Events
 from ..live.controls import Controls
 from ..loop.blur import Blur
 from ..loop.camera import Camera, Observer
-from ..loop.observers import Following, Watching
+from ..loop.observers import Following, FollowingLater, Watching
 from ..loop.pipeline import Pipeline, check_alike
 from ..loop.run_state import RunState
 from ..machine import frames_in_flight
@@ -38,10 +38,12 @@ from ..sources.source_events import SourceEvent
 from ..tracking.tracker import Tracker
 from .configuration import RunConfig
 from .delivering import checked_events_plan
+from .drawn_places import DrawnPlaces
 from .watching import check_classes
 
 if TYPE_CHECKING:
     from ..live.live import Live
+    from ..live.place_editor import PlaceEditor
     from ..service.metrics import MetricsServer
 
 Tell = Callable[[str], None]
@@ -56,6 +58,7 @@ class OpenRun(Closing):
 
     Args:
         config: what it is told.
+        path: the file that says so, in which places are kept that are drawn while it runs.
         is_named: cameras have names that belong into results, and are waited for where they are not there yet; so it is
             with several in any case.
         tell: is given lines for people: who computes, what is shed; from any thread.
@@ -67,7 +70,13 @@ class OpenRun(Closing):
     """
 
     def __init__(
-        self, config: RunConfig, *, is_named: bool = False, tell: Tell, on_event: OnCameraEvent | None = None
+        self,
+        config: RunConfig,
+        *,
+        path: Path | None = None,
+        is_named: bool = False,
+        tell: Tell,
+        on_event: OnCameraEvent | None = None,
     ) -> None:
         self.config = config
         self._tell = tell
@@ -103,7 +112,7 @@ class OpenRun(Closing):
             ]
             self.pipeline = self._pipeline()
             if self._live is not None:
-                self._live.serve(self.state, self._controls())
+                self._live.serve(self.state, self._controls(), self._editor(path))
             for line in told:  # not before: a mistake among the options leaves its own line alone
                 tell(line)
             failing.pop_all()
@@ -149,6 +158,11 @@ class OpenRun(Closing):
 
     def _check_is_watched(self, config: RunConfig) -> None:
         for camera in self.cameras:
+            later = [observer for observer in camera.observers if isinstance(observer, FollowingLater)]
+            if later:
+                if config.tracks(camera.name):
+                    later[0].open()
+                continue
             has = [type(observer) for observer in camera.observers]
             needs = ([Following] if config.tracks(camera.name) else []) + [Watching] * bool(
                 config.rules_of(camera.name)
@@ -173,7 +187,7 @@ class OpenRun(Closing):
             tiles=self.config.tiles_of(name),
             skips_still=self.config.cameras[name].skip_still or self.config.skip_still,
             blur=self._blur(name, source),
-            observers=self._open_observers(name),
+            observers=self._open_observers(name, source),
         )
 
     def _blur(self, name: str, source: Source) -> Blur | None:
@@ -181,11 +195,13 @@ class OpenRun(Closing):
         hidden = [card.class_id(class_name) for class_name in self.config.blur_of(name)]
         return Blur(hidden, holds=source.kind != "images") if hidden else None
 
-    def _open_observers(self, name: str) -> list[Observer]:
+    def _open_observers(self, name: str, source: Source) -> list[Observer]:
         observers: list[Observer] = []
+        tracker = self.config.cameras[name].tracker or self.config.tracker or "bytetrack"
         if self.config.tracks(name):
-            tracker = self.config.cameras[name].tracker or self.config.tracker or "bytetrack"
             observers.append(Following(Tracker(tracker)))
+        elif self._live is not None and self.sessions[0].card.task == "detector" and source.kind != "images":
+            observers.append(FollowingLater(lambda: Tracker(tracker)))
         if observers or self.watches[name].rules:  # with tracks places can come later
             observers.append(Watching(self.watches[name]))
         return observers
@@ -231,6 +247,16 @@ class OpenRun(Closing):
             for_score=for_score,
             apply=lambda thresholds: self.pipeline.replace(thresholds=thresholds),
         )
+
+    def _editor(self, path: Path | None) -> PlaceEditor:
+        later = {
+            camera.name: observer
+            for camera in self.cameras
+            for observer in camera.observers
+            if isinstance(observer, FollowingLater)
+        }
+        watches = {camera.name: self.watches[camera.name] for camera in self.cameras if camera.observers}
+        return DrawnPlaces(watches, later, path=path)
 
     def _tell_of(self, camera: str, event: SourceEvent) -> None:
         if event.state in ("stalled", "lost", "back"):

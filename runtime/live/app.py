@@ -66,9 +66,10 @@ def act(told: Told, state: LiveState) -> None:
     """
     if told.scores is not None:
         state.controls.set_scores(told.scores.camera, told.scores.score, told.scores.hidden)
-    if told.places is not None and state.editor is not None:
-        check_camera(told.places.camera, state.hub.sinks)
-        state.editor.replace(told.places.camera, told.places.places())
+    if told.places is not None:
+        camera = told.places.camera
+        check_camera(camera, [name for name in state.hub.sinks if state.editor.places(name) is not None])
+        state.editor.replace(camera, told.places.places())
 
 
 async def _page(_request: Request) -> Response:

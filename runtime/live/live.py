@@ -8,6 +8,7 @@ from ..closing import Closing
 from ..loop.run_state import RunState
 from .controls import Controls
 from .hub import Hub
+from .place_editor import PlaceEditor
 from .server import LiveServer
 from .state import LiveState
 
@@ -34,15 +35,16 @@ class Live(Closing):
         """Where the page is, for people."""
         return self._server.line
 
-    def serve(self, run: RunState, controls: Controls) -> None:
+    def serve(self, run: RunState, controls: Controls, editor: PlaceEditor) -> None:
         """Answer from now on.
 
         Args:
             run: how it is doing.
             controls: what viewers may set.
+            editor: takes the places that they draw.
         """
         self.controls = controls
-        self._server.serve(LiveState(run=run, hub=self.hub, controls=controls))
+        self._server.serve(LiveState(run=run, hub=self.hub, controls=controls, editor=editor))
 
     def close(self) -> None:
         """Free the port and end the threads; a second time does nothing."""

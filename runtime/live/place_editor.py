@@ -20,14 +20,14 @@ class PlaceEditor(Protocol):
     def kept_in(self) -> str:
         """The name of the file that keeps them; empty where they go with the run."""
 
-    def places(self, camera: str) -> Sequence[Place]:
-        """Return those that hold."""
+    def places(self, camera: str) -> Sequence[Place] | None:
+        """Return those that hold; none where a camera's picture has no places, as images have none."""
 
     def replace(self, camera: str, places: Sequence[Place]) -> None:
         """Let these hold from the camera's next frame on, and keep them.
 
         Raises:
-            InputError: a rule needs one that would be gone, or they cannot be kept; nothing was changed.
+            SingleshotError: a rule needs one that would be gone, or they cannot be kept; nothing was changed.
         """
 
 

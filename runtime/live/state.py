@@ -24,13 +24,13 @@ class LiveState:
         run: how the run is doing.
         hub: what its cameras see.
         controls: what viewers have set.
-        editor: takes what they draw; none where nothing can be drawn.
+        editor: takes what they draw.
     """
 
     run: RunState
     hub: Hub
     controls: Controls
-    editor: PlaceEditor | None = None
+    editor: PlaceEditor
 
     def history(self) -> str:
         """Write what a new viewer is told once: the classes and the charts of the last minutes."""
@@ -40,8 +40,7 @@ class LiveState:
                 "floor": self.controls.floor,
                 "step_s": STEP_S,
                 "steps": KEPT,
-                "has_places": self.editor is not None,
-                "places_in": self.editor.kept_in if self.editor is not None else "",
+                "places_in": self.editor.kept_in,
                 "history": {name: _rows(sink.seen().points) for name, sink in self.hub.sinks.items()},
             }
         )
@@ -57,8 +56,11 @@ class LiveState:
             }
         )
 
-    def _places(self, camera: str, counts: Sequence[PlaceCount]) -> list[dict[str, Any]]:
+    def _places(self, camera: str, counts: Sequence[PlaceCount]) -> list[dict[str, Any]] | None:
         """Put together what holds now with what was counted up to the last frame."""
+        places = self.editor.places(camera)
+        if places is None:
+            return None
         by_name = {count.name: count for count in counts}
         return [
             {
@@ -67,7 +69,7 @@ class LiveState:
                 "points": points_of(place),
                 **_counted(by_name.get(place.name)),
             }
-            for place in (() if self.editor is None else self.editor.places(camera))
+            for place in places
         ]
 
     def _camera(self, camera: CameraSnapshot) -> dict[str, Any]:

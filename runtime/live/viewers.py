@@ -11,7 +11,7 @@ from contextlib import suppress
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..errors import InputError
+from ..errors import SingleshotError
 from .event_log import Logged
 from .hub import Hub
 from .place_editor import ToldPlaces
@@ -201,7 +201,7 @@ class Viewers:
     async def _do(self, told: Told, socket: WebSocket) -> None:
         try:
             await asyncio.to_thread(self._act, told)
-        except InputError as error:
+        except SingleshotError as error:
             await socket.send_text(json.dumps({"error": str(error)}))
         await self._show_state()
 

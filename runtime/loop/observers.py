@@ -39,6 +39,30 @@ class Following(Observer):
         return replace(result, found=found, tracks=tracks)
 
 
+class FollowingLater(Observer):
+    """Follows from `open` on, which comes with the first place that is drawn; costs nothing before.
+
+    Args:
+        tracker: makes the camera's.
+    """
+
+    def __init__(self, tracker: Callable[[], Tracker]) -> None:
+        self._tracker = tracker
+        self._following: Following | None = None
+
+    def open(self) -> None:
+        """Begin with the next frame; a second time does nothing.
+
+        Raises:
+            MissingDependencyError: the package `trackers` is not installed.
+        """
+        self._following = self._following or Following(self._tracker())
+
+    def observe(self, result: FrameResult) -> FrameResult:
+        """Follow what was found in the next frame, once it is time."""
+        return result if self._following is None else self._following.observe(result)
+
+
 class Watching(Observer):
     """Counts at a camera's places, and says what happened by its rules.
 
@@ -55,7 +79,7 @@ class Watching(Observer):
     def observe(self, result: FrameResult) -> FrameResult:
         """Watch the next frame."""
         found, frame = result.found, result.frame
-        if not isinstance(found, Detections):
+        if not isinstance(found, Detections) or not (self.watch.places or self.watch.rules):
             return result
         ids = [NOT_FOLLOWED] * len(found) if result.tracks is None else result.tracks.ids.tolist()
         rows = zip(result.labels, found.scores.tolist(), found.boxes_xyxy.tolist(), ids, strict=True)

@@ -240,7 +240,7 @@ def _run(options: DetectionOptions, tell: Tell, on_event: OnCameraEvent | None) 
     from ...runtime.service.systemd import Watchdog
 
     config = config_of(options)
-    with OpenRun(config, is_named=options.config is not None, tell=tell, on_event=on_event) as run:
+    with OpenRun(config, path=options.config, is_named=options.config is not None, tell=tell, on_event=on_event) as run:
         with (
             _told_of_interruption(run, tell),
             _reloaded(run, options.config, tell),

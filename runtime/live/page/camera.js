@@ -44,7 +44,6 @@ export class Camera {
       event.currentTarget.setAttribute("aria-pressed", wide);
     });
     this.places = new Places(this.part, (places) => send({ places: { camera: name, ...places } }));
-    this.part(".places").hidden = !about.has_places;
     this.chips = new Map(about.classes.map((label) => [label, this.makeChip(label)]));
     this.part(".more .classes").append(...this.chips.values());
   }
@@ -100,7 +99,8 @@ export class Camera {
     this.chart.draw(camera.step, promise);
     this.showScores(camera);
     this.showClasses(camera);
-    this.places.update(camera.places, this.about.places_in);
+    this.part(".places").hidden = camera.places === null;
+    this.places.update(camera.places ?? [], this.about.places_in);
   }
 
   veil(state, camera) {

@@ -20,7 +20,6 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -31,6 +30,7 @@ from singleshot.runtime.sources import stream
 from singleshot.runtime.sources.live import Patience
 from singleshot.runtime.sources.open_source import open_source
 from singleshot.runtime.sources.source_events import SourceEvent
+from singleshot.tests.fixtures.mjpeg_camera import jpeg, mjpeg_camera
 from singleshot.tests.fixtures.running import running
 from singleshot.tests.places import CLIP, FIXTURES
 
@@ -44,55 +44,10 @@ raise SystemExit(not all(map(Gst.ElementFactory.find, ("videotestsrc", "x264enc"
 """
 
 
-def jpeg(width: int) -> bytes:
-    return cv2.imencode(".jpg", np.full((48, width, 3), 90, np.uint8))[1].tobytes()
-
-
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     with closing(socket.socket(type=kind)) as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
-
-
-@contextmanager
-def mjpeg_camera(send: Callable[[int, int], bytes | None]) -> Iterator[str]:
-    """Serve `multipart/x-mixed-replace` on loopback.
-
-    Args:
-        send: of the number of the connection and of the picture: its bytes; empty closes, None is silence.
-    """
-    connections = itertools.count()
-    left = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            connection = next(connections)
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-            self.end_headers()
-            for number in itertools.count():
-                data = send(connection, number)
-                if data is None:
-                    left.wait()
-                if not data or left.wait(0.01):
-                    return
-                head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(data)
-                try:
-                    self.wfile.write(head + data + b"\r\n")
-                except OSError:
-                    return
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://user:geheim@127.0.0.1:{server.server_address[1]}/cam?token=geheim"
-        left.set()
-        server.shutdown()
 
 
 @pytest.fixture(autouse=True)
