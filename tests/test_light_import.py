@@ -35,6 +35,7 @@ EXAMPLES = {
     "quantize": "singleshot quantize",
     "build": "singleshot build",
     "rt-detect": "rt-detect --video",
+    "scan": "singleshot scan",
     "demo": "singleshot demo",
     "bench": "singleshot bench",
     "bench-training": "singleshot bench-training",

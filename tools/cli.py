@@ -26,6 +26,7 @@ VERBS = {
     "quantize": "verbs.quantize:quantize",
     "build": "verbs.build:build",
     "rt-detect": "rt_detect:rt_detect",
+    "scan": "verbs.scan:scan",
     "demo": "verbs.demo:demo",
     "bench": "verbs.bench:bench",
     "bench-training": "verbs.bench_training:bench_training",

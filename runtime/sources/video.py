@@ -51,10 +51,7 @@ class VideoSource(PrefetchedSource):
     def __init__(self, path: Path, *, decoder: Decoder = "cpu") -> None:
         super().__init__(str(path))
         self._path = path
-        self._container = _open(path, acceleration(decoder))
-        if not self._container.streams.video:
-            self._container.close()
-            raise InputError(f"{path}: expected a video, got a file without a video stream.")
+        self._container = open_video(path, acceleration(decoder))
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self._decoding = Decoding(self._stream, decoder)
@@ -220,9 +217,14 @@ def open_waiting(
     raise outcome
 
 
-def _open(path: Path, hwaccel: HWAccel | None) -> av.container.InputContainer:
-    try:
-        return open_waiting(f"file:{path}", hwaccel=hwaccel)  # without `file:` the colon of `12:30.mp4` is a protocol's
+def open_video(path: Path, hwaccel: HWAccel | None = None) -> av.container.InputContainer:
+    """Open a file that has pictures.
+
+    Raises:
+        InputError: it is missing or holds no video.
+    """
+    try:  # without `file:` the colon of `12:30.mp4` is a protocol's
+        container = open_waiting(f"file:{path}", hwaccel=hwaccel)
     except OSError as error:
         raise InputError(f"{path}: expected a video, got {error.strerror}.") from error
     except av.FFmpegError as error:
@@ -230,6 +232,10 @@ def _open(path: Path, hwaccel: HWAccel | None) -> av.container.InputContainer:
             f"{path}: expected a video, got a file that cannot be decoded ({error.strerror}). "
             f"A recording that was cut off before its index was written looks like this."
         ) from error
+    if not container.streams.video:
+        container.close()
+        raise InputError(f"{path}: expected a video, got a file without a video stream.")
+    return container
 
 
 def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> _Announced:

@@ -1,0 +1,1 @@
+"""Thousands of recordings, looked at by many processes or machines."""
