@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..loop.run_state import CameraSnapshot, RunState
@@ -53,6 +53,7 @@ class LiveState:
                 "promise_ms": snapshot.promise_ms,
                 "shedding": snapshot.shedding,
                 "cameras": [self._camera(camera) for camera in snapshot.cameras],
+                "deliveries": [asdict(counts) for counts in snapshot.deliveries],
             }
         )
 

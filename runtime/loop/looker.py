@@ -78,6 +78,8 @@ class Looker:
         self._is_named = is_named
         self._scenes = {name: Scene(skips_still=camera.skips_still) for name, camera in cameras.items()}
         self._orders = {name: InOrder() for name, camera in cameras.items() if camera.blur or camera.observers}
+        # What is drawn now and then, for who looks at the live page, has no age: it would stand still in between.
+        self._draws_all = {name: camera.needs_drawing for name, camera in cameras.items()}
         self._shown: dict[str, CameraSnapshot] = {}
         self._shown_s = 0.0
         self._idle = threading.Condition()
@@ -205,18 +207,21 @@ class Looker:
     def _finished(self, result: FrameResult, camera: str, taken_s: float) -> FrameResult:
         """Draw, and say how old the frame has become."""
         found_s = time.monotonic()
+        done_s = found_s
         moments: dict[AgeStage, float] = {"taken": taken_s, "found": found_s}
         drawn = None
         if self._cameras[camera].needs_drawing:
             with self._times.measure("draw"):
                 drawn = self._drawn(result, camera)
-            moments["drawn"] = time.monotonic()
+            done_s = time.monotonic()
+            if self._draws_all[camera]:
+                moments["drawn"] = done_s
         ages_ms: dict[str, float] = {}
         if (captured_s := result.frame.captured_s) is not None:
             for stage, moment_s in moments.items():
                 ages_ms[stage] = 1e3 * (moment_s - captured_s)
                 self._state.add_age(camera, stage, ages_ms[stage])
-        return replace(result, drawn=drawn, done_s=max(moments.values()), ages_ms=ages_ms)
+        return replace(result, drawn=drawn, done_s=done_s, ages_ms=ages_ms)
 
     def _drawn(self, result: FrameResult, camera: str) -> NDArray[np.uint8]:
         image, found, names = result.frame.image, result.found, self.card.class_names

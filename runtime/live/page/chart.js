@@ -20,6 +20,7 @@ const rounded = (value) => {
 export class Chart {
   // figure: holds a caption and a .plot; steps: points over its width; stepS: seconds of each.
   constructor(figure, { steps, stepS }) {
+    this.figure = figure;
     this.caption = figure.querySelector("figcaption");
     this.plot = figure.querySelector(".plot");
     this.steps = steps;
@@ -33,6 +34,8 @@ export class Chart {
 
   draw(now, promise) {
     this.rows = this.rows.filter((row) => row[0] >= now - this.steps);
+    this.figure.hidden = this.rows.length === 0;
+    if (this.figure.hidden) return;
     const minute = 60 / this.stepS; // a run that has just begun fills the width sooner
     const steps = Math.min(this.steps, Math.max(minute, Math.ceil((now - (this.rows[0]?.[0] ?? now)) / minute) * minute));
     const hasAges = this.rows.some((row) => row[2] !== null);

@@ -16,6 +16,7 @@ function words({ kind, label, place, way, stayed_s: stayedS, count }) {
 export class EventLog {
   constructor() {
     this.list = document.getElementById("events");
+    this.deliveries = document.getElementById("deliveries");
     this.empty = document.getElementById("log-empty");
     this.large = document.getElementById("large");
     this.large.addEventListener("click", () => this.large.close());
@@ -30,6 +31,22 @@ export class EventLog {
     for (const event of events) this.list.prepend(this.make(event));
     while (this.list.childElementCount > KEPT) this.list.lastElementChild.remove();
     this.empty.hidden = this.list.childElementCount > 0;
+  }
+
+  // Who is told of events, and what of them is missing.
+  deliver(deliveries) {
+    this.deliveries.replaceChildren(
+      ...deliveries.map(({ target, sent, waiting, dropped, away }) => {
+        const item = document.createElement("li");
+        const lost = Object.entries(dropped).map(([cause, many]) => `${many} dropped (${cause})`);
+        const name = target.startsWith("/") ? target.split("/").at(-1) : target; // of a folder
+        item.textContent = [name, `${sent} sent`, waiting ? `${waiting} waiting` : "", ...lost, away ? `away: ${away}` : ""]
+          .filter(Boolean)
+          .join(" · ");
+        item.classList.toggle("wrong", Boolean(away || lost.length));
+        return item;
+      }),
+    );
   }
 
   make(event) {

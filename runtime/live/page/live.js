@@ -88,6 +88,7 @@ function update(state) {
     if (!cameras.has(camera.name)) add(camera.name);
     cameras.get(camera.name).update(camera, state.promise_ms);
   }
+  log.deliver(state.deliveries);
   const rate = state.cameras.reduce((sum, camera) => sum + camera.frames_per_s, 0);
   const many = state.cameras.length;
   byId("summary").textContent = `${many} ${many === 1 ? "camera" : "cameras"} · ${rate.toFixed(1)} frames/s`;

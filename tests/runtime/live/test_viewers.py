@@ -105,7 +105,9 @@ def test_what_was_seen_is_told(client: TestClient, hub: Hub) -> None:
     with viewer(client) as socket:
         about = socket.receive_json()
         assert about["classes"] == ["cat", "dog"]
-        door, yard = state_where(socket, lambda _: True)["cameras"]
+        state = state_where(socket, lambda _: True)
+    door, yard = state["cameras"]
+    assert state["deliveries"] == []
     assert (door["name"], door["now"], door["in_frames"], door["size"]) == (
         "door",
         {"dog": 1},

@@ -59,6 +59,29 @@ def test_what_is_held_is_marked_in_the_picture() -> None:
     assert is_bright[LEARNT:] == [not bright for bright in is_bright[:1]] * (20 - LEARNT)
 
 
+@pytest.mark.parametrize(
+    ("draws", "stages"),
+    [
+        pytest.param([True] * 21, ["taken", "found", "drawn"], id="always"),
+        pytest.param([False, *[True, False] * 10], ["taken", "found"], id="now and then, as for a live page"),
+    ],
+)
+def test_what_is_drawn_now_and_then_has_no_age_as_drawn(draws: list[bool], stages: list[str]) -> None:
+    """Its last ages would stand for ever, and with them a broken promise."""
+
+    class Drawn(KeptResults):
+        asked = iter(draws)
+
+        @property
+        def needs_drawing(self) -> bool:
+            return next(self.asked)
+
+    kept = Drawn()
+    Pipeline([camera(GivenSource("a", 20, policy="latest", every_s=0.005), kept)], [GivenSession()]).run()
+    assert [result.drawn is not None for result in kept.results] == draws[1 : len(kept.results) + 1]
+    assert all([*result.ages_ms] == stages for result in kept.results)
+
+
 def test_cameras_hold_each_their_own() -> None:
     kept = [KeptResults(), KeptResults()]
     cameras = [
