@@ -20,6 +20,7 @@ import pytest
 from singleshot.runtime.shipped import CLIP
 from singleshot.tests.fixtures.command_line import run_verb
 from singleshot.tests.fixtures.running import running
+from singleshot.tests.places import ROOT
 
 pytest.importorskip("ray")
 WriteVideo = Callable[..., Path]
@@ -53,7 +54,7 @@ def test_same_detections_as_rt_detect_for_others_to_query(archive: Path, small_d
     import duckdb
     import pandas as pd
 
-    out = tmp_path / "out"
+    out = tmp_path / "found"
     run = subprocess.run(
         [*SCAN, archive, "-o", out, "--model", small_detector, *OPTIONS, "--json"],
         capture_output=True,
@@ -84,6 +85,8 @@ def test_same_detections_as_rt_detect_for_others_to_query(archive: Path, small_d
             )
     clips = pd.read_parquet(result["clips"])
     assert clips["frames"].tolist() == [0, 282, 20]
+    (block,) = re.findall(r"^```py\n(.*?)^```", (ROOT / "docs/archives.md").read_text(), re.MULTILINE | re.DOTALL)
+    subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
     assert len(pd.read_parquet(out / "detections")) == sum(
         found["boxes"] for one in result["recordings"] for found in one["found"].values()
     )
