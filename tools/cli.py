@@ -17,6 +17,7 @@ from .terminal.verb import Command
 VERBS = {
     "check-data": "verbs.check_data:check_data",
     "convert-data": "verbs.convert_data:convert_data",
+    "harvest": "verbs.harvest:harvest",
     "models": "verbs.models:models",
     "train": "verbs.train:train",
     "reproduce-paper": "verbs.reproduce_paper:reproduce_paper",

@@ -129,7 +129,7 @@ def choose_images(
             f"{pool.path}: expected most of {len(sampled)} images to be readable, got {len(seen.names)}. "
             f"{pool.problems[0]} Take away those that are broken."
         )
-    points = _standardised(np.stack([seen.looks[index].embedding for index in different]))
+    points = standardised(np.stack([seen.looks[index].embedding for index in different]))
     chosen = farthest_first(points, count)
     return Selection(
         names=tuple(seen.names[different[index]] for index in chosen),
@@ -185,7 +185,7 @@ def _seen(names: Sequence[str], pool: ImagePool, look: Look, on_progress: Progre
     return seen
 
 
-def _standardised(points: NDArray[np.float32]) -> NDArray[np.float32]:
+def standardised(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give every dimension a mean of 0 and a deviation of 1; one that never changes is 0."""
     spread = points.std(axis=0)
     scaled = (points - points.mean(axis=0)) / np.where(spread > 0, spread, 1)

@@ -62,10 +62,25 @@ def choose_calibration_images(
         InputError: there are too few different images, or the graph has nothing to quantize.
         MissingDependencyError: onnx is not installed.
     """
+    look = network_look(model, card, source)
+    return choose_images(pool, look, count=count, seed=seed, without=without, on_progress=on_progress)
+
+
+def network_look(model: onnx.ModelProto, card: Card, source: str) -> Look:
+    """Say what a graph makes of an image: the channel means of some of its tensors, and its best score.
+
+    Args:
+        model: follows the graph contract.
+        card: says how images are fitted to the graph.
+        source: the graph's name, for errors.
+
+    Raises:
+        InputError: the graph has nothing to quantize.
+        MissingDependencyError: onnx is not installed.
+    """
     measured = _measured_tensors(model, source)
     spread = np.linspace(0, len(measured) - 1, _EMBEDDED + 2)[1:-1].astype(int)
-    look = _look([measured[index] for index in dict.fromkeys(spread.tolist())], model, card, source)
-    return choose_images(pool, look, count=count, seed=seed, without=without, on_progress=on_progress)
+    return _look([measured[index] for index in dict.fromkeys(spread.tolist())], model, card, source)
 
 
 def collect_calibration(

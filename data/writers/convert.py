@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,12 @@ from ...runtime.progress import Progress, no_progress
 from ..dataset import Dataset
 from ..sample import Sample
 from ..usable_samples import check_enough
+from .whole_folder import whole_folder
 from .writers import CocoWriter, CsvWriter, LabelledFiles, LayoutWriter, VocWriter, YoloWriter
 
 Target = Literal["coco", "yolo", "voc", "csv"]
 
-_WRITERS: dict[Target, Callable[[Path, tuple[str, ...]], LayoutWriter]] = {
+WRITERS: dict[Target, Callable[[Path, tuple[str, ...]], LayoutWriter]] = {
     "coco": CocoWriter,
     "yolo": YoloWriter,
     "voc": VocWriter,
@@ -79,25 +79,11 @@ def convert_data(
     plan = splits or {name: name for name in dataset.official_splits()}
     for name in plan:
         dataset.sample_ids(name, seed=seed)  # a wrong one is found out at once
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out}: expected a new or empty folder, got one that holds something. Name another with -o.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise InputError(f"{out}: expected a place that can be written to, got {error.strerror}.") from error
-    try:
-        folder = temporary / "whole"  # unlike the one around it, open to whom the user's umask says
-        folder.mkdir()
-        writer = _WRITERS[target](folder, dataset.class_names)
+    with whole_folder(out) as folder:
+        writer = WRITERS[target](folder, dataset.class_names)
         writer.images.mkdir()
         placing = _Placing(writer.images, target, link=link)
         images = _convert(dataset, writer, placing, plan, seed=seed, on_progress=on_progress)
-        folder.replace(out)
-    except OSError as error:
-        raise InputError(f"{out}: could not be written ({error}); nothing was changed.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     empty = [f"{name}: it has no usable image" for name, count in images.items() if not count]
     return Conversion(
         images={name: count for name, count in images.items() if count},

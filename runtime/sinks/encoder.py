@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -34,6 +35,10 @@ _THREADS = 4
 
 KEY_EVERY_S = 2.0
 """Where packets are kept, for clips that begin with one, a key frame comes at least so often."""
+
+
+DRAWN = "what was found is drawn in by singleshot"
+"""Stands in a file's comment, so that nobody trains on the boxes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +134,7 @@ class Encoder:
 
 def add_h264_stream(container: OutputContainer, shape: PictureShape) -> VideoStream:
     """Add a stream, whose context is an encoder's, to a file of frames of one shape."""
+    container.metadata["comment"] = DRAWN
     stream = container.add_stream("libx264", rate=25, options=_OPTIONS)
     stream.time_base = Fraction(1, TICKS_PER_S)
     _set_up(stream.codec_context, shape)
@@ -163,3 +169,13 @@ def _even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if height % 2 == 0 and width % 2 == 0:
         return image
     return np.asarray(cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def has_drawings(path: Path) -> bool:
+    """Tell whether a video says that what was found is drawn in; one that cannot be read does not."""
+    try:
+        with av.open(f"file:{path}") as container:
+            said = {key.lower(): value for key, value in container.metadata.items()}
+    except (av.FFmpegError, OSError):
+        return False
+    return said.get("comment") == DRAWN

@@ -92,7 +92,7 @@ def test_any_box_comes_back(
         height_px=1000,
         width_px=1000,
     )
-    writer = conversion._WRITERS[target](folder, ("cat", "dog", "cow"))
+    writer = conversion.WRITERS[target](folder, ("cat", "dog", "cow"))
     writer.images.mkdir()
     (writer.images / "a.jpg").symlink_to(image)
     writer.write_split("train", iter([(sample, "a.jpg")]))
