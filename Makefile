@@ -33,7 +33,7 @@ help:
 	@echo 'make check      format, lint and types, as CI runs them'
 	@echo 'make dist       wheel and source of the last commit, in dist/'
 	@echo 'make dist-check the wheel installed and run in a clean environment, of each of PYTHONS if given'
-	@echo 'make bench      latency of the shipped detector, stage by stage; training throughput on DATA=DIR (a few small images if not given)'
+	@echo 'make bench      what the shipped detector costs, stage by stage; training throughput on DATA=DIR (a few small images if not given)'
 	@echo 'make clean      remove what the commands above made'
 
 demo: $(RUN_READY)
@@ -61,7 +61,7 @@ check: $(DEV_READY)
 DATA ?= tests/fixtures/VOCdevkit
 
 bench: $(RUN_READY) $(DEV_READY)
-	@$(RUN)/bin/python -m singleshot bench
+	@$(RUN)/bin/python -m singleshot bench --video demo/dog.mp4
 	@$(DEV)/bin/python -m singleshot bench-training --data '$(DATA)'
 
 # From a copy: a build in place takes up what an older one left. The wheel is made of the source distribution.

@@ -1,97 +1,146 @@
-"""The parts of `singleshot bench` that compare: graphs and backends, and the tails."""
+"""What a benchmark found, as text for a terminal."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from ...runtime.require import require
-from ...runtime.shipped import shipped_detector
-from .latency import first_frames
+from .compare import Comparison
+from .figures import FIGURES, Estimate, differs, estimates, paired_ratio, stage_estimates
+from .runs import BenchRun, Contender
 
-_QUIET_LOAD = 1.5
-"""Above it, other programs took time from this one, whose own threads count as well."""
-_TAIL_FRAMES = 8
-_TAIL_ROUNDS = 20
-"""For each of `--repeats`: a tail takes no millisecond."""
+_FIRST_COLUMN, _COLUMN = 30, 24
+"""Characters that a table takes beside each other."""
 
 
-def bench_rivals(
-    specs: Sequence[str], clip: Path, *, frames: int, repeats: int, threads: int | None, as_json: bool
-) -> None:
-    """Compare graphs and backends, and print the table or JSON.
-
-    Raises:
-        InputError: one of them or the clip cannot be used.
-    """
-    require("onnx", extra="export", why="a comparison of graphs")
-    from .rival_latency import measure_rivals
-
-    with _rounds(repeats) as on_round:
-        report = measure_rivals(
-            specs, first_frames(clip), frames=frames, repeats=repeats, threads=threads, on_round=on_round
-        )
-    if as_json:
-        print(json.dumps(report.to_dict(), indent=1))
-        return
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("graph", overflow="fold")
-    table.add_column("backend", overflow="fold")
-    for heading in ("median ms", "least", "most", "times as fast"):
-        table.add_column(heading, justify="right")
-    for item in report.rivals:
-        figures = (item.median_ms, item.least_ms, item.most_ms, item.speed_up)
-        table.add_row(item.name, item.backend, *(f"{figure:.2f}" for figure in figures))
+def print_run(run: BenchRun) -> None:
+    """Print a run: under which conditions, each figure with its interval, and who is faster than the first."""
     out = Console()
-    load = "" if report.load is None else f", load {report.load[0]:.1f} before, {report.load[1]:.1f} after"
-    said = f"{repeats} rounds of {frames} frames, in turns; {report.machine}{load}"
-    out.print(said, markup=False, highlight=False, soft_wrap=True)
-    if report.load is not None and report.load[0] > _QUIET_LOAD:
-        out.print(
-            "The machine was busy: trust the ratios, and measure milliseconds again when it is quiet.", soft_wrap=True
+    for line in (*facts_of(run), *(f"warning: {line}" for line in warnings_of(run))):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    columns = max(1, (out.width - _FIRST_COLUMN) // _COLUMN)
+    for start in range(0, len(run.contenders), columns):
+        out.print(_table(run.contenders[start : start + columns]))
+    if len(run.contenders) > 1:
+        for line in verdicts(run):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def facts_of(run: BenchRun) -> Iterator[str]:
+    """Say where and how it was measured, a line each."""
+    yield run.machine.line
+    yield ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    height, width = run.frame_hw
+    yield (
+        f"{run.clip}, {width}x{height}; {run.repeats} repetitions of {run.frames} calls, each a process; paced at "
+        f"{run.fps:g} frames/s. In brackets 95 % intervals; nothing was clipped."
+    )
+    conditions = run.conditions
+    shares = conditions.busy
+    if shares.own is not None:
+        yield (
+            f"processors: {shares.own:.0%} for the benchmark, {shares.others or 0:.0%} for other programs, "
+            f"{shares.steal or 0:.1%} stolen"
+            + (
+                ""
+                if conditions.load is None
+                else f"; load {conditions.load[0]:.1f} before, {conditions.load[1]:.1f} after"
+            )
         )
-    out.print(table)
+    if seen := conditions.seen | conditions.settings:
+        yield "; ".join(f"{name} {value}" for name, value in seen.items())
+    if conditions.not_read:
+        yield f"could not be read: {'; '.join(conditions.not_read)}"
 
 
-def bench_tails(model: Path | None, clip: Path, *, repeats: int, threads: int | None, as_json: bool) -> None:
-    """Time both tails at several K on generated heads of SSD300's size and on a graph's own, and print them.
-
-    Raises:
-        InputError: the graph or the clip cannot be used.
-    """
-    require("onnx", extra="export", why="timing the tails")
-    from ...runtime.detection.letterbox import fit_frame
-    from ...runtime.runners.onnxruntime_runner import graph_facts
-    from .tail_latency import generated_heads, heads_of_graph, measure_tails
-
-    graph = model or shipped_detector()
-    spec = graph_facts(graph).card.input
-    fitted = [fit_frame(image, spec)[None] for image in first_frames(clip)[:_TAIL_FRAMES]]
-    rounds = repeats * _TAIL_ROUNDS
-    with _rounds(rounds) as on_round:
-        found = measure_tails(
-            [generated_heads(), heads_of_graph(graph, fitted)], repeats=rounds, threads=threads, on_round=on_round
-        )
-    if as_json:
-        print(json.dumps([item.to_dict() for item in found], indent=1))
-        return
-    table = Table("heads", box=box.SIMPLE_HEAD)
-    for heading in ("boxes x classes", "tail", "K", "median ms", "least"):
-        table.add_column(heading, justify="right")
-    for item in found:
-        size = f"{item.boxes} x {item.classes}"
-        figures = (f"{item.median_ms:.3f}", f"{item.least_ms:.3f}")
-        table.add_row(item.heads, size, item.tail, str(item.candidates), *figures)
-    Console().print(table)
+def warnings_of(run: BenchRun) -> Iterator[str]:
+    """Say what makes the figures worth less."""
+    if run.conditions.too_busy:
+        yield f"the machine was too busy to tell: {run.conditions.too_busy}. Measure again when it is quiet."
+    if run.quick:
+        yield "--quick shows that all works; its figures are not for comparing"
+    yield from run.conditions.warnings
+    for contender in run.contenders:
+        if contender.detections == 0:
+            yield f"{contender.title}: not one detection in {run.clip}"
 
 
-@contextmanager
-def _rounds(repeats: int) -> Iterator[Callable[[int], None]]:
-    with Console(stderr=True).status("measuring") as status:
-        yield lambda done: status.update(f"measuring, round {done} of {repeats} done")
+def verdicts(run: BenchRun) -> Iterator[str]:
+    """Say for each contender how many times as fast as the first it is, by frames a second of the same turns."""
+    first = run.contenders[0]
+    (rate,) = (figure for figure in FIGURES if figure.name == "throughput")
+    yield f"Throughput, of {first.title}:"
+    for other in run.contenders[1:]:
+        if "back_to_back" not in other.repetitions or "back_to_back" not in first.repetitions:
+            continue
+        found = paired_ratio(rate, first.repetitions["back_to_back"], other.repetitions["back_to_back"])
+        yield f"  {other.title}: {verdict(found)}"
+
+
+def verdict(found: Estimate) -> str:
+    """Write a ratio, or that there is no difference that could be told from noise."""
+    if found.low is None:
+        return f"{found.value:.2f} times, of too few repetitions to tell"
+    return f"{found.text(2)} times" if differs(found) else f"no difference ({found.text(2)})"
+
+
+def rows_of(contenders: Sequence[Contender]) -> Iterator[tuple[str, list[str]]]:
+    """Give every figure that one of them has, by name, with a cell for each of them."""
+    found = [estimates(contender) for contender in contenders]
+    for figure in FIGURES:
+        if any(figure.name in one for one in found):
+            yield (
+                f"{figure.name}, {figure.unit}",
+                [one[figure.name].text() if figure.name in one else "" for one in found],
+            )
+    if any(contender.detections is not None for contender in contenders):
+        rates = (contender.detections for contender in contenders)
+        yield "detections a frame", ["" if rate is None else f"{rate:.2f}" for rate in rates]
+    if any(contender.accuracy for contender in contenders):
+        yield "accuracy", [accuracy_text(contender) for contender in contenders]
+    stages = [stage_estimates(contender) for contender in contenders]
+    for stage in dict.fromkeys(name for one in stages for name in one):
+        yield f"{stage}, median ms", [one[stage].text() if stage in one else "" for one in stages]
+    if any(contender.tail_share is not None for contender in contenders):
+        shares = (contender.tail_share for contender in contenders)
+        yield "post-processing, of the network", ["" if one is None else f"{one:.0%}" for one in shares]
+
+
+def _table(contenders: Sequence[Contender]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for contender in contenders:
+        title = contender.title.replace(", ", ",\n")
+        table.add_column(escape(title), justify="right", overflow="fold")
+    for name, cells in rows_of(contenders):
+        table.add_row(name, *map(escape, cells))
+    return table
+
+
+def accuracy_text(contender: Contender) -> str:
+    """Write `AP50:95 0.412`."""
+    found = contender.accuracy
+    if found is None:
+        return ""
+    return f"{found.measure} {'-' if found.value is None else f'{found.value:.3f}'}"
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print a comparison."""
+    out = Console()
+    for note in comparison.notes:
+        out.print(note, markup=False, highlight=False, soft_wrap=True)
+    for title in dict.fromkeys(change.contender for change in comparison.changes):
+        table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left")
+        table.add_column("")
+        for heading in ("old", "new", "new / old"):
+            table.add_column(heading, justify="right")
+        table.add_column("")
+        for change in (one for one in comparison.changes if one.contender == title):
+            values = (change.old.text(), change.new.text(), change.ratio.text(2))
+            table.add_row(f"{change.figure}, {change.unit}", *(escape(value) for value in values), change.verdict)
+        out.print(table)

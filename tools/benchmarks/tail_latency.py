@@ -1,29 +1,41 @@
-"""What post-processing costs by itself: both tails, several K, on heads that are at hand."""
+"""What post-processing costs by itself: both tails, several K, on heads that are at hand.
+
+`python -m singleshot.tools.benchmarks.tail_latency [GRAPH]` times generated heads of SSD300's size, and a graph's own.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import onnx
+import typer
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.utils import Extractor
 from onnxruntime import InferenceSession
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from ...export.graphs.cluster_tail import with_cluster_tail
 from ...export.graphs.tail import CANDIDATES as CHOSEN
 from ...export.graphs.tail import OPSET, append_onnx_tail
 from ...export.parity.raw_heads import HeadsOfFrame, open_graph_heads
 from ...runtime.card import Postprocess
+from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.runners.contract import HEADS
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.quiet_session import open_quietly, quiet_options
+from ...runtime.shipped import CLIP, shipped_detector
+from ...runtime.sources.open_source import open_source
+from ..terminal.exits import exit_codes
 
 TAILS = ("candidates", "onnx", "cluster")
 """The first is what both have in common, softmax and TopK: what a tail takes more is decoding and suppression."""
@@ -31,6 +43,7 @@ CANDIDATES = (200, 400, 1000)
 """K."""
 BOXES, CLASSES = 8732, 20
 """Of SSD300 on VOC, the usual size to state."""
+_FRAMES = 8
 _OBJECTS = 300
 """Default boxes of the generated heads that are sure of a class."""
 
@@ -59,10 +72,6 @@ class TailLatency:
     median_ms: float
     least_ms: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Write for a machine, ready for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class NamedHeads:
@@ -72,12 +81,33 @@ class NamedHeads:
     frames: tuple[HeadsOfFrame, ...]
 
 
+def tail_latency(
+    graph: Annotated[Path | None, typer.Argument(help="A detector's graph; the shipped one if not given.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds.")] = 100,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads that compute.")] = None,
+) -> None:
+    """Time both tails at several K, in turns."""
+    with exit_codes():
+        path = graph or shipped_detector()
+        spec = graph_facts(path).card.input
+        with open_source(str(CLIP)) as source:
+            fitted = [fit_frame(frame.image, spec)[None] for frame in islice(source, _FRAMES)]
+        found = measure_tails([generated_heads(), heads_of_graph(path, fitted)], repeats=repeats, threads=threads)
+        table = Table("heads", box=box.SIMPLE_HEAD)
+        for heading in ("boxes x classes", "tail", "K", "median ms", "least"):
+            table.add_column(heading, justify="right")
+        for item in found:
+            size = f"{item.boxes} x {item.classes}"
+            figures = (f"{item.median_ms:.3f}", f"{item.least_ms:.3f}")
+            table.add_row(item.heads, size, item.tail, str(item.candidates), *figures)
+        Console().print(table)
+
+
 def measure_tails(
     all_heads: Sequence[NamedHeads],
     *,
     repeats: int,
     threads: int | None = None,
-    on_round: Callable[[int], None] | None = None,
 ) -> list[TailLatency]:
     """Time every tail and K on the same heads in ONNX Runtime, in turns.
 
@@ -85,7 +115,6 @@ def measure_tails(
         all_heads: of one or several networks.
         repeats: rounds; in each, every tail runs once over every frame.
         threads: that compute a frame; none leaves the choice to ONNX Runtime.
-        on_round: called after each round with the number of rounds done.
     """
     routes = [
         (heads, tail, candidates, _session(heads.frames[0], tail, candidates, threads))
@@ -99,8 +128,6 @@ def measure_tails(
             times = [_timed(session, frame) for frame in heads.frames]
             if number:
                 taken.extend(times)
-        if number and on_round is not None:
-            on_round(number)
     return [
         TailLatency(
             heads=heads.name,
@@ -177,3 +204,7 @@ def _timed(session: InferenceSession, heads: HeadsOfFrame) -> float:
     started_s = time.perf_counter()
     session.run(None, fed)
     return time.perf_counter() - started_s
+
+
+if __name__ == "__main__":
+    typer.run(tail_latency)

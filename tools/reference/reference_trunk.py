@@ -3,7 +3,7 @@
 `python -m singleshot.tools.reference.reference_trunk OUT.onnx`.
 
 EfficientNet-Lite0 with its ImageNet weights at 320 x 320, without preprocessing, classifier or anything of a detector:
-[1, 3, 320, 320] float32 to the maps of stride 8, 16 and 32. `singleshot bench --compare` times it as it is.
+[1, 3, 320, 320] float32 to the maps of stride 8, 16 and 32. `singleshot bench` times it as it is.
 """
 
 from __future__ import annotations

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ...runtime.progress import Progress
+
+_TELL_S = 15.0
 
 
 def tell(*lines: str) -> None:
@@ -51,3 +54,21 @@ def stage_progress(*, is_logged: bool = False) -> Iterator[Progress]:
             progress.update(task, completed=done, total=total)
 
         yield on_progress
+
+
+@contextmanager
+def lasting_progress() -> Iterator[Progress]:
+    """Give the same for one stage of minutes; in a log, every 15 seconds, a line says how much time is left."""
+    with stage_progress() as on_progress:
+        began_s = told_s = time.monotonic()
+
+        def tell_progress(stage: str, done: int, total: int) -> None:
+            nonlocal told_s
+            on_progress(stage, done, total)
+            now_s = time.monotonic()
+            if now_s > told_s + _TELL_S and not sys.stderr.isatty():
+                left_s = (now_s - began_s) / done * (total - done)
+                tell(f"{stage}: {done} of {total}, about {left_s:.0f} s left")
+                told_s = now_s
+
+        yield tell_progress

@@ -1,153 +1,193 @@
-"""`singleshot bench`: what a graph and the loop around it cost on this machine."""
+"""`singleshot bench`: what artefacts cost on this machine, with intervals; and two such runs against each other."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...runtime.errors import InputError
-from ...runtime.shipped import CLIP
-from ..terminal.backend_option import BackendFlag
+from ...runtime.errors import CheckError, InputError
+from ..terminal.backend_option import TrustFlag
 from ..terminal.check_opencv import check_opencv
+from ..terminal.data_options import AnywayFlag, BackgroundFlag, StrictFlag
+from ..terminal.stage_progress import lasting_progress, tell
 from ..terminal.verb import verb
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from ..benchmarks.measure import Entry, Plan
 
-    from ..benchmarks.latency import Figure, LatencyReport
+_QUICK_FRAMES, _QUICK_REPEATS = 20, 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchOptions:
     """What `bench` is told."""
 
-    model: Annotated[
-        Path | None,
+    files: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="[MODEL]", help="A detector's or classifier's graph (.onnx); the shipped detector if not given."
+            metavar="[FILE[@BACKEND]]...",
+            help="Graphs (.onnx) and engines (.engine), each on every --backend, or on the one behind its @. A graph "
+            "without a card is timed as it is. The shipped detector if none is given.",
         ),
     ] = None
-    backend: BackendFlag = "auto"
-    compare: Annotated[
+    backend: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="GRAPH[@RUNNER]",
-            help="Time this graph too, in turns with the others; repeatable. The first is the measure.",
+            metavar="BACKEND",
+            help="Who runs them; repeatable: auto, onnxruntime, onnxruntime:cuda, onnxruntime:tensorrt, openvino, "
+            "openvino:fp32, openvino:bf16, or opencv, which serves for comparing alone.",
+            show_default="auto",
         ),
     ] = None
-    tails: Annotated[bool, typer.Option("--tails", help="Time post-processing alone: both tails, several K.")] = False
-    video: Annotated[Path | None, typer.Option(metavar="CLIP", help="A video; the demo's if not given.")] = None
-    frames: Annotated[int, typer.Option(min=1, help="Frames per stage and repeat.")] = 200
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds in which the stages take turns.")] = 5
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads that compute a frame; the backend chooses if not given.")
+    batch: Annotated[str, typer.Option(metavar="N[,N]", help="Frames a call.")] = "1"
+    video: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLIP",
+            help="Take frames of this video, and measure the whole loop over it, too.",
+            show_default="frames of the demo's, no loop",
+        ),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
+    fps: Annotated[float, typer.Option(min=0.1, max=1000, help="Pace of the camera that is imitated.")] = 30.0
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Calls timed in each repetition, frames of the loop.", show_default="200")
+    ] = None
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Repetitions, each a process of its own.", show_default="5")
+    ] = None
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads that compute a call; the backend chooses if not given.")
+    ] = None
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Labelled images: measure accuracy of the very same files.")
+    ] = None
+    split: Annotated[str, typer.Option(help="Of the labelled images.")] = "val"
+    strict: StrictFlag = False
+    missing_is_background: BackgroundFlag = False
+    anyway: AnywayFlag = False
+    trust: TrustFlag = False
+    quick: Annotated[bool, typer.Option("--quick", help="20 calls, twice: shows in seconds whether all works.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False
+    html: Annotated[Path | None, typer.Option(metavar="PAGE.html", help="Write a page with plots.")] = None
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Append the run to this file, as one line of JSON.")
+    ] = None
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="OLD NEW",
+            help="Measure nothing: compare two ledgers, or what --json printed; exit 1 where NEW is worse by more than "
+            "the noise.",
+        ),
+    ] = None
 
 
 @verb
 def bench(options: BenchOptions) -> None:
-    """Measure latency stage by stage, and what the whole loop keeps of the network's rate.
+    """Measure load time, first result, latency, throughput, stages, CPU time and memory, with intervals.
 
-    Network alone, loop, and loop with recording take turns, so their ratio holds on a busy machine; milliseconds hold
-    on a quiet one.
+    Every artefact on every backend is measured back to back and at the pace of a camera, whose pauses change latency,
+    several times, in turns drawn anew each time, each time in a process of its own. Intervals are of what
+    repetitions differ by; nothing is clipped. What differs by less is called no difference. Who else used the machine,
+    its clocks, throttling and power mode are written down.
 
-    --compare takes RUNNER onnxruntime, openvino:fp32 (or openvino), openvino:bf16 or opencv, as `verify` does, and
-    engines. An ONNX graph that is not singleshot's is timed as it is, in ONNX Runtime, on generated numbers.
+    --compare takes of a ledger its last run, and earlier ones of the very same artefacts, versions and machine.
 
     Examples:
-      singleshot bench ssd.onnx --video street.mp4 --frames 300
+      singleshot bench animals.onnx --video street.mp4 --html bench.html
 
-      singleshot bench --compare ssd.onnx --compare ssd.onnx@openvino:bf16 --compare ssd.int8.onnx@openvino
+      singleshot bench animals.onnx animals.int8.onnx@openvino --backend onnxruntime --backend openvino:bf16 --data VOC
 
-      singleshot bench --tails
+      singleshot bench animals.onnx --batch 1,4 --ledger bench.jsonl
+
+      singleshot bench --compare main.jsonl change.jsonl
     """
+    if options.compare is not None:
+        _compare(options, *options.compare)
+        return
     check_opencv()
-    _check_one_kind(options)
-    clip, repeats, threads, as_json = _clip(options.video), options.repeats, options.threads, options.as_json
-    if options.compare:
-        from ..benchmarks.bench_tables import bench_rivals
+    entries, plan = _checked(options)
+    from ..benchmarks.bench_tables import print_run
+    from ..benchmarks.ledger import add_to_ledger, run_as_json
+    from ..benchmarks.measure import measure
 
-        bench_rivals(options.compare, clip, frames=options.frames, repeats=repeats, threads=threads, as_json=as_json)
-    elif options.tails:
-        from ..benchmarks.bench_tables import bench_tails
+    with lasting_progress() as on_progress:
+        run = measure(entries, plan, on_progress=on_progress, tell=tell)
+    if options.ledger is not None:
+        add_to_ledger(run, options.ledger)
+    if options.html is not None:
+        from ..pages.bench_page import save_bench_page
 
-        bench_tails(options.model, clip, repeats=repeats, threads=threads, as_json=as_json)
+        save_bench_page(run, options.html)
+    if options.as_json:
+        print(json.dumps(run_as_json(run)))
     else:
-        report = _measured(options, clip)
-        if as_json:
-            print(json.dumps(report.to_dict(), indent=1))
-        else:
-            _print_report(report)
+        print_run(run)
 
 
-def _measured(options: BenchOptions, clip: Path) -> LatencyReport:
-    from rich.console import Console
-
+def _checked(options: BenchOptions) -> tuple[list[Entry], Plan]:
+    """Look at all that was named before any time is spent."""
+    from ...runtime.files import check_can_write
     from ...runtime.shipped import shipped_detector
-    from ..benchmarks.latency import measure_latency
+    from ..benchmarks.contenders import entries_for, plan_on, read_batches
+    from ..benchmarks.runs import LabelledData
 
-    with Console(stderr=True).status("measuring") as status:
-        return measure_latency(
-            options.model or shipped_detector(),
-            clip,
-            frames=options.frames,
-            repeats=options.repeats,
-            threads=options.threads,
-            backend=options.backend,
-            on_round=lambda done: status.update(f"measuring, round {done} of {options.repeats} done"),
+    if options.html is not None:
+        from ..pages.figure import check_figures
+        from ..pages.page import check_page_name
+
+        check_page_name(options.html)
+        check_can_write(options.html)
+        check_figures("a page with plots")
+    if options.ledger is not None:
+        from ..benchmarks.ledger import read_runs
+
+        check_can_write(options.ledger)
+        if options.ledger.exists() and options.ledger.stat().st_size:
+            read_runs(options.ledger)
+    files = options.files or [str(shipped_detector())]
+    entries = entries_for(files, options.backend or ["auto"], read_batches(options.batch))
+    frames, repeats = (_QUICK_FRAMES, _QUICK_REPEATS) if options.quick else (200, 5)
+    data = (
+        None
+        if options.data is None
+        else LabelledData(
+            root=str(options.data),
+            split=options.split,
+            strict=options.strict,
+            missing_is_background=options.missing_is_background,
+            anyway=options.anyway,
         )
+    )
+    plan = replace(
+        plan_on(options.video),
+        frames=options.frames or frames,
+        repeats=options.repeats or repeats,
+        fps=options.fps,
+        threads=options.threads,
+        trust=options.trust,
+        data=data,
+        quick=options.quick,
+    )
+    return entries, plan
 
 
-def _check_one_kind(options: BenchOptions) -> None:
-    compare, backend, tails = options.compare, options.backend, options.tails
-    if compare and (options.model is not None or backend != "auto" or tails):
-        raise InputError(
-            "--compare: expected no MODEL, --backend or --tails beside it, got one. Name every graph by --compare."
-        )
-    if compare is not None and len(compare) < 2:
-        raise InputError(f"--compare: expected at least 2 graphs, got {len(compare)}. Give it once for each.")
-    if tails and backend != "auto":
-        raise InputError(f"--tails: expected no --backend beside it, got {backend}. ONNX Runtime computes the tails.")
+def _compare(options: BenchOptions, old: Path, new: Path) -> None:
+    for item in fields(options):
+        if item.name not in ("compare", "as_json") and getattr(options, item.name) not in (item.default, None, []):
+            flag = "FILE" if item.name == "files" else f"--{item.name.replace('_', '-')}"
+            raise InputError(f"--compare: expected no {flag} beside OLD and NEW, which are measured. Leave it out.")
+    from ..benchmarks.bench_tables import print_comparison
+    from ..benchmarks.compare import compare
 
-
-def _clip(video: Path | None) -> Path:
-    if video is not None:
-        return video
-    if not CLIP.is_file():
-        raise InputError("--video: expected a clip, as the demo's is not part of this installation. Give --video CLIP.")
-    return CLIP
-
-
-def _print_report(report: LatencyReport) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("stage")
-    for heading in ("median", "least", "most"):
-        table.add_column(heading, justify="right")
-    _add(table, "resize, ms", report.resize_ms)
-    _add(table, "network with post-processing, ms", report.network_ms)
-    if report.postprocess_ms is not None:
-        table.add_row("  of it post-processing, ms", f"{report.postprocess_ms:.2f}", "", "")
-    _add(table, "loop, frames/s", report.loop_frames_per_s)
-    _add(table, "loop with recording, frames/s", report.recording_frames_per_s)
-    _add(table, "loop / network alone", report.loop_to_network)
-    _add(table, "loop with recording / network alone", report.recording_to_network)
-    out = Console()
-    height, width = report.frame_hw
-    out.print(f"{report.model}, {report.backend}", markup=False, highlight=False)
-    out.print(f"{report.clip}, frames of {width}x{height}", markup=False, highlight=False)
-    load = "" if report.load is None else f", load {report.load:.1f}"
-    out.print(f"{report.repeats} x {report.frames} frames; {report.machine}{load}", markup=False, highlight=False)
-    out.print(table)
-
-
-def _add(table: Table, name: str, figure: Figure) -> None:
-    table.add_row(name, *(f"{value:.2f}" for value in (figure.median, figure.least, figure.most)))
+    comparison = compare(old, new)
+    if options.as_json:
+        print(json.dumps(comparison.to_dict()))
+    else:
+        print_comparison(comparison)
+    if comparison.regressions:
+        raise CheckError(f"{new}: expected nothing worse than in {old}, got {'; '.join(comparison.regressions)}.")
