@@ -16,7 +16,11 @@ _INSIDE = 1 - 1e-6
 """The lower right end of the picture belongs to it: there stand the objects that it cuts off."""
 
 _NEAR = 0.5
-"""Diagonals of its box within which an object that was lost is looked for under another number."""
+"""Diagonals of its box within which an object that was lost is looked for under another number, along the way that it
+would have gone."""
+
+_STEADY_S = 0.5
+"""The time over which its speed is measured."""
 
 _ALIKE = 2.0
 """The size of its box may have changed so much meanwhile, up or down."""
@@ -85,23 +89,37 @@ class Followed:
         self.stays: dict[str, Stay] = {}
         self.sides: dict[str, Side] = {}
         self.before: Point | None = None
+        self._first_s = now_s
+        self._speed: Point = (0.0, 0.0)
         self._set(seen, now_s)
 
     def update(self, seen: Seen, now_s: float) -> None:
         """Take where it is now."""
-        self.before = self.foot
+        self.before, step_s = self.foot, now_s - self.seen_s
         self._set(seen, now_s)
+        if step_s > 0:
+            share = step_s / min(_STEADY_S, now_s - self._first_s)
+            speed = [(new - old) / step_s for new, old in zip(self.foot, self.before, strict=True)]
+            x, y = (old + min(1.0, share) * (new - old) for new, old in zip(speed, self._speed, strict=True))
+            self._speed = x, y
 
-    def continues(self, seen: Seen) -> bool:
+    def continues(self, seen: Seen, now_s: float) -> bool:
         """Whether what is seen may be this one under another number."""
         width, height = self.size
         other_width, other_height = _size(seen.box_xyxy)
         ratio = (width * height) / (other_width * other_height)
-        return (
-            seen.label == self.label
-            and 1 / _ALIKE <= ratio <= _ALIKE
-            and math.dist(self.foot, seen.foot) <= _NEAR * math.hypot(width, height)
-        )
+        if seen.label != self.label or not 1 / _ALIKE <= ratio <= _ALIKE:
+            return False
+        return self.distance(seen.foot, now_s) <= _NEAR * math.hypot(width, height)
+
+    def distance(self, point: Point, now_s: float) -> float:
+        """Give the distance of a point to the way that it would have gone since it was seen last."""
+        (x, y), (speed_x, speed_y) = self.foot, self._speed
+        way_x, way_y = speed_x * (now_s - self.seen_s), speed_y * (now_s - self.seen_s)
+        length = way_x**2 + way_y**2
+        share = ((point[0] - x) * way_x + (point[1] - y) * way_y) / length if length > 0 else 0.0
+        share = min(1.0, max(0.0, share))
+        return math.dist(point, (x + share * way_x, y + share * way_y))
 
     def _set(self, seen: Seen, now_s: float) -> None:
         self.track_id, self.label, self.score, self.box_xyxy = seen.track_id, seen.label, seen.score, seen.box_xyxy
@@ -113,6 +131,7 @@ class Objects:
 
     def __init__(self) -> None:
         self._known: dict[int, Followed] = {}
+        self._unnamed: list[Followed] = []
 
     @property
     def known(self) -> list[Followed]:
@@ -122,34 +141,42 @@ class Objects:
     def update(self, seen: Sequence[Seen], now_s: float, *, memory_s: float) -> list[Followed]:
         """Take what is followed in a frame, and give those that are gone.
 
-        An object that was lost goes on under the number of a new one of its class and size near to where it was.
+        An object that was lost goes on under the number of a new one of its class and size near to its way; so does one
+        that had no number in the frame before.
 
         Args:
-            seen: in the frame; those without a number are passed over.
+            seen: in the frame.
             now_s: watched time.
             memory_s: an object that was not seen for longer is gone.
         """
         new = []
         for one in seen:
-            if one.track_id < 0:
-                continue
             if one.track_id in self._known:
                 self._known[one.track_id].update(one, now_s)
-            else:
+            elif one.track_id >= 0:
                 new.append(one)
         for one in new:
-            lost = [known for known in self._known.values() if known.seen_s < now_s and known.continues(one)]
-            if lost:
-                nearest = min(lost, key=lambda known: math.dist(known.foot, one.foot))
-                del self._known[nearest.track_id]
-                nearest.update(one, now_s)
-                self._known[one.track_id] = nearest
-            else:
-                self._known[one.track_id] = Followed(one, now_s)
+            self._name(one, now_s)
+        self._unnamed = [Followed(one, now_s) for one in seen if one.track_id < 0]
         gone = [known for known in self._known.values() if now_s - known.seen_s > memory_s + ROUNDING_S]
         for known in gone:
             del self._known[known.track_id]
         return gone
+
+    def _name(self, one: Seen, now_s: float) -> None:
+        """Take an object that is seen under its number for the first time."""
+        lost = [known for known in self._known.values() if known.seen_s < now_s and known.continues(one, now_s)]
+        fitting = lost or [known for known in self._unnamed if known.continues(one, now_s)]
+        if not fitting:
+            self._known[one.track_id] = Followed(one, now_s)
+            return
+        nearest = min(fitting, key=lambda known: known.distance(one.foot, now_s))
+        if lost:
+            del self._known[nearest.track_id]
+        else:
+            self._unnamed.remove(nearest)
+        nearest.update(one, now_s)
+        self._known[one.track_id] = nearest
 
 
 def _size(box: BoxXyxy) -> tuple[float, float]:

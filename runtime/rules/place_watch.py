@@ -171,14 +171,13 @@ class LineWatch:
         )
 
     def _move(self, one: Followed) -> None:
-        turn = self._turn(one.foot)
-        now = (turn > 0) - (turn < 0)
+        before, turn = one.before or one.foot, self._turn(one.foot)
         side = one.sides.get(self.name)
-        if side is None or side.settled == 0 or one.before is None:
-            one.sides[self.name] = Side(settled=now, now=now)
-            return
-        if now not in (0, side.now):
-            side.now, side.passed = now, self._is_between_ends(one.before, one.foot)
+        if side is None or side.settled == 0:
+            begins = _sign(self._turn(before))
+            side = one.sides[self.name] = Side(settled=begins, now=begins)
+        if (now := _sign(turn)) not in (0, side.now) and side.settled != 0:
+            side.now, side.passed = now, self._is_between_ends(before, one.foot)
         across = abs(self._along[1]) * one.size[0] + abs(self._along[0]) * one.size[1]
         if abs(turn) >= MARGIN * across:
             self._settle(one, side)
@@ -200,6 +199,10 @@ class LineWatch:
         start_x, start_y = self.line.start
         along = self._along[0] * (x - start_x) + self._along[1] * (y - start_y)
         return 0 <= along <= self._along[0] ** 2 + self._along[1] ** 2
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
 
 
 def _between(start: Point, end: Point, share: float) -> Point:

@@ -45,6 +45,28 @@ def test_several_sources_and_options(graphs: Path) -> None:
     assert [line for line in told if line.startswith("backend: onnxruntime")]
 
 
+def test_places_and_rules(graphs: Path) -> None:
+    pytest.importorskip("trackers")
+    whole = {"whole": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    scene = "synthetic://?frames=30&width=64&height=64"
+    results = list(
+        singleshot.stream(
+            scene,
+            model=graphs / "quarters.onnx",
+            score=0.06,
+            zones=whole,
+            lines={"gate": [(0, 0), (1, 1)]},
+            rules=["dog stays whole for 0.5s"],
+        )
+    )
+    (event,) = [event for result in results for event in result.events]
+    assert (event.rule, event.place, event.label) == ("dog-stays-whole-for-0.5s", "whole", "dog")
+    assert [place.name for place in results[-1].places] == ["whole", "gate"]
+    assert results[-1].places[0].inside["dog"] == 1
+    with pytest.raises(InputError, match="zones: expected one source, as a place is in one camera's picture, got 2"):
+        next(singleshot.stream(scene, scene, model=graphs / "quarters.onnx", zones=whole))
+
+
 def test_leaving_the_loop_ends_everything(graphs: Path) -> None:
     before = threading.active_count()
     for result in singleshot.stream("synthetic://?paced=1", model=graphs / "quarters.onnx"):
