@@ -10,10 +10,12 @@ PY_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info
 
 RUN := .venv
 DEV := .venv-dev
+DOCS := .venv-docs
 # A stamp bears the interpreter's version and comes last: another PYTHON, or a set-up that was cut short, starts anew.
 RUN_READY := $(RUN)/.ready-$(PY_VERSION)
 RUN_TESTS_READY := $(RUN)/.tests-ready-$(PY_VERSION)
 DEV_READY := $(DEV)/.ready-$(PY_VERSION)
+DOCS_READY := $(DOCS)/.ready-$(PY_VERSION)
 export PYTHONPATH := $(CURDIR)/.view$(if $(PYTHONPATH),:$(PYTHONPATH))
 # Tests of what a deployed machine has; they run where neither torch nor onnx is.
 RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/test_rt_*.py tests/tools/verbs/test_demo*.py \
@@ -23,7 +25,7 @@ RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/tes
 # A file's tests stay together, as they share what is dear to build.
 PARALLEL := -n auto --dist loadscope
 
-.PHONY: help demo test test-slow coverage check bench dist dist-check clean
+.PHONY: help demo test test-slow coverage check docs bench dist dist-check clean
 
 help:
 	@echo 'make demo       run the shipped detector on the shipped clip; writes demo_out/ (installs the runtime alone in $(RUN))'
@@ -31,6 +33,7 @@ help:
 	@echo 'make test-slow  the others: full sweeps, trainings in processes of their own'
 	@echo 'make coverage   all tests, and which lines they never reach'
 	@echo 'make check      format, lint and types, as CI runs them'
+	@echo 'make docs       the documentation as a site, in site/ (installs its generator in $(DOCS))'
 	@echo 'make dist       wheel and source of the last commit, in dist/'
 	@echo 'make dist-check the wheel installed and run in a clean environment, of each of PYTHONS if given'
 	@echo 'make bench      what the shipped detector costs, stage by stage; training throughput on DATA=DIR (a few small images if not given)'
@@ -57,6 +60,9 @@ check: $(DEV_READY)
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 
+docs: $(DOCS_READY)
+	@$(DOCS)/bin/python -m singleshot.tools.site
+
 # Labelled images that training is measured on: make bench DATA=VOCdevkit
 DATA ?= tests/fixtures/VOCdevkit
 
@@ -79,7 +85,7 @@ dist-check: dist
 	tools/check_dist.sh dist/*.whl $(PYTHONS)
 
 clean:
-	rm -rf $(RUN) $(DEV) .view demo_out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(RUN) $(DEV) $(DOCS) .view demo_out build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Type checkers and Python see the root as `singleshot` through this link, whatever copy is installed beside it.
@@ -106,3 +112,6 @@ $(RUN_TESTS_READY): $(RUN_READY)
 
 $(DEV_READY): pyproject.toml | .view/singleshot
 	$(call make_environment,$(DEV),-e '.[train$(comma)rtx$(comma)openvino$(comma)scale$(comma)dev]')
+
+$(DOCS_READY): pyproject.toml | .view/singleshot
+	$(call make_environment,$(DOCS),-e '.[docs]')

@@ -97,7 +97,7 @@ def test_opencv_is_left_to_jetpack_on_a_jetson(wheel: zipfile.ZipFile) -> None:
 def test_the_readme_names_what_is_needed_beside_an_opencv_of_ones_own() -> None:
     base = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     names = sorted({Requirement(line).name for line in base} - {"opencv-python"})
-    assert f"pip install {' '.join(names)}\npip install --no-deps .\n" in (ROOT / "README.md").read_text(
+    assert f"pip install {' '.join(names)}\npip install --no-deps .\n" in (ROOT / "docs" / "install.md").read_text(
         encoding="utf-8"
     )
 
