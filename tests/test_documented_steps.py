@@ -91,5 +91,5 @@ def test_the_commands_of_a_page_work_one_after_the_other(page: str, tmp_path: Pa
 def test_the_pictures_are_those_of_the_commands_beside_them(name: str, tmp_path: Path) -> None:
     done = run_step(f"rt-detect --video {PHOTOS / name} --save {tmp_path}", tmp_path)
     assert done.returncode == 0, done.stderr
-    shown, made = (cv2.imread(str(path / name)).astype(np.int16) for path in (ROOT / "docs" / "pictures", tmp_path))
+    shown, made = (read_image_bgr(path / name).astype(np.int16) for path in (ROOT / "docs" / "pictures", tmp_path))
     assert np.abs(shown - made).mean() < 1

@@ -6,6 +6,7 @@ import html
 import inspect
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import typer.core
 import typer.main
@@ -27,7 +28,7 @@ def commands_page() -> str:
     group = typer.main.get_command(app)
     if not isinstance(group, typer.core.TyperGroup):
         raise TypeError(f"expected a group of verbs, got {group}")
-    context = group.make_context("singleshot", ["--help"], resilient_parsing=True)
+    context: Any = group.make_context("singleshot", ["--help"], resilient_parsing=True)
     found = [(name, group.get_command(context, name)) for name in group.list_commands(context)]
     verbs = [(name, command) for name, command in found if isinstance(command, typer.core.TyperCommand)]
     rows = "".join(f"| [`{name}`](#{name}) | {_summary(command.help)} |\n" for name, command in verbs)
@@ -41,7 +42,7 @@ def _summary(text: str | None) -> str:
     return _cell(" ".join(first.split()))
 
 
-def _part(name: str, command: typer.core.TyperCommand, context: typer.Context) -> str:
+def _part(name: str, command: typer.core.TyperCommand, context: Any) -> str:
     """Write a verb's part: its words, its examples, its arguments and options."""
     arguments = [item for item in command.params if isinstance(item, typer.core.TyperArgument)]
     options = [item for item in command.params if isinstance(item, typer.core.TyperOption)]
@@ -54,7 +55,8 @@ def _part(name: str, command: typer.core.TyperCommand, context: typer.Context) -
 def _blocks(text: str) -> Iterable[str]:
     """Give the paragraphs of a help text; commands become blocks of their own."""
     for block in re.split(r"\n\s*\n", inspect.cleandoc(text.replace("\b", ""))):
-        prose, commands = [], []
+        prose: list[str] = []
+        commands: list[str] = []
         for line in block.splitlines():
             told = line.strip().removeprefix("Example:").strip()
             is_command = re.match(r"(singleshot|rt-detect|export-engine) ", told) is not None
@@ -72,9 +74,7 @@ def _argument_name(argument: typer.core.TyperArgument) -> str:
     return argument.metavar or (argument.name or "").upper()
 
 
-def _table(
-    kind: str, params: Iterable[typer.core.TyperArgument | typer.core.TyperOption], context: typer.Context
-) -> str:
+def _table(kind: str, params: Iterable[typer.core.TyperArgument | typer.core.TyperOption], context: Any) -> str:
     """Write a row a parameter, with the words of `--help`; what stands in brackets there gets a column of its own."""
     lines = []
     for param in params:
