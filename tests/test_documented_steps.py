@@ -29,23 +29,29 @@ MAY_FALL_SHORT = ("quantize",)
 """Verbs that refuse, exit code 1, what a network of one epoch loses."""
 
 
+NAMES = ("cat", "dog", "horse", "person")
+"""What is in the photos."""
+
+
 def write_photos(folder: Path) -> None:
     """Write photos, their mirror images and pieces, with what the shipped detector finds in them as YOLO's labels."""
     folder.mkdir()
     with open_session(shipped_detector()) as session:
+        names = session.card.class_names
         for photo in sorted(PHOTOS.glob("*.jpg")):
             whole = read_image_bgr(photo)
             width = whole.shape[1]
             pieces = (whole, np.ascontiguousarray(whole[:, ::-1]), whole[:, : width * 3 // 4], whole[:, width // 4 :])
             for number, image in enumerate(pieces):
-                found = detect(session, image).at_least(np.full(len(session.card.class_names), 0.3, np.float32))
+                found = detect(session, image).at_least(np.full(len(names), 0.3, np.float32))
                 cv2.imwrite(str(folder / f"{photo.stem}_{number}.jpg"), image)
                 lines = [
-                    f"{class_id} {(x1 + x2) / 2} {(y1 + y2) / 2} {x2 - x1} {y2 - y1}"
+                    f"{NAMES.index(names[class_id])} {(x1 + x2) / 2} {(y1 + y2) / 2} {x2 - x1} {y2 - y1}"
                     for class_id, (x1, y1, x2, y2) in zip(found.class_ids, found.boxes_xyxy, strict=True)
+                    if names[class_id] in NAMES
                 ]
                 (folder / f"{photo.stem}_{number}.txt").write_text("\n".join(lines))
-        (folder / "classes.txt").write_text("\n".join(session.card.class_names))
+        (folder / "classes.txt").write_text("\n".join(NAMES))
 
 
 def run_step(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
