@@ -34,6 +34,8 @@ from .undecoded import guess_decoding, rows_by_scheme
 
 _MASK_PROTOTYPES = 32
 """Channels of the prototypes that YOLO's masks are made of."""
+_ANGLE_TIMES = 10
+"""Of a typical score, from which on a typical value of the last column is none."""
 _ALL = 0.999
 """Share of boxes that are all but for rounding."""
 _WITH_SOFTMAX = ("ssd300", "ssdlite320", "retinaface")
@@ -247,6 +249,7 @@ def _both_in_one(
         score_start = 0 if start else 4 * bins
         texts = f"{name}[{start}:{start + 4 * bins}]", f"{name}[{score_start}:{score_start + classes}]"
         return *texts, None, max(shape[1:])
+    has_angle = is_first and _has_angle(outputs[name])
     if class_count is None:
         has_objectness = not is_first and width != 4 + COCO_CLASSES
     else:
@@ -260,11 +263,24 @@ def _both_in_one(
         axis = fitting[0] if len(fitting) == 1 else (1 if is_first else 2)
         is_first, width = axis == 1, shape[axis]
         has_objectness = width == 5 + class_count
+        has_angle = has_angle and has_objectness
+    if has_angle:
+        raise InputError(
+            f"{graph.path}: expected a detector of boxes, got one of turned boxes (an obb model), as the last column of "
+            f"{output_shapes_text(outputs)} shows, which is no class. Export a detection model; else name the columns "
+            "by --boxes and --scores."
+        )
     if width <= 4 + has_objectness:
         raise _unrecognised(graph, {name: np.zeros(shape, np.float32)})
     box_count = shape[2] if is_first else shape[1]
     objectness = told.objectness or (f"{name}[4:5]" if has_objectness else None)
     return f"{name}[0:4]", f"{name}[{4 + has_objectness}:{width}]", objectness, box_count
+
+
+def _has_angle(values: Array) -> bool:
+    """Tell from [N, 4 + C + 1, D] an angle behind the classes: most boxes have one, and next to nothing of a class."""
+    middles = np.median(np.abs(values[:, 4:]), axis=(0, 2))
+    return len(middles) > 1 and bool(middles[-1] > _ANGLE_TIMES * middles[:-1].max())
 
 
 def _bins_of(graph: ForeignGraph, shape: tuple[int, ...]) -> bool:

@@ -27,14 +27,14 @@ from ...export.parity.artefact import open_artefact
 from ...export.parity.verify import compare_artefacts, contract_differences, sampled_frames
 from ...export.quantize.calibrated import QuantizationSettings, calibrate, open_parent
 from ...runtime.card import Card, derived_origin
-from ...runtime.errors import InputError
+from ...runtime.errors import InputError, NotFiniteError
 from ...runtime.files import sha256_of_file
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16
 from ...runtime.sources.frame import Frame
 from ...train.networks.registry import NETWORKS
 from ..terminal.exits import exit_codes
-from .damages import OF_ALL, OF_DETECTORS, is_float, overflowing, stale
+from .damages import OF_ALL, OF_CLASSIFIERS, OF_DETECTORS, is_float, overflowing, stale
 from .subjects import OPERATORS, graph_of_others, untrained_graph
 
 FRAMES = 4
@@ -77,7 +77,7 @@ class Outcome:
         frames: of its own kind, or foreign ones.
         is_seen: whether the answers of its network were at hand; False: its detections alone, as of an engine.
         passed: whether it was accepted.
-        bits: less exact than rounding explains; None where the contracts differed.
+        bits: less exact than rounding explains; None where the contracts differed or no numbers were computed.
         said: why it was refused.
     """
 
@@ -122,7 +122,7 @@ def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterat
         clustered = card.model_copy(update={"postprocess": card.postprocess.model_copy(update={"tail": "cluster"})})
         tail = with_cluster_tail(model, card.postprocess)
         yield pair("cluster tail", str(made.file("cluster", tail, clustered)), is_sound=True)
-    damages = OF_ALL | (OF_DETECTORS if card.task == "detector" else {})
+    damages = OF_ALL | (OF_DETECTORS if card.task == "detector" else OF_CLASSIFIERS)
     for what, damage in damages.items() if is_float(model) else ():
         damaged, its_card = damage(model, card)
         half, half_card = with_fp16_network(damaged), _said_to_be_made_of(graph, its_card)
@@ -171,7 +171,10 @@ def outcome_of(pair: Pair, frames: list[Frame], kind: str, *, is_seen: bool = Tr
         hidden = replace(opened, heads=None, kind="engine", model=partial(onnx.load, str(pair.typed)))
         second = opened if is_seen else hidden
         differences = contract_differences(first, second)
-        parity = None if differences else compare_artefacts(first, second, frames)[0]
+        try:
+            parity = None if differences else compare_artefacts(first, second, frames)[0]
+        except NotFiniteError as error:  # no answer at all: what converts says that it overflows
+            parity, differences = None, (str(error),)
     if not is_seen and parity is not None and not parity.judged and parity.rounding is None:
         return None
     said = "; ".join(differences) if parity is None else "; ".join(parity.faults)
@@ -217,6 +220,7 @@ def bench(
     foreign: Annotated[str | None, typer.Option(metavar="SOURCE", help="Pictures of another kind.")] = None,
     graph: Annotated[list[Path] | None, typer.Option(help="A trained graph to try as well; repeat it.")] = None,
     network: Annotated[list[str] | None, typer.Option(help="Untrained networks to try; all if not given.")] = None,
+    side: Annotated[int | None, typer.Option(help="Of their input; the usual one if not given.")] = None,
     graphs_alone: Annotated[bool, typer.Option("--graphs-alone", help="Try no others than those of --graph.")] = False,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Keep every outcome; subjects that it has are not tried.")
@@ -237,7 +241,7 @@ def bench(
         kept = json.loads(save.read_text(encoding="utf-8")) if save is not None and save.exists() else []
         outcomes = [Outcome(**item) for item in kept]
         done = {item.subject for item in outcomes}
-        for name, subject in _subjects(graph or [], network, alone=graphs_alone):
+        for name, subject in _subjects(graph or [], network, side, alone=graphs_alone):
             if name in done:
                 continue
             for outcome in _tried(name, subject, kinds, images=own):
@@ -268,12 +272,14 @@ def _tried(name: str, subject: _Subject, kinds: Mapping[str, list[Frame]], *, im
                     yield outcome
 
 
-def _subjects(graphs: Sequence[Path], networks: list[str] | None, *, alone: bool) -> Iterator[tuple[str, _Subject]]:
+def _subjects(
+    graphs: Sequence[Path], networks: list[str] | None, side: int | None, *, alone: bool
+) -> Iterator[tuple[str, _Subject]]:
     yield from ((path.stem, path) for path in graphs)
     if not alone:
         yield from ((f"of others: {operator}", graph_of_others(operator)) for operator in OPERATORS)
         names = NETWORKS if networks is None else networks
-        yield from ((f"untrained {name}", untrained_graph(name)) for name in names)
+        yield from ((f"untrained {name}", untrained_graph(name, side=side)) for name in names)
 
 
 if __name__ == "__main__":

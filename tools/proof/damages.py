@@ -86,9 +86,11 @@ def _behind_answer(answer: str, operator: str, constant: NDArray[np.generic], **
 
 
 def _classes_shifted(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
-    """Shift what the network says of each class by one; the background stays."""
-    order = np.array([0, *np.roll(np.arange(1, len(card.class_names) + 1), 1)], np.int64)
-    return _behind_answer(CLASS_LOGITS, "Gather", order, axis=2)(model, card)
+    """Shift what the network says of each class by one; a detector's background stays."""
+    backgrounds = int(card.task == "detector")
+    order = np.arange(len(card.class_names) + backgrounds)
+    order[backgrounds:] = np.roll(order[backgrounds:], 1)
+    return _behind_answer(CLASS_LOGITS, "Gather", order, axis=1 + backgrounds)(model, card)
 
 
 def _names_shifted(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
@@ -118,6 +120,20 @@ def _variances_swapped(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelPr
     size = size if size != centre else 2 * centre
     swapped, _ = _on_tail("centre_variance", lambda _: np.asarray(size))(model, card)
     return _on_tail("size_variance", lambda _: np.asarray(centre))(swapped, card)
+
+
+def _on_operator(name: str, replacement: onnx.NodeProto) -> Damage:
+    """Give an operator of a classifier's tail another one's type and attributes."""
+
+    def damage(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
+        changed = copy.deepcopy(model)
+        (node,) = (node for node in changed.graph.node if node.name == f"tail/{name}")
+        node.op_type = replacement.op_type
+        del node.attribute[:]
+        node.attribute.extend(replacement.attribute)
+        return changed, card
+
+    return damage
 
 
 def overflowing(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -167,6 +183,12 @@ OF_ALL: dict[str, Damage] = {
     "another resize": _resized_otherwise,
 }
 """Of detectors and classifiers."""
+
+OF_CLASSIFIERS: dict[str, Damage] = {
+    "classes shifted by one": _classes_shifted,
+    "another scale of scores": _on_operator("softmax", helper.make_node("Sigmoid", [], [])),
+    "least likely class first": _on_operator("topk", helper.make_node("TopK", [], [], largest=0)),
+}
 
 OF_DETECTORS: dict[str, Damage] = {
     "classes shifted by one": _classes_shifted,

@@ -65,10 +65,11 @@ def graph_of_others(operator: str) -> tuple[onnx.ModelProto, Card]:
     return append_onnx_tail(graph, default_cxcywh=boxes, postprocess=card.postprocess), card
 
 
-def untrained_graph(name: str) -> tuple[onnx.ModelProto, Card]:
-    """Make the graph of a network of `NETWORKS` with the weights that it begins with."""
+def untrained_graph(name: str, *, side: int | None = None) -> tuple[onnx.ModelProto, Card]:
+    """Make the graph of a network of `NETWORKS` with the weights that it begins with; its input's usual side if none."""
     torch.manual_seed(0)
-    spec = NETWORKS[name].input
+    usual = NETWORKS[name].input
+    spec = usual.model_copy(update={} if side is None else {"height": side, "width": side})
     network = build_network(name, NetworkOptions(input_hw=(spec.height, spec.width), class_count=len(CLASSES))).eval()
     card = Card(
         kind="graph",

@@ -150,6 +150,8 @@ def adapt(options: AdaptOptions) -> None:
         print(json.dumps(_to_dict(written), indent=1))
         return
     tell(*written.lines())
+    if options.images is None:
+        tell("NOT shown: that it finds its objects. --images DIR, pictures of them, shows it")
     print(f"{written.path}: {written.path.stat().st_size / 1e6:.1f} MB, equal to {options.foreign}")
 
 

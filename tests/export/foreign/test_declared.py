@@ -114,6 +114,21 @@ def test_masks_are_named_without_metadata(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "names", [pytest.param("['cat', 'dog', 'horse']", id="named"), pytest.param(None, id="nameless")]
+)
+def test_turned_boxes_are_named_without_metadata(names: str | None, tmp_path: Path) -> None:
+    angles = np.random.default_rng(0).uniform(0.2, 0.9, (len(WITHOUT_OBJECTNESS), 1)).astype(np.float32)
+    model = model_of({"o": np.concatenate([WITHOUT_OBJECTNESS, angles], axis=1).T.copy()})
+    if names is not None:
+        helper.set_model_props(model, {"names": names})
+    assert refusal(model, tmp_path).startswith(
+        "foreign.onnx: expected a detector of boxes, got one of turned boxes (an obb model), as the last column of o "
+        "[N, 8, 21] shows, which is no class. Export a detection model; else name the columns by --boxes and --scores. "
+        "Guessed so far: "
+    )
+
+
+@pytest.mark.parametrize(
     ("given", "resize"),
     [
         pytest.param(ForeignInput(), "letterbox", id="the exporter's way"),

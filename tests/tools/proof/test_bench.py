@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.parity.verify import sampled_frames
 from singleshot.tools.proof.bench import Outcome, outcome_of, pairs_of, table
+from singleshot.tools.proof.subjects import untrained_graph
 
 
 @pytest.fixture
@@ -52,6 +54,27 @@ def test_one_pair(
 ) -> None:
     pytest.importorskip("openvino")
     (pair,) = (pair for pair in pairs_of("small", small_detector, tmp_path, images=pictures) if pair.what == what)
+    outcome = outcome_of(pair, sampled_frames(pictures, 2)[0], "own", is_seen=is_seen)
+    assert outcome is not None
+    assert (outcome.passed, outcome.is_sound) == (is_sound, is_sound), outcome.said
+
+
+@pytest.mark.parametrize("is_seen", [pytest.param(True, id="answers"), pytest.param(False, id="classes alone")])
+@pytest.mark.parametrize(
+    ("what", "is_sound"),
+    [
+        pytest.param("float16", True, id="a conversion"),
+        pytest.param("classes shifted by one, in float16", False, id="classes in another order"),
+        pytest.param("another scale of scores", False, id="a sigmoid for the softmax"),
+        pytest.param("least likely class first", False, id="classes from the other end"),
+        pytest.param("overflow in float16", False, id="what float16 cannot hold"),
+    ],
+)
+def test_one_pair_of_a_classifier(pictures: Path, tmp_path: Path, what: str, is_sound: bool, is_seen: bool) -> None:
+    pytest.importorskip("openvino")
+    graph = tmp_path / "classifier.onnx"
+    save_graph(*untrained_graph("ssd7_classifier"), graph)
+    (pair,) = (pair for pair in pairs_of("small", graph, tmp_path, images=pictures) if pair.what == what)
     outcome = outcome_of(pair, sampled_frames(pictures, 2)[0], "own", is_seen=is_seen)
     assert outcome is not None
     assert (outcome.passed, outcome.is_sound) == (is_sound, is_sound), outcome.said
