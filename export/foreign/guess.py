@@ -266,9 +266,9 @@ def _both_in_one(
         has_angle = has_angle and has_objectness
     if has_angle:
         raise InputError(
-            f"{graph.path}: expected a detector of boxes, got one of turned boxes (an obb model), as the last column of "
-            f"{output_shapes_text(outputs)} shows, which is no class. Export a detection model; else name the columns "
-            "by --boxes and --scores."
+            f"{graph.path}: expected a detector of boxes, got one of turned boxes (an obb model), as the last column "
+            f"of {output_shapes_text(outputs)} shows, which is no class. Export a detection model; else name the "
+            "columns by --boxes and --scores."
         )
     if width <= 4 + has_objectness:
         raise _unrecognised(graph, {name: np.zeros(shape, np.float32)})

@@ -66,7 +66,7 @@ def graph_of_others(operator: str) -> tuple[onnx.ModelProto, Card]:
 
 
 def untrained_graph(name: str, *, side: int | None = None) -> tuple[onnx.ModelProto, Card]:
-    """Make the graph of a network of `NETWORKS` with the weights that it begins with; its input's usual side if none."""
+    """Make the graph of a network of `NETWORKS` as it begins; its input has its usual side if none."""
     torch.manual_seed(0)
     usual = NETWORKS[name].input
     spec = usual.model_copy(update={} if side is None else {"height": side, "width": side})
