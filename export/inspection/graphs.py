@@ -59,7 +59,7 @@ def inspect_graph(path: Path) -> Inspection:
 def _card_of(model: onnx.ModelProto, path: Path) -> tuple[Card | None, str]:
     texts = {entry.key: entry.value for entry in model.metadata_props}
     if CARD_KEY not in texts:
-        return None, "no card: the file does not come from singleshot"
+        return None, "no card: the file does not come from singleshot; `singleshot adapt` gives a detector one"
     try:
         return card_from_json(texts[CARD_KEY], source=str(path)), ""
     except InputError as error:

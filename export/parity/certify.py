@@ -131,20 +131,21 @@ def certify(
     return Certification(out=out, parities=parities)
 
 
-def certify_fresh(graph: Path, frames: list[Frame], *, said: str) -> Card:
-    """Certify an FP32 graph that was just made, on the frames that proved it; its file gets the new card.
+def certify_fresh(graph: Path, frames: list[Frame], *, said: str, parent: Path | None = None) -> Card:
+    """Certify a graph that was just made, on the frames that proved it; its file gets the new card.
 
     Args:
         graph: the file.
         frames: of any size.
         said: what the frames are.
+        parent: the FP32 graph that an int8 one was made of; none of a graph in FP32.
 
     Returns:
         The new card; the old one where OpenVINO is not installed.
     """
     if find_spec("openvino") is None:
         return graph_facts(graph).card
-    parities = [_certify_one(graph, graph, precision, frames=frames, said=said) for precision in precisions_of(graph)]
+    parities = [_certify_one(graph, parent or graph, item, frames=frames, said=said) for item in precisions_of(graph)]
     return write_parities(graph, parities, graph)
 
 

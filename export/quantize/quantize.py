@@ -30,6 +30,7 @@ from ...runtime.session import open_session
 from ...runtime.sources.frame import Frame
 from ..graphs.graph_file import check_graph_name, save_graph, write_graph
 from ..parity.artefact import open_artefact
+from ..parity.certify import certify_fresh
 from ..parity.lineage import lineage_of
 from ..parity.own_frames import frames_to_prove_on
 from ..parity.parity import Parity, overflow_told
@@ -130,8 +131,9 @@ def quantize(
         on_progress=on_progress,
     )
     measured = _disagreements(calibrated, kept_float, on_progress)
-    method, graph, parity, data = _proved(
-        calibrated, sorted(measured, key=lambda name: measured[name]), kept_float, out
+    frames, data = _proof_images(calibrated)
+    method, graph, parity = _proved(
+        calibrated, sorted(measured, key=lambda name: measured[name]), kept_float, out, frames
     )
     parity.check_conversion(str(out), frames=data, labels_judge=False)
     if save_table_to is not None:
@@ -145,7 +147,7 @@ def quantize(
         disagreement=measured,
         measurements=parity.measurements(data=data),
     )
-    return replace(made, parity=parity)
+    return replace(made, parity=parity, card=certify_fresh(out, frames, said=data, parent=graph_path))
 
 
 def convert_to_fp16(
@@ -298,32 +300,35 @@ def _check_lineage(parent: Parent, graph: onnx.ModelProto, out: Path, precision:
         )
 
 
+def _proof_images(calibrated: Calibrated) -> tuple[list[Frame], str]:
+    """Take images that were not calibrated on, where there are any; say which."""
+    images = calibrated.held_out_frames()[:PROOF_FRAMES]
+    frames = [Frame(image=image[0], index=at, time_s=0.0, source=str(at)) for at, image in enumerate(images)]
+    which = "that were not calibrated on" if calibrated.has_others else "calibrated on, as there are no others"
+    return frames, f"{len(frames)} images {which}"
+
+
 def _proved(
-    calibrated: Calibrated, methods: Sequence[Method], kept_float: Collection[str], out: Path
-) -> tuple[Method, onnx.ModelProto, Parity, str]:
+    calibrated: Calibrated, methods: Sequence[Method], kept_float: Collection[str], out: Path, frames: list[Frame]
+) -> tuple[Method, onnx.ModelProto, Parity]:
     """Make the graph of the first method that is proved; of the very first where none is."""
     tried = []
     for method in methods:
         graph = calibrated.graph(method, kept_float)
         _check_lineage(calibrated.parent, graph, out, Precision.INT8)
-        tried.append((method, graph, *_parity(calibrated, graph, out)))
+        tried.append((method, graph, _parity(calibrated.parent, graph, out, frames)))
         if tried[-1][2].holds:
             return tried[-1]
     return tried[0]
 
 
-def _parity(calibrated: Calibrated, graph: onnx.ModelProto, out: Path) -> tuple[Parity, str]:
-    """Hold a graph against its parent on images that it was not calibrated on; say which."""
-    parent = calibrated.parent
-    images = calibrated.held_out_frames()[:PROOF_FRAMES]
-    frames = [Frame(image=image[0], index=at, time_s=0.0, source=str(at)) for at, image in enumerate(images)]
+def _parity(parent: Parent, graph: onnx.ModelProto, out: Path, frames: list[Frame]) -> Parity:
+    """Hold a graph against its parent."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / out.name
         save_graph(graph, parent.card, path)
         with open_artefact(parent.path) as first, open_artefact(path) as second:
-            parity, _ = compare_artefacts(first, second, frames)
-    which = "that were not calibrated on" if calibrated.has_others else "calibrated on, as there are no others"
-    return parity, f"{len(frames)} images {which}"
+            return compare_artefacts(first, second, frames)[0]
 
 
 def _answers(graph: onnx.ModelProto, card: Card, frames: list[NDArray[np.uint8]]) -> list[Answer]:

@@ -31,6 +31,7 @@ from singleshot.export.quantize.calibrated import (
     open_parent,
 )
 from singleshot.export.quantize.quantize import Quantized, _parity, convert_to_fp16, quantize
+from singleshot.runtime.backends import choose_backend
 from singleshot.runtime.card import BackendParity, Measurement
 from singleshot.runtime.detection.disagreement import disagreement
 from singleshot.runtime.errors import CheckError, InputError
@@ -99,6 +100,19 @@ def test_the_card_says_how(made: Quantized, small_detector: Path) -> None:
     assert inspect_artefact(made.path).precision == "int8"
 
 
+def test_the_card_vouches_for_openvino_here(made: Quantized) -> None:
+    pytest.importorskip("openvino")
+    (parity,) = made.card.backend_parity
+    assert (parity.backend, parity.precision, parity.holds) == ("openvino", "int8", True)
+    assert (parity.processor, parity.frames, parity.reference) == (
+        processor_kind(),
+        4,
+        "small.onnx, onnxruntime (CPU) fp32",
+    )
+    assert parity.data == "4 images that were not calibrated on"
+    assert choose_backend(made.card, "auto", "auto").backend == "openvino"
+
+
 def test_auto_takes_the_method_whose_answers_differ_least(made: Quantized) -> None:
     assert set(made.disagreement) == {"minmax", "percentile", "entropy", "mse"}
     assert made.method == min(made.disagreement, key=lambda name: made.disagreement[name])
@@ -112,10 +126,10 @@ def test_the_next_method_is_tried_where_the_best_is_not_proved(
 ) -> None:
     asked: list[Parity] = []
 
-    def doubtful_once(*arguments: Any) -> tuple[Parity, str]:
-        parity, data = _parity(*arguments)
+    def doubtful_once(*arguments: Any) -> Parity:
+        parity = _parity(*arguments)
         asked.append(parity if asked else replace(parity, lineage=("a weight",)))
-        return asked[-1], data
+        return asked[-1]
 
     monkeypatch.setattr(quantize_module, "_parity", doubtful_once)
     made = quantize(small_detector, tmp_path / "x.onnx", images=photos, settings=QuantizationSettings(count=COUNT))
@@ -159,7 +173,7 @@ def test_what_was_measured_on_the_parent_is_not_measured_on_the_child(photos: Pa
     card = CARD.model_copy(update={"backend_parity": (parity,), "measurements": measured})
     save_graph(small_detector_graph(), card, tmp_path / "small.onnx")
     child = quantize(tmp_path / "small.onnx", tmp_path / "x.onnx", images=photos, settings=SETTINGS).card
-    assert child.backend_parity == ()
+    assert parity not in child.backend_parity
     assert [item.note for item in child.measurements][:2] == ["epoch 3, of the checkpoint", "of the float32 graph"]
 
 
