@@ -69,7 +69,9 @@ def test_a_foreign_graph_has_no_card(tmp_path: Path) -> None:
     onnx.save(foreign_model(), str(path))
     found = inspect_artefact(path)
     assert found.card is None
-    assert found.card_problem == "no card: the file does not come from singleshot; `singleshot adapt` gives a detector one"
+    assert (
+        found.card_problem == "no card: the file does not come from singleshot; `singleshot adapt` gives a detector one"
+    )
     assert [str(item) for item in found.inputs] == ["images float32 [batch, 2, 8, 8]"]
     assert [str(item) for item in found.outputs] == ["answer float32 [batch, 10]"]
     assert dict(found.operators) == {"Conv": 1, "Relu": 1, "Reshape": 1, "MatMul": 1}
