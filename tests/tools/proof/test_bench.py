@@ -25,6 +25,13 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("classifier") / "classifier.onnx"
+    save_graph(*untrained_graph("ssd7_classifier", side=64), path)
+    return path
+
+
 @pytest.mark.slow
 def test_no_sound_pair_is_refused_and_no_damaged_one_accepted(
     small_detector: Path, pictures: Path, tmp_path: Path
@@ -70,11 +77,11 @@ def test_one_pair(
         pytest.param("overflow in float16", False, id="what float16 cannot hold"),
     ],
 )
-def test_one_pair_of_a_classifier(pictures: Path, tmp_path: Path, what: str, is_sound: bool, is_seen: bool) -> None:
+def test_one_pair_of_a_classifier(
+    classifier: Path, pictures: Path, tmp_path: Path, what: str, is_sound: bool, is_seen: bool
+) -> None:
     pytest.importorskip("openvino")
-    graph = tmp_path / "classifier.onnx"
-    save_graph(*untrained_graph("ssd7_classifier"), graph)
-    (pair,) = (pair for pair in pairs_of("small", graph, tmp_path, images=pictures) if pair.what == what)
+    (pair,) = (pair for pair in pairs_of("small", classifier, tmp_path, images=pictures) if pair.what == what)
     outcome = outcome_of(pair, sampled_frames(pictures, 2)[0], "own", is_seen=is_seen)
     assert outcome is not None
     assert (outcome.passed, outcome.is_sound) == (is_sound, is_sound), outcome.said
