@@ -19,8 +19,9 @@ CELLS = 6
 MARGIN = 0.15
 """Of a box's side, on either side of it: boxes are seldom quite as large as what they are of."""
 
-SURE = 0.25
-"""Of the score that is asked for, half is enough to be hidden, and in any case this."""
+SHARE, SURE = 0.2, 0.1
+"""Of the score that is asked for, this share is enough to be hidden, and in any case this score: at 0.1 instead of 0.5
+the shipped detector hides 26 points more of VOC's and COCO's people, and 2 to 8 % of pictures without any."""
 
 HOLD_S = 1.0
 """What is not found any more is hidden for so long at its last place,"""
@@ -57,7 +58,7 @@ class Blur:
             found: in it, down to the lowest scores.
             thresholds: [number of classes] float32, from which on objects are shown.
         """
-        least = np.minimum(np.float32(SURE), thresholds / 2)
+        least = np.minimum(np.float32(SURE), np.float32(SHARE) * thresholds)
         keep = np.isin(found.class_ids, self._class_ids)
         boxes = found.where(keep).at_least(least).boxes_xyxy
         seen_s = np.full(len(boxes), frame.time_s)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..detection.classifications import Classification
 from ..detection.detections import Detections
+from .lettering import FONT, shown_names
 
 Colour = tuple[int, int, int]
 """BGR, 0 to 255."""
@@ -30,15 +31,21 @@ _PALETTE: tuple[Colour, ...] = (
 """Told apart at a glance, also on grass, sky and skin."""
 
 _GOLDEN_RATIO = 0.618034
-FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_PX_AT_SCALE_1 = 22.0
 """Height of a capital letter at font scale 1."""
 
 _EQUAL_CONTRAST_LUMINANCE = 0.179
 """Where black and white have the same contrast ratio by WCAG: (L + 0.05)^2 = 1.05 x 0.05."""
 
+_LEAST_LUMINANCE = 0.1
+"""Of a line's colour: three times as bright as its black rim, as WCAG asks of what is no text."""
+
 BLACK: Colour = (0, 0, 0)
 WHITE: Colour = (255, 255, 255)
+
+
+_LEAST_PX = 7.0
+"""Height of capital letters below which they cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +106,13 @@ def draw_detections(
         class_colour(class_id if track_id is None else track_id)
         for class_id, track_id in zip(detections.class_ids.tolist(), ids, strict=True)
     ]
+    names = shown_names(class_names)
     rows = range(len(detections))
     for row in reversed(rows):  # the surest ends on top
         _draw_box(drawn, boxes_px[row], colours[row], style)
     labels: list[_Label] = []
     for row in rows:
-        name = class_names[detections.class_ids[row]] + ("" if ids[row] is None else f" #{ids[row]}")
+        name = names[detections.class_ids[row]] + ("" if ids[row] is None else f" #{ids[row]}")
         text = (name, f"{detections.scores[row]:.2f}")
         labels.append(_place_label(text, boxes_px[row], style, labels, height=height, width=width))
     for row in reversed(rows):
@@ -118,22 +126,32 @@ def class_colour(class_id: int) -> Colour:
         return _PALETTE[class_id]
     # Steps of the golden ratio never meet again and stay far apart; brightness alternates to help.
     hue = round(180 * (class_id * _GOLDEN_RATIO % 1)) % 180
-    value = (255, 170)[class_id % 2]
-    blue, green, red = cv2.cvtColor(np.array([[[hue, 200, value]]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0].tolist()
-    return blue, green, red
+    colour = BLACK
+    for saturation, value in (((200, 255), (200, 170))[class_id % 2], (200, 255), (150, 255)):
+        pixel = np.array([[[hue, saturation, value]]], np.uint8)
+        blue, green, red = cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)[0, 0].tolist()
+        colour = (blue, green, red)
+        if luminance(colour) >= _LEAST_LUMINANCE:
+            break
+    return colour
 
 
 def text_colour_on(colour: Colour) -> Colour:
     """Return black or white, whichever is easier to read on that colour."""
-    blue, green, red = (float(value / 255) ** 2.2 for value in colour)  # to linear light, nearly
-    luminance = 0.0722 * blue + 0.7152 * green + 0.2126 * red
-    return BLACK if luminance > _EQUAL_CONTRAST_LUMINANCE else WHITE
+    return BLACK if luminance(colour) > _EQUAL_CONTRAST_LUMINANCE else WHITE
+
+
+def luminance(colour: Colour) -> float:
+    """Give a colour's relative luminance by WCAG 2, from 0 to 1."""
+    shares = (value / 255 for value in colour)
+    blue, green, red = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+    return 0.0722 * blue + 0.7152 * green + 0.2126 * red
 
 
 def style_for(height: int, width: int) -> Style:
     """Grow slower than the frame: large frames are looked at larger, and hold more."""
     relative = float(np.hypot(height, width)) / 734  # 640 x 360 is 1
-    font_px = max(7.0, 12 * relative**0.65)
+    font_px = max(_LEAST_PX, 12 * relative**0.65)
     return Style(
         line_px=max(1, round(2 * relative**0.65)),
         font_scale=font_px / _FONT_PX_AT_SCALE_1,
@@ -148,8 +166,12 @@ def _draw_box(drawn: NDArray[np.uint8], box: NDArray[np.int_], colour: Colour, s
     inset = style.line_px // 2
     left, right = np.clip([box[0], box[2]], inset, max(inset, width - 1 - inset)).tolist()
     top, bottom = np.clip([box[1], box[3]], inset, max(inset, height - 1 - inset)).tolist()
-    if style.line_px > 1:  # a dark rim keeps the line visible on its own colour
+    # A dark rim keeps the line visible on its own colour.
+    if style.line_px > 1:
         cv2.rectangle(drawn, (left, top), (right, bottom), BLACK, style.line_px + 2)
+    else:  # a line of three pixels would be drawn five wide
+        cv2.rectangle(drawn, (left - 1, top - 1), (right + 1, bottom + 1), BLACK, 1)
+        cv2.rectangle(drawn, (left + 1, top + 1), (max(left + 1, right - 1), max(top + 1, bottom - 1)), BLACK, 1)
     cv2.rectangle(drawn, (left, top), (right, bottom), colour, style.line_px)
 
 
@@ -174,14 +196,18 @@ def _place_label(
 
 
 def _measured(text: tuple[str, str], style: Style, width: int) -> _Label:
-    """Measure a label; on a frame too narrow for it the score goes first, then the letters shrink."""
+    """Measure a label; on a frame too narrow for it the score goes first, then letters shrink, then the last go."""
     name, score = text
     label = _measure(f"{name} {score}", style)
     if label.width > width:
         label = _measure(name, style)
     if label.width > width:
-        smaller = max(0.5, width / label.width)
-        label = _measure(name, replace(style, font_scale=style.font_scale * smaller, font_line_px=1, margin_px=1))
+        scale = max(_LEAST_PX / _FONT_PX_AT_SCALE_1, style.font_scale * width / label.width)
+        style = replace(style, font_scale=scale, font_line_px=1, margin_px=1)
+        label = _measure(name, style)
+    while label.width > width and len(name) > 1:
+        name = name[:-1]
+        label = _measure(f"{name}..", style)
     return label
 
 
@@ -230,8 +256,9 @@ def draw_classes(
         return drawn
     height, width = image.shape[:2]
     style = style_for(height, width)
+    names = shown_names(class_names)
     lines = [
-        f"{class_names[class_id]} {score:.2f}"
+        f"{names[class_id]} {score:.2f}"
         for class_id, score in zip(classification.class_ids.tolist(), classification.scores, strict=True)
     ]
     sizes = [cv2.getTextSize(line, FONT, style.font_scale, style.font_line_px) for line in lines]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rules.event import PlaceCount
-from .overlay import BLACK, FONT, WHITE, Colour, Style, style_for
+from .lettering import FONT, drawable
+from .overlay import BLACK, WHITE, Colour, Style, style_for
 
 _FREE: Colour = (255, 220, 120)
 _TAKEN: Colour = (80, 100, 255)
@@ -99,6 +100,7 @@ def _write(
     drawn: NDArray[np.uint8], lines: list[str], points: NDArray[np.float64], style: Style, panels: list[_Panel]
 ) -> None:
     """Write lines where there is room: at the points of the place, from the highest on."""
+    lines = [drawable(line) or line for line in lines]
     height, width = drawn.shape[:2]
     sizes = [cv2.getTextSize(line, FONT, style.font_scale, style.font_line_px) for line in lines]
     widest = max(text_width for (text_width, _), _ in sizes)

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .overlay import FONT, WHITE, style_for
+from .lettering import FONT
+from .overlay import WHITE, style_for
 
 _DIMMED = 0.35
 """What is left of the picture's brightness beneath, so that white letters can be read on anything."""

@@ -37,10 +37,10 @@ def hidden(before: Frame, after: Frame) -> NDArray[np.bool_]:
     ("found", "thresholds", "is_hidden"),
     [
         pytest.param((0.9, 1, BOX), HALF, True, id="sure"),
-        pytest.param((0.26, 1, BOX), HALF, True, id="too unsure to be shown"),
-        pytest.param((0.24, 1, BOX), HALF, False, id="not even half as sure"),
-        pytest.param((0.26, 1, BOX), np.array([0.5, 1.1], np.float32), True, id="of a class that is not shown"),
-        pytest.param((0.06, 1, BOX), np.array([0.5, 0.1], np.float32), True, id="where less is enough to be shown"),
+        pytest.param((0.11, 1, BOX), HALF, True, id="too unsure to be shown"),
+        pytest.param((0.09, 1, BOX), HALF, False, id="not even a fifth as sure"),
+        pytest.param((0.11, 1, BOX), np.array([0.5, 1.1], np.float32), True, id="of a class that is not shown"),
+        pytest.param((0.03, 1, BOX), np.array([0.5, 0.1], np.float32), True, id="where less is enough to be shown"),
         pytest.param((0.9, 0, BOX), HALF, False, id="another class"),
     ],
 )

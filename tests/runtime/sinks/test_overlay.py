@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,8 @@ from singleshot.tests.fixtures.found import detections
 
 NAMES = ("cat", "cow", "dog", "horse", "sheep", "person")
 SIZES_HW = [(64, 64), (75, 100), (1, 1), (9, 400), (360, 640), (720, 1280), (2160, 3840)]
-READABLE_CONTRAST = 3.0
-"""WCAG's least contrast ratio for graphical objects and large text."""
+READABLE_CONTRAST, READABLE_TEXT = 3.0, 4.5
+"""WCAG's least contrast ratios: for what is no text, and for text."""
 
 
 def is_colour(image: np.ndarray, class_id: int) -> np.ndarray:
@@ -90,16 +92,59 @@ def test_class_colours_are_distinct_and_steady() -> None:
     assert min(apart) >= 100
 
 
-def relative_luminance(colour: tuple[int, int, int]) -> float:
+def relative_luminance(colour: np.ndarray | tuple[int, int, int]) -> float:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
-    return 0.0722 * linear[0] + 0.7152 * linear[1] + 0.2126 * linear[2]
+    return float(0.0722 * linear[0] + 0.7152 * linear[1] + 0.2126 * linear[2])
 
 
-@pytest.mark.parametrize("class_id", range(40))
-def test_text_stands_out_from_its_background(class_id: int) -> None:
-    colour = class_colour(class_id)
-    dark, light = sorted((relative_luminance(colour), relative_luminance(text_colour_on(colour))))
-    assert (light + 0.05) / (dark + 0.05) >= READABLE_CONTRAST
+def contrast(first: np.ndarray | tuple[int, int, int], second: np.ndarray | tuple[int, int, int]) -> float:
+    dark, light = sorted((relative_luminance(first), relative_luminance(second)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_and_lines_stand_out_for_every_class_and_track() -> None:
+    colours = [class_colour(number) for number in range(1000)]
+    assert min(contrast(colour, text_colour_on(colour)) for colour in colours) >= READABLE_TEXT
+    assert min(contrast(colour, (0, 0, 0)) for colour in colours) >= READABLE_CONTRAST  # the rim of its line
+
+
+@functools.cache
+def background_of(kind: str, hw: tuple[int, int]) -> np.ndarray:
+    if kind == "noise":
+        return np.random.default_rng(0).integers(0, 256, (*hw, 3), np.uint8)
+    return np.full((*hw, 3), 255 if kind == "white" else 0, np.uint8)
+
+
+@pytest.mark.parametrize("background", ["white", "black", "noise"])
+@pytest.mark.parametrize("hw", [pytest.param(hw, id=f"{hw[1]}x{hw[0]}") for hw in SIZES_HW if min(hw) > 9])
+@pytest.mark.parametrize("class_id", [5, 41])
+def test_line_has_a_rim_and_letters_are_solid_on_any_background(
+    hw: tuple[int, int], background: str, class_id: int
+) -> None:
+    height, width = hw
+    drawn = draw_detections(
+        background_of(background, hw), detections((0.88, class_id, [0.3, 0.4, 0.9, 0.9])), [f"c{n}" for n in range(80)]
+    )
+    coloured = (drawn == np.array(class_colour(class_id), np.uint8)).all(axis=2)
+    row = height * 7 // 10
+    line = np.flatnonzero(coloured[row, : width // 2])
+    line = line[line < width * 0.3 + 20]
+    assert (drawn[row, [line.min() - 1, line.max() + 1]] == 0).all()
+    label = coloured[: height * 4 // 10 - 1]
+    rows, columns = (np.flatnonzero(label.sum(axis=axis) > 5) for axis in (1, 0))  # noise has the colour here and there
+    inside = drawn[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].reshape(-1, 3)
+    letters = max(np.unique(inside, axis=0), key=lambda pixel: contrast(pixel, class_colour(class_id)))
+    assert contrast(letters, class_colour(class_id)) >= (READABLE_TEXT if width >= 320 else READABLE_CONTRAST)
+
+
+def test_a_name_wider_than_the_frame_is_cut_where_it_can_be_read() -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    long, short = (
+        is_colour(draw_detections(image, detections((0.9, 2, [0.2, 0.6, 0.9, 0.9])), ("a", "b", name)), 2)
+        for name in ("a very long name of a class, longer than most", "ape")
+    )
+    assert long[:36].any(axis=1).sum() == pytest.approx(short[:36].any(axis=1).sum(), abs=3)  # as high
+    assert long[:36].any(axis=0).sum() <= 64
 
 
 @settings(max_examples=50)
