@@ -58,7 +58,8 @@ export class EventLog {
     item.querySelector("span").textContent = `${event.camera} · ${event.rule}`;
     const time = item.querySelector("time");
     time.dateTime = event.at;
-    time.textContent = at.toLocaleTimeString();
+    const isToday = at.toDateString() === new Date().toDateString();
+    time.textContent = isToday ? at.toLocaleTimeString() : at.toLocaleString();
     time.title = at.toLocaleString();
     if (!event.has_picture) {
       button.remove();
