@@ -9,6 +9,7 @@ import pytest
 from singleshot.runtime.cameras.configuration import load_run_config
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.rules.places import Line, Zone
+from singleshot.tests.places import ROOT
 
 DOOR_AND_YARD = """
 [cameras.door]
@@ -55,6 +56,18 @@ def test_cameras_have_their_places_and_rules(tmp_path: Path) -> None:
     rules = {camera: [rule.name for rule in config.rules_of(camera)] for camera in config.cameras}
     assert rules == {"door": ["visitor", "passer", "nobody"], "yard": [], "attic": ["nobody"]}
     assert [config.tracks(camera) for camera in config.cameras] == [True, True, False]
+
+
+def test_file_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    path = tmp_path / "cameras.toml"
+    path.write_text(example, encoding="utf-8")
+    config = load_run_config(path)
+    assert [(rule.name, rule.kind, rule.for_s, rule.way) for rule in config.rules_of("door")] == [
+        ("visitor", "stays", 10.0, None),
+        ("burglar", "crosses", 0.0, "in"),
+    ]
 
 
 @pytest.mark.parametrize(

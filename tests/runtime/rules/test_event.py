@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 
-from singleshot.runtime.rules.event import Event, event_id, event_json
+from singleshot.runtime.rules.event import Event, Move, PlaceCount, event_id, event_json, place_json
+from singleshot.tests.places import ROOT
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=timezone(timedelta(hours=2)))
 
@@ -29,3 +31,31 @@ def test_what_there_is_nothing_to_say_of_is_left_out() -> None:
         "label": "",
         "count": 0,
     }
+
+
+def documented_keys(head: str) -> list[str]:
+    """Give the first column of a table of docs/events.md."""
+    page = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", page.split(f"| {head} | |\n")[1].split("\n\n")[0], re.MULTILINE)
+    return [key for row in rows for key in re.findall(r"`(\w+)`", row)]
+
+
+def test_documentation_names_each_key() -> None:
+    move = Move(track_id=1, label="dog", way="in")
+    zone, line = PlaceCount(name="yard", kind="zone", moves=[move]), PlaceCount(name="gate", kind="line")
+    assert sorted(documented_keys("of a place")) == sorted(place_json(zone))
+    assert set(place_json(line)) == {"name", "kind", "came_in", "went_out"}
+    event = Event(
+        id="a",
+        rule="r",
+        kind="crosses",
+        camera="c",
+        at=NOON,
+        time_s=1.0,
+        score=0.9,
+        track_id=1,
+        box_xyxy=(0.0, 0.0, 1.0, 1.0),
+        way="in",
+        stayed_s=1.0,
+    )
+    assert sorted(documented_keys("of an event")) == sorted(event_json(event))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from singleshot.runtime.detection.classifications import Classification
+from singleshot.runtime.rules.event import Event, PlaceCount
 from singleshot.runtime.sinks.coco_results import CocoSink, images_path
 from singleshot.runtime.sinks.crops import COLUMNS as CROPS_COLUMNS
 from singleshot.runtime.sinks.csv_rows import COLUMNS
@@ -44,6 +45,8 @@ FULL = FrameResult(
     drops={"replaced by a newer": 2},
     class_names=("cat",),
     tracks=Tracks(ids=np.array([5]), trails={}),
+    places=[PlaceCount(name="yard", kind="zone")],
+    events=[Event(id="a", rule="r", kind="absent", camera="door", at=CAME, time_s=0.12)],
 )
 """A result that has something to say everywhere."""
 
@@ -59,7 +62,8 @@ def line_keys() -> list[str]:
     top = Classification(scores=np.array([0.9], np.float32), class_ids=np.array([0], np.int32))
     classes = json.loads(json_line(FrameResult(frame=FRAME, found=top, drawn=None, class_names=("cat",))))
     assert list(classes["classes"][0]) == object_keys()[:3]
-    return [*json.loads(json_line(FULL)), "classes"]
+    keys = list(json.loads(json_line(FULL)))
+    return [*keys[: keys.index("places")], "classes", *keys[keys.index("places") :]]
 
 
 def object_keys() -> list[str]:
