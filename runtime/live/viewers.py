@@ -157,6 +157,12 @@ class Viewers:
             return
         viewer = Viewer(socket, self._hub)
         self._viewers.add(viewer)
+        with suppress(WebSocketDisconnect, asyncio.TimeoutError):
+            await self._stay_with(viewer, socket)
+            await socket.close(1008, "expected a message of this page")
+
+    async def _stay_with(self, viewer: Viewer, socket: WebSocket) -> None:
+        """Send and listen until there comes what is no message."""
         try:
             await socket.send_text(await asyncio.to_thread(self._history))
             viewer.show(await asyncio.to_thread(self._state))
@@ -167,8 +173,6 @@ class Viewers:
                 sending.cancel()
                 with suppress(asyncio.CancelledError, WebSocketDisconnect):
                     await sending
-        except (WebSocketDisconnect, asyncio.TimeoutError):
-            pass
         finally:
             self._viewers.discard(viewer)
             self._count_wanted()
@@ -187,11 +191,12 @@ class Viewers:
 
     async def _listen(self, socket: WebSocket, viewer: Viewer) -> None:
         while True:
-            text = await asyncio.wait_for(socket.receive_text(), _ASLEEP_S)
+            message = await asyncio.wait_for(socket.receive(), _ASLEEP_S)
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect
             try:
-                told = Told.model_validate_json(text)
+                told = Told.model_validate_json(message.get("text") or "")
             except ValidationError:
-                await socket.close(1008, "expected a message of this page")
                 return
             viewer.take(told)
             self._count_wanted()

@@ -42,7 +42,7 @@ export class Places {
   update(places, keptIn) {
     this.places = places;
     const hint = this.part(".places .hint");
-    hint.textContent = keptIn ? `Kept in ${keptIn}.` : "For this run alone, as it was not started from a TOML file.";
+    hint.textContent = keptIn ? `Kept in ${keptIn}.` : `For this run alone, as it has no TOML file.${this.options()}`;
     const list = this.part(".places ul");
     const rows = new Map([...list.children].map((row) => [row.dataset.name, row]));
     for (const place of places) {
@@ -53,6 +53,12 @@ export class Places {
     }
     for (const row of rows.values()) row.remove();
     this.part(".places summary span").textContent = places.length || "";
+  }
+
+  // What would say the same at the next start.
+  options() {
+    const each = this.places.map(({ name, kind, points }) => `--${kind} ${name}=${points.flat().map(round).join(",")}`);
+    return each.length ? ` Next time: ${each.join(" ")}` : "";
   }
 
   say({ kind, inside, came_in: cameIn, went_out: wentOut, longest_s: longestS }) {

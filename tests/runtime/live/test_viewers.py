@@ -9,14 +9,16 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("starlette")
 
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from singleshot.runtime.live import viewers
+from singleshot.runtime.live import pictures, viewers
 from singleshot.runtime.live.access import Door
 from singleshot.runtime.live.app import live_app
 from singleshot.runtime.live.hub import Hub
@@ -99,6 +101,30 @@ def test_pictures_come_while_there_is_room(client: TestClient, hub: Hub) -> None
     until(lambda: not sink.needs_drawing)
 
 
+def test_a_picture_is_encoded_once_for_all_and_who_sleeps_holds_up_nobody(
+    client: TestClient, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, count = pictures.encode_jpeg, 12
+    encoded: list[int] = []
+
+    def counted(image: NDArray[np.uint8], **options: Any) -> tuple[bytes, int, int]:
+        encoded.append(int(image[0, 0, 0]))
+        return encode(image, **options)
+
+    monkeypatch.setattr(pictures, "encode_jpeg", counted)
+    sink = hub.sinks["door"]
+    with viewer(client) as one, viewer(client) as other, viewer(client) as asleep:
+        for socket in (one, other, asleep):
+            socket.send_json({"watch": ["door"]})
+        for index in range(count):
+            until(lambda: sink.needs_drawing)
+            sink.write(result(index))
+            for socket in (one, other):
+                shown(socket)
+                socket.send_json({"took": "door"})
+    assert encoded == list(range(count))
+
+
 def test_what_was_seen_is_told(client: TestClient, hub: Hub) -> None:
     hub.sinks["door"].write(result(1, labels=[1, 1, 0], drawn=False))
     hub.sinks["door"].write(result(2, labels=[1], drawn=False))
@@ -139,14 +165,16 @@ def test_what_cannot_be_set_is_said(client: TestClient, run: GivenRun) -> None:
     "text",
     [
         pytest.param("hello", id="no JSON"),
+        pytest.param(b'{"watch": []}', id="bytes"),
+        pytest.param("[" * 5000, id="brackets without end"),
         pytest.param('{"stop": true}', id="a word that is none"),
         pytest.param('{"watch": 5}', id="a number for names"),
         pytest.param('{"scores": {"camera": "door", "score": "high"}}', id="a word for a number"),
     ],
 )
-def test_what_is_no_message_ends_the_connection(client: TestClient, text: str) -> None:
+def test_what_is_no_message_ends_the_connection(client: TestClient, text: str | bytes) -> None:
     with viewer(client) as socket:
-        socket.send_text(text)
+        socket.send({"type": "websocket.receive", "text" if isinstance(text, str) else "bytes": text})
         while (message := socket.receive())["type"] != "websocket.close":
             pass
     assert message["code"] == 1008
