@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from ...runtime.progress import Progress, no_progress
 from ...runtime.session import Session
 from ...runtime.sinks.frame_result import FrameResult
 from ...runtime.sources.frame import Frame, Source
+from .answers import RecordedAnswers
 from .choosing import short_list, spread
 from .embedding import Embed
 from .proposals import Proposals, propose
@@ -79,6 +80,7 @@ def harvest(
     count: int,
     target: Target = "coco",
     tiles: Tiles | None = None,
+    answers: RecordedAnswers | None = None,
     on_progress: Progress = no_progress,
 ) -> Harvest:
     """Look for frames of doubt and write them with proposals, whole or not at all.
@@ -94,6 +96,7 @@ def harvest(
         count: images wanted.
         target: the layout to write.
         tiles: look at parts of each frame too.
+        answers: are taken instead of asking the detector.
         on_progress: called after each frame.
 
     Raises:
@@ -105,7 +108,7 @@ def harvest(
     if session.card.task != "detector":
         raise InputError("model: expected a detector, got a classifier. It proposes no boxes.")
     recordings = find_recordings(specs)
-    looking = _Looking(session, thresholds, tiles, on_progress)
+    looking = _Looking(session, thresholds, tiles, answers, on_progress)
     looking.look(recordings)
     chosen_from, alike = short_list(looking.seen, count)
     if not chosen_from:
@@ -115,8 +118,7 @@ def harvest(
         writer.images.mkdir()
         pictures = _pictures(chosen_from, recordings, writer.images, embed, on_progress)
         kept = _spread_out(pictures, count)
-        proposals = [propose(each.sighting.found, thresholds) for each in kept]
-        _label(kept, proposals, writer)
+        proposals = _label(kept, thresholds, writer)
         _write_notes(folder / NOTES, kept, proposals, session.card.class_names)
     return Harvest(
         images=len(proposals),
@@ -142,8 +144,14 @@ class _Looking:
     """Looks through recordings, one after the other."""
 
     def __init__(
-        self, session: Session, thresholds: NDArray[np.float32], tiles: Tiles | None, on_progress: Progress
+        self,
+        session: Session,
+        thresholds: NDArray[np.float32],
+        tiles: Tiles | None,
+        answers: RecordedAnswers | None,
+        on_progress: Progress,
     ) -> None:
+        self._answers = answers
         self._session = session
         self._thresholds = thresholds
         self._tiles = tiles
@@ -185,12 +193,17 @@ class _Looking:
         return []
 
     def _results(self, source: Source, name: str) -> Generator[FrameResult, None, None]:
-        everything = np.zeros_like(self._thresholds)
-        camera = Camera(name=name, source=source, thresholds=[everything], tiles=self._tiles)
-        for done, result in enumerate(Pipeline([camera], [self._session]).results(), 1):
+        for done, result in enumerate(self._answered(source, name), 1):
             self.frames += 1
             self._on_progress(f"looking at {Path(name).name}", done, max(done, source.length or 0))
             yield result
+
+    def _answered(self, source: Source, name: str) -> Iterator[FrameResult]:
+        if self._answers is not None:
+            return self._answers.results(source)
+        everything = np.zeros_like(self._thresholds)
+        camera = Camera(name=name, source=source, thresholds=[everything], tiles=self._tiles)
+        return Pipeline([camera], [self._session]).results()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -231,10 +244,13 @@ def _spread_out(pictures: Sequence[_Picture], count: int) -> list[_Picture]:
     return kept
 
 
-def _label(pictures: Sequence[_Picture], proposals: Sequence[Proposals], writer: LayoutWriter) -> None:
+def _label(pictures: Sequence[_Picture], thresholds: NDArray[np.float32], writer: LayoutWriter) -> list[Proposals]:
+    """Write labels: what is proposed of each picture."""
+    proposals = [propose(each.sighting.found, thresholds) for each in pictures]
     samples = [_sample(picture, each) for picture, each in zip(pictures, proposals, strict=True)]
     writer.write_split(SPLIT, ((sample, sample.image_path.name) for sample in samples))
     writer.finish()
+    return proposals
 
 
 def _write(frame: Frame, path: Path, recording: Recording) -> None:

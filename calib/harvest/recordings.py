@@ -74,7 +74,7 @@ def find_recordings(specs: Sequence[StrPath]) -> list[Recording]:
         if recording.is_video and has_drawings(Path(recording.name)):
             raise InputError(
                 f"{recording.name}: expected pictures as the camera gave them, got a recording of rt-detect with what "
-                f"was found drawn in. Name the camera's own recording, or the folder of --events."
+                f"was found drawn in. Record with --plain, or name the folder of --events."
             )
     return found
 

@@ -61,6 +61,8 @@ class _Shared(_Part):
     """Who decodes videos and streams; `cpu` if not given."""
     save: str | None = None
     """Annotated video; for images a folder."""
+    plain: bool = False
+    """Nothing is drawn in the video."""
     segment: str | None = None
     """The video is cut into files of `90s`, `10m`, `1h`."""
     keep: str | None = None
@@ -173,9 +175,10 @@ class RunConfig(_Shared):
         records = any(self.save or other.save for key, other in self.cameras.items() if key != name)
         if camera.segment is None and not is_video and records:
             segments = None  # what the run says of recordings is meant for those that record
+        plain = camera.plain or (self.plain and (is_video or not records))
         every_s = next((s for s in (camera.crops_every, self.crops_every) if s is not None), EVERY_S)
         crops = CropSettings(every_s=every_s, most=camera.crops_most or self.crops_most or MOST)
-        return Outputs(**places, segments=segments, crop_settings=crops)
+        return Outputs(**places, segments=segments, plain=plain, crop_settings=crops)
 
     def tiles_of(self, name: str) -> Tiles | None:
         """Say which parts of a camera's frames are looked at too.

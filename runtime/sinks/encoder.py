@@ -132,9 +132,10 @@ class Encoder:
         )
 
 
-def add_h264_stream(container: OutputContainer, shape: PictureShape) -> VideoStream:
-    """Add a stream, whose context is an encoder's, to a file of frames of one shape."""
-    container.metadata["comment"] = DRAWN
+def add_h264_stream(container: OutputContainer, shape: PictureShape, *, is_drawn: bool = True) -> VideoStream:
+    """Add a stream, whose context is an encoder's, to a file of frames of one shape; it says what is drawn in them."""
+    if is_drawn:
+        container.metadata["comment"] = DRAWN
     stream = container.add_stream("libx264", rate=25, options=_OPTIONS)
     stream.time_base = Fraction(1, TICKS_PER_S)
     _set_up(stream.codec_context, shape)

@@ -57,7 +57,14 @@ def open_sinks(
             sinks.append(PausingSink(CropsSink(crops, outputs.crop_settings, source.kind, tell), crops, crops, tell))
         if outputs.save is not None:
             sinks.append(
-                open_recording(outputs.save, source, segments=outputs.segments, tell=tell, on_packet=on_packet)
+                open_recording(
+                    outputs.save,
+                    source,
+                    segments=outputs.segments,
+                    tell=tell,
+                    on_packet=None if outputs.plain else on_packet,  # clips show what was found
+                    is_plain=outputs.plain,
+                )
             )
     except InputError:
         for sink in sinks:
@@ -73,6 +80,7 @@ def open_recording(
     segments: Segments | None = None,
     tell: Callable[[str], None] = _silent,
     on_packet: OnPacket | None = None,
+    is_plain: bool = False,
 ) -> Sink:
     """Open what pictures are saved to: a video of a video or camera, a folder of annotated images of images.
 
@@ -82,16 +90,18 @@ def open_recording(
         segments: how a video is cut.
         tell: as `open_sinks`.
         on_packet: as `open_sinks`.
+        is_plain: nothing is drawn in a video.
 
     Raises:
         InputError: the place does not suit the source or cannot be written to.
     """
-    check_save(Outputs(save=save, segments=segments), source.kind)
+    check_save(Outputs(save=save, segments=segments, plain=is_plain), source.kind)
     save = Path(save)
     if source.kind == "images":
         return PausingSink(ImagesSink(save, source), save, save, tell)
     _check_is_not_input(save, source)
-    return PausingSink(VideoSink(save, segments=segments, tell=tell, on_packet=on_packet), save, save.parent, tell)
+    video = VideoSink(save, segments=segments, tell=tell, on_packet=on_packet, is_plain=is_plain)
+    return PausingSink(video, save, save.parent, tell)
 
 
 def open_json_lines(path: StrPath, source: Source, *, tell: Callable[[str], None] = _silent) -> Sink:

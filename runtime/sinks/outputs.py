@@ -35,6 +35,7 @@ class Outputs:
         json_lines: a file, a pipe or a device; `-` means stdout; none if not given.
         save: a video (.mp4, .mkv) of a video or camera, a folder of annotated images of images; none if not given.
         segments: how the video is cut; one file if not given.
+        plain: nothing is drawn in the video.
         csv: a file for a row per object; none if not given.
         coco: a file for COCO's results, beside which the list of images goes; none if not given.
         mot: a file for rows in MOTChallenge's format; none if not given.
@@ -45,6 +46,7 @@ class Outputs:
     json_lines: StrPath | None = None
     save: StrPath | None = None
     segments: Segments | None = None
+    plain: bool = False
     csv: StrPath | None = None
     coco: StrPath | None = None
     mot: StrPath | None = None
@@ -97,6 +99,8 @@ def check_save(outputs: Outputs, kind: SourceKind | None) -> None:
     """
     if outputs.segments is not None and (outputs.save is None or kind == "images"):
         raise InputError("--segment: expected --save with a video's name, got none. Images and lines are not cut.")
+    if outputs.plain and (outputs.save is None or kind == "images"):
+        raise InputError("--plain: expected --save with a video's name, got none. Images are there without drawings.")
     if outputs.save is None:
         return
     save = Path(outputs.save)

@@ -40,12 +40,11 @@ class VideoSink(Sink):
         segments: how the video is cut; its files' names are `SegmentFiles`'s then, and none is replaced.
         tell: is given a line where a file cannot be deleted.
         on_packet: is given each frame as it was encoded; a key frame comes in time for whoever keeps them.
+        is_plain: nothing is drawn in.
 
     Raises:
         InputError: the suffix is another, or the place cannot be written to.
     """
-
-    needs_drawing = True
 
     def __init__(
         self,
@@ -54,8 +53,10 @@ class VideoSink(Sink):
         segments: Segments | None = None,
         tell: Callable[[str], None] = lambda _line: None,
         on_packet: OnPacket | None = None,
+        is_plain: bool = False,
     ) -> None:
         check_video_name(path)
+        self._is_plain = is_plain
         self._first = path
         self._on_packet = on_packet
         self._length_s = None if segments is None else segments.length_s
@@ -68,15 +69,20 @@ class VideoSink(Sink):
         self._frames = 0
 
     @property
+    def needs_drawing(self) -> bool:
+        """Unless it is plain."""
+        return not self._is_plain
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """The files that have been begun; of a video that is cut what matches them all."""
         return tuple(self._paths)
 
     def write(self, result: FrameResult) -> None:
         """Encode one frame."""
-        if result.drawn is None:
+        frame, image = result.frame, result.frame.image if self._is_plain else result.drawn
+        if image is None:
             raise ValueError("a video needs drawn frames")
-        frame, image = result.frame, result.drawn
         shape = shape_of(image, frame.pixel_aspect)
         try:
             if self._video is not None and self._is_over(frame, self._video, shape):
@@ -125,6 +131,7 @@ class VideoSink(Sink):
             start_s=0.0 if is_first else frame.time_s,
             captured_at=frame.captured_at,
             on_packet=self._on_packet,
+            is_drawn=not self._is_plain,
         )
 
     def _next_path(self) -> Path:

@@ -31,6 +31,7 @@ class VideoFile:
         start_s: the source's time at which the file's begins.
         captured_at: when the first frame was taken; none of files.
         on_packet: is given each frame as it was encoded; a key frame comes in time for whoever keeps them.
+        is_drawn: what was found is in the pictures, which the file says.
 
     Raises:
         av.FFmpegError: it cannot be written; so in all methods.
@@ -44,6 +45,7 @@ class VideoFile:
         start_s: float,
         captured_at: datetime | None,
         on_packet: OnPacket | None = None,
+        is_drawn: bool = True,
     ) -> None:
         self.path = str(path)
         self.shape = shape
@@ -54,7 +56,7 @@ class VideoFile:
         self._container = av.open(f"file:{path}", mode="w", options=options)  # `12:30.mp4` is no protocol
         if captured_at is not None:
             self._container.metadata["creation_time"] = captured_at.isoformat()
-        self._stream = add_h264_stream(self._container, shape)
+        self._stream = add_h264_stream(self._container, shape, is_drawn=is_drawn)
         key_every_s = None if on_packet is None else KEY_EVERY_S
         self._encoder = Encoder(self._stream.codec_context, shape, start_s=start_s, key_every_s=key_every_s)
 

@@ -62,6 +62,7 @@ class DetectionOptions:
             help="Annotated video (.mp4, .mkv); for images a folder. {camera} in it stands for the camera's name.",
         ),
     ] = None
+    plain: Annotated[bool, typer.Option("--plain", help="Draw nothing into the video, as for `harvest`.")] = False
     segment: Annotated[
         str | None,
         typer.Option(

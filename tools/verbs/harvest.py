@@ -47,6 +47,14 @@ class HarvestOptions:
         ),
     ] = None
     tiles: TilesFlag = None
+    lines: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOUND.jsonl",
+            help="What rt-detect --json wrote about these recordings, instead of looking again; a low --score of "
+            "that run says most.",
+        ),
+    ] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False
 
 
@@ -65,6 +73,7 @@ def harvest(options: HarvestOptions) -> None:
 
       singleshot convert-data animals to-label --to coco -o more-animals    # once it is corrected
     """
+    from ...calib.harvest.answers import RecordedAnswers
     from ...calib.harvest.embedding import embedding_of
     from ...calib.harvest.harvest import harvest as harvested
     from ...runtime.detection.thresholds import thresholds_from_options
@@ -74,6 +83,8 @@ def harvest(options: HarvestOptions) -> None:
     model = options.model or shipped_detector()
     tiles = None if options.tiles is None else Tiles.from_option(options.tiles)
     with _opened(model, options) as session, stage_progress() as on_progress:
+        names = session.card.class_names
+        answers = None if options.lines is None else RecordedAnswers(options.lines, names)
         done = harvested(
             options.source,
             session,
@@ -83,6 +94,7 @@ def harvest(options: HarvestOptions) -> None:
             count=options.count,
             target=options.to,
             tiles=tiles,
+            answers=answers,
             on_progress=on_progress,
         )
     tell(*(f"warning: {line}" for line in done.warnings))

@@ -68,6 +68,11 @@ CUT = Segments(length_s=60)
             id="images are not cut",
         ),
         pytest.param(
+            [(CAMERA, Outputs(json_lines="out.jsonl", plain=True))],
+            "--plain: expected --save with a video's name, got none. Images are there without drawings.",
+            id="nothing to leave plain",
+        ),
+        pytest.param(
             [(CAMERA, Outputs(json_lines="out.jsonl", segments=CUT))],
             "--segment: expected --save with a video's name, got none. Images and lines are not cut.",
             id="lines are not cut",

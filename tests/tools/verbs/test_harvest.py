@@ -114,6 +114,48 @@ def test_what_is_refused_is_one_line_and_writes_nothing(
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
 
 
+def test_lines_of_a_run_stand_for_the_detector(walk: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "found.jsonl"
+    run = run_verb(
+        "rt-detect", "--video", walk, "--json", lines, "--score", "0.01", "--save", tmp_path / "x.mp4", "--plain"
+    )
+    assert run.exit_code == 0, run.stderr
+    notes = []
+    for name, source, options in (("asked", walk, ()), ("told", walk, ("--lines", lines))):
+        run = run_verb("harvest", source, "-o", tmp_path / name, *options)
+        assert run.exit_code == 0, run.stderr
+        text = (tmp_path / name / "harvest.jsonl").read_text(encoding="utf-8")
+        notes.append([json.loads(line) for line in text.splitlines()])
+    asked, told = notes
+    assert [note["frame"] for note in asked] == [note["frame"] for note in told]
+    assert [note["unsureness"] for note in asked] == pytest.approx([note["unsureness"] for note in told], abs=0.01)
+    run = run_verb("harvest", tmp_path / "x.mp4", "-o", tmp_path / "recorded")  # plain, so that it is not refused
+    assert run.exit_code == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        pytest.param(
+            "no json", "line 1: expected a line of rt-detect --json of a detector, got 'no json'", id="no JSON"
+        ),
+        pytest.param('{"source": "x", "frame": 0, "classes": []}', "line 1: expected a line of", id="a classifier's"),
+        pytest.param(
+            '{"source": "x", "frame": 0, "detections": [{"class_id": 0, "label": "bus"}]}',
+            "line 1: expected the model's classes cat, cow, dog, horse, sheep, person, got bus as number 0. Name the",
+            id="another model's",
+        ),
+    ],
+)
+def test_lines_that_do_not_fit(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "found.jsonl").write_text(f"{line}\n")
+    run = run_verb("harvest", PHOTOS, "-o", tmp_path / "out", "--lines", tmp_path / "found.jsonl")
+    assert run.exit_code == 2
+    assert message in run.stderr
+    run = run_verb("harvest", PHOTOS, "-o", tmp_path / "out", "--lines", tmp_path / "none.jsonl")
+    assert "none.jsonl: expected JSON lines of rt-detect, got" in run.stderr
+
+
 def test_one_broken_recording_of_several_is_a_warning(walk: Path, tmp_path: Path) -> None:
     (walk.parent / "broken.mp4").write_bytes(b"no video")
     run = run_verb("harvest", walk.parent, "-o", tmp_path / "out")
