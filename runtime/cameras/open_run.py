@@ -23,6 +23,7 @@ from ..loop.observers import Following, FollowingLater, Watching
 from ..loop.pipeline import Pipeline, check_alike
 from ..loop.run_state import RunState
 from ..machine import frames_in_flight
+from ..require import require
 from ..rules.watch import Watch
 from ..session import Session, open_session
 from ..shipped import shipped_detector
@@ -366,8 +367,10 @@ def check_watched(config: RunConfig, session: Session) -> None:
         option = _watched_by(config, watched)
         raise InputError(f"{option}: expected a detector, which finds boxes, got a {session.card.task}. Leave it out.")
     check_classes(config.rules, session.card)
-    if any(map(config.tracks, config.cameras)):
-        Tracker()
+    followed = [name for name in config.cameras if config.tracks(name)]
+    if followed:
+        asked = any(map(config.tracks_asked, followed))
+        require("trackers", extra="track", why="--track" if asked else "a zone, a line or a rule")
 
 
 def _watched_by(config: RunConfig, names: Sequence[str]) -> str:

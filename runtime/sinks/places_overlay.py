@@ -99,7 +99,7 @@ def _arrow(points: NDArray[np.float64], style: Style) -> list[NDArray[np.int32]]
 def _write(
     drawn: NDArray[np.uint8], lines: list[str], points: NDArray[np.float64], style: Style, panels: list[_Panel]
 ) -> None:
-    """Write lines where there is room: at the points of the place, from the highest on."""
+    """Write lines where there is room: at the points of the place, from the upper left on."""
     lines = [drawable(line) or line for line in lines]
     height, width = drawn.shape[:2]
     sizes = [cv2.getTextSize(line, FONT, style.font_scale, style.font_line_px) for line in lines]
@@ -109,7 +109,7 @@ def _write(
     panel_width, panel_height = round(widest * shrink) + 2 * style.margin_px, row_px * len(lines) + style.margin_px
     rim = style.line_px + 1
     panel = None
-    for x, y in sorted(points.tolist(), key=lambda point: point[1]):
+    for x, y in sorted(points.tolist(), key=sum):
         left = int(np.clip(round(x) + rim, 0, max(0, width - panel_width)))
         top = int(np.clip(round(y) + rim, 0, max(0, height - panel_height)))
         panel = _Panel(left=left, top=top, right=left + panel_width, bottom=top + panel_height)

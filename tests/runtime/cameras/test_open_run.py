@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from singleshot.runtime.cameras.configuration import RunConfig, run_config
 from singleshot.runtime.cameras.open_run import OpenRun
-from singleshot.runtime.errors import InputError
+from singleshot.runtime.errors import InputError, MissingDependencyError
 
 YARD = [[0, 0], [1, 0], [1, 1], [0, 1]]
 NOBODY = {"when": "absent", "for": "1h"}
@@ -57,6 +58,25 @@ def test_what_cannot_be_watched_is_refused_before_a_camera_opens(
     with pytest.raises(InputError) as caught:
         OpenRun(config_of(graphs / model, camera, rules=rules), tell=lambda _line: None)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("camera", "message"),
+    [
+        pytest.param(
+            {"zones": {"yard": YARD}}, "a zone, a line or a rule needs the package 'trackers'", id="by a zone"
+        ),
+        pytest.param({"track": True, "zones": {"yard": YARD}}, "--track needs the package 'trackers'", id="by itself"),
+    ],
+)
+def test_who_cannot_follow_says_what_needs_it(
+    graphs: Path, monkeypatch: pytest.MonkeyPatch, camera: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "trackers", None)
+    with pytest.raises(MissingDependencyError) as caught:
+        OpenRun(config_of(graphs / "quarters.onnx", {**camera, "source": "cam99"}), tell=lambda _line: None)
+    assert str(caught.value).startswith(message)
+    assert "pip install 'singleshot[track]'" in str(caught.value)
 
 
 def test_reload_takes_places_and_rules(graphs: Path) -> None:

@@ -11,6 +11,8 @@ from singleshot.runtime.cameras.saving import save_places
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.rules.places import Place, line_of, zone_of
 
+pytest.importorskip("tomlkit")
+
 STEP = zone_of("step", [[0.1, 0.5], [0.4, 0.5], [1 / 3, 0.9]])
 LAWN = zone_of("lawn", [[0.123456, 0.5], [0.4, 0.5], [0.4, 0.9]])
 GATE = line_of("gate", [[0, 0], [1, 1]])
