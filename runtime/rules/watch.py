@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ..errors import InputError
 from .event import Event, PlaceCount
-from .followed import Objects, Seen
+from .followed import Followed, Objects, Seen
 from .place_watch import LineWatch, ZoneWatch
 from .places import Line, Place, Zone
 from .rule import Rule
@@ -104,7 +104,7 @@ class Watch:
             return Look(places=tuple(counts), events=tuple(events))
 
     def replace_places(self, places: Sequence[Place]) -> None:
-        """Go on with other zones and lines; those that stay as they are keep their counts.
+        """Go on with other zones and lines; those that stay as they are keep their counts, others begin anew.
 
         Raises:
             InputError: a rule's place would be gone, or a name stands twice; nothing was changed.
@@ -123,13 +123,13 @@ class Watch:
         with self._lock:
             kept = {place.name for place in places if place in self._places}
             told = {watch.rule: watch for watch in self._rules}
-            for one in self._objects.known:
-                one.stays = {name: stay for name, stay in one.stays.items() if name in kept | {""}}
-                one.sides = {name: side for name, side in one.sides.items() if name in kept}
-            zones = {place.name: place for place in places if isinstance(place, Zone)}
             self._zones = {
-                name: self._zones[name] if name in kept else ZoneWatch(name, zone) for name, zone in zones.items()
+                zone.name: self._zones[zone.name] if zone.name in kept else ZoneWatch(zone.name, zone)
+                for zone in places
+                if isinstance(zone, Zone)
             }
+            for one in self._objects.known:
+                self._go_on(one, kept)
             if any(not rule.place for rule in rules):
                 self._zones[""] = self._whole
             self._lines = {
@@ -139,6 +139,16 @@ class Watch:
             }
             self._places = tuple(places)
             self._rules = [told.get(rule) or RuleWatch(rule) for rule in rules]
+
+    def _go_on(self, one: Followed, kept: set[str]) -> None:
+        """Let an object be where it was; who is in a zone before and after it was moved does not enter it again."""
+        one.sides = {name: side for name, side in one.sides.items() if name in kept}
+        for name in [name for name in one.stays if name and name not in kept]:
+            zone = self._zones.get(name)
+            if zone is not None and zone.contains(one.foot):
+                zone.counts.came_in[one.label] += 1
+            else:
+                del one.stays[name]
 
 
 def check_places(places: Sequence[Place]) -> None:

@@ -365,6 +365,15 @@ def test_zone_that_was_moved_begins_anew() -> None:
     assert seer.middle == (0, 0, 0)
 
 
+def test_who_is_in_a_zone_before_and_after_it_was_moved_does_not_enter_again() -> None:
+    seer = Seer(rule("enters", "middle"))
+    seer.see(at(0.3), at(0.5), at(0.7), at(0.5))
+    assert (len(seer.events), seer.middle) == (2, (2, 1, 1))
+    seer.watch.replace_places([Zone(name="middle", corners=((0.3, 0.0), (0.6, 0.0), (0.6, 1.0), (0.3, 1.0)))])
+    seer.see(at(0.5))
+    assert (len(seer.events), seer.middle) == (2, (1, 0, 1))
+
+
 def test_rules_are_replaced_and_those_that_stay_do_not_tell_again() -> None:
     seer = Seer(rule("enters", "middle"))
     seer.see(at(0.5))
