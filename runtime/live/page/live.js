@@ -45,6 +45,7 @@ function connect() {
 
 async function lost(reason) {
   document.body.dataset.connection = "lost";
+  document.title = "No answer · singleshot live";
   say(reason ? `${reason}; trying again` : "The run does not answer; it may have ended. Trying again …", "lost");
   const answer = await fetch("/access").catch(() => null);
   if (answer?.status === 401) location.reload();
@@ -96,6 +97,7 @@ function update(state) {
   waitMs = 500;
   document.body.dataset.connection = "connected";
   const away = state.cameras.filter((camera) => camera.state === "lost").map((camera) => camera.name);
+  document.title = away.length ? `${away.length} lost · singleshot live` : "singleshot live";
   say(away.length ? `Lost: ${away.join(", ")}` : "Connected", "connected");
   send({ took: "state" });
 }
