@@ -26,6 +26,8 @@ def rt_detect(options: DetectionOptions) -> None:
 
       rt-detect --video cam0 --blur person --save street.mkv
 
+      rt-detect --video street.mp4 --track --save followed.mp4 --mot ids.txt
+
       rt-detect --video street.mp4 --line gate=0.5,1,0.5,0 --save counted.mp4
 
       rt-detect --video cam0 --live 8080

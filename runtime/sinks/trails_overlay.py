@@ -14,6 +14,9 @@ from .overlay import BLACK, Colour, class_colour, style_for
 _BANDS = 6
 """A trail fades in so many steps."""
 
+_POINTS = 25
+"""More of a trail would not be seen; lines take time."""
+
 
 def draw_trails(image: NDArray[np.uint8], tracks: Tracks) -> NDArray[np.uint8]:
     """Draw trails in the colours of their ids; the older, the thinner and the more of the picture shines through.
@@ -30,7 +33,8 @@ def draw_trails(image: NDArray[np.uint8], tracks: Tracks) -> NDArray[np.uint8]:
     line_px = style_for(height, width).line_px
     limits = np.array([width - 1, height - 1])
     for track_id, trail in tracks.trails.items():
-        points = np.rint(trail * np.array([width, height])).astype(np.int32).clip(0, limits)
+        some = trail[:: -max(1, -(-len(trail) // _POINTS))][::-1]  # the newest among them
+        points = np.rint(some * np.array([width, height])).astype(np.int32).clip(0, limits)
         for band, (begin, end) in enumerate(_bands(len(points)), start=1):
             piece, share = points[begin:end], band / _BANDS
             x, y = piece[len(piece) // 2].tolist()

@@ -28,7 +28,7 @@ _LOST_FRAMES = 3
 TRAIL_S = 2.0
 """How far back a trail reaches."""
 
-_TRAIL_POINTS = 64
+_TRAIL_POINTS = 128
 """At most so many points of a trail are kept."""
 
 _SIDE = 1000.0
@@ -70,7 +70,7 @@ class Tracker:
         self._trackers = require("trackers", extra="track", why="--track")
         self._tracker = _made(name, self._trackers)
         self._has_margin = name == "bytetrack"
-        self._time_s: float | None = None
+        self._time_s = -np.inf
         self._steps_s: deque[float] = deque(maxlen=9)
         self._pasts: dict[int, _Past] = {}
 
@@ -92,28 +92,27 @@ class Tracker:
         unsure = Detections.none() if unsure is None else unsure
         self._pass_time(time_s)
         boxes = np.concatenate([found.boxes_xyxy, unsure.boxes_xyxy])
-        scores = np.concatenate([_SURE + (1 - _SURE) * found.scores, _SURE * unsure.scores])
+        scores = np.concatenate([found.scores, unsure.scores]).tolist()
         classes = np.concatenate([found.class_ids, unsure.class_ids])
-        ids = self._ids(boxes, scores)
+        ids = self._ids(boxes, np.concatenate([_SURE + (1 - _SURE) * found.scores, _SURE * unsure.scores]))
         for row in np.flatnonzero(ids != NOT_FOLLOWED).tolist():
             past = self._pasts.setdefault(int(ids[row]), _Past())
             past.votes[int(classes[row])] += scores[row]
             classes[row] = past.votes.most_common(1)[0][0]
             x1, _, x2, y2 = boxes[row].tolist()
-            past.trail = np.concatenate([past.trail[1 - _TRAIL_POINTS :], [(time_s, (x1 + x2) / 2, y2)]])
+            past.trail = np.concatenate([past.trail[1 - _TRAIL_POINTS :], [(self._time_s, (x1 + x2) / 2, y2)]])
         alive = {track.tracker_id + 1 for track in self._tracker.tracks}
         self._pasts = {key: past for key, past in self._pasts.items() if key in alive}
         count = len(found)
         followed = Detections(boxes_xyxy=found.boxes_xyxy, scores=found.scores, class_ids=classes[:count])
-        return followed, Tracks(ids=ids[:count], trails=self._trails(time_s))
+        return followed, Tracks(ids=ids[:count], trails=self._trails())
 
     def _pass_time(self, time_s: float) -> None:
         """Set the package's clock, and what depends on how far frames are apart."""
-        before_s, self._time_s = self._time_s, time_s
-        if before_s is None:
-            return
-        self._time_s = max(time_s, before_s + _LEAST_STEP_S)
+        before_s, self._time_s = self._time_s, max(time_s, self._time_s + _LEAST_STEP_S)
         step_s = self._time_s - before_s
+        if step_s == np.inf:
+            return
         self._steps_s.append(step_s)
         self._tracker.maximum_time_without_update = max(LOST_S, _LOST_FRAMES * median(self._steps_s))
         if self._has_margin:
@@ -132,10 +131,10 @@ class Tracker:
             ids[answer.class_id] = np.where(answer.tracker_id >= 0, answer.tracker_id + 1, NOT_FOLLOWED)
         return ids
 
-    def _trails(self, time_s: float) -> dict[int, NDArray[np.float32]]:
+    def _trails(self) -> dict[int, NDArray[np.float32]]:
         trails = {}
         for key, past in self._pasts.items():
-            past.trail = past.trail[np.searchsorted(past.trail[:, 0], time_s - TRAIL_S) :]
+            past.trail = past.trail[np.searchsorted(past.trail[:, 0], self._time_s - TRAIL_S) :]
             if len(past.trail):
                 trails[key] = past.trail[:, 1:].astype(np.float32)
         return trails

@@ -67,6 +67,18 @@ def test_places_and_rules(graphs: Path) -> None:
         next(singleshot.stream(scene, scene, model=graphs / "quarters.onnx", zones=whole))
 
 
+def test_objects_are_followed(graphs: Path, dog_clip: Path) -> None:
+    pytest.importorskip("trackers")
+    ids = []
+    for result in singleshot.stream(dog_clip, model=graphs / "quarters.onnx", track=True):
+        ids.append(result.track_ids)
+        if result.frame.index == 3:
+            assert result.tracks is not None
+            assert [len(trail) for trail in result.tracks.trails.values()] == [3] * len(result.found)
+            break
+    assert ids == [[None] * len(ids[0])] + [list(range(1, len(ids[0]) + 1))] * 3
+
+
 def test_leaving_the_loop_ends_everything(graphs: Path) -> None:
     before = threading.active_count()
     for result in singleshot.stream("synthetic://?paced=1", model=graphs / "quarters.onnx"):

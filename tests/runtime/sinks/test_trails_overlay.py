@@ -26,7 +26,7 @@ def tracks(**trails: NDArray[np.float32]) -> Tracks:
 def test_newest_is_the_id_s_colour_and_oldest_nearly_the_picture_s() -> None:
     drawn = draw_trails(GREY, tracks(n3=along((0.1, 0.5), (0.9, 0.5))))
     colour = np.array(class_colour(3))
-    newest, oldest = drawn[180, 560].astype(int), drawn[180, 70].astype(int)
+    newest, oldest = drawn[180, 560].astype(int), drawn[180, 100].astype(int)
     np.testing.assert_array_equal(newest, colour)
     distances = [np.abs(drawn[180, x].astype(int) - colour).sum() for x in (100, 200, 300, 400, 500, 560)]
     assert distances == sorted(distances, reverse=True)
