@@ -65,7 +65,7 @@ def warnings_of(run: BenchRun) -> Iterator[str]:
         yield "--quick shows that all works; its figures are not for comparing"
     yield from run.conditions.warnings
     for contender in run.contenders:
-        if contender.detections == 0:
+        if contender.sha256 and contender.detections == 0:
             yield f"{contender.title}: not one detection in {run.clip}"
 
 

@@ -20,8 +20,12 @@ from .runs import Answer, Contender, Mode
 
 RESAMPLES = 2000
 LEVEL = 0.95
-LEAST_REPETITIONS = 3
-"""With fewer there is no interval, and nothing is said about differences."""
+LEAST_REPETITIONS = 5
+"""With fewer there is no interval, and nothing is said about differences.
+
+The widest that resampling can give, from least to most, holds the middle of what is measured in 94 of 100 cases with
+five repetitions, and in 75 with three.
+"""
 _STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Student's 97.5th percentile by degrees of freedom, from 1."""
 
@@ -53,7 +57,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A figure's value, and where it would lie if it were measured again; no interval of one or two repetitions."""
+    """A figure's value, and where it would lie if it were measured again; no interval of too few repetitions."""
 
     value: float
     low: float | None
@@ -199,7 +203,7 @@ def _choices(count: int, *, seed: int) -> NDArray[np.int64]:
 
 
 def _resampled(runs: Sequence[Sequence[Answer]], of: Statistic, *, seed: int = 0) -> Array:
-    """Draw repetitions with replacement, again and again; of three runs or more, runs and then their repetitions."""
+    """Draw repetitions with replacement, again and again; of five runs or more, runs and then their repetitions."""
     if len(runs) < LEAST_REPETITIONS:
         runs = [[answer for run in runs for answer in run]]
     flat = [answer for run in runs for answer in run]

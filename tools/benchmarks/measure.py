@@ -170,7 +170,8 @@ def _answer(entry: Entry, plan: Plan, mode: Mode, *, like: Answer | None = None)
     )
     busy = busy_between(before, cpu_times())
     if done.returncode < 0 or not done.stdout.strip():
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        lines = done.stderr.strip().splitlines() or ["no word"]
+        last = next((line for line in reversed(lines) if "Error" in line or "error:" in line), lines[-1])
         ended = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
         raise InputError(f"{entry.title}: expected figures, got a process that ended with {ended}: {last}.")
     try:

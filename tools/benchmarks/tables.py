@@ -22,10 +22,10 @@ from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.shipped import CLIP, shipped_detector
 from ..terminal.exits import exit_codes
 from ..terminal.stage_progress import lasting_progress, tell
-from .bench_tables import facts_of, warnings_of
+from .bench_tables import facts_of, verdict, warnings_of
 from .contenders import entries_for, plan_on
 from .environments import PEERS, Peer, programs_in, python_of
-from .figures import FIGURES, differs, estimates, paired_ratio
+from .figures import FIGURES, estimates, paired_ratio
 from .ledger import read_runs, save_run
 from .measure import Entry, measure
 from .runs import BenchRun, Mode
@@ -108,7 +108,7 @@ def _ratios(run: BenchRun) -> Iterator[str]:
     yield "|---|---|"
     for number, other in enumerate(run.contenders[1:], 2):
         found = paired_ratio(rate, other.repetitions["loop"], first.repetitions["loop"])
-        yield f"| {other.name} ({number}) | {found.text(2)}{'' if differs(found) else ', no difference'} |"
+        yield f"| {other.name} ({number}) | {verdict(found)} |"
 
 
 def _notes(notes: Sequence[str]) -> Iterator[str]:

@@ -158,6 +158,9 @@ def _loop(job: Job, session: Session, answer: dict[str, Any]) -> None:
     from ...runtime.sources.open_source import open_source
 
     thresholds = thresholds_from_options([], session.card)
+    with open_source(job.clip) as source:
+        looking = _Looking(session)
+        looking.look([next(iter(source)).image])  # what a first look takes is no part of a loop's rate
     cpu_s = -time.process_time()
     summary = run_pipeline(open_source(job.clip), session, [], thresholds=thresholds, max_frames=job.frames)
     answer.update(

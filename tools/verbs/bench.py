@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...runtime.backends import BACKEND_OPTIONS
 from ...runtime.errors import CheckError, InputError
 from ..terminal.backend_option import TrustFlag
 from ..terminal.check_opencv import check_opencv
@@ -29,7 +30,7 @@ class BenchOptions:
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE[@BACKEND]]...",
+            metavar="[FILE[@BACKEND]...]",
             help="Graphs (.onnx) and engines (.engine), each on every --backend, or on the one behind its @. A graph "
             "without a card is timed as it is. The shipped detector if none is given.",
         ),
@@ -38,8 +39,7 @@ class BenchOptions:
         list[str] | None,
         typer.Option(
             metavar="BACKEND",
-            help="Who runs them; repeatable: auto, onnxruntime, onnxruntime:cuda, onnxruntime:tensorrt, openvino, "
-            "openvino:fp32, openvino:bf16, or opencv, which serves for comparing alone.",
+            help=f"Who runs them; repeatable: {', '.join(BACKEND_OPTIONS)}; and opencv, for comparing alone.",
             show_default="auto",
         ),
     ] = None

@@ -99,11 +99,11 @@ def test_other_versions_and_settings_are_said_and_compared(tmp_path: Path) -> No
 
 
 def test_runs_of_the_same_are_taken_together(tmp_path: Path) -> None:
-    between = [bench_run(contender((middle,) * 5, seed=at)) for at, middle in enumerate((10, 10.8, 11.5, 10.2))]
+    between = [bench_run(contender((middle,) * 5, seed=at)) for at, middle in enumerate((10, 10.8, 11.5, 10.2, 9.9))]
     before = bench_run(contender((10, 10, 10, 10, 10), sha256="11" * 32))  # an older artefact does not belong
     comparison = compared(tmp_path, bench_run(contender((10.5,) * 5)), before, *between)
     assert verdicts(comparison)["p50"] == "no difference"
-    assert comparison.notes[0] == f"{tmp_path / 'new.jsonl'}: 4 runs of the same, taken together"
+    assert comparison.notes[0] == f"{tmp_path / 'new.jsonl'}: 5 runs of the same, taken together"
 
 
 def test_a_single_artefact_on_each_side_is_the_same_whatever_it_is_called(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .timed import answering
 
+_OUTPUTS = ["num_dets", "det_boxes", "det_scores", "det_classes", "exact"]
 _SCORE = 0.5
 
 
@@ -27,7 +28,7 @@ def main() -> None:
         def look(image: Any) -> Any:
             fitted = cv2.resize(image, (width, height))
             network.setInput(fitted[np.newaxis], "frames")
-            boxes, scores, classes = network.forward(["det_boxes", "det_scores", "det_classes"])
+            _, boxes, scores, classes, _ = network.forward(_OUTPUTS)
             keep = np.asarray(scores)[0] >= _SCORE
             scale = np.array(image.shape)[[1, 0, 1, 0]]
             return np.asarray(boxes)[0][keep] * scale, np.asarray(scores)[0][keep], np.asarray(classes)[0][keep]
