@@ -103,8 +103,8 @@ def tables_of(run: BenchRun) -> Iterator[str]:
 def _ratios(run: BenchRun) -> Iterator[str]:
     """Say how many times as many frames as each other our first loop gets through, of the same turns."""
     first, (rate,) = run.contenders[0], (figure for figure in FIGURES if figure.name == "loop")
-    yield f"Frames a second of the loop of {first.name} (1), times that of:\n"
-    yield "| | times |"
+    yield f"The loop of {first.name} (1) has the frames a second of others:\n"
+    yield "| | |"
     yield "|---|---|"
     for number, other in enumerate(run.contenders[1:], 2):
         found = paired_ratio(rate, other.repetitions["loop"], first.repetitions["loop"])
