@@ -237,6 +237,8 @@ class RunConfig(_Shared):
         own: str | None = getattr(self.cameras[name], field)
         shared: str | None = getattr(self, field)
         place = own or shared
+        if place == "-" and field not in ("save", "json_lines"):
+            raise InputError(f"--{_PLACES[field]} -: expected a name, got -. Only --json writes to standard output.")
         if place is None or own is not None or place == "-" or len(self.cameras) == 1 or CAMERA_MARK in place:
             return place and place.replace(CAMERA_MARK, name)
         path = Path(place)
@@ -275,6 +277,10 @@ def run_config(values: Mapping[str, Any], *, source: str = "") -> RunConfig:
         for part in parts:
             if part.tracker is not None and not any(map(config.tracks, config.cameras)):
                 raise InputError(f"--tracker {part.tracker}: expected --track, got none. Give it as well.")
+        if any(part.crops_every is not None or part.crops_most for part in parts) and not any(
+            part.crops for part in parts
+        ):
+            raise InputError("--crops-every, --crops-most: expected --crops, got none. Name a folder for the crops.")
         if config.stats and config.live is None and not any(part.save or part.show for part in parts):
             raise InputError(
                 "--stats: expected --save, --show or --live, got no picture. Lines of --json have ages anyway."

@@ -78,6 +78,13 @@ def test_cameras_take_from_the_run_what_they_do_not_say(tmp_path: Path) -> None:
             "--save o.mp4: expected {camera} in the name, as there are 2 cameras, got none. Try o_{camera}.mp4.",
             id="one output for two",
         ),
+        pytest.param(
+            "csv = '-'\n[cameras.a]\nsource = '0'", "--csv -: expected a name, got -. Only --json", id="stdout"
+        ),
+        pytest.param(
+            "crops_most = 3\n[cameras.a]\nsource = '0'", "--crops-every, --crops-most: expected --crops", id="no crops"
+        ),
+        pytest.param("blur = 3\n[cameras.a]\nsource = '0'", "blur: expected a valid tuple, got 3.", id="blur"),
         pytest.param("tiles = '2'\n[cameras.a]\nsource = '0'", "--tiles: expected COLUMNSxROWS", id="tiles"),
         pytest.param(
             "stats = true\n[cameras.a]\nsource = '0'", "--stats: expected --save, --show or --live, got no", id="stats"
