@@ -56,6 +56,15 @@ class Event:
     way: Way | None = None
     stayed_s: float | None = None
 
+    @property
+    def line(self) -> str:
+        """The event for people to read: `door, 512.4 s: visitor: person stays step for 10 s, track 7`."""
+        words = [self.label or "anything", self.kind, self.place, self.way or ""]
+        if self.stayed_s is not None:
+            words.append(f"{'after' if self.kind == 'leaves' else 'for'} {round(self.stayed_s, 1):g} s")
+        track = "" if self.track_id is None else f", track {self.track_id}"
+        return f"{self.camera}, {self.time_s:.1f} s: {self.rule}: {' '.join(filter(None, words))}{track}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Move:

@@ -248,7 +248,13 @@ def _run(options: DetectionOptions, tell: Tell, on_event: OnCameraEvent | None) 
             _progress(run, is_shown=not options.log_json) as on_frame,
             Watchdog(run.state),
         ):
-            summary = run.pipeline.run(on_frame)
+
+            def on_result(result: FrameResult) -> None:
+                on_frame(result)
+                for event in result.events:
+                    tell(event.line)
+
+            summary = run.pipeline.run(on_result)
         for camera in summary.cameras:
             name = f"{camera.name}: " if len(summary.cameras) > 1 else ""
             for warning in camera.warnings:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
 
 from singleshot.runtime.rules.event import Event, Move, PlaceCount, event_id, event_json, place_json
 from singleshot.tests.places import ROOT
@@ -31,6 +34,32 @@ def test_what_there_is_nothing_to_say_of_is_left_out() -> None:
         "label": "",
         "count": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        pytest.param({"kind": "enters", "label": "dog"}, "door, 2.0 s: r: dog enters, track 1", id="the picture"),
+        pytest.param(
+            {"kind": "crosses", "label": "dog", "place": "gate", "way": "in"},
+            "door, 2.0 s: r: dog crosses gate in, track 1",
+            id="a line",
+        ),
+        pytest.param(
+            {"kind": "leaves", "label": "dog", "place": "yard", "stayed_s": 9.6},
+            "door, 2.0 s: r: dog leaves yard after 9.6 s, track 1",
+            id="how long it was there",
+        ),
+        pytest.param(
+            {"kind": "absent", "stayed_s": 60.0, "track_id": None},
+            "door, 2.0 s: r: anything absent for 60 s",
+            id="no one",
+        ),
+    ],
+)
+def test_event_is_a_line_for_people(values: dict[str, Any], line: str) -> None:
+    given = {"id": "a", "rule": "r", "camera": "door", "at": NOON, "time_s": 2.0, "track_id": 1}
+    assert Event(**{**given, **values}).line == line
 
 
 def documented_keys(head: str) -> list[str]:

@@ -50,6 +50,7 @@ def test_who_comes_in_is_counted_and_told(graphs: Path, tmp_path: Path) -> None:
     )
     assert run.exit_code == 0
     assert "objects are followed, for the zones, lines and rules of synthetic" in run.stderr
+    assert "s: cat-stays-left-for-0.5s: cat stays left for" in run.stderr.splitlines()[-1]
     assert "left: 2 (1 cat, 1 dog) in, 0 out, 2 (1 cat, 1 dog) inside" in run.stdout.splitlines()
     assert "gate: 0 in, 0 out" in run.stdout.splitlines()
     records = [json.loads(line) for line in lines.read_text().splitlines()]
