@@ -139,6 +139,7 @@ export class Camera {
       const seen = camera.in_frames[label] ?? 0;
       const here = camera.now[label] ?? 0;
       chip.querySelector("b").textContent = here || "";
+      chip.setAttribute("aria-label", here ? `${label}, ${here} now` : label);
       chip.classList.toggle("is-here", here > 0);
       chip.title = seen ? `In ${count.format(seen)} of ${count.format(camera.frames)} frames` : "Not seen yet";
       if ((seen || this.hidden.has(label)) && chip.parentElement !== front) {
