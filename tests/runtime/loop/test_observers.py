@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sources.frame import CaptureClock, Frame
 from singleshot.runtime.tracking.tracker import Tracker
 from singleshot.tests.fixtures.cameras import GivenSession, GivenSource, KeptResults
+from singleshot.tests.fixtures.found import detections
 
 
 def frame(time_s: float, captured_s: float | None = None, clock: CaptureClock | None = None) -> Frame:
@@ -39,6 +42,18 @@ def test_classes_without_boxes_are_left_alone() -> None:
     found = Classification(scores=np.ones(1, np.float32), class_ids=np.zeros(1, np.int32))
     result = FrameResult(frame=frame(0.0), found=found, drawn=None)
     assert Following(Tracker()).observe(result) is result
+
+
+def test_ids_stay_when_the_picture_s_size_changes_and_while_it_is_held() -> None:
+    pytest.importorskip("trackers")
+    following = Following(Tracker())
+    ids = []
+    for number, (height, width) in enumerate([(360, 640)] * 10 + [(1080, 1440)] * 10 + [(90, 160)] * 10):
+        taken = replace(frame(number / 25), image=np.zeros((height, width, 3), np.uint8), index=number)
+        found = detections((0.9, 0, [0.01 * min(number, 20), 0.3, 0.01 * min(number, 20) + 0.1, 0.6]))
+        result = following.observe(FrameResult(frame=taken, found=found, drawn=None, held=number > 20))
+        ids.append(result.track_ids)
+    assert ids == [[None]] + [[1]] * 29
 
 
 def test_ids_of_a_run_and_what_it_does_not_show() -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from singleshot.runtime.errors import InputError
 from singleshot.tests.fixtures.found import detections
-from singleshot.tools.benchmarks.tracking import tracking
+from singleshot.tools.benchmarks.tracking import as_it_comes, by_time, tracking
 from singleshot.tools.benchmarks.tracking_files import load_recorded
 from singleshot.tools.benchmarks.tracking_scores import scores_of
 from singleshot.tools.benchmarks.tracking_sequences import Circumstances, Film
@@ -101,3 +101,16 @@ def test_true_ids_have_no_switch_and_swapped_ones_do() -> None:
     assert (right.mota, right.idf1, right.switches) == (1, 1, 0)
     assert swapped.switches > 10
     assert swapped.idf1 < 0.9
+
+
+@pytest.mark.parametrize("rate", [10, 3])
+def test_where_frames_are_dropped_time_is_worth_more_than_their_number(rate: int) -> None:
+    for package in ("trackers", "trackeval"):
+        pytest.importorskip(package)
+    moments = Film(seconds=20, objects=8, seed=1).seen(Circumstances(rate=rate, kept=0.5))
+    by_number, by_seconds = (
+        scores_of(moments, follow(moments)) for follow in (as_it_comes(stamped=False), by_time("bytetrack"))
+    )
+    assert by_seconds.idf1 > by_number.idf1 + 0.05
+    assert by_seconds.mota > by_number.mota
+    assert by_seconds.switches < by_number.switches / 2
