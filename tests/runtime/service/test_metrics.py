@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 
 from singleshot.runtime.errors import InputError, MissingDependencyError
+from singleshot.runtime.loop.deliveries import DeliveryCounts
 from singleshot.runtime.loop.run_state import RunState
 from singleshot.runtime.service import metrics
 from singleshot.runtime.service.address import read_address
@@ -38,6 +39,21 @@ def asked(url: str) -> tuple[int, str]:
     except HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+@needs_client
+def test_what_became_of_events() -> None:
+    state = RunState(["door"])
+    dropped = {"queue full": 2, "refused: 404 Not Found": 1}
+    counts = DeliveryCounts(target="webhook http://nvr", sent=5, waiting=3, dropped=dropped, away="no answer in time")
+    state.set_deliveries(lambda: [counts])
+    with MetricsServer("0", state) as server:
+        lines = asked(f"{server.url}/metrics")[1].splitlines()
+    assert 'singleshot_events_sent_total{target="webhook http://nvr"} 5.0' in lines
+    assert 'singleshot_events_waiting{target="webhook http://nvr"} 3.0' in lines
+    assert 'singleshot_event_target_away{target="webhook http://nvr"} 1.0' in lines
+    assert 'singleshot_events_dropped_total{cause="queue full",target="webhook http://nvr"} 2.0' in lines
+    assert 'singleshot_events_dropped_total{cause="refused: 404 Not Found",target="webhook http://nvr"} 1.0' in lines
 
 
 @needs_client
