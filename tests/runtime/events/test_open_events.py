@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from pydantic import SecretStr
@@ -19,12 +20,14 @@ from singleshot.runtime.events.clip_length import ClipLength
 from singleshot.runtime.events.open_events import Events
 from singleshot.runtime.events.plan import EventsPlan, RuleDelivery
 from singleshot.runtime.events.settings import MqttSettings, WebhookSettings
+from singleshot.runtime.loop.blur import Blur
 from singleshot.runtime.loop.camera import Camera, Observer
 from singleshot.runtime.loop.pipeline import Pipeline
 from singleshot.runtime.loop.run_state import RunState
 from singleshot.runtime.loop.summary import RunSummary
 from singleshot.runtime.rules.event import PlaceCount
 from singleshot.runtime.sinks.frame_result import FrameResult
+from singleshot.runtime.sources.frame import Frame
 from singleshot.runtime.sources.open_source import open_source
 from singleshot.tests.fixtures.cameras import GivenSession, GivenSource
 from singleshot.tests.fixtures.events import event, free_port
@@ -97,6 +100,42 @@ def test_cameras_share_a_folder_and_each_has_its_clips(tmp_path: Path) -> None:
     ]
     assert events[0].paths == (str(tmp_path / "events"),)
     assert told == []
+
+
+class Chequered(GivenSource):
+    """Gives frames of black and white squares of 2 pixels."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in super().__iter__():
+            image = np.kron(np.indices((32, 32)).sum(0) % 2 * 255, np.ones((2, 2)))
+            yield replace(frame, image=np.repeat(image[..., np.newaxis], 3, axis=2).astype(np.uint8))
+
+
+@pytest.mark.parametrize("hides", [False, True], ids=["shown", "hidden"])
+def test_what_is_hidden_is_hidden_in_pictures_and_clips(tmp_path: Path, hides: bool) -> None:
+    clip = ClipLength(before_s=1, after_s=1)
+    plan = EventsPlan(cameras=["door"], rules=[rule("visitor", "door", clip=clip)], folder=tmp_path)
+    state = RunState(["door"])
+    with Events(plan, state, tell=print) as events:
+        camera = Camera(
+            name="door",
+            source=Chequered("door", 20),
+            thresholds=[ALL],
+            sinks=[events.sink("door")],
+            observers=[Happening("door", every=100)],
+            blur=Blur([0], holds=True) if hides else None,
+        )
+        Pipeline([camera], [GivenSession()], state=state).run()
+    line = json.loads((tmp_path / "events.jsonl").read_text())
+    with open_source(tmp_path / line["clip"]) as source:
+        pictures = [
+            next(iter(source)).image,
+            *(cv2.imread(str(tmp_path / line[kind])) for kind in ("snapshot", "crop")),
+        ]
+    # Black and white, or the grey of it; into a clip the place is drawn.
+    contrasts = [float(picture[16:48, 16:48].std()) for picture in pictures if picture is not None]
+    assert len(contrasts) == 3
+    assert max(contrasts) < 80 if hides else min(contrasts) > 100
 
 
 @pytest.fixture
