@@ -15,7 +15,7 @@ from ..backends import split_option
 from ..closing import Closing
 from ..detection.thresholds import moved_line, thresholds_from_options
 from ..errors import InputError
-from ..events.open_events import Events
+from ..events.plan import EventsPlan
 from ..live.controls import Controls
 from ..loop.blur import Blur
 from ..loop.camera import Camera, Observer
@@ -43,6 +43,7 @@ from .drawn_places import DrawnPlaces
 from .watching import check_classes
 
 if TYPE_CHECKING:
+    from ..events.open_events import Events
     from ..live.live import Live
     from ..live.place_editor import PlaceEditor
     from ..service.metrics import MetricsServer
@@ -104,7 +105,7 @@ class OpenRun(Closing):
                 name: stack.enter_context(self._open_source(name))
                 for name in sorted(config.cameras, key=config.is_live)
             }
-            self._events = None if plan.is_empty else stack.enter_context(Events(plan, self.state, tell=tell))
+            self._events = None if plan.is_empty else stack.enter_context(_events(plan, self.state, tell))
             self.sinks = {
                 name: self._open_sinks(outputs[name], sources[name], name, failing) for name in config.cameras
             }
@@ -325,6 +326,12 @@ def _metrics(address: str, state: RunState) -> MetricsServer:
     from ..service.metrics import MetricsServer
 
     return MetricsServer(address, state)
+
+
+def _events(plan: EventsPlan, state: RunState, tell: Tell) -> Events:
+    from ..events.open_events import Events
+
+    return Events(plan, state, tell=tell)
 
 
 def _live(config: RunConfig) -> Live:

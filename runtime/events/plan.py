@@ -10,7 +10,6 @@ from ..errors import InputError
 from ..require import require
 from .clip_length import ClipLength
 from .event_folder import check_event_folder
-from .mqtt import trusted
 from .settings import MqttSettings, WebhookSettings, check_host, check_url
 
 
@@ -98,6 +97,8 @@ class EventsPlan:
             if self.mqtt.ca is not None and not self.mqtt.tls:
                 raise InputError("mqtt.ca: expected tls = true beside it, got none. Give tls as well.")
             require("paho.mqtt.client", extra="mqtt", why="[mqtt]")
+            from .mqtt import trusted  # not before: it loads TLS
+
             trusted(self.mqtt.ca)
 
     def _check_webhook(self) -> None:

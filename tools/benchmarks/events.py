@@ -157,7 +157,7 @@ def measure_costs(size: tuple[int, int], *, repeats: int) -> dict[str, float]:
     """Measure processor time a frame, in ms: of a recording, with a ring beside it, and of a ring alone."""
     height, width = size
     with open_source(CLIP) as source:
-        images = [cv2.resize(frame.image, (width, height)) for frame in source][:100]
+        images = [np.asarray(cv2.resize(frame.image, (width, height)), np.uint8) for frame in source][:100]
     times_ms: dict[str, list[float]] = {"recording": [], "with a ring": [], "a ring alone": []}
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
