@@ -147,6 +147,8 @@ class RunConfig(_Shared):
     """By name."""
     events: str | None = None
     """A folder for what happens by the rules: lines, pictures, clips."""
+    keep_events: str | None = None
+    """The oldest pictures and clips are deleted after `30d`, or above `5GiB`."""
     webhook: WebhookSettings | None = None
     """An address that is sent each event."""
     mqtt: MqttSettings | None = None

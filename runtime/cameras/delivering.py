@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..amounts import SECONDS, read_amount
+from ..amounts import BYTES, SECONDS, read_amount
 from ..errors import InputError
 from ..events.clip_length import LONGEST_S, ClipLength
+from ..events.kept_files import Keep
 from ..events.plan import EventsPlan, RuleDelivery
 from ..rules.settings import RuleSettings
 from .configuration import RunConfig
@@ -34,11 +35,25 @@ def checked_events_plan(config: RunConfig) -> EventsPlan:
             for name, rule in config.rules.items()
         ],
         folder=None if config.events is None else Path(config.events),
+        keep=_keep(config),
         webhook=config.webhook,
         mqtt=config.mqtt,
     )
     plan.check()
     return plan
+
+
+def _keep(config: RunConfig) -> Keep:
+    text = config.keep_events
+    if text is None:
+        return Keep()
+    if config.events is None:
+        raise InputError(f"keep_events: expected events as well, got none of which {text} could be kept. Give events.")
+    if (age_s := read_amount(text, SECONDS)) is not None:
+        return Keep(age_s=age_s)
+    if (size_bytes := read_amount(text, BYTES)) is not None:
+        return Keep(size_bytes=round(size_bytes))
+    raise InputError(f"keep_events: expected an age like 7d or 12h, or a size like 20GiB or 500MB, got {text!r}.")
 
 
 def _clip(name: str, rule: RuleSettings) -> ClipLength | None:

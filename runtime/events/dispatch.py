@@ -159,6 +159,8 @@ class Dispatch(Closing):
             if job is None:
                 for recorder in self._recorders:
                     recorder.finish_overdue()
+                if self._folder is not None:
+                    self._folder.prune()
                 continue
             job.run()
             with self._changed:

@@ -20,6 +20,7 @@ from ..loop.deliveries import DeliveryCounts
 from ..sinks.encoder import EncodedPacket
 from ..sinks.output_file import OutputFile, OutputFolder
 from .clip_file import save_clip
+from .kept_files import FOR_EVER, Keep, KeptFiles
 
 LINES = "events.jsonl"
 SNAPSHOTS = "snapshots"
@@ -31,13 +32,14 @@ class EventFolder(Closing):
 
     Args:
         path: made if missing; lines are appended to those that are there.
+        keep: which pictures and clips stay.
         tell: is given a line when something could not be written, and when it could again.
 
     Raises:
         InputError: it cannot be written to, or another run has it.
     """
 
-    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, tell: Callable[[str], None], *, keep: Keep = FOR_EVER) -> None:
         self.path = path
         self._tell = tell
         self._lock = OutputFolder(path)
@@ -46,6 +48,7 @@ class EventFolder(Closing):
         except InputError:
             self._lock.close()
             raise
+        self._kept = KeptFiles([path / SNAPSHOTS, path / CLIPS], keep, tell)
         self._sent = 0
         self._missing: Counter[str] = Counter()
         self._wrong: set[str] = set()
@@ -73,11 +76,25 @@ class EventFolder(Closing):
             name: below the folder.
             data: the file's.
         """
-        return self._attempt("picture", lambda: _write_whole(self.path / name, data))
+
+        def write() -> None:
+            _write_whole(self.path / name, data)
+            self._kept.add(self.path / name)
+
+        return self._attempt("picture", write)
 
     def save_clip(self, name: str, packets: Sequence[EncodedPacket], captured_at: datetime) -> None:
         """Write a clip, whole or not at all."""
-        self._attempt("clip", lambda: save_clip(self.path / name, packets, captured_at=captured_at))
+
+        def write() -> None:
+            save_clip(self.path / name, packets, captured_at=captured_at)
+            self._kept.add(self.path / name)
+
+        self._attempt("clip", write)
+
+    def prune(self) -> None:
+        """Delete pictures and clips that are too old."""
+        self._kept.prune()
 
     def close(self) -> None:
         """Free the folder."""

@@ -42,7 +42,7 @@ class Events(Closing):
         self._broker: Broker | None = None
         self._retained: Retained | None = None
         self._state: MqttState | None = None
-        folder = None if plan.folder is None else EventFolder(plan.folder, tell)
+        folder = None if plan.folder is None else EventFolder(plan.folder, tell, keep=plan.keep)
         targets = self._open_webhooks()
         if plan.mqtt is not None:
             targets["mqtt"] = self._open_broker(plan.mqtt, state)

@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..require import require
 from .clip_length import ClipLength
 from .event_folder import check_event_folder
+from .kept_files import FOR_EVER, Keep
 from .settings import MqttSettings, WebhookSettings, check_host, check_url
 
 
@@ -42,6 +43,7 @@ class EventsPlan:
         cameras: all of the run.
         rules: all of the run.
         folder: of lines, pictures and clips; nothing is kept if not given.
+        keep: which pictures and clips stay.
         webhook: of all webhooks.
         mqtt: the broker; none if not given.
     """
@@ -49,6 +51,7 @@ class EventsPlan:
     cameras: Sequence[str]
     rules: Sequence[RuleDelivery]
     folder: Path | None = None
+    keep: Keep = FOR_EVER
     webhook: WebhookSettings | None = None
     mqtt: MqttSettings | None = None
 

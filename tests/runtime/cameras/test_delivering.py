@@ -12,6 +12,7 @@ from singleshot.runtime.cameras.configuration import load_run_config
 from singleshot.runtime.cameras.delivering import checked_events_plan
 from singleshot.runtime.errors import InputError, MissingDependencyError
 from singleshot.runtime.events.clip_length import ClipLength
+from singleshot.runtime.events.kept_files import Keep
 from singleshot.runtime.events.plan import EventsPlan
 
 CAMERAS = """
@@ -36,6 +37,7 @@ def test_events_do_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HOOK_SECRET", "s3cret")
     text = """
     events = "events"
+    keep_events = "30d"
     [webhook]
     url = "https://u:p@nvr.example/hook"
     secret_env = "HOOK_SECRET"
@@ -55,6 +57,7 @@ def test_events_do_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     plan = plan_of(tmp_path, text + CAMERAS)
     assert plan.folder == tmp_path / "events"
     assert not plan.folder.exists()
+    assert plan.keep == Keep(age_s=30 * 86400)
     assert plan.urls == {"visitor": "https://u:p@nvr.example/hook", "nobody": "http://elsewhere/"}
     visitor, nobody = plan.rules
     assert (visitor.cameras, visitor.clip, visitor.snapshot) == (["yard"], ClipLength(before_s=5, after_s=60), True)
@@ -77,6 +80,16 @@ def test_events_do_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             'events = "cameras.toml"' + RULE,
             "cameras.toml: expected a folder for events, got a file. Name another.",
             id="a file as folder",
+        ),
+        pytest.param(
+            'events = "events"\nkeep_events = "7"' + RULE,
+            "keep_events: expected an age like 7d or 12h, or a size like 20GiB or 500MB, got '7'.",
+            id="kept for no unit",
+        ),
+        pytest.param(
+            'keep_events = "7GiB"' + RULE,
+            "keep_events: expected events as well, got none of which 7GiB could be kept. Give events.",
+            id="nothing to keep",
         ),
         pytest.param(
             RULE + 'clip = "5s+10s"',
