@@ -91,7 +91,7 @@ def check_url(url: str, name: str = "webhook.url") -> SplitResult:
     """
     try:
         parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and url.isascii():
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and re.fullmatch(r"[!-~]+", url):
             parts.hostname.encode("idna")
             return parts
     except ValueError:

@@ -183,6 +183,8 @@ def test_a_server_that_never_answers_is_left_after_a_time(server: str) -> None:
         "http://host:99999/",
         "http://host:0/",
         "http://hö/",
+        "http://host/a b",
+        "http://host/\n",
         f"http://{'a' * 70}.org/",
     ],
 )
