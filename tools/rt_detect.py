@@ -30,6 +30,8 @@ def rt_detect(options: DetectionOptions) -> None:
 
       rt-detect --video street.mp4 --line gate=0.5,1,0.5,0 --save counted.mp4
 
+      rt-detect --video cam0 --rule 'person enters' --events events/ --clip 5s+10s
+
       rt-detect --video cam0 --live 8080
 
       rt-detect --config cameras.toml

@@ -99,8 +99,8 @@ class Discovery:
         topic = self._topics.place(camera, place)
         if is_zone:
             yield self._count(f"{place}_inside", f"{place} inside", topic, "['inside_total']")
-        for way in ("in", "out"):
-            yield self._count(f"{place}_{way}", f"{place} {way}", topic, f"['{way}_total']", is_total=True)
+        for way, name in (("came_in", "in"), ("went_out", "out")):
+            yield self._count(f"{place}_{name}", f"{place} {name}", topic, f"['{way}_total']", is_total=True)
 
     def rule(self, camera: str, rule: str, kind: str) -> Entity:
         """Give the events of a rule."""

@@ -104,6 +104,6 @@ def _place(place: PlaceCount) -> dict[str, object]:
     if place.kind == "zone":
         values |= {"inside": dict(place.inside), "inside_total": sum(place.inside.values())}
         values |= {"longest_s": int(place.longest_s)}
-    for way, counts in (("in", place.came_in), ("out", place.went_out)):
+    for way, counts in (("came_in", place.came_in), ("went_out", place.went_out)):
         values |= {way: dict(counts), f"{way}_total": sum(counts.values())}
     return values

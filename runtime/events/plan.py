@@ -87,10 +87,14 @@ class EventsPlan:
         if self.folder is not None:
             check_event_folder(self.folder)
             if not self.rules:
-                raise InputError("events: expected rules that say what is one, got none. Write [rules.NAME].")
+                raise InputError(
+                    "events: expected rules that say what is one, got none. Write [rules.NAME], or give --rule."
+                )
         for rule in self.rules:
             if rule.clip is not None and self.folder is None:
-                raise InputError(f"rules.{rule.rule}.clip: expected a folder to write it to, got none. Give events.")
+                raise InputError(
+                    f"rules.{rule.rule}.clip: expected a folder to write it to, got none. Give events, or --events."
+                )
             if rule.webhook is not None:
                 check_url(rule.webhook, f"rules.{rule.rule}.webhook")
         self._check_webhook()

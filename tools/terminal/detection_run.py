@@ -188,6 +188,19 @@ class DetectionOptions:
             "'anything absent for 5m'; repeatable.",
         ),
     ] = None
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep a line and pictures of each event; the file of --config has more to do."
+        ),
+    ] = None
+    clip: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME+TIME",
+            help="Keep a video of each event, too, from so long before until so long after: 5s+10s.",
+        ),
+    ] = None
     stats: Annotated[bool, typer.Option("--stats", help="Write frame rate, ages and drops into the pictures.")] = False
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames of each source.")] = None
     metrics: Annotated[
@@ -284,15 +297,19 @@ def config_of(options: DetectionOptions) -> RunConfig:
         return load_run_config(options.config)
     if not options.video:
         raise InputError("--video: expected a source, got none. `rt-detect --help` lists what can be one.")
-    places = ("save", "json", "csv", "coco", "mot", "crops")
-    own = ("config", "video", "model", *places, "policy", "zone", "line", "rule", "log_json")
+    places = ("save", "json", "csv", "coco", "mot", "crops", "events")
+    own = ("config", "video", "model", *places, "policy", "zone", "line", "rule", "clip", "log_json")
     values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in own}
     values |= {key: str(path) for key in places if (path := getattr(options, key)) is not None}
     values["model"] = options.model and ([options.model] if Path(options.model).exists() else options.model.split(","))
     sources = zip(camera_names(options.video), options.video, strict=True)
     shown = places_of_one_camera(options.zone or (), options.line or (), cameras=len(options.video))
     values["cameras"] = {name: {"source": source, "policy": options.policy, **shown} for name, source in sources}
-    values["rules"] = rules_from_options(options.rule or ())
+    values["rules"] = {
+        name: {**rule, "clip": options.clip} for name, rule in rules_from_options(options.rule or ()).items()
+    }
+    if options.clip is not None and not values["rules"]:
+        raise InputError("--clip: expected --rule as well, which says what an event is, got none.")
     values |= {"score": tuple(options.score or ()), "blur": tuple(options.blur or ())}
     return run_config(values)
 

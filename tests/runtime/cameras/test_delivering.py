@@ -74,7 +74,9 @@ def test_events_do_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ("text", "message"),
     [
         pytest.param(
-            'events = "events"', "events: expected rules that say what is one, got none. Write [rules.NAME].", id="none"
+            'events = "events"',
+            "events: expected rules that say what is one, got none. Write [rules.NAME], or give --rule.",
+            id="none",
         ),
         pytest.param(
             'events = "cameras.toml"' + RULE,
@@ -93,7 +95,7 @@ def test_events_do_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ),
         pytest.param(
             RULE + 'clip = "5s+10s"',
-            "rules.visitor.clip: expected a folder to write it to, got none. Give events.",
+            "rules.visitor.clip: expected a folder to write it to, got none. Give events, or --events.",
             id="a clip without a folder",
         ),
         pytest.param(
