@@ -111,9 +111,9 @@ class Dispatch(Closing):
         size_bytes = _EVENT_BYTES + (0 if kept is None else kept.nbytes)
         if self._put(_Job(run=partial(self._handle, event, reaction, kept, clip), size_bytes=size_bytes)):
             return
-        self._dropped[f"picture: {QUEUE_FULL}"] += 1
+        self._drop(f"picture: {QUEUE_FULL}")
         if not self._put(_Job(run=partial(self._handle, event, reaction, None, clip), size_bytes=_EVENT_BYTES)):
-            self._dropped[QUEUE_FULL] += 1
+            self._drop(QUEUE_FULL)
 
     def save_clip(self, name: str, packets: Sequence[EncodedPacket], captured_at: datetime) -> None:
         """Take a clip."""
@@ -125,7 +125,7 @@ class Dispatch(Closing):
             size_bytes=sum(len(packet.data) for packet in packets),
         )
         if not self._put(job):
-            self._dropped[f"clip: {QUEUE_FULL}"] += 1
+            self._drop(f"clip: {QUEUE_FULL}")
 
     def close(self) -> None:
         """Do what was taken, give targets a few seconds to take what waits, and close the folder."""
@@ -148,6 +148,10 @@ class Dispatch(Closing):
             self._size_bytes += job.size_bytes
             self._changed.notify_all()
         return True
+
+    def _drop(self, cause: str) -> None:
+        with self._changed:
+            self._dropped[cause] += 1
 
     def _work(self) -> None:
         while True:

@@ -16,7 +16,7 @@ from ..loop.deliveries import DeliveryCounts
 from ..require import require
 from .message import Message, Target
 from .mqtt_topics import Topics
-from .outbox import AwayError, Limits, Outbox
+from .outbox import FIRST_WAIT_S, AwayError, Limits, Outbox
 from .settings import MqttSettings
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ _CONNECT_S = 5.0
 _LAST_WORD_S = 1.0
 _ACKNOWLEDGED_S = 10.0
 """A broker that is connected and silent for so long counts as away; the message is not sent twice for that."""
+
+
+_LIMITS = Limits(longest_wait_s=FIRST_WAIT_S)
+"""An attempt waits for the connection itself, so that what waits leaves as soon as there is one."""
 
 
 class Broker:
@@ -59,6 +63,7 @@ class Broker:
         self._changed = threading.Condition()
         self._away = "not connected yet"
         self._acknowledged: set[int] = set()
+        self._ignored: set[int] = set()  # numbers come again after 65535 messages
         self._is_closed = False
         self.connections = 0
         self._client: Client = Client(CallbackAPIVersion.VERSION2)
@@ -99,6 +104,14 @@ class Broker:
             self._acknowledged.discard(number)
         return is_acknowledged
 
+    def ignore(self, number: int) -> None:
+        """Let nobody wait for a message any more."""
+        with self._changed:
+            if number in self._acknowledged:
+                self._acknowledged.discard(number)
+            else:
+                self._ignored.add(number)
+
     def wait_for_connection(self, seconds: float) -> bool:
         """Wait for a connection; whether there is one."""
         with self._changed:
@@ -120,7 +133,7 @@ class Broker:
         if reason.is_failure:
             self._set_away(f"{_REFUSED}: {reason}")
             return
-        client.publish(self._topics.status, "online", qos=1, retain=True)
+        self.ignore(client.publish(self._topics.status, "online", qos=1, retain=True).mid)
         self.connections += 1
         self._set_away("")
 
@@ -138,7 +151,10 @@ class Broker:
         self, _client: Client, _data: Any, number: int, _reason: ReasonCode, _properties: Properties
     ) -> None:
         with self._changed:
-            self._acknowledged.add(number)
+            if number in self._ignored:
+                self._ignored.discard(number)
+            else:
+                self._acknowledged.add(number)
             self._changed.notify_all()
 
     def _set_away(self, reason: str) -> None:
@@ -170,7 +186,7 @@ class MqttEvents(Target):
         self._broker = broker
         self._topics = topics
         self._underway: tuple[Message, int] | None = None
-        self._outbox = Outbox(broker.name, self._publish, tell=tell, says_away=False, limits=limits or Limits())
+        self._outbox = Outbox(broker.name, self._publish, tell=tell, says_away=False, limits=limits or _LIMITS)
 
     @property
     def counts(self) -> DeliveryCounts:
@@ -250,6 +266,7 @@ class Retained:
             # One at a time: a broker that takes nothing leaves one message here, not a thousand.
             number = self._broker.publish(topic, payload, retain=True)
             if not self._broker.wait(number, _LAST_WORD_S if self._has_ended.is_set() else _ACKNOWLEDGED_S):
+                self._broker.ignore(number)
                 return
             self._sent[topic] = payload
 

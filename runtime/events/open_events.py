@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from ..closing import Closing
@@ -58,6 +59,7 @@ class Events(Closing):
         }
         for recorder in self._recorders.values():
             self._dispatch.watch(recorder)
+        self._lock = threading.Lock()
         self._open_sinks = 0
         self._is_closed = False
         state.set_deliveries(lambda: self._dispatch.counts)
@@ -125,8 +127,10 @@ class Events(Closing):
             self._state.see(camera, result)
 
     def _leave(self) -> None:
-        self._open_sinks -= 1
-        if self._open_sinks == 0:
+        with self._lock:
+            self._open_sinks -= 1
+            is_last = self._open_sinks == 0
+        if is_last:
             self.close()
 
     def _open_webhooks(self) -> dict[str, Target]:

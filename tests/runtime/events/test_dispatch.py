@@ -7,6 +7,7 @@ import resource
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -138,30 +139,28 @@ def test_what_cannot_take_events_is_refused_before(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-@pytest.fixture
-def limited() -> Iterator[None]:
-    """No file grows over 300 bytes, as on a disk that is full."""
+@contextmanager
+def limited(size_bytes: int) -> Iterator[None]:
+    """Let no file grow further, as on a disk that is full; pytest's own output neither, so not for a whole test."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, was)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
 
 
-def test_a_full_disk_is_said_once_counted_and_stops_nothing(tmp_path: Path, limited: None) -> None:
+def test_a_full_disk_is_said_once_counted_and_stops_nothing(tmp_path: Path) -> None:
     told, target = list[str](), KeptMessages()
     with Dispatch(EventFolder(tmp_path, told.append), {"given": target}) as dispatch:
-        for number in range(4):
-            dispatch.take(event(number), TOLD, image=picture(), clip=None)
-        wait_until(lambda: len(target.messages) == 4)
-        counts = dispatch.counts[0]
-        assert counts.dropped == {"picture not written": 8, "line not written": 3}
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        with limited(300):
+            for number in range(4):
+                dispatch.take(event(number), TOLD, image=picture(), clip=None)
+            wait_until(lambda: len(target.messages) == 4)
+        assert dispatch.counts[0].dropped == {"picture not written": 8, "line not written": 3}
         dispatch.take(event(4), TOLD, image=picture(), clip=None)
-        wait_until(lambda: len(target.messages) == 5)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(target.messages[0].pictures) == 2  # who is told has them all the same
     assert [line["id"] for line in lines(tmp_path)] == [event(0).id, event(4).id]
     assert len(told) == 4
