@@ -207,22 +207,6 @@ def test_stdout_that_takes_nothing_is_one_line(graphs: Path, dog_clip: Path, std
     assert run.stderr.splitlines()[-1] == f"error: {line}"
 
 
-def test_events_leave_lines_pictures_and_clips(graphs: Path, dog_clip: Path, tmp_path: Path) -> None:
-    pytest.importorskip("trackers")
-    folder = tmp_path / "events"
-    arguments = ["--rule", "anything enters", "--events", str(folder), "--clip", "1s+1s", "--max-frames", "60"]
-    run = run_verb("rt-detect", "--video", dog_clip, "--model", graphs / "quarters.onnx", *arguments)
-    assert run.exit_code == 0
-    lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    assert lines
-    assert f"{folder}: {len(lines)} events" in run.stdout.splitlines()
-    for line in lines:
-        assert (folder / line["snapshot"]).is_file()
-        assert (folder / line["crop"]).is_file()
-    with open_source(folder / lines[0]["clip"]) as clip:
-        assert len(list(clip)) > 20
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -246,8 +230,6 @@ def test_events_leave_lines_pictures_and_clips(graphs: Path, dog_clip: Path, tmp
         pytest.param(["--video", "cam99", "--save", "/no/x.gif"], "/no/x.gif: expected a video's name", id="first"),
         pytest.param(["--video", "cam99", "--segment", "x"], "--segment: expected a time of 1s or more", id="segment"),
         pytest.param(["--video", "cam99", "--segment", "1m"], "--segment: expected --save with", id="nothing to cut"),
-        pytest.param(["--video", "cam99", "--events", "x"], "events: expected rules that say", id="events of no rule"),
-        pytest.param(["--video", "cam99", "--clip", "5s+5s"], "--clip: expected --rule as well", id="clips of no rule"),
         pytest.param(["--video", "cam99", "--keep", "7d"], "--keep 7d: expected --segment as well", id="keep"),
     ],
 )
