@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-_GAP_S = 5.0
-_GAP_INTERVALS = 8
-"""A camera is lost when nothing came for so long, a slow one for so many of its intervals; see docs/realtime.md."""
+_GAP_S = 1.5
+_GAP_INTERVALS = 4
+"""A camera stalls when nothing came for so long, a slow one for so many of its intervals; see docs/realtime.md."""
 
 _KEPT = 9
 """Intervals of which the median is the usual one."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.rules.event import Event, PlaceCount
@@ -279,6 +281,30 @@ def test_rule_fires(told: Rule, frames: list[Seen | list[Seen]], times: list[int
     assert [round(10 * event.time_s) for event in seer.events] == times
 
 
+@given(
+    walk=st.lists(
+        st.dictionaries(
+            st.integers(-1, 5), st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 0.5)), max_size=4
+        ),
+        max_size=40,
+    ),
+    step_s=st.sampled_from([0.03, 0.5, 3.0, 20.0]),
+)
+def test_who_came_in_and_did_not_go_out_is_inside(
+    walk: list[dict[int, tuple[float, float, float]]], step_s: float
+) -> None:
+    """Whatever objects and their numbers do."""
+    seer = Seer(rule("enters"), Rule(name="left", kind="leaves"))
+    for frame in walk:
+        seer.see([at(x, y, one, size=size) for one, (x, y, size) in frame.items()], step_s=step_s)
+        came_in, went_out, inside = seer.middle
+        assert came_in - went_out == inside
+        assert len(seer.places["middle"].stays) == inside
+        entered, left = ([event for event in seer.events if event.kind == kind] for kind in ("enters", "leaves"))
+        assert len(entered) >= len(left)
+    assert all(0 <= event.count <= 20 for event in seer.events)
+
+
 def test_label_that_settles_late_is_told() -> None:
     seer = Seer(rule("enters", "middle", what=("person",)))
     seer.see(at(0.5, label="dog"), at(0.5))
@@ -294,6 +320,14 @@ def test_lost_picture_is_not_absence() -> None:
     seer.see(*[[]] * 20)
     assert [round(event.time_s) for event in seer.events] == [610]
     assert seer.events[0].stayed_s == pytest.approx(10, abs=0.2)
+
+
+def test_camera_that_stalls_again_and_again_sees_nothing_meanwhile() -> None:
+    seer = Seer(rule("absent", for_s=10))
+    for _ in range(8):  # 50 s, of which 8 were watched
+        seer.see(*[[]] * 10)
+        seer.time_s += 5
+    assert seer.events == []
 
 
 def test_slow_camera_is_not_lost() -> None:
