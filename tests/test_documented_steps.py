@@ -41,8 +41,9 @@ def write_photos(folder: Path) -> None:
         for photo in sorted(PHOTOS.glob("*.jpg")):
             whole = read_image_bgr(photo)
             width = whole.shape[1]
-            pieces = (whole, np.ascontiguousarray(whole[:, ::-1]), whole[:, : width * 3 // 4], whole[:, width // 4 :])
-            for number, image in enumerate(pieces):
+            pieces = (whole, whole[:, : width * 3 // 4], whole[:, width // 4 :], whole[:, width // 8 : -width // 8])
+            mirrored = [np.ascontiguousarray(piece[:, ::-1]) for piece in pieces]
+            for number, image in enumerate((*pieces, *mirrored)):
                 found = detect(session, image).at_least(np.full(len(names), 0.3, np.float32))
                 cv2.imwrite(str(folder / f"{photo.stem}_{number}.jpg"), image)
                 lines = [

@@ -28,7 +28,7 @@ def main() -> int:
     if outside:
         print("\n".join(["The site would load from elsewhere:", *outside]), file=sys.stderr)
         return 1
-    print(f"{SITE / 'index.html'}")
+    print(f"{SITE / 'index.html'}: open it, or see it with its search by python3 -m http.server --directory {SITE}")
     return 0
 
 
