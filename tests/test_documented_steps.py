@@ -74,6 +74,17 @@ def steps_of(page: str) -> list[str]:
     return [command for command in ours if not any(word in command for word in NEEDS)]
 
 
+def check_picture(folder: Path) -> None:
+    """Make the quickstart's picture again by the command beside it, out of the video that the page has made."""
+    page = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    (command,) = (command for command in commands_in(page) if command.startswith("ffmpeg "))
+    (folder / "docs").mkdir()
+    subprocess.run(shlex.split(command), cwd=folder, capture_output=True, check=True)
+    made, shown = (read_image_bgr(place / "docs" / "detections.jpg").astype(np.int16) for place in (folder, ROOT))
+    assert made.shape == shown.shape
+    assert np.abs(made - shown).mean() < 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["quickstart.md", "ten-minutes.md"])
 def test_the_commands_of_a_page_work_one_after_the_other(page: str, tmp_path: Path) -> None:
@@ -81,7 +92,7 @@ def test_the_commands_of_a_page_work_one_after_the_other(page: str, tmp_path: Pa
         (tmp_path / name).symlink_to(ROOT / name)
     write_photos(tmp_path / "photos")
     steps = steps_of(page)
-    assert len(steps) >= 4
+    assert steps
     for step in steps:
         if " build " in step and find_spec("tensorrt_rtx") is None:
             continue
@@ -90,13 +101,5 @@ def test_the_commands_of_a_page_work_one_after_the_other(page: str, tmp_path: Pa
         assert done.returncode in allowed, f"{step}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
     if page == "quickstart.md":
-        assert (tmp_path / "found.mp4").stat().st_size
         assert (tmp_path / "found.jsonl").read_text().count("\n") > 200
-
-
-@pytest.mark.parametrize("name", ["2010_000276.jpg", "2009_000017.jpg"])
-def test_the_pictures_are_those_of_the_commands_beside_them(name: str, tmp_path: Path) -> None:
-    done = run_step(f"rt-detect --video {PHOTOS / name} --save {tmp_path}", tmp_path)
-    assert done.returncode == 0, done.stderr
-    shown, made = (read_image_bgr(path / name).astype(np.int16) for path in (ROOT / "docs" / "pictures", tmp_path))
-    assert np.abs(shown - made).mean() < 1
+        check_picture(tmp_path)
