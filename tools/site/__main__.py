@@ -18,7 +18,7 @@ SITE = ROOT / "site"
 def main() -> int:
     """Gather the pages, build them strictly, and look for what would be loaded from elsewhere."""
     gather_pages(ROOT, PAGES)
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--config-file", "mkdocs.yml"]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", "mkdocs.yml"]
     done = subprocess.run(
         [*command, "--site-dir", str(SITE)], cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=False
     )
