@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from singleshot.export.foreign.adapt import adapt_detector
 from singleshot.export.foreign.schemes import SCHEMES, cells_of, decoding_of
+from singleshot.runtime.errors import InputError
 
 Array = NDArray[np.float32]
 
@@ -120,3 +124,11 @@ def save(model: onnx.ModelProto, path: Path) -> Path:
     """Write it."""
     onnx.save(model, str(path))
     return path
+
+
+def refusal(path: Path, **options: Any) -> str:
+    """Give what `adapt` says of a graph that it refuses, its folder left out; nothing is written."""
+    with pytest.raises(InputError) as error:
+        adapt_detector(path, path.parent / "adapted.onnx", **options)
+    assert not (path.parent / "adapted.onnx").exists()
+    return str(error.value).replace(f"{path.parent}/", "")

@@ -25,6 +25,7 @@ from .foreign_models import (
     in_cells,
     model_of,
     plain_model,
+    refusal,
     save,
     with_background,
 )
@@ -33,12 +34,8 @@ BOXES, SCORES = boxes_xyxy(), class_scores()
 NAMED: dict[str, Any] = {"boxes": "boxes", "scores": "scores"}
 
 
-def refusal(model: onnx.ModelProto, folder: Path, **options: Any) -> str:
-    path = save(model, folder / "foreign.onnx")
-    with pytest.raises(InputError) as error:
-        adapt_detector(path, folder / "adapted.onnx", **options)
-    assert not (folder / "adapted.onnx").exists()
-    return str(error.value).replace(f"{folder}/", "").split(" Guessed so far: ")[0]
+def refused(model: onnx.ModelProto, folder: Path, **options: Any) -> str:
+    return refusal(save(model, folder / "foreign.onnx"), **options).split(" Guessed so far: ")[0]
 
 
 def of(boxes: NDArray[Any], scores: NDArray[Any]) -> onnx.ModelProto:
@@ -119,7 +116,7 @@ OUTPUTS = [
 
 @pytest.mark.parametrize(("model", "told", "message"), OUTPUTS)
 def test_outputs(model: onnx.ModelProto, told: Told, message: str, tmp_path: Path) -> None:
-    assert refusal(model, tmp_path, told=told) == message
+    assert refused(model, tmp_path, told=told) == message
 
 
 VALUES = [
@@ -239,7 +236,7 @@ VALUES = [
 
 @pytest.mark.parametrize(("model", "told", "message"), VALUES)
 def test_values_that_contradict_the_reading(model: onnx.ModelProto, told: Told, message: str, tmp_path: Path) -> None:
-    assert refusal(model, tmp_path, told=told) == message
+    assert refused(model, tmp_path, told=told) == message
 
 
 def two_inputs() -> onnx.ModelProto:
@@ -330,13 +327,13 @@ INPUTS = [
 
 @pytest.mark.parametrize(("model", "given", "message"), INPUTS)
 def test_inputs(model: onnx.ModelProto, given: ForeignInput, message: str, tmp_path: Path) -> None:
-    said = refusal(model, tmp_path, foreign_input=given)
+    said = refused(model, tmp_path, foreign_input=given)
     assert said == message or (message.endswith("got: ") and said.startswith(message))
     assert "\n" not in said
 
 
 def test_graph_that_loads_and_does_not_run(tmp_path: Path) -> None:
-    said = refusal(not_running(), tmp_path)
+    said = refused(not_running(), tmp_path)
     assert said.startswith("foreign.onnx: expected a graph that runs on [1, 3, 32, 32], got: ")
 
 
@@ -347,7 +344,7 @@ def test_opset_that_cannot_be_converted(tmp_path: Path, monkeypatch: pytest.Monk
         raise RuntimeError("no adapter\nfor Fly")
 
     monkeypatch.setattr(version_converter, "convert_version", convert_version)
-    assert refusal(plain_model(), tmp_path) == (
+    assert refused(plain_model(), tmp_path) == (
         "foreign.onnx: expected opset 20 or one that onnx converts to it, got 13 (no adapter for Fly). "
         "Export it again with opset 20."
     )
@@ -370,7 +367,7 @@ def test_names(content: bytes | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     if content is not None:
         path.write_bytes(content)
-    assert refusal(plain_model(), tmp_path, names_path=path) == message
+    assert refused(plain_model(), tmp_path, names_path=path) == message
 
 
 NO_GRAPH = "foreign.onnx: expected an ONNX graph, got a file that holds none. Export or download it again."

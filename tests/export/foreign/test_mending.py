@@ -22,7 +22,7 @@ from singleshot.runtime.errors import InputError
 from singleshot.runtime.precision import Precision
 from singleshot.runtime.session import open_session
 
-from .foreign_models import EXPECTED, SIDE, boxes_xyxy, class_scores, model_of, plain_model, save
+from .foreign_models import EXPECTED, SIDE, boxes_xyxy, class_scores, model_of, plain_model, refusal, save
 
 POSTPROCESS = Postprocess(score_floor=0.05)
 
@@ -36,12 +36,6 @@ def adapted(model: onnx.ModelProto, folder: Path, told: Told | None = None) -> o
     assert found.class_ids.tolist() == [class_id for class_id, _, _ in EXPECTED]
     np.testing.assert_allclose(found.boxes_xyxy, [box for _, _, box in EXPECTED], rtol=0, atol=1e-6)
     return onnx.load(str(folder / "adapted.onnx"))
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(InputError) as error:
-        adapt_detector(path, path.parent / "adapted.onnx")
-    return str(error.value).replace(f"{path.parent}/", "")
 
 
 def test_nodes_in_any_order(tmp_path: Path) -> None:
@@ -203,7 +197,7 @@ def external(folder: Path, length: int) -> Path:
 
 def test_weights_beside_the_graph(tmp_path: Path) -> None:
     path = external(tmp_path, 3 * SIDE * SIDE * 4)
-    done = adapt_detector(path, tmp_path / "adapted.onnx", postprocess=POSTPROCESS)
+    done = adapt_detector(path, tmp_path / "before.onnx", postprocess=POSTPROCESS)
     assert done.parity.matched == 2 * done.parity.frames
     (tmp_path / "weights.data").unlink()
     assert refusal(path) == (
