@@ -24,11 +24,12 @@ from ...export.graphs.cluster_tail import with_cluster_tail
 from ...export.graphs.fp16 import with_fp16_network
 from ...export.graphs.graph_file import save_graph
 from ...export.parity.artefact import open_artefact
+from ...export.parity.level import LEVEL_FRAMES
 from ...export.parity.verify import compare_artefacts, contract_differences, sampled_frames
 from ...export.quantize.calibrated import QuantizationSettings, calibrate, open_parent
 from ...runtime.card import Card, derived_origin
 from ...runtime.errors import InputError, NotFiniteError
-from ...runtime.files import sha256_of_file
+from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16
 from ...runtime.sources.frame import Frame
@@ -37,8 +38,6 @@ from ..terminal.exits import exit_codes
 from .damages import OF_ALL, OF_CLASSIFIERS, OF_DETECTORS, is_float, overflowing, stale
 from .subjects import OPERATORS, graph_of_others, untrained_graph
 
-FRAMES = 4
-"""Of each kind."""
 CALIBRATION_IMAGES = 16
 
 
@@ -235,9 +234,7 @@ def bench(
         for name in network or ():
             if name not in NETWORKS:
                 raise InputError(f"--network {name}: expected one of {', '.join(NETWORKS)}.")
-        kinds = {"own": sampled_frames(own, FRAMES)[0]}
-        if foreign is not None:
-            kinds["foreign"] = sampled_frames(foreign, FRAMES)[0]
+        kinds = {"own": own} if foreign is None else {"own": own, "foreign": foreign}
         kept = json.loads(save.read_text(encoding="utf-8")) if save is not None and save.exists() else []
         outcomes = [Outcome(**item) for item in kept]
         done = {item.subject for item in outcomes}
@@ -257,7 +254,7 @@ def bench(
             raise typer.Exit(1)
 
 
-def _tried(name: str, subject: _Subject, kinds: Mapping[str, list[Frame]], *, images: Path) -> Iterator[Outcome]:
+def _tried(name: str, subject: _Subject, kinds: Mapping[str, StrPath], *, images: Path) -> Iterator[Outcome]:
     """Ask the proof of every pair of a subject, on each kind of frames."""
     with TemporaryDirectory() as folder:
         file = subject if isinstance(subject, Path) else Path(folder) / "subject.onnx"
@@ -265,7 +262,8 @@ def _tried(name: str, subject: _Subject, kinds: Mapping[str, list[Frame]], *, im
             save_graph(*subject, file)
         pairs = list(pairs_of(name, file, Path(folder), images=images))
         views = (True, False) if isinstance(subject, Path) else (True,)  # detections of the trained mean something
-        for kind, frames in kinds.items():
+        most = LEVEL_FRAMES[graph_facts(file).card.task]
+        for kind, frames in ((kind, sampled_frames(spec, most)[0]) for kind, spec in kinds.items()):
             for pair, is_seen in product(pairs, views):
                 outcome = outcome_of(pair, frames, kind, is_seen=is_seen)
                 if outcome is not None:
