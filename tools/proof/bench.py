@@ -234,7 +234,9 @@ def bench(
         for name in network or ():
             if name not in NETWORKS:
                 raise InputError(f"--network {name}: expected one of {', '.join(NETWORKS)}.")
-        kinds = {"own": own} if foreign is None else {"own": own, "foreign": foreign}
+        kinds: dict[str, StrPath] = {"own": own}
+        if foreign is not None:
+            kinds["foreign"] = foreign
         kept = json.loads(save.read_text(encoding="utf-8")) if save is not None and save.exists() else []
         outcomes = [Outcome(**item) for item in kept]
         done = {item.subject for item in outcomes}
