@@ -37,7 +37,7 @@ class Controls:
 
     Args:
         card: of the best graph, whose classes all have.
-        told: gives the thresholds that the run was told.
+        told: gives the thresholds that the run is told; asked at first and by `forget`.
         for_score: gives the thresholds of each session for one score.
         apply: hands thresholds to the pipeline.
     """
@@ -52,7 +52,8 @@ class Controls:
     ) -> None:
         self.class_names = card.class_names
         self.floor = card.postprocess.score_floor if card.task == "detector" else 0.0
-        self._told = told
+        self._ask_told = told
+        self._told = told()
         self._for_score = for_score
         self._apply = apply
         self._lock = threading.Lock()
@@ -67,7 +68,7 @@ class Controls:
         score = self.scores(camera).score
         if score is not None:
             return score
-        values, counts = np.unique(self._told()[camera][0], return_counts=True)
+        values, counts = np.unique(self._told[camera][0], return_counts=True)
         return float(values[np.argmax(counts)])
 
     def set_scores(self, camera: str, score: float | None, hidden: Collection[str]) -> None:
@@ -76,7 +77,7 @@ class Controls:
         Raises:
             InputError: there is no such camera, class or score.
         """
-        check_camera(camera, self._told())
+        check_camera(camera, self._told)
         if unknown := set(hidden) - set(self.class_names):
             raise InputError(f"hidden: expected classes of this model, got {min(unknown)!r}.")
         if score is not None and not self.floor <= score <= 1:
@@ -88,12 +89,12 @@ class Controls:
     def forget(self) -> None:
         """Go back to what the run is told now."""
         with self._lock:
+            self._told = self._ask_told()
             self._set.clear()
             self._apply_all()
 
     def _apply_all(self) -> None:
-        told = self._told()
-        self._apply({name: self._thresholds(told[name], self.scores(name)) for name in told})
+        self._apply({name: self._thresholds(told, self.scores(name)) for name, told in self._told.items()})
 
     def _thresholds(self, told: Sequence[NDArray[np.float32]], scores: Scores) -> list[NDArray[np.float32]]:
         hides = np.array([name in scores.hidden for name in self.class_names])
