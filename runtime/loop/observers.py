@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+import numpy as np
+
 from ..detection.detections import Detections
 from ..rules.followed import Seen
 from ..rules.watch import Watch
@@ -14,6 +16,8 @@ from ..sources.frame import Frame
 from ..tracking.tracker import Tracker
 from ..tracking.tracks import NOT_FOLLOWED
 from .camera import Observer
+
+_NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 
 
 class Following(Observer):
@@ -34,7 +38,7 @@ class Following(Observer):
             return result
         if self._before is not None:
             self._time_s += seconds_between(self._before, result.frame)
-        self._before = replace(result.frame, image=result.frame.image[:0])  # its picture is needed no more
+        self._before = replace(result.frame, image=_NO_PICTURE)  # which would stay in memory
         found, tracks = self._tracker.follow(result.found, time_s=self._time_s, unsure=result.unsure)
         return replace(result, found=found, tracks=tracks)
 
