@@ -26,6 +26,7 @@ HEAVY = (
 EXAMPLES = {
     "check-data": "singleshot check-data",
     "convert-data": "singleshot convert-data",
+    "harvest": "singleshot harvest camera.mkv -o to-label",
     "models": "singleshot models",
     "train": "singleshot train",
     "reproduce-paper": "singleshot reproduce-paper",

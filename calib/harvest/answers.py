@@ -9,6 +9,7 @@ from typing import Any
 
 from ...runtime.detection.detections import Detections
 from ...runtime.errors import InputError
+from ...runtime.files import StrPath
 from ...runtime.sinks.frame_result import FrameResult
 from ...runtime.sources.frame import Frame
 
@@ -27,7 +28,8 @@ class RecordedAnswers:
         InputError: it cannot be read, a line is no detector's, or speaks of other classes.
     """
 
-    def __init__(self, path: Path, class_names: Sequence[str]) -> None:
+    def __init__(self, path: StrPath, class_names: Sequence[str]) -> None:
+        path = Path(path)
         self._path = path
         self._class_names = class_names
         try:

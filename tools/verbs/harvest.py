@@ -62,16 +62,15 @@ class HarvestOptions:
 def harvest(options: HarvestOptions) -> None:
     """Collect the frames in which a detector is least sure, as a data set with proposals to correct.
 
-    Of each second of a video the frame of most doubt is considered; pictures that are nearly the same are left out,
-    and the choice is spread as that of calibration. harvest.jsonl says where each image is from. Ctrl-C ends the
-    looking early: the folder is made of what was seen until then.
+    Of each second of a video the frame of most doubt is considered, no picture twice, spread as calibration's choice.
+    harvest.jsonl says where each image is from. Ctrl-C ends the looking: what was seen until then is chosen from.
 
     Examples:
       singleshot harvest camera.mkv -o to-label
 
       singleshot harvest recordings/ events/ --model animals.onnx --count 300 --to yolo -o to-label
 
-      singleshot convert-data animals to-label --to coco -o more-animals    # once it is corrected
+      singleshot harvest camera.mkv --lines found.jsonl -o to-label
     """
     from ...calib.harvest.answers import RecordedAnswers
     from ...calib.harvest.embedding import embedding_of
