@@ -32,6 +32,7 @@ export class Places {
       event.preventDefault();
       this.save();
     });
+    this.name.addEventListener("input", () => this.name.setCustomValidity(""));
     this.sketch.addEventListener("pointerdown", (event) => this.press(event));
     this.sketch.addEventListener("pointermove", (event) => this.pull(event));
     this.sketch.addEventListener("pointerup", () => (this.held = -1));
@@ -46,8 +47,9 @@ export class Places {
     const list = this.part(".places ul");
     const rows = new Map([...list.children].map((row) => [row.dataset.name, row]));
     for (const place of places) {
-      const row = rows.get(place.name) ?? this.makeRow(place);
-      rows.delete(place.name);
+      const before = rows.get(place.name);
+      const row = before?.dataset.kind === place.kind ? before : this.makeRow(place);
+      if (row === before) rows.delete(place.name);
       row.querySelector("span").textContent = this.say(place);
       if (row.parentElement !== list) list.append(row);
     }
@@ -71,6 +73,7 @@ export class Places {
   makeRow({ name, kind }) {
     const row = document.getElementById("place").content.firstElementChild.cloneNode(true);
     row.dataset.name = name;
+    row.dataset.kind = kind;
     row.querySelector("strong").textContent = name;
     row.querySelector("em").textContent = kind;
     const [change, remove] = row.querySelectorAll("button");
@@ -88,6 +91,7 @@ export class Places {
     this.cross = [0.5, 0.5];
     this.held = -1;
     this.name.value = name || this.freeName(kind);
+    this.name.setCustomValidity("");
     this.form.hidden = false;
     this.sketch.removeAttribute("hidden");
     this.part(".drawing .hint").textContent = `${HINTS[kind]} ${KEYS}`;
@@ -115,9 +119,12 @@ export class Places {
   }
 
   save() {
-    const place = { name: this.name.value.trim(), kind: this.kind, points: this.points };
-    const others = this.places.filter(({ name }) => name !== this.before && name !== place.name);
-    this.tell([...others, place]);
+    const others = this.places.filter(({ name }) => name !== this.before);
+    const name = this.name.value;
+    const isTaken = others.some((place) => place.name === name);
+    this.name.setCustomValidity(isTaken ? "Another zone or line has this name." : "");
+    if (!this.name.reportValidity()) return;
+    this.tell([...others, { name, kind: this.kind, points: this.points }]);
     this.leave();
   }
 

@@ -185,6 +185,10 @@ def test_a_zone_is_drawn_with_the_mouse_and_a_line_by_keyboard(page: Page, confi
     door.locator(".draw-line").click()
     for key in ("Shift+ArrowLeft", "Shift+ArrowLeft", "Space", "Shift+ArrowDown", "Shift+ArrowDown", "Space"):
         page.keyboard.press(key)
+    door.locator("li[data-name=entry]").wait_for()
+    door.locator(".drawing input").fill("entry")
+    page.keyboard.press("Enter")
+    assert door.locator(".drawing").is_visible()  # another has this name
     door.locator(".drawing input").fill("gate")
     page.keyboard.press("Enter")
     until(lambda: "gate" in config.read_text())
