@@ -153,10 +153,10 @@ class OpenRun(Closing):
         self.sessions, self.config = opened, config
         if self._live is not None:
             self._live.controls.forget()
+        if self._events is not None:
+            self._events.replace(plan)  # before anything happens by new rules
         for name, watch in self.watches.items():
             watch.replace(config.places_of(name), config.rules_of(name))
-        if self._events is not None:
-            self._events.replace(plan)
 
     def _check_is_watched(self, config: RunConfig) -> None:
         for camera in self.cameras:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
@@ -32,7 +32,7 @@ class RuleDelivery:
     cameras: Sequence[str]
     snapshot: bool = True
     clip: ClipLength | None = None
-    webhook: str | None = None
+    webhook: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
