@@ -98,11 +98,11 @@ class Events(Closing):
                     f"rules.{rule.rule}.webhook: expected an address that was there at the start, got another. "
                     f"Start anew for it."
                 )
-            leads_s = [self._leads_s.get(camera, -1.0) for camera in rule.cameras]
-            if rule.clip is not None and rule.clip.before_s > min(leads_s, default=0.0):
+            lead_s = min((self._leads_s.get(camera, 0.0) for camera in rule.cameras), default=0.0)
+            if rule.clip is not None and rule.clip.before_s > lead_s:
                 raise InputError(
-                    f"rules.{rule.rule}.clip: expected no longer time before an event than at the start, got a longer "
-                    f"one. Start anew for it."
+                    f"rules.{rule.rule}.clip: expected {lead_s:g} s before an event at most, as at the start, got "
+                    f"{rule.clip.before_s:g} s. Start anew for it."
                 )
 
     def replace(self, plan: EventsPlan) -> None:
