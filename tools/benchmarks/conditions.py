@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from .runs import Busy, Conditions
@@ -17,6 +18,8 @@ from .runs import Busy, Conditions
 OTHERS, STEAL = 0.05, 0.02
 """Shares of all processors above which other programs, or other machines on the same hardware, made the figures."""
 _EVERY_S = 1.0
+_SMI_EVERY = 5
+"""Looks between two of nvidia-smi, which takes time itself."""
 _PROGRAM_S = 10.0
 _SMI = "nvidia-smi"
 _SMI_FIELDS = (
@@ -133,18 +136,19 @@ class Watch:
 
     def _look(self) -> None:
         has_smi = shutil.which(_SMI) is not None
-        while True:
+        for look in count():
             self._clocks_mhz += _clocks_mhz(self.root)
             self._hottest += _hottest(self.root)
-            if has_smi and (told := _said(_SMI, f"--query-gpu={','.join(_SMI_FIELDS)}", "--format=csv,noheader")):
+            asks = has_smi and look % _SMI_EVERY == 0
+            if asks and (told := _said(_SMI, f"--query-gpu={','.join(_SMI_FIELDS)}", "--format=csv,noheader")):
                 for line in told.splitlines():
                     self._gpu.append(dict(zip(_SMI_FIELDS, map(str.strip, line.split(",")), strict=False)))
             if self._end.wait(_EVERY_S):
                 return
 
     def _warnings(self) -> Iterator[str]:
-        for name, count in _counters(self.root):
-            if (more := count - self._counters.get(name, 0)) > 0:
+        for name, times in _counters(self.root):
+            if (more := times - self._counters.get(name, 0)) > 0:
                 yield f"{name}: {more} more during the run"
         if self._clocks_mhz and min(self._clocks_mhz) < (1 - _SPREAD) * statistics.median(self._clocks_mhz):
             yield f"the processors' clocks moved: {_range(self._clocks_mhz, 'MHz')}"

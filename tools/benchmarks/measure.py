@@ -203,7 +203,12 @@ def _run(measured: Sequence[_Measured], plan: Plan, watch: Watch) -> BenchRun:
         repeats=plan.repeats,
         fps=plan.fps,
         machine=this_machine(),
-        versions={"singleshot": __version__, "python": platform.python_version(), **versions},
+        versions={
+            "singleshot": __version__,
+            "python": platform.python_version(),
+            "kernel": platform.release(),
+            **versions,
+        },
         conditions=watch.conditions(),
         contenders=tuple(
             Contender(
@@ -228,6 +233,6 @@ def this_machine() -> Machine:
     return Machine(
         processor=cpu_model(read_cpuinfo()),
         cores=usable_cores(),
-        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        system=f"{platform.system()} {platform.machine()}",
         gpus=nvidia_gpus(),
     )

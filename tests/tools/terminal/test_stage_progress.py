@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from singleshot.tools.terminal.stage_progress import stage_progress
+from singleshot.tools.terminal.stage_progress import lasting_progress, stage_progress
 
 
 def work(*, is_logged: bool = True) -> None:
@@ -30,3 +30,14 @@ def test_a_terminal_gets_a_bar(said: str, capsys: pytest.CaptureFixture[str], mo
     monkeypatch.setenv("TERM", "xterm")
     work()
     assert said in capsys.readouterr().err
+
+
+def test_a_log_says_how_much_time_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with lasting_progress() as on_progress:
+        on_progress("measuring", 1, 8)  # 15 seconds did not pass
+        monkeypatch.setattr("singleshot.tools.terminal.stage_progress._TELL_S", -1.0)
+        on_progress("measuring", 2, 8)
+        on_progress("measuring", 8, 8)
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in told] == ["measuring: 2 of 8", "measuring: 8 of 8"]
+    assert told[-1] == "measuring: 8 of 8, about 0 s left"
