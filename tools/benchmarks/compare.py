@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def compare(old: Path, new: Path) -> Comparison:
     changes = [
         change
         for before, after in pairs
-        for change in _changes(first.of(before), second.of(after), after.title, can_tell=not reason)
+        for change in _changes(first.of(before), second.of(after), after.title, is_told=not reason)
     ]
     lost = [
         f"{after.title}: {_detections(before)} detections a frame -> none"
@@ -140,23 +141,24 @@ def _pairs(old: BenchRun, new: BenchRun) -> list[tuple[Contender, Contender]]:
     return [(known[_key(one)], one) for one in new.contenders if _key(one) in known]
 
 
-def _changes(old: Sequence[Contender], new: Sequence[Contender], title: str, *, can_tell: bool) -> list[Change]:
+def _changes(old: Sequence[Contender], new: Sequence[Contender], title: str, *, is_told: bool) -> list[Change]:
     found = []
     for figure in (one for one in FIGURES if one.is_judged):
         before, after = _repetitions(old, figure), _repetitions(new, figure)
         if not before or not after:
             continue
-        change = ratio(figure, before, after)
-        if change.value == change.value:  # memory is not told everywhere
+        was, now, change = estimate_of(figure, before), estimate_of(figure, after), ratio(figure, before, after)
+        if not math.isnan(change.value):  # memory is not told everywhere
+            can_tell = is_told and change.low is not None
             found.append(
                 Change(
                     contender=title,
                     figure=figure.name,
                     unit=figure.unit,
-                    old=estimate_of(figure, before),
-                    new=estimate_of(figure, after),
+                    old=was,
+                    new=now,
                     ratio=change,
-                    verdict=_verdict(figure, change) if can_tell and change.low is not None else "cannot tell",
+                    verdict=_verdict(figure, was, now, change) if can_tell else "cannot tell",
                 )
             )
     return found
@@ -166,10 +168,17 @@ def _repetitions(contenders: Sequence[Contender], figure: Figure) -> list[tuple[
     return [answers for one in contenders if (answers := one.repetitions.get(figure.mode))]
 
 
-def _verdict(figure: Figure, change: Estimate) -> Verdict:
-    if not differs(change) or abs(change.value - 1) < WORTH:
+def _verdict(figure: Figure, old: Estimate, new: Estimate, change: Estimate) -> Verdict:
+    """Judge by both intervals, which have to lie apart: of a dozen figures, one is easily different by chance."""
+    if _overlap(old, new) or not differs(change) or abs(change.value - 1) < WORTH:
         return "no difference"
     return "better" if (change.value < 1) == (figure.better == "less") else "worse"
+
+
+def _overlap(old: Estimate, new: Estimate) -> bool:
+    if old.low is None or old.high is None or new.low is None or new.high is None:
+        return True
+    return old.low <= new.high and new.low <= old.high
 
 
 def _is_untold(run: BenchRun) -> bool:
