@@ -25,7 +25,7 @@ def main() -> None:
         model = ultralytics.YOLO(job["artefact"] or "yolov8n.yaml")
         answer["load_ms"] = 1e3 * (time.perf_counter() - started_s)
         if not job["artefact"]:
-            answer["notes"] = ["random weights, which find nothing: suppression has next to nothing to do"]
+            answer["notes"] = ["random weights that find nothing: suppression has next to nothing to do"]
 
         def look(image: Any) -> Any:
             return model.predict(image, imgsz=_SIDE_PX, verbose=False)[0]
