@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tomllib
 import typer.core
 import typer.main
 
@@ -80,9 +81,9 @@ def make_targets() -> set[str]:
 
 
 def words_of(command: str) -> list[str]:
-    """Give what a shell would hand to the program: no comment, nothing from the first redirection or pipe on."""
+    """Give what a shell would hand to the program: no comment, nothing from the first redirection, pipe or substitution on."""
     words = shlex.split(command, comments=True)
-    ends = [index for index, word in enumerate(words) if word in {"|", "&&", ";"} or word.startswith((">", "2>"))]
+    ends = [at for at, word in enumerate(words) if word in {"|", "&&", ";"} or word.startswith((">", "2>", "$("))]
     return words[: ends[0]] if ends else words
 
 
@@ -113,6 +114,14 @@ def problems_of(command: str) -> list[str]:
 def test_commands_exist(document: Path) -> None:
     commands = commands_in(document.read_text(encoding="utf-8"))
     assert [problem for command in commands for problem in problems_of(command)] == []
+
+
+def test_every_extra_stands_once_among_those_to_install() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`pip install[^|]*)\|", page, re.MULTILINE)
+    named = [extra for row in rows for extra in re.findall(r"\.\[([\w-]+)\]", row)]
+    assert sorted(named) == sorted(set(project["optional-dependencies"]) - {"dev", "docs"})
 
 
 PYTHON_BLOCKS = [
