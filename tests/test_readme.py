@@ -81,7 +81,7 @@ def make_targets() -> set[str]:
 
 
 def words_of(command: str) -> list[str]:
-    """Give what a shell would hand to a program, up to the first redirection, pipe or substitution, without comments."""
+    """Give what a shell hands to a program: no comment, nothing from the first redirection, pipe or substitution on."""
     words = shlex.split(command, comments=True)
     ends = [at for at, word in enumerate(words) if word in {"|", "&&", ";"} or word.startswith((">", "2>", "$("))]
     return words[: ends[0]] if ends else words
