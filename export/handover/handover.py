@@ -55,7 +55,7 @@ def hand_over(
         artefact: a graph of a detector; for Triton also of a classifier, or an engine of TensorRT.
         out: folder in which the folder is made.
         to: who takes it over.
-        name: of the folder; the file's name without its suffix where not given.
+        name: of the folder; where not given the file's name without its suffix, and but for Triton who takes it over.
         max_batch: most frames that are looked at together, by Triton or DeepStream.
         frames: that the proof runs on: a video, an image, a folder or a glob; None takes what the detector was
             validated on.
@@ -76,7 +76,7 @@ def hand_over(
     program = _PROGRAMS[to]
     if artefact.suffix.lower() == ".engine":
         raise InputError(f"{artefact}: expected a graph (.onnx) for {program.name}, got an engine. Name its graph.")
-    folder = folder_named(artefact, out, name)
+    folder = folder_named(artefact, out, name or f"{artefact.stem}-{to}")
     given = read_given(artefact)
     program.check(given)
     place = Place(card=given.card, folder=folder, batch=_batch(program, given.batch, max_batch))

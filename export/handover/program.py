@@ -22,6 +22,7 @@ from ...runtime.files import StrPath
 from ...runtime.precision import Precision
 from ...runtime.runners.contract import FRAMES, check_task
 from ...runtime.runners.quiet_session import open_quietly
+from ...runtime.session import open_session
 from ..graphs.graph_file import load_graph, precision_of_graph
 from ..parity.own_frames import frames_to_prove_on
 from ..parity.runners import open_graph
@@ -86,7 +87,7 @@ def read_given(path: Path) -> Given:
     Raises:
         InputError: it is no graph of the contract, or a classifier.
     """
-    with open_graph(path, "onnxruntime:cpu") as session:
+    with open_session(path, backend="onnxruntime") as session:
         card = session.card
     check_task(card, "detector", source=str(path))
     return Given(path=path, model=load_graph(path), card=card)

@@ -26,7 +26,7 @@ class HandoverOptions:
         ),
     ]
     name: Annotated[
-        str | None, typer.Option(help="Of the folder.", show_default="the file's name without its suffix")
+        str | None, typer.Option(help="Of the folder.", show_default="the file's, and but for Triton who takes it over")
     ] = None
     max_batch: Annotated[
         int | None,

@@ -204,7 +204,7 @@ def test_frigate_sees_the_detections_of_the_graph(tmp_path: Path) -> None:
 def test_what_is_read_is_proved(tmp_path: Path, to: To) -> None:
     written = hand_over(write_small(tmp_path), tmp_path / "out", to=to, frames=PHOTOS)
     assert f"what {PROGRAMS[to].name} reads is equal in every bit" in written.proof
-    assert written.folder == tmp_path / "out" / "small"
+    assert written.folder == tmp_path / "out" / f"small-{to}"
 
 
 def test_a_graph_of_a_fixed_batch_keeps_it_in_deepstream(tmp_path: Path) -> None:
@@ -280,6 +280,9 @@ def write_half(folder: Path) -> Path:
             "quarters", {"to": "frigate", "max_batch": 2}, "--max-batch: expected none with Frigate", id="batch"
         ),
         pytest.param("quarters", {"to": "triton", "frames": "x"}, "--frames: expected none with triton", id="frames"),
+        pytest.param(
+            lambda folder: folder / "best.ckpt", {"to": "frigate"}, "got a checkpoint. `singleshot export", id="ckpt"
+        ),
         pytest.param("quarters", {"to": "frigate", "name": "a b"}, "expected a model name of letters", id="name"),
     ],
 )

@@ -92,4 +92,4 @@ def test_handover_says_what_it_proved(graphs: Path, tmp_path: Path) -> None:
     result = run_verb("handover", graphs / "quarters.onnx", "--to", "frigate", "--frames", PHOTOS, "-o", tmp_path)
     assert result.exit_code == 0, result.stderr
     assert "what Frigate reads is equal in every bit" in result.stdout
-    assert f"copy {tmp_path / 'quarters'} to Frigate's /config" in result.stdout
+    assert f"copy {tmp_path / 'quarters-frigate'} to Frigate's /config" in result.stdout
