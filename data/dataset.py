@@ -24,6 +24,7 @@ from .readers.reader import (
     LabelledObject,
     Layout,
     LayoutKind,
+    is_split_name,
 )
 from .report import DataReport, Problem
 from .sample import Sample
@@ -129,8 +130,11 @@ class Dataset:
         return self._layout.official_lists
 
     def split_meant_by(self, split: str) -> str:
-        """Take `val` for the seeded one where the data have no lists of their own, as a folder of photos has none."""
-        is_without_lists = not set(self._layout.lists) - {"all"}
+        """Take `val` for the seeded one, as training does, where no list is called as splits are.
+
+        A folder of photos has none, and a tool's one file may have any name, `result.json` for example.
+        """
+        is_without_lists = not any(map(is_split_name, self._layout.lists))
         return SEEDED_VAL if split == "val" and is_without_lists else split
 
     def sample_ids(self, split: str, *, seed: int = 0) -> list[str]:

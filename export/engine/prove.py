@@ -68,7 +68,7 @@ def prove_typed_graph(
             parity = _compared(first, second, chosen, counts=counts)
     note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge, option="--frames")
     data = f"{said}, the {precision} graph in ONNX Runtime, not the plan"
-    return Proof(measurements=parity.measurements(data=data), note=note)
+    return Proof(measurements=parity.measurements(data=data), note=note or _not_shown(parity, said))
 
 
 def prove_engine(
@@ -107,7 +107,21 @@ def prove_engine(
         return Proof(measurements=(timed,), note=note, latency_ms=latency_ms)
     note = parity.check_conversion(str(out), frames=said, labels_judge=labels_judge, option="--frames")
     data = f"{said}, the engine against its graph in ONNX Runtime"
-    return Proof(measurements=(*parity.measurements(data=data), timed), note=note, latency_ms=latency_ms)
+    return Proof(
+        measurements=(*parity.measurements(data=data), timed),
+        note=note or _not_shown(parity, said),
+        latency_ms=latency_ms,
+    )
+
+
+def _not_shown(parity: Parity, frames: str) -> str:
+    """Say that a comparison saw no detections, so that they were not compared; empty where there were some."""
+    if parity.judged:
+        return ""
+    return (
+        f"no detections were compared, as there are none in {frames}, but what the network emits; --frames names "
+        "pictures of its objects"
+    )
 
 
 def why_not_executed(target: Target) -> str | None:

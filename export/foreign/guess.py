@@ -19,6 +19,7 @@ from .decoding import Decoding
 from .final import first_class_of, is_suppressed, recognised_final
 from .graph import ForeignGraph, Outputs, output_shapes_text
 from .heads import BOX_NAME, COCO_CLASSES, POINT_NAME, SCORE_NAME, USUAL_BINS, Heads, is_class_first
+from .other_tasks import has_angle, has_points
 from .reading import (
     ROUNDING,
     Activation,
@@ -34,8 +35,6 @@ from .undecoded import guess_decoding, rows_by_scheme
 
 _MASK_PROTOTYPES = 32
 """Channels of the prototypes that YOLO's masks are made of."""
-_ANGLE_TIMES = 10
-"""Of a typical score, from which on a typical value of the last column is none."""
 _ALL = 0.999
 """Share of boxes that are all but for rounding."""
 _WITH_SOFTMAX = ("ssd300", "ssdlite320", "retinaface")
@@ -249,7 +248,14 @@ def _both_in_one(
         score_start = 0 if start else 4 * bins
         texts = f"{name}[{start}:{start + 4 * bins}]", f"{name}[{score_start}:{score_start + classes}]"
         return *texts, None, max(shape[1:])
-    has_angle = is_first and _has_angle(outputs[name])
+    by_column = outputs[name] if is_first else outputs[name].transpose(0, 2, 1)  # [N, columns, D]
+    if (class_count is None or width not in (4 + class_count, 5 + class_count)) and has_points(by_column):
+        raise InputError(
+            f"{graph.path}: expected a detector of boxes, got one of keypoints (a pose model), as columns of "
+            f"{output_shapes_text(outputs)} show, which reach as far as the boxes behind a score. Export a detection "
+            "model; else name the columns by --boxes and --scores."
+        )
+    is_turned = is_first and has_angle(by_column)
     if class_count is None:
         has_objectness = not is_first and width != 4 + COCO_CLASSES
     else:
@@ -263,8 +269,8 @@ def _both_in_one(
         axis = fitting[0] if len(fitting) == 1 else (1 if is_first else 2)
         is_first, width = axis == 1, shape[axis]
         has_objectness = width == 5 + class_count
-        has_angle = has_angle and has_objectness
-    if has_angle:
+        is_turned = is_turned and has_objectness
+    if is_turned:
         raise InputError(
             f"{graph.path}: expected a detector of boxes, got one of turned boxes (an obb model), as the last column "
             f"of {output_shapes_text(outputs)} shows, which is no class. Export a detection model; else name the "
@@ -275,12 +281,6 @@ def _both_in_one(
     box_count = shape[2] if is_first else shape[1]
     objectness = told.objectness or (f"{name}[4:5]" if has_objectness else None)
     return f"{name}[0:4]", f"{name}[{4 + has_objectness}:{width}]", objectness, box_count
-
-
-def _has_angle(values: Array) -> bool:
-    """Tell from [N, 4 + C + 1, D] an angle behind the classes: most boxes have one, and next to nothing of a class."""
-    middles = np.median(np.abs(values[:, 4:]), axis=(0, 2))
-    return len(middles) > 1 and bool(middles[-1] > _ANGLE_TIMES * middles[:-1].max())
 
 
 def _bins_of(graph: ForeignGraph, shape: tuple[int, ...]) -> bool:

@@ -353,3 +353,22 @@ def test_val_of_data_without_lists_is_the_seeded_one(voc_folder: VocFolder, tmp_
     assert without.split_meant_by("val") == "seeded-val"
     assert without.split_meant_by("train") == "train"
     assert list(without.samples(without.split_meant_by("val")))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        pytest.param("result.json", "seeded-val", id="a name that says nothing"),
+        pytest.param("instances_test2017.json", "val", id="images to test on alone"),
+        pytest.param("train.json", "val", id="images to train on alone"),
+    ],
+)
+def test_val_beside_one_file_is_the_seeded_one_where_its_name_says_nothing(
+    name: str, meant: str, tmp_path: Path
+) -> None:
+    image = {"id": 1, "file_name": "a.png", "width": 32, "height": 32}
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 20, 20]}
+    content = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "dog"}]}
+    (tmp_path / name).write_text(json.dumps(content))
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((32, 32, 3), np.uint8))
+    assert open_dataset(tmp_path).split_meant_by("val") == meant

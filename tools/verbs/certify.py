@@ -23,8 +23,12 @@ class CertifyOptions:
     """What `certify` is told."""
 
     graph: Annotated[Path, typer.Argument(metavar="GRAPH.onnx", help="A graph of singleshot.")]
-    frames: Annotated[str, typer.Option(metavar="SOURCE", help="A video, an image, a folder or a glob of images.")]
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.onnx", help="The graph with the new card.")]
+    frames: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="A video, an image, a folder or a glob of images. Needed.")
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="OUT.onnx", help="The graph with the new card. Needed.")
+    ] = None
     parent: Annotated[
         Path | None, typer.Option(metavar="FP32.onnx", help="What an fp16 or int8 graph was made from.")
     ] = None
@@ -61,14 +65,17 @@ def certify(options: CertifyOptions) -> None:
     require("onnx", extra="export", why="a new card")
     from ...export.graphs.graph_file import check_graph_name
     from ...export.parity.certify import certify as certify_graph
+    from ...runtime.runners.onnxruntime_runner import graph_facts
 
-    check_graph_name(options.out)
+    graph_facts(options.graph)  # a graph without a card needs `adapt`, whatever else is missing
+    frames, out = _needed(options)
+    check_graph_name(out)
     _check_labels(options)
     with stage_progress() as on_progress:
         certification = certify_graph(
             options.graph,
-            options.out,
-            frames=options.frames,
+            out,
+            frames=frames,
             count=options.max_frames,
             parent=options.parent,
             data=_labelled(options),
@@ -76,6 +83,15 @@ def certify(options: CertifyOptions) -> None:
         )
     print(json.dumps(certification.to_dict(), indent=1) if options.as_json else "\n".join(certification.lines()))
     certification.check()
+
+
+def _needed(options: CertifyOptions) -> tuple[str, Path]:
+    """Ask for the frames and the file to write, which no graph can do without."""
+    if options.frames is None:
+        raise InputError("--frames: expected pictures to compare on, got nothing. Name a video or a folder of images.")
+    if options.out is None:
+        raise InputError("--out: expected a file for the graph with the new card, got nothing. Give -o OUT.onnx.")
+    return options.frames, options.out
 
 
 def _check_labels(options: CertifyOptions) -> None:

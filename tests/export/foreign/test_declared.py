@@ -125,6 +125,27 @@ def test_turned_boxes_are_named_without_metadata(names: str | None, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    "columns_first", [pytest.param(True, id="columns first"), pytest.param(False, id="a row for each box")]
+)
+@pytest.mark.parametrize("names", [pytest.param("['person']", id="named"), pytest.param(None, id="nameless")])
+def test_keypoints_are_named_without_metadata(names: str | None, columns_first: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, SIDE, (len(CENTRES), 17, 3))
+    points[..., 2] /= SIDE  # how sure it is of each
+    values = np.concatenate([CENTRES, OBJECTNESS, points.reshape(len(CENTRES), -1)], axis=1).astype(np.float32)
+    values = np.concatenate([values] * 4)  # more boxes than columns, as such models have
+    model = model_of({"o": values.T.copy() if columns_first else values})
+    if names is not None:
+        helper.set_model_props(model, {"names": names})
+    shape = f"56, {len(values)}" if columns_first else f"{len(values)}, 56"
+    assert refused(model, tmp_path).startswith(
+        "foreign.onnx: expected a detector of boxes, got one of keypoints (a pose model), as columns of o "
+        f"[N, {shape}] show, which reach as far as the boxes behind a score. Export a detection model; else name the "
+        "columns by --boxes and --scores."
+    )
+
+
+@pytest.mark.parametrize(
     ("given", "resize"),
     [
         pytest.param(ForeignInput(), "letterbox", id="the exporter's way"),

@@ -16,6 +16,7 @@ from singleshot.runtime.errors import InputError
 from singleshot.runtime.runners.openvino_runner import OpenVinoRunner
 from singleshot.runtime.shipped import CLIP
 from singleshot.tests.fixtures.command_line import run_verb
+from singleshot.tests.places import GRAPHS
 
 
 @pytest.fixture
@@ -40,6 +41,19 @@ def test_certify_judges_nothing_without_data(small_detector: Path, photo: Path, 
     done = run_verb("certify", small_detector, "--frames", photo, "-o", tmp_path / "o.onnx", *options)
     assert done.exit_code == 2
     assert "--max-drop, --anyway: expected --data DIR with it, got none" in done.stderr
+
+
+def test_certify_asks_for_a_card_before_all_else(small_detector: Path, photo: Path) -> None:
+    done = run_verb("certify", GRAPHS / "bad_no_card.onnx")
+    assert done.exit_code == 2
+    assert "bad_no_card.onnx: expected a graph with a card, got none" in done.stderr
+    assert done.stderr.endswith("`singleshot adapt` gives somebody else's detector one.\n")
+    done = run_verb("certify", small_detector)
+    assert done.exit_code == 2
+    assert "--frames: expected pictures to compare on, got nothing. Name a video or a folder of images." in done.stderr
+    done = run_verb("certify", small_detector, "--frames", photo)
+    assert done.exit_code == 2
+    assert "--out: expected a file for the graph with the new card, got nothing. Give -o OUT.onnx." in done.stderr
 
 
 def test_rt_detect_says_who_runs_it() -> None:

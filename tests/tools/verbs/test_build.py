@@ -36,6 +36,19 @@ def test_lines_say_what_was_built_and_what_nobody_has_seen(small_detector: Path,
     assert card == f"{tmp_path / 'small.fp16.engine.json'}: its card"
 
 
+def test_a_graph_built_in_its_own_types_says_that_no_answers_were_compared(
+    small_detector: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    result = run_verb("build", small_detector, "-o", tmp_path / "x.engine", "--precision", "fp32")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[2:4] == [
+        "not executed: no NVIDIA GPU was at hand",
+        "no answers were compared: the graph is compiled in the types that it has, so without its engine there is "
+        "nothing to hold against it",
+    ]
+
+
 def test_json_is_the_card(small_detector: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
     out = tmp_path / "x.engine"
