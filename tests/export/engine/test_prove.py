@@ -34,7 +34,7 @@ def test_a_graph_of_another_contract_is_refused(small_detector: Path, tmp_path: 
 
 def test_a_comparison_without_a_detection_says_so(tmp_path: Path) -> None:
     model = small_detector_graph()
-    towards_background = np.broadcast_to(np.float32([0.5, 0, -0.5])[:, None, None, None], (3, 8, 3, 3))
+    towards_background = np.broadcast_to(np.array([0.5, 0, -0.5], np.float32)[:, None, None, None], (3, 8, 3, 3))
     floor = next(item for item in model.graph.initializer if item.name == "tail/score_floor")
     weights = next(item for item in model.graph.initializer if item.name == "w_class")
     weights.CopyFrom(numpy_helper.from_array(towards_background.copy(), "w_class"))
