@@ -54,7 +54,7 @@ class DrawnPlaces(PlaceEditor):
             if self._path is None:
                 return
             try:
-                save_places(self._path, camera, places)
+                save_places(self._path, camera, places, before=before)
             except SingleshotError:
                 watch.replace_places(before)
                 raise

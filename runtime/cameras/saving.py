@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files import StrPath, whole_file
+from ..live.place_editor import points_of
 from ..require import require
 from ..rules.places import Line, Place, Zone
 from .configuration import load_run_config
@@ -19,16 +20,17 @@ _DIGITS = 4
 """Of a fraction: less than a pixel of 8K."""
 
 
-def save_places(path: StrPath, camera: str, places: Sequence[Place]) -> None:
-    """Write a camera's places into a TOML file, whole or not at all.
+def save_places(path: StrPath, camera: str, places: Sequence[Place], *, before: Sequence[Place]) -> None:
+    """Write what changed of a camera's places into a TOML file, whole or not at all.
 
-    Comments, order and whatever else is in it stay, those beside places that did not change too. What was written by
-    somebody else meanwhile is read, not lost.
+    Comments, order and whatever else is in it stay, and so does what somebody else wrote meanwhile, places too: the run
+    takes them when it reads the file anew.
 
     Args:
         path: of the file; a link is followed.
         camera: by its name in the file.
         places: all that the camera has from now on.
+        before: all that it had; what is in both alike is left as the file has it.
 
     Raises:
         InputError: the file cannot be read or written, has no such camera, or has rules about a place that is gone;
@@ -43,11 +45,9 @@ def save_places(path: StrPath, camera: str, places: Sequence[Place]) -> None:
     cameras = document.unwrap()["cameras"]
     if camera not in cameras:
         raise InputError(f"{path}: expected one of the cameras {', '.join(cameras)}, got {camera}.")
-    zones = {place.name: _points(place) for place in places if isinstance(place, Zone)}
-    lines = {place.name: _points(place) for place in places if isinstance(place, Line)}
     try:
-        _set(document["cameras"][camera], "zones", zones)
-        _set(document["cameras"][camera], "lines", lines)
+        for key, kind in (("zones", Zone), ("lines", Line)):
+            _set(document["cameras"][camera], key, _by_name(places, kind), _by_name(before, kind))
         changed = tomlkit.dumps(document).encode()
     except (tomlkit.exceptions.TOMLKitError, LookupError, ValueError):  # keys with dots, mixed with tables
         raise _other_form(path, camera) from None
@@ -55,34 +55,33 @@ def save_places(path: StrPath, camera: str, places: Sequence[Place]) -> None:
         changed = changed.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     with whole_file(path) as temporary:
         temporary.write_bytes(changed)
-        _check(temporary, path, camera, places)
+        _check(temporary, path, camera, places, before)
 
 
-def _points(place: Place) -> list[list[float]]:
-    points = place.corners if isinstance(place, Zone) else (place.start, place.end)
-    return _rounded(points)
+def _by_name(places: Sequence[Place], kind: type[Place]) -> dict[str, list[list[float]]]:
+    return {place.name: _rounded(points_of(place)) for place in places if isinstance(place, kind)}
 
 
 def _rounded(points: Sequence[Sequence[float]]) -> list[list[float]]:
     return [[round(value, _DIGITS) for value in point] for point in points]
 
 
-def _set(camera: Any, key: str, points: Mapping[str, list[list[float]]]) -> None:  # tomlkit's tables are dicts of any
-    """Bring a camera's table of zones or lines to what it is to be."""
+def _set(camera: Any, key: str, points: Mapping[str, list[list[float]]], before: Mapping[str, object]) -> None:
+    """Bring a camera's table of zones or lines to what it is to be; tomlkit's tables are dicts of any."""
     from tomlkit import inline_table, nl, table
     from tomlkit.items import InlineTable
 
+    changed = {name: wanted for name, wanted in points.items() if before.get(name) != wanted}
     is_new = key not in camera
     if is_new:
-        if not points:
+        if not changed:
             return
         camera[key] = inline_table() if isinstance(camera, InlineTable) else table()
     own = camera[key]
-    for name in [name for name in own if name not in points]:
+    for name in [name for name in own if name in before and name not in points]:
         del own[name]
-    for name, wanted in points.items():
-        if name not in own or _rounded(own.unwrap()[name]) != wanted:
-            own[name] = _array(wanted)
+    for name, wanted in changed.items():
+        own[name] = _array(wanted)
     if not own:
         del camera[key]
     elif is_new and not isinstance(camera, InlineTable):
@@ -97,13 +96,14 @@ def _array(points: list[list[float]]) -> Array:
     return whole
 
 
-def _check(written: Path, path: Path, camera: str, places: Sequence[Place]) -> None:
+def _check(written: Path, path: Path, camera: str, places: Sequence[Place], before: Sequence[Place]) -> None:
     """Read back what was written; a mistake here would cost somebody his file."""
     try:
-        found = load_run_config(written).places_of(camera)
+        found = {place.name for place in load_run_config(written).places_of(camera)}
     except InputError as error:
         raise InputError(str(error).replace(str(written), str(path))) from None
-    if {place.name for place in found} != {place.name for place in places}:
+    names, earlier = {place.name for place in places}, {place.name for place in before}
+    if names - earlier - found or (earlier - names) & found:
         raise _other_form(path, camera)
 
 

@@ -15,6 +15,7 @@ pytest.importorskip("tomlkit")
 
 STEP = zone_of("step", [[0.1, 0.5], [0.4, 0.5], [1 / 3, 0.9]])
 LAWN = zone_of("lawn", [[0.123456, 0.5], [0.4, 0.5], [0.4, 0.9]])
+OLD = zone_of("old", [[0.1, 0.5], [0.4, 0.5], [0.4, 0.9]])
 GATE = line_of("gate", [[0, 0], [1, 1]])
 
 BY_HAND = """# my cameras
@@ -47,14 +48,14 @@ def written(folder: Path, text: str) -> Path:
 def test_what_did_not_change_stays_as_it_was_written(tmp_path: Path) -> None:
     path = written(tmp_path, BY_HAND)
     path.chmod(0o600)  # it may hold passwords
-    save_places(path, "door", [STEP, LAWN, GATE])
+    save_places(path, "door", [STEP, LAWN, GATE], before=[STEP, OLD])
     expected = BY_HAND.replace(
         "old = [[0.1, 0.5], [0.4, 0.5], [0.4, 0.9]]\n",
         "lawn = [[0.1235, 0.5], [0.4, 0.5], [0.4, 0.9]]\n\n[cameras.door.lines]\ngate = [[0.0, 0.0], [1.0, 1.0]]\n",
     )
     assert path.read_text() == expected
     assert path.stat().st_mode & 0o777 == 0o600
-    save_places(path, "door", [STEP])
+    save_places(path, "door", [STEP], before=[STEP, LAWN, GATE])
     assert path.read_text() == BY_HAND.replace("old = [[0.1, 0.5], [0.4, 0.5], [0.4, 0.9]]\n", "")
 
 
@@ -74,18 +75,29 @@ def test_what_did_not_change_stays_as_it_was_written(tmp_path: Path) -> None:
 def test_form_of_the_file_is_kept(tmp_path: Path, text: str) -> None:
     path = written(tmp_path, text)
     places: list[Place] = [LAWN, GATE]
-    save_places(path, "door", places)
+    save_places(path, "door", places, before=load_run_config(path).places_of("door"))
     assert [place.name for place in load_run_config(path).places_of("door")] == ["lawn", "gate"]
     assert path.read_bytes().count(b"\r\n") == (path.read_bytes().count(b"\n") if "\r" in text else 0)
-    save_places(path, "door", [])
+    save_places(path, "door", [], before=places)
     assert load_run_config(path).places_of("door") == []
+
+
+def test_what_was_written_by_hand_meanwhile_stays(tmp_path: Path) -> None:
+    path = written(tmp_path, BY_HAND.replace("0.333333", "0.3").replace("old =", "new ="))
+    save_places(path, "door", [STEP, OLD, LAWN], before=[STEP, OLD])
+    expected = BY_HAND.replace("0.333333", "0.3").replace("old =", "new =")
+    assert path.read_text() == expected.replace(
+        "\n[cameras.yard]", "lawn = [[0.1235, 0.5], [0.4, 0.5], [0.4, 0.9]]\n\n[cameras.yard]"
+    )
+    save_places(path, "door", [], before=[LAWN])
+    assert path.read_text() == expected
 
 
 def test_link_is_followed(tmp_path: Path) -> None:
     path = written(tmp_path, BY_HAND)
     link = tmp_path / "link.toml"
     link.symlink_to(path)
-    save_places(link, "yard", [GATE])
+    save_places(link, "yard", [GATE], before=[])
     assert link.is_symlink()
     assert load_run_config(path).places_of("yard") == [GATE]
 
@@ -109,8 +121,9 @@ def test_what_cannot_be_written_changes_nothing(
     tmp_path: Path, text: str, camera: str, places: list[Place], message: str
 ) -> None:
     path = written(tmp_path, text)
+    before = [STEP, OLD, *(zone_of(name, [[0, 0], [1, 0], [1, 1]]) for name in ("a", "b"))]
     with pytest.raises(InputError) as caught:
-        save_places(path, camera, places)
+        save_places(path, camera, places, before=before)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert path.read_bytes() == text.encode()
