@@ -156,7 +156,7 @@ def test_without_outputs_it_says_what_it_found(graphs: Path, write_video: WriteV
     run = rt_detect("--video", video, "--model", graphs / "quarters.onnx")
     assert run.stdout.startswith("cat: in 2 of 2 frames, 2 boxes\n2 frames in ")
     run = rt_detect("--video", video, "--model", graphs / "quarters.onnx", "--score", "0.99")
-    assert run.stdout.startswith("nothing found in 2 frames\n")
+    assert run.stdout.startswith("nothing found in 2 frames; a lower --score shows what it is less sure of\n")
 
 
 def test_truncated_video_is_a_warning(graphs: Path, dog_clip: Path, tmp_path: Path) -> None:

@@ -342,7 +342,8 @@ def _found_lines(camera: CameraSummary, task: Task) -> Iterator[str]:
         share = f"in {found.frames} of {camera.frames} frames"
         yield f"{found.name}: " + (f"first {share}" if task == "classifier" else f"{share}, {found.detections} boxes")
     if not camera.found:
-        yield f"nothing found in {camera.frames} frames"
+        hint = "" if task == "classifier" else "; a lower --score shows what it is less sure of"
+        yield f"nothing found in {camera.frames} frames{hint}"
 
 
 def _place_line(place: PlaceCount) -> str:
