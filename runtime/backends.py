@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from .errors import InputError
 from .machine import has_cuda_driver, processor_kind, saturates_int8
@@ -39,17 +39,7 @@ BackendChoice = Literal[
     "openvino",
 ]
 
-BACKEND_OPTIONS = (
-    "auto",
-    "onnxruntime",
-    "onnxruntime:cuda",
-    "onnxruntime:tensorrt",
-    "onnxruntime:openvino",
-    "onnxruntime:rtx",
-    "openvino",
-    "openvino:fp32",
-    "openvino:bf16",
-)
+BACKEND_OPTIONS: tuple[str, ...] = (*get_args(BackendChoice), "openvino:fp32", "openvino:bf16")
 """What command lines take: `BACKEND`, `onnxruntime:PROVIDER` or `openvino:PRECISION`."""
 
 CERTIFY = "`singleshot certify` measures it"

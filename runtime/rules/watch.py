@@ -173,9 +173,13 @@ def check_place_of(rule: Rule, places: Sequence[Place]) -> None:
     fitting = [place.name for place in places if isinstance(place, wanted)]
     if rule.place in fitting or (not rule.place and wanted is Zone):
         return
-    there = f"one of {', '.join(fitting)}" if fitting else "which there is none of"
     got = f"the {other} {rule.place}" if rule.place in [place.name for place in places] else (rule.place or "none")
+    if not fitting:
+        raise InputError(
+            f"rule {rule.name}: expected a {kind} for what {rule.kind}, got {got}; the camera has no {kind}. Give it "
+            f"one, or draw it first."
+        )
     raise InputError(
-        f"rule {rule.name}: expected a {kind} as the place of what {rule.kind}, {there}, got {got}. "
-        f"Name it, or draw it first."
+        f"rule {rule.name}: expected a {kind} as the place of what {rule.kind}, one of {', '.join(fitting)}, got "
+        f"{got}. Name it, or draw it first."
     )

@@ -65,7 +65,12 @@ def test_without_a_file_it_goes_with_the_run() -> None:
 @pytest.mark.parametrize(
     ("places", "can_follow", "error"),
     [
-        pytest.param([GATE], True, "expected a zone as the place of what enters", id="a rule of the file needs it"),
+        pytest.param(
+            [GATE],
+            True,
+            "expected a zone for what enters, got entry; the camera has no zone",
+            id="a rule of the file needs it",
+        ),
         pytest.param([ENTRY, GATE, GATE], True, "gate: expected one zone or line of this name", id="a name twice"),
         pytest.param([ENTRY, GATE], False, "no trackers", id="nobody to follow objects"),
     ],

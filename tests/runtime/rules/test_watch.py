@@ -420,9 +420,14 @@ def test_rules_are_replaced_and_those_that_stay_do_not_tell_again() -> None:
     ("places", "told", "message"),
     [
         pytest.param(
-            [GATE], rule("enters", "gate"), "rule r: expected a zone as the place of what enters, which", id="a"
+            [GATE], rule("enters", "gate"), "enters, got the line gate; the camera has no zone. Give it", id="a"
         ),
-        pytest.param([MIDDLE], rule("crosses", "middle"), "there is none of, got the zone middle.", id="zone crossed"),
+        pytest.param(
+            [MIDDLE],
+            rule("crosses", "middle"),
+            "got the zone middle; the camera has no line. Give it",
+            id="zone crossed",
+        ),
         pytest.param([GATE], rule("crosses"), "one of gate, got none. Name it, or draw it first.", id="no line"),
         pytest.param([MIDDLE], rule("stays", "middel"), "one of middle, got middel.", id="unknown"),
     ],
