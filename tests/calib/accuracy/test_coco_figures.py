@@ -75,6 +75,7 @@ def compare(images: list[Image]) -> None:
         assert (-1 if item.ap50 is None else item.ap50) == pytest.approx(precision[0, :, at].mean(), abs=EQUAL)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -136,6 +136,7 @@ def test_best_without_a_gpu_is_fp16_and_says_why(graph: Path, photos: Path) -> N
     )
 
 
+@pytest.mark.slow
 def test_int8_is_calibrated_on_the_way_and_its_graph_is_kept(graph: Path, photos: Path, tmp_path: Path) -> None:
     built = build_engine(graph, precision="int8", calib_images=photos)
     kept = tmp_path / "small.int8.onnx"
@@ -174,6 +175,7 @@ def test_images_that_calibrated_do_not_judge_the_engine(tmp_path: Path, monkeypa
         assert asked["set_aside"] is images
 
 
+@pytest.mark.slow
 def test_best_with_a_gpu_is_the_faster(gpu: None, graph: Path, dog_clip: Path, photos: Path, tmp_path: Path) -> None:
     built = build_engine(graph, precision="best", calib_images=photos, checks=Checks(frames=str(dog_clip)))
     assert built.path == tmp_path / "small.int8.engine"

@@ -33,6 +33,7 @@ from singleshot.tests.fixtures.hostile_detector import (
     write_labelled,
 )
 
+pytestmark = pytest.mark.slow
 RULE = GateSettings(max_drop=5, replicates=100)
 
 

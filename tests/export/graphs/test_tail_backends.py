@@ -151,6 +151,7 @@ def assert_same(found: Detections, expected: Detections) -> None:
     np.testing.assert_allclose(found.boxes_xyxy, expected.boxes_xyxy, rtol=0, atol=BOX_TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "tail"), ROUTES)
 def test_tail_is_the_reference_in_thousands_of_scenes(backend: str, tail: str) -> None:
     run, card = route(backend, tail), _card(tail)

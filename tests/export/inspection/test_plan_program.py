@@ -226,6 +226,7 @@ def adapted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Card]:
         return folder / "adapted.onnx", session.card
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rtx")
 @pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
 def test_network_in_the_shape_of_yolov8_builds(

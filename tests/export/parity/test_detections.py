@@ -41,6 +41,7 @@ def test_the_same_detections_hold() -> None:
     parity.check("any")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [pytest.param(count, id=f"{count} detections") for count in (1, 11, 22, 135, 1600)])
 def test_no_change_is_no_change_of_any_count(count: int) -> None:
     rows: list[Found] = [(0.9, 0, LEFT)] * count

@@ -168,6 +168,9 @@ def test_home_assistant_finds_cameras_counts_and_events(tmp_path: Path) -> None:
     )
     with broker(tmp_path, port), listening(port) as listener:
         run(plan, frames=100, every=50, told=[])
+        deadline_s = time.monotonic() + 10
+        while listener.newest("eyes/status") != b"offline" and time.monotonic() < deadline_s:
+            time.sleep(0.02)
         topics = dict(listener.got)
     found = {
         topic.removeprefix("homeassistant/").removesuffix("/config"): json.loads(payload)

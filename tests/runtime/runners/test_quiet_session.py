@@ -11,8 +11,9 @@ from singleshot.tests.places import GRAPHS, ROOT
 
 
 def test_no_other_module_opens_onnx_runtime() -> None:
+    """The programs that measure peers are none of ours: each runs where it alone is installed."""
     found = [path for part in FLOORS for path in (ROOT / part).rglob("*.py") if "InferenceSession(" in path.read_text()]
-    assert [path.name for path in found] == ["quiet_session.py"]
+    assert [path.name for path in found if path.parent.name != "peers"] == ["quiet_session.py"]
 
 
 def test_a_file_and_its_bytes_give_the_same_answer_on_the_cpu() -> None:

@@ -98,6 +98,7 @@ def test_other_versions_and_settings_are_said_and_compared(tmp_path: Path) -> No
     assert comparison.regressions
 
 
+@pytest.mark.slow
 def test_runs_of_the_same_are_taken_together(tmp_path: Path) -> None:
     between = [bench_run(contender((middle,) * 5, seed=at)) for at, middle in enumerate((10, 10.8, 11.5, 10.2, 9.9))]
     before = bench_run(contender((10, 10, 10, 10, 10), sha256="11" * 32))  # an older artefact does not belong

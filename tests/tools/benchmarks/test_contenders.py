@@ -76,6 +76,7 @@ def test_batches() -> None:
     assert read_batches("1,4,1") == [1, 4]
 
 
+@pytest.mark.slow
 def test_a_graph_of_others_is_timed_as_it_is(tmp_path: Path) -> None:
     other, ledger = other_graph(tmp_path / "other.onnx"), tmp_path / "l.jsonl"
     done = run_verb("bench", other, GRAPH, "--frames", 2, "--repeats", 1, "--fps", 200, "--ledger", ledger)

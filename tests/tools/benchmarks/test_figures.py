@@ -59,6 +59,7 @@ def test_turns_that_were_slow_for_both_make_no_difference() -> None:
     assert not differs(ratio(P50, [answers(slow_turns)], [slower]))  # of runs of their own they are noise
 
 
+@pytest.mark.slow
 def test_what_is_equal_is_seldom_called_different() -> None:
     rng = np.random.default_rng(0)
     pairs = 10 + rng.normal(0, 1, (60, 2, 5))

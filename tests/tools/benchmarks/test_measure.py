@@ -70,6 +70,7 @@ def test_a_file_that_changes_meanwhile(plan: Plan, tmp_path: Path) -> None:
         measure([Entry(name="p", artefact="a.onnx", backend="", command=program(text))], plan)
 
 
+@pytest.mark.slow
 def test_accuracy_is_of_the_very_same_file(plan: Plan) -> None:
     entries = entries_for([str(GRAPHS / "quarters.onnx")], ["onnxruntime"], [1])
     data = LabelledData(root=str(VOC_ROOT), split="val")

@@ -53,6 +53,7 @@ def test_tables_name_every_figure_and_who_is_faster(tmp_path: Path) -> None:
     assert "times, of too few repetitions to tell" in done.stdout
 
 
+@pytest.mark.slow
 def test_more_frames_a_call(tmp_path: Path) -> None:
     done = run_verb("bench", GRAPH, *SHORT, "--batch", "3", "--json")
     assert done.exit_code == 0, done.stderr
@@ -99,6 +100,7 @@ def test_a_page_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "pip install 'singleshot[pages]'" in done.stderr
 
 
+@pytest.mark.slow
 def test_without_the_demo_frames_are_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(contenders, "CLIP", tmp_path / "dog.mp4")
     plan = contenders.plan_on(None)

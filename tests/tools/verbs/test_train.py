@@ -159,6 +159,7 @@ def test_help_shows_the_defaults_of_the_settings() -> None:
         assert after.partition("[default: (")[2].startswith(f"{default})]"), name
 
 
+@pytest.mark.slow
 def test_the_result_as_json_and_the_page(root: Path) -> None:
     arguments = ("--classes", "horse", "-o", root / "run", "--fit-default-boxes", "--json", *SMALL)
     result = run_verb("train", "ssd_lite0", "--data", root, *arguments)

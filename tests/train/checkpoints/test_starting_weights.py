@@ -152,6 +152,7 @@ def test_a_classifiers_convolutions_become_the_detectors_trunk(suffix: str, tmp_
     assert kept == [part for part in trunk.modules() if isinstance(part, nn.BatchNorm2d)]
 
 
+@pytest.mark.slow
 def test_the_origin_names_the_file_and_what_it_was_made_of(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path / "a.ckpt", card_of("ssd7"))
     graph = save_network_graph(path, tmp_path / "a.onnx")

@@ -142,6 +142,7 @@ def test_recipes(kaggle: Path, tmp_path: Path, changes: dict[str, object]) -> No
         assert [float(row["learning_rate"]) for row in table] == [0.001, 0.001]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("height", "resolution", "sides"),
     [
@@ -190,6 +191,7 @@ def test_images_are_shrunk_no_further_than_a_network_can_see() -> None:
     assert torch.allclose(shrunk(flat, 0.5, least_side=2), flat[..., :32, :32])
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_by_heart(kaggle: Path, tmp_path: Path) -> None:
     result = run(kaggle, tmp_path / "run", settings(epochs=12, dropout=0.0, validate_every=12), network="vgg_lite")
     assert (result.metric, result.best_score) == ("val_top1", 1.0)  # the copies of six pictures are in both splits

@@ -243,6 +243,7 @@ def test_a_run_starts_from_an_earlier_one_and_keeps_its_statistics(
     assert after.card.origin.parent_sha256 == sha256_of_file(start)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trunk_factor", [0.0, 1.0])
 def test_statistics_are_estimated_anew_where_that_is_asked_for(
     trunk_factor: float, whole: Path, animals_root: Path, tmp_path: Path
@@ -301,6 +302,7 @@ def test_a_run_goes_on_with_the_weights_that_it_started_from(
         run_training(animals_root, out, start_from=whole / "best.ckpt", resume=True)
 
 
+@pytest.mark.slow
 def test_images_that_the_device_holds_train_the_same(
     animals_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
