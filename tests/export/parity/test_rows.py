@@ -115,3 +115,28 @@ def test_classes(off: float, holds: bool) -> None:
     verdict = rounding_of_rows(exact, found, exact, rounded, POSTPROCESS)
     assert verdict is not None
     assert verdict.holds is holds
+
+
+@pytest.mark.parametrize(
+    ("off", "holds"), [pytest.param(0.0, True, id="rounding"), pytest.param(0.02, False, id="more")]
+)
+def test_classes_whose_scores_are_bfloat16(off: float, holds: bool) -> None:
+    """A softmax in bfloat16 rounds its scores, however little rounding moves the logits."""
+    nothing = np.zeros((0, 4), np.float32)
+    logits = np.random.default_rng(0).normal(0, 0.1, (16, 1, 8)).astype(np.float32)
+    exact, rounded = (
+        [
+            HeadsOfFrame(class_logits=item, box_offsets=nothing, default_cxcywh=None, names=(CLASS_LOGITS,))
+            for item in side
+        ]
+        for side in (logits, logits + np.float32(1e-5))
+    )
+    raised = np.array([off] + [0] * 7, np.float32)
+    found = []
+    for item in exact:
+        (said,) = classifications_from_logits(item.class_logits + raised)
+        nearest = (said.scores.view(np.uint32) + 0x8000) & 0xFFFF0000
+        found.append(replace(said, scores=nearest.astype(np.uint32).view(np.float32)))
+    verdict = rounding_of_rows(exact, found, exact, rounded, POSTPROCESS)
+    assert verdict is not None
+    assert verdict.holds is holds
