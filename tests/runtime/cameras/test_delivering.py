@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from singleshot.runtime.errors import InputError, MissingDependencyError
 from singleshot.runtime.events.clip_length import ClipLength
 from singleshot.runtime.events.kept_files import Keep
 from singleshot.runtime.events.plan import EventsPlan
+
+needs_paho = pytest.mark.skipif(find_spec("paho") is None, reason="what tells brokers is not installed")
 
 CAMERAS = """
 [cameras.door]
@@ -33,6 +36,7 @@ def plan_of(folder: Path, text: str) -> EventsPlan:
     return checked_events_plan(load_run_config(path))
 
 
+@needs_paho
 def test_events_do_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOK_SECRET", "s3cret")
     text = """
@@ -185,6 +189,7 @@ def test_events_do_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             '[mqtt]\nhost = "b"\ntls = true\nca = "ca.pem"',
             "ca.pem: No such file or directory.",
             id="no such authorities, beside the file of cameras",
+            marks=needs_paho,
         ),
         pytest.param(
             '[mqtt]\nhost = "b"\npasword = "s3cret"', "got pasword. Is password meant?", id="a slip beside a secret"

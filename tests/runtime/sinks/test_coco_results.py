@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pycocotools.coco import COCO
 
 from singleshot.runtime.detection.classifications import Classification
 from singleshot.runtime.detection.detections import Detections
@@ -20,6 +19,8 @@ from singleshot.runtime.sinks.frame_result import FrameResult
 from singleshot.runtime.sinks.full_disk import DiskFullError
 from singleshot.runtime.sources.frame import Frame
 from singleshot.tests.fixtures.found import detections
+
+COCO = pytest.importorskip("pycocotools.coco").COCO
 
 NAMES = ("cat", "Kuh")
 BOX = (0.9, 1, [0.1, 0.25, 0.5, 0.75])
