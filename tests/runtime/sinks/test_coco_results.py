@@ -8,6 +8,7 @@ import os
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from singleshot.runtime.sinks.full_disk import DiskFullError
 from singleshot.runtime.sources.frame import Frame
 from singleshot.tests.fixtures.found import detections
 
-COCO = pytest.importorskip("pycocotools.coco").COCO
+coco = pytest.importorskip("pycocotools.coco")
 
 NAMES = ("cat", "Kuh")
 BOX = (0.9, 1, [0.1, 0.25, 0.5, 0.75])
@@ -31,9 +32,9 @@ def result(index: int, found: Detections | Classification | None = None) -> Fram
     return FrameResult(frame=frame, found=detections(BOX) if found is None else found, drawn=None, class_names=NAMES)
 
 
-def loaded(path: Path) -> COCO:
+def loaded(path: Path) -> Any:
     with redirect_stdout(StringIO()):
-        return COCO(str(images_path(path))).loadRes(str(path))
+        return coco.COCO(str(images_path(path))).loadRes(str(path))
 
 
 def test_pycocotools_loads_it_after_each_frame(tmp_path: Path) -> None:
