@@ -26,6 +26,8 @@ MOST_BITS = 1.0
 """A candidate may be one bit less exact than its parent with every tensor rounded once."""
 _HALF_ULP = 2.0**-24
 """float32's largest relative rounding error."""
+_BF16_BITS, _FP16_BITS = 7, 10
+"""Of the fractions of bfloat16 and float16."""
 _RESAMPLES = 400
 """Bootstrap resamples over frames."""
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -237,7 +239,7 @@ def rounding_verdict(
     for name, parent, candidate, before, after in zip(names, expected, found, exact, rounded, strict=True):
         if parent.shape != candidate.shape:
             return _hopeless(f"{name} of another shape, {candidate.shape} for {parent.shape}:", len(parent))
-        verdict = _worst_column(name, parent, candidate, after - before)
+        verdict = _worst_column(name, parent, candidate, after, after - before)
         if worst is None or verdict.least_bits > worst.least_bits:
             worst = verdict
     if worst is None:
@@ -245,10 +247,10 @@ def rounding_verdict(
     return worst
 
 
-def _worst_column(name: str, parent: Array, candidate: Array, moved: Array) -> RoundingVerdict:
+def _worst_column(name: str, parent: Array, candidate: Array, rounded: Array, moved: Array) -> RoundingVerdict:
     # A column that rounding does not move at all, as of a network with zeros for weights, still has float32's own ulp.
     least = (_HALF_ULP * np.abs(parent).max(initial=0)) ** 2 + np.finfo(np.float32).tiny
-    levels = _mean_squares(np.where(np.isfinite(moved), moved, 0)) + least
+    levels = np.maximum(_mean_squares(np.where(np.isfinite(moved), moved, 0)), own_rounding(rounded)) + least
     columns = [f"{name}[{column}]" for column in range(parent.shape[-1])]
     values = parent.size // parent.shape[-1]
     return worst_column(columns, _mean_squares(candidate - parent), levels, values=values)
@@ -287,6 +289,31 @@ def worst_column(
         error=float(np.sqrt(error)),
         frames=frames,
     )
+
+
+def own_rounding(values: Array) -> NDArray[np.float64]:
+    """Give what it costs values to be written in the narrower type that all of them fit, whatever chance made of it.
+
+    An answer that is the same in every frame is rounded once: to nearly nothing, or to half a step.
+
+    Args:
+        values: [frames, ..., columns] float32.
+
+    Returns:
+        [frames, columns] mean squares: of a uniform deviate within a step of that type; 0 of what fits float32 alone.
+    """
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    with np.errstate(over="ignore"):
+        is_half = (values.astype(np.float16).astype(np.float32) == values).all()
+    if not (bits & 0xFFFF).any():
+        fraction = _BF16_BITS
+    elif is_half:
+        fraction = _FP16_BITS
+    else:
+        return np.zeros((len(values), values.shape[-1]))
+    size = np.abs(np.where(np.isfinite(values), values, 0))
+    steps = np.exp2(np.floor(np.log2(np.maximum(size, np.finfo(np.float32).tiny))) - fraction)
+    return _mean_squares(np.asarray(steps, np.float32)) / 12
 
 
 def _hopeless(where: str, frames: int) -> RoundingVerdict:

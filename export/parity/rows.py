@@ -19,14 +19,12 @@ from ...runtime.detection.disagreement import Answer
 from ...runtime.detection.postprocess import classifications_from_logits, detections_from_candidates
 from ...runtime.runners.contract import CLASS_LOGITS
 from .raw_heads import HeadsOfFrame
-from .rounding import RoundingVerdict, worst_column
+from .rounding import RoundingVerdict, own_rounding, worst_column
 
 Array = NDArray[np.float32]
 
 _OF_CLASSES = ("score",)
 _OF_ROWS = ("score", "left edge", "top edge", "right edge", "bottom edge")
-_BF16_BITS = 7
-"""Of a bfloat16's fraction."""
 _LEAST = 2.0**-24
 """Of a score or a corner: float32's own rounding, where the level is less."""
 
@@ -42,7 +40,7 @@ def rounding_of_rows(
 
     Args:
         expected: the parent's answers, a frame each.
-        found: what the candidate says of these frames; scores that are all bfloat16 have been rounded to it.
+        found: what the candidate says of these frames; scores that all fit a narrower type have been rounded to it.
         exact: of the network that was rounded to measure the level, before.
         rounded: the same network's with every tensor rounded.
         postprocess: of the parent.
@@ -59,20 +57,11 @@ def rounding_of_rows(
         if len(answer) and len(said):
             errors.append(_mean_squares(answer, parent, postprocess))
             levels.append(_mean_squares(said, before, postprocess) + _LEAST**2)
-            levels[-1][0] += _rounding_of(answer.scores)
+            levels[-1][0] += float(own_rounding(answer.scores[None, :, None]).item())
     if not errors:
         return None
     columns = _OF_CLASSES if isinstance(found[0], Classification) else _OF_ROWS
     return worst_column(columns, np.stack(errors), np.stack(levels), values=sum(map(len, found)))
-
-
-def _rounding_of(scores: Array) -> float:
-    """Give the mean square of what rounding moved scores that are all bfloat16; 0 of others."""
-    bits = np.ascontiguousarray(scores, np.float32).view(np.uint32)
-    if (bits & 0xFFFF).any():  # no bfloat16
-        return 0.0
-    steps = np.exp2(np.floor(np.log2(np.maximum(scores, _LEAST))) - _BF16_BITS)
-    return float((steps**2).mean()) / 12  # of a uniform deviate within a step
 
 
 def _said(heads: HeadsOfFrame, postprocess: Postprocess) -> Answer | None:

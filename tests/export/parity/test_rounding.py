@@ -125,6 +125,17 @@ def test_a_network_of_zeros_agrees_with_itself() -> None:
     assert rounding_verdict(zeros, zeros, zeros, zeros, ("class_logits",)).holds
 
 
+@pytest.mark.parametrize(
+    ("steps", "holds"), [pytest.param(0.5, True, id="half a step"), pytest.param(8, False, id="eight steps")]
+)
+def test_an_answer_that_is_the_same_in_every_frame_is_rounded_once(steps: float, holds: bool) -> None:
+    """By chance to nearly nothing; another order of sums rounds it the other way."""
+    exact = np.full((16, 1, 3), 0.25 + 2.0**-16, np.float32)
+    rounded = np.full_like(exact, 0.25)  # to bfloat16, whose step is 2**-9 there
+    found = rounded + np.float32(steps * 2.0**-9)
+    assert rounding_verdict([exact], [found], [exact], [rounded], ("class_logits",)).holds is holds
+
+
 def test_float16_rounds_at_every_tensor_not_at_the_end() -> None:
     """A difference of two near values keeps no digit in float16."""
     nodes = [
