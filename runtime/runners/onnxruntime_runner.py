@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..card import CARD_KEY, Card, card_from_json
 from ..errors import InputError
-from ..files import cache_folder, sha256_of_file
+from ..files import StrPath, cache_folder, sha256_of_file
 from .contract import EXPORT_AGAIN, FRAMES, Outputs, TensorSpec
 from .plugin_providers import PLUGINS, add_plugin
 from .quiet_session import CPU, RUNTIME_ERRORS, Provider, ProviderChoice, open_quietly, quiet_options, reason_of
@@ -97,12 +97,13 @@ class GraphFacts:
     outputs: Mapping[str, TensorSpec]
 
 
-def graph_facts(path: Path) -> GraphFacts:
+def graph_facts(path: StrPath) -> GraphFacts:
     """Read what a graph's file says, for whoever runs it, without preparing it for running.
 
     Raises:
         InputError: the file is missing, is no graph, or has no card.
     """
+    path = Path(path)
     session = load_graph(path, threads=1, to_run=False)
     return GraphFacts(
         card=_card_of(session, path), inputs=_specs(session.get_inputs()), outputs=_specs(session.get_outputs())
