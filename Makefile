@@ -43,7 +43,7 @@ demo: $(RUN_READY)
 	@$(RUN)/bin/python -m singleshot demo
 
 test: $(RUN_TESTS_READY) $(DEV_READY)
-	@echo 'Tests take about 5 minutes on two cores.'
+	@echo 'Tests take about 7 minutes on two cores.'
 	$(RUN)/bin/python -m pytest -q $(PARALLEL) -m 'not slow' $(RUN_TESTS)
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m 'not slow'
 
