@@ -48,11 +48,11 @@ test: $(RUN_TESTS_READY) $(DEV_READY)
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m 'not slow'
 
 test-slow: $(DEV_READY)
-	@echo 'Slow tests take about 6 minutes on two cores.'
+	@echo 'Slow tests take about 10 minutes on two cores.'
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m slow
 
 coverage: $(DEV_READY)
-	@echo 'All tests with coverage take about 10 minutes on two cores.'
+	@echo 'All tests with coverage take about 20 minutes on two cores.'
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) --cov
 
 check: $(DEV_READY)
