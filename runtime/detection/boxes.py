@@ -90,6 +90,23 @@ def with_sides(boxes_xyxy: NDArray[Float], least: float) -> NDArray[Float]:
     return np.concatenate([first, np.maximum(last, first + first.dtype.type(least))], axis=1)
 
 
+def grown(boxes_xyxy: NDArray[np.float32], shares: float | NDArray[np.float64]) -> NDArray[np.float32]:
+    """Grow boxes [n, 4] on each side by a share, or [n] shares, of theirs; not clipped."""
+    more = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) * np.reshape(shares, (-1, 1))
+    return np.concatenate([boxes_xyxy[:, :2] - more, boxes_xyxy[:, 2:] + more], axis=1).astype(np.float32)
+
+
+def part_around(box_xyxy: NDArray[np.float32], share: float, *, height: int, width: int) -> tuple[int, int, int, int]:
+    """Find the part of a frame that shows a normalised box [4] with a share of its sides around it.
+
+    Returns:
+        Its first column and row, and those behind its last, within the frame; of a box outside there is none between.
+    """
+    size = [width, height] * 2
+    left, top, right, bottom = np.clip(np.rint(grown(box_xyxy[None], share)[0] * size), 0, size).astype(int).tolist()
+    return left, top, right, bottom
+
+
 def _areas(boxes_xyxy: NDArray[Float]) -> NDArray[Float]:
     areas: NDArray[Float] = np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0, None).prod(axis=1)
     return areas

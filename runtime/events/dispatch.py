@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..closing import Closing
+from ..detection.boxes import part_around
 from ..loop.deliveries import DeliveryCounts
 from ..rules.event import BoxXyxy, Event, event_json
 from ..sinks.encoder import EncodedPacket
@@ -193,10 +194,8 @@ def _pictures(image: NDArray[np.uint8], box: BoxXyxy | None) -> dict[str, bytes]
     pictures = {"snapshot": _jpeg(image)}
     if box is not None:
         height, width = image.shape[:2]
-        x_margin, y_margin = _MARGIN * (box[2] - box[0]), _MARGIN * (box[3] - box[1])
-        left, right = int((box[0] - x_margin) * width), int(np.ceil((box[2] + x_margin) * width))
-        upper, lower = int((box[1] - y_margin) * height), int(np.ceil((box[3] + y_margin) * height))
-        crop = image[max(0, upper) : max(0, lower), max(0, left) : max(0, right)]
+        left, top, right, bottom = part_around(np.array(box, np.float32), _MARGIN, height=height, width=width)
+        crop = image[top:bottom, left:right]
         if crop.size:
             pictures["crop"] = _jpeg(crop)
     return pictures

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detection.boxes import iou_matrix
+from ..detection.boxes import grown, iou_matrix
 from ..detection.detections import Detections
 from ..sources.frame import Frame
 
@@ -73,13 +73,6 @@ class Blur:
             return frame
         margins = MARGIN + GROWTH_PER_S * np.abs(frame.time_s - seen_s)
         return replace(frame, image=pixelated(frame.image, grown(boxes, margins)))
-
-
-def grown(boxes: NDArray[np.float32], margins: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Grow [n, 4] float32 xyxy boxes by [n] shares of their sides on either side; not clipped."""
-    sides = boxes[:, 2:] - boxes[:, :2]  # [n, 2]
-    more = sides * margins[:, np.newaxis]
-    return np.concatenate([boxes[:, :2] - more, boxes[:, 2:] + more], axis=1).astype(np.float32)
 
 
 def pixelated(image: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detection.boxes import intersections_and_unions
+from ..detection.boxes import intersections_and_unions, part_around
 from ..detection.detections import Detections
 from ..errors import InputError
 from ..files import whole_file
@@ -211,9 +211,9 @@ def _cut(result: FrameResult, row: int) -> _Piece:
         raise TypeError("crops need detections")
     height, width = frame.image.shape[:2]
     boxes_px = found.boxes_xyxy_px(height=height, width=width)
-    edges = boxes_px[row] + _MARGIN * np.tile(boxes_px[row, 2:] - boxes_px[row, :2], 2) * [-1, -1, 1, 1]
-    left, top = np.clip(np.rint(edges[:2]), 0, [width - 1, height - 1]).astype(int).tolist()
-    right, bottom = np.clip(np.rint(edges[2:]), [left + 1, top + 1], [width, height]).astype(int).tolist()
+    left, top, right, bottom = part_around(found.boxes_xyxy[row], _MARGIN, height=height, width=width)
+    left, top = min(left, width - 1), min(top, height - 1)  # of a box without area a pixel is left
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
     area = np.array([[left, top, right, bottom]], np.float32)
     class_id = int(found.class_ids[row])
     return _Piece(

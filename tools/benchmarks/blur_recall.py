@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ...data.dataset import open_dataset
 from ...data.image_stream import streamed_images
-from ...runtime.loop.blur import MARGIN, SHARE, SURE, grown
+from ...runtime.detection.boxes import grown
+from ...runtime.loop.blur import MARGIN, SHARE, SURE
 from ...runtime.session import detect, open_session
 from ...runtime.shipped import shipped_detector
 from ..terminal.exits import exit_codes
