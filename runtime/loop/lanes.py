@@ -150,13 +150,17 @@ class Lanes:
     def give(self, turn: Turn, result: FrameResult) -> None:
         """Give what was found, by a worker; results come out of `next_result` in each camera's order."""
         with self._lock:
-            self._in_work -= 1
             lane = turn.lane
             lane.found[turn.number] = result
             while lane.given in lane.found:
                 self._ready.put((lane, lane.found.pop(lane.given)))
                 lane.given += 1
             self._tell_end(lane)
+
+    def looked(self, count: int) -> None:
+        """Say that a worker is done with the turns that it took, whoever gives what was found."""
+        with self._lock:
+            self._in_work -= count
             self._work.notify()  # `at_once` may have kept somebody waiting
 
     def fail(self, error: BaseException) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..sinks.places_overlay import draw_places, write_counts
 from ..sinks.stats_overlay import draw_stats
 from ..sinks.trails_overlay import draw_trails
 from .camera import Camera
-from .in_order import InOrder
+from .in_order import Resequencer
 from .lanes import Turn
 from .run_state import AgeStage, CameraSnapshot, RunState
 from .shedding import Shedding
@@ -43,6 +43,16 @@ class Models:
 
     sessions: Sequence[Session]
     thresholds: Mapping[str, Sequence[NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """What was found in a frame, not yet observed nor drawn."""
+
+    turn: Turn
+    result: FrameResult
+    thresholds: NDArray[np.float32]
+    taken_s: float
 
 
 class Looker:
@@ -77,7 +87,9 @@ class Looker:
         self._stats = stats
         self._is_named = is_named
         self._scenes = {name: Scene(skips_still=camera.skips_still) for name, camera in cameras.items()}
-        self._orders = {name: InOrder() for name, camera in cameras.items() if camera.blur or camera.observers}
+        self._resequencers = {
+            name: Resequencer(self._observed) for name, camera in cameras.items() if camera.blur or camera.observers
+        }
         # What is drawn now and then, for who looks at the live page, has no age: it would stand still in between.
         self._draws_all = {name: camera.needs_drawing for name, camera in cameras.items()}
         self._shown: dict[str, CameraSnapshot] = {}
@@ -101,8 +113,11 @@ class Looker:
             before, self._models = self._models, models
             self._idle.wait_for(lambda: not self._users.get(id(before)))
 
-    def look(self, turns: Sequence[Turn]) -> list[FrameResult]:
-        """Look at frames together.
+    def look(self, turns: Sequence[Turn]) -> Iterator[tuple[Turn, FrameResult]]:
+        """Look at frames together; yield what is ready.
+
+        Where results are observed, those whose turn has not come are yielded to the thread that looks at the one
+        before, and to this one those that waited for it.
 
         Raises:
             InputError: the artefact computes something that it should not.
@@ -111,19 +126,22 @@ class Looker:
             models = self._models
             self._users[id(models)] = self._users.get(id(models), 0) + 1
         try:
-            return self._look(turns, models, self._shedding.step.model)
+            found = self._look(turns, models, self._shedding.step.model)
         except BaseException:
             for scene in self._scenes.values():
                 scene.give_up()
-            for order in self._orders.values():
-                order.give_up()
             raise
         finally:
             with self._idle:
                 self._users[id(models)] -= 1
                 self._idle.notify_all()
+        for one in found:
+            resequencer = self._resequencers.get(one.turn.lane.name)
+            ready = [(one, self._observed(one))] if resequencer is None else resequencer.bring(one.turn.number, one)
+            for ready_one, result in ready:
+                yield ready_one.turn, self._finished(result, ready_one)
 
-    def _look(self, turns: Sequence[Turn], models: Models, number: int) -> list[FrameResult]:
+    def _look(self, turns: Sequence[Turn], models: Models, number: int) -> list[_Found]:
         session = models.sessions[number]
         taken_s = time.monotonic()
         with self._times.measure("resize"):
@@ -133,37 +151,34 @@ class Looker:
             for turn, whole in zip(turns, fitted, strict=True)
         ]
         self._set_answers([item for item in zip(turns, fitted, looks, strict=True) if not item[2].is_held], session)
-        results = []
+        found = []
         for turn, look in zip(turns, looks, strict=True):
-            found, thresholds = look.answer.result(), models.thresholds[turn.lane.name][number]
+            thresholds = models.thresholds[turn.lane.name][number]
             result = FrameResult(
                 frame=turn.frame,
-                found=found,
+                found=look.answer.result(),
                 drawn=None,
                 camera=turn.lane.name if self._is_named else "",
                 held=look.is_held,
                 class_names=session.card.class_names,
                 drops=dict(turn.lane.drops + Counter(self._cameras[turn.lane.name].source.drops)),
             )
-            results.append(self._finished(self._observed(result, turn, thresholds), turn.lane.name, taken_s))
-        return results
+            found.append(_Found(turn=turn, result=result, thresholds=thresholds, taken_s=taken_s))
+        return found
 
-    def _observed(self, result: FrameResult, turn: Turn, thresholds: NDArray[np.float32]) -> FrameResult:
-        """Keep what is over the thresholds, hide what is not to be seen, let observers see the rest: in its turn."""
-        order, camera = self._orders.get(turn.lane.name), self._cameras[turn.lane.name]
-        kept = replace(result, found=result.found.at_least(thresholds))
-        if order is None:
-            return kept
-        with order.turn(turn.number):
-            if camera.blur is not None and isinstance(result.found, Detections):
-                with self._times.measure("blur"):
-                    kept = replace(kept, frame=camera.blur.hide(turn.frame, result.found, thresholds))
-            if camera.observers:
-                with self._times.measure("observe"):
-                    if isinstance(result.found, Detections):
-                        kept = replace(kept, unsure=result.found.unsure(thresholds))
-                    for observer in camera.observers:
-                        kept = observer.observe(kept)
+    def _observed(self, one: _Found) -> FrameResult:
+        """Keep what is over the thresholds, hide what is not to be seen, let observers see the rest."""
+        camera, found = self._cameras[one.turn.lane.name], one.result.found
+        kept = replace(one.result, found=found.at_least(one.thresholds))
+        if camera.blur is not None and isinstance(found, Detections):
+            with self._times.measure("blur"):
+                kept = replace(kept, frame=camera.blur.hide(one.turn.frame, found, one.thresholds))
+        if camera.observers:
+            with self._times.measure("observe"):
+                if isinstance(found, Detections):
+                    kept = replace(kept, unsure=found.unsure(one.thresholds))
+                for observer in camera.observers:
+                    kept = observer.observe(kept)
         return kept
 
     def _set_answers(self, asked: Sequence[tuple[Turn, NDArray[np.uint8], Look]], session: Session) -> None:
@@ -204,11 +219,12 @@ class Looker:
     def _tiles(self, turn: Turn) -> Tiles | None:
         return self._cameras[turn.lane.name].tiles
 
-    def _finished(self, result: FrameResult, camera: str, taken_s: float) -> FrameResult:
+    def _finished(self, result: FrameResult, one: _Found) -> FrameResult:
         """Draw, and say how old the frame has become."""
+        camera = one.turn.lane.name
         found_s = time.monotonic()
         done_s = found_s
-        moments: dict[AgeStage, float] = {"taken": taken_s, "found": found_s}
+        moments: dict[AgeStage, float] = {"taken": one.taken_s, "found": found_s}
         drawn = None
         if self._cameras[camera].needs_drawing:
             with self._times.measure("draw"):

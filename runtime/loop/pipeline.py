@@ -235,8 +235,9 @@ class Pipeline:
                 if not turns:
                     return
                 self._times.add("wait", time.perf_counter() - started_s)
-                for turn, result in zip(turns, self._looker.look(turns), strict=True):
+                for turn, result in self._looker.look(turns):
                     self._turns.give(turn, result)
+                self._turns.looked(len(turns))
         except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the main thread
             self._turns.fail(error)
 

@@ -83,6 +83,21 @@ def test_observers_see_each_camera_s_results_in_their_order() -> None:
     assert "observe" in [stage.stage for stage in summary.stages]
 
 
+def test_a_slow_frame_keeps_no_worker_from_the_next_ones_where_results_are_observed() -> None:
+    others = threading.Event()
+
+    def seconds(value: int) -> float:
+        if value == 0:
+            assert others.wait(10)
+        if value == 2:
+            others.set()
+        return 0
+
+    counting = Counting()
+    Pipeline([camera(GivenSource("a", 5), observers=[counting])], [GivenSession(streams=2, seconds=seconds)]).run()
+    assert counting.indices == [0, 1, 2, 3, 4]
+
+
 def test_bug_in_an_observer_ends_the_run_and_lets_nobody_wait() -> None:
     def fail(index: int) -> None:
         if index == 5:

@@ -45,6 +45,14 @@ def test_no_sound_pair_is_refused_and_no_damaged_one_accepted(
     assert sum(not item.is_sound for item in outcomes) >= 25
 
 
+def check_pair(graph: Path, pictures: Path, folder: Path, *, what: str, is_sound: bool, is_seen: bool) -> None:
+    pytest.importorskip("openvino")
+    (pair,) = (pair for pair in pairs_of("small", graph, folder, images=pictures) if pair.what == what)
+    outcome = outcome_of(pair, sampled_frames(pictures, 2)[0], "own", is_seen=is_seen)
+    assert outcome is not None
+    assert (outcome.passed, outcome.is_sound) == (is_sound, is_sound), outcome.said
+
+
 @pytest.mark.parametrize("is_seen", [pytest.param(True, id="answers"), pytest.param(False, id="detections alone")])
 @pytest.mark.parametrize(
     ("what", "is_sound"),
@@ -59,11 +67,7 @@ def test_no_sound_pair_is_refused_and_no_damaged_one_accepted(
 def test_one_pair(
     small_detector: Path, pictures: Path, tmp_path: Path, what: str, is_sound: bool, is_seen: bool
 ) -> None:
-    pytest.importorskip("openvino")
-    (pair,) = (pair for pair in pairs_of("small", small_detector, tmp_path, images=pictures) if pair.what == what)
-    outcome = outcome_of(pair, sampled_frames(pictures, 2)[0], "own", is_seen=is_seen)
-    assert outcome is not None
-    assert (outcome.passed, outcome.is_sound) == (is_sound, is_sound), outcome.said
+    check_pair(small_detector, pictures, tmp_path, what=what, is_sound=is_sound, is_seen=is_seen)
 
 
 @pytest.mark.parametrize("is_seen", [pytest.param(True, id="answers"), pytest.param(False, id="classes alone")])
@@ -80,11 +84,7 @@ def test_one_pair(
 def test_one_pair_of_a_classifier(
     classifier: Path, pictures: Path, tmp_path: Path, what: str, is_sound: bool, is_seen: bool
 ) -> None:
-    pytest.importorskip("openvino")
-    (pair,) = (pair for pair in pairs_of("small", classifier, tmp_path, images=pictures) if pair.what == what)
-    outcome = outcome_of(pair, sampled_frames(pictures, 2)[0], "own", is_seen=is_seen)
-    assert outcome is not None
-    assert (outcome.passed, outcome.is_sound) == (is_sound, is_sound), outcome.said
+    check_pair(classifier, pictures, tmp_path, what=what, is_sound=is_sound, is_seen=is_seen)
 
 
 def test_the_table_counts_what_was_taken_for_the_other() -> None:
