@@ -34,8 +34,8 @@ from .tolerances import Tolerances
 Array = NDArray[np.float32]
 
 LEAST_ROWS = (20, 200)
-"""Scores are raised until so many candidates of a frame stand above one half: few, where the network sees them, and a
-crowd of default boxes anywhere, some of which overlap by nearly what is allowed."""
+"""Scores are raised until so many candidates of a frame stand at one half, or above a higher floor: few, where the
+network sees them, and a crowd of default boxes anywhere, some of which overlap by nearly what is allowed."""
 TAIL = Tolerances(
     precision=Precision.FP32,
     heads=None,
@@ -106,7 +106,7 @@ def check_tail(
     card = card.model_copy(update={"postprocess": card.postprocess.model_copy(update=tail)})
     differences: list[str] = []
     scenes = rows = 0
-    for number, scene in enumerate(_scenes(names, answers)):
+    for number, scene in enumerate(_scenes(names, answers, floor=parent.postprocess.score_floor)):
         results = dict(zip(outputs, session.run(outputs, dict(zip(names, scene, strict=True))), strict=True))
         if len(names) == 1:
             same, apart = _classes_apart(scene, results, card)
@@ -145,8 +145,9 @@ def check_rows(answers: Sequence[Detections], parent: Card) -> TailCheck | None:
     return TailCheck(scenes=len(answers), rows=rows, differences=tuple(differences)) if rows else None
 
 
-def _scenes(names: Sequence[str], answers: Sequence[Array]) -> Iterator[list[Array]]:
+def _scenes(names: Sequence[str], answers: Sequence[Array], *, floor: float) -> Iterator[list[Array]]:
     """Give each frame's answers as they are, then with raised scores."""
+    level = max(0.5, (1 + floor) / 2)
     for index in range(len(answers[0])):
         frame = [values[index : index + 1] for values in answers]
         yield frame
@@ -155,19 +156,27 @@ def _scenes(names: Sequence[str], answers: Sequence[Array]) -> Iterator[list[Arr
         few, crowd = LEAST_ROWS
         anywhere = frame[0][:, np.random.default_rng(index).permutation(frame[0].shape[1])]
         for scores, least in ((frame[0], few), (anywhere, crowd)):
-            yield [_raised(scores, least, is_logits=names == HEADS), *frame[1:]]
+            yield [_raised(scores, least, level, is_logits=names == HEADS), *frame[1:]]
 
 
-def _raised(scores: Array, least: int, *, is_logits: bool) -> Array:
-    """Raise all scores alike, so that the best `least` of them stand above one half."""
+def _raised(scores: Array, least: int, level: float, *, is_logits: bool) -> Array:
+    """Raise all scores alike, so that the best `least` of them stand at `level`."""
     if not is_logits:
         best = np.sort(scores, axis=None)[-least:]
-        return np.asarray(np.minimum(scores * (0.5 / max(float(best[0]), 1e-6)), 1), np.float32)
-    # Where a class has the background's logit, its score is a half but for the other classes.
-    lead = np.sort((scores[..., 1:] - scores[..., :1]).max(axis=-1), axis=None)[-least:][0]
+        return np.asarray(np.minimum(scores * (level / max(float(best[0]), 1e-6)), 1), np.float32)
     raised = scores.copy()
-    raised[..., 1:] += np.float32(max(0.0, -float(lead)))
-    return raised
+    raised[..., 1:] += _lack((scores[..., 1:] - scores[..., :1]).max(axis=-1), least, 0.0)
+    # Each class has the background's logit now; where there are many classes, the best is raised above the others.
+    best = raised[..., 1:].argmax(axis=-1)[..., None] + 1
+    others = np.where(np.arange(raised.shape[-1]) == best, -np.inf, raised)
+    lead = np.take_along_axis(raised, best, axis=-1)[..., 0] - np.logaddexp.reduce(others, axis=-1)
+    further = np.where(np.arange(raised.shape[-1]) == best, _lack(lead, least, np.log(level / (1 - level))), 0)
+    return np.asarray(raised + further, np.float32)
+
+
+def _lack(leads: Array, least: int, aim: float) -> np.float32:
+    """Give what is to be added so that the best `least` leads reach the aim."""
+    return np.float32(max(0.0, aim - float(np.sort(leads, axis=None)[-least:][0])))
 
 
 @dataclass(frozen=True, kw_only=True)

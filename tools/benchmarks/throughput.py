@@ -92,14 +92,8 @@ def measure_throughput(
         on_turn: called with the name of the way and the round, from 1.
     """
     settings = for_network(settings, network)
-    module = _module(network, data, settings)
+    module, loaders = _prepared(network, data, cache, settings)
     input_hw = module.card.input.height, module.card.input.width
-    place = where_to_augment(cache)
-    if place == "resident":
-        module.hold(cache.pixels)
-        module.on_fit_start()
-    loaders = _loaders(data, cache, settings, place, input_hw=input_hw, task=module.card.task)
-    keep_freed_memory()
     step = _stepper(module, settings)
     constant = next(iter(loaders[CACHE]()))
     seconds: dict[str, list[float]] = {name: [] for name in (IN_MEMORY, *loaders)}
@@ -129,6 +123,26 @@ def measure_throughput(
         rounds=rounds,
         paths=tuple(paths),
     )
+
+
+def seconds_per_step(network: str, data: Dataset, cache: ImageCache, settings: TrainSettings, *, steps: int) -> float:
+    """Train from the cache for so many steps, after one that is not timed; the arguments are `measure_throughput`'s."""
+    settings = for_network(settings, network)
+    module, loaders = _prepared(network, data, cache, settings)
+    return _timed(_stepper(module, settings), _endless(loaders[CACHE]), steps) / steps
+
+
+def _prepared(
+    network: str, data: Dataset, cache: ImageCache, settings: TrainSettings
+) -> tuple[Training, dict[str, Callable[[], DataLoader[Any]]]]:
+    module = _module(network, data, settings)
+    input_hw = module.card.input.height, module.card.input.width
+    place = where_to_augment(cache)
+    if place == "resident":
+        module.hold(cache.pixels)
+        module.on_fit_start()
+    keep_freed_memory()
+    return module, _loaders(data, cache, settings, place, input_hw=input_hw, task=module.card.task)
 
 
 def _module(network: str, data: Dataset, settings: TrainSettings) -> Training:

@@ -15,6 +15,7 @@ from singleshot.export.graphs.cluster_tail import with_cluster_tail
 from singleshot.export.graphs.network_part import cut_at, run_network
 from singleshot.export.parity.raw_heads import default_boxes_of
 from singleshot.export.parity.tail_check import TailCheck, check_rows, check_tail
+from singleshot.runtime.card import Card
 from singleshot.runtime.generated_frames import generated_frames
 from singleshot.runtime.runners.contract import HEADS
 from singleshot.tests.fixtures.found import Found, detections
@@ -23,12 +24,12 @@ from singleshot.tests.fixtures.small_detector import CARD, small_detector_graph
 Array = NDArray[np.float32]
 
 
-def checked(model: onnx.ModelProto, *, quiet: bool = False) -> TailCheck:
+def checked(model: onnx.ModelProto, *, quiet: bool = False, card: Card = CARD) -> TailCheck:
     parent = small_detector_graph()
     logits, offsets = run_network(cut_at(parent, HEADS), list(generated_frames(CARD.input)[:, np.newaxis]))
     if quiet:
         logits[..., 0] += 30
-    return check_tail(model, CARD, [logits, offsets], parent=CARD, default_cxcywh=default_boxes_of(parent))
+    return check_tail(model, card, [logits, offsets], parent=card, default_cxcywh=default_boxes_of(parent))
 
 
 @pytest.mark.parametrize("quiet", [pytest.param(False, id="much is found"), pytest.param(True, id="nothing is found")])
@@ -38,6 +39,17 @@ def test_both_tails_are_the_rule(quiet: bool) -> None:
         check = checked(tailed, quiet=quiet)
         assert check.holds, check.line()
         assert (check.scenes, check.rows > 20) == (12, True)
+
+
+@pytest.mark.parametrize("floor", [0.45, 0.6, 0.9])
+def test_a_tail_of_a_high_floor_has_something_to_do(floor: float) -> None:
+    card = CARD.model_copy(update={"postprocess": CARD.postprocess.model_copy(update={"score_floor": floor})})
+    model = copy.deepcopy(small_detector_graph())
+    (item,) = (item for item in model.graph.initializer if item.name == "tail/score_floor")
+    item.CopyFrom(numpy_helper.from_array(np.full_like(numpy_helper.to_array(item), floor), item.name))
+    check = checked(model, quiet=True, card=card)
+    assert check.holds, check.line()
+    assert check.rows > 20
 
 
 @pytest.mark.parametrize(
