@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -155,21 +156,27 @@ class Dispatch(Closing):
             self._dropped[cause] += 1
 
     def _work(self) -> None:
+        looked_s = 0.0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._jobs or self._has_ended, _LOOK_S)
                 job = self._jobs.popleft() if self._jobs else None
                 if job is None and self._has_ended:
                     return
-            if job is None:
-                for recorder in self._recorders:
-                    recorder.finish_overdue()
-                if self._folder is not None:
-                    self._folder.prune()
-                continue
-            job.run()
-            with self._changed:
-                self._size_bytes -= job.size_bytes
+            if job is not None:
+                job.run()
+                with self._changed:
+                    self._size_bytes -= job.size_bytes
+            if time.monotonic() - looked_s >= _LOOK_S:
+                self._look_after()
+                looked_s = time.monotonic()
+
+    def _look_after(self) -> None:
+        """Finish clips of cameras that give no frames any more, and delete what is too old."""
+        for recorder in self._recorders:
+            recorder.finish_overdue()
+        if self._folder is not None:
+            self._folder.prune()
 
     def _handle(self, event: Event, reaction: Reaction, image: NDArray[np.uint8] | None, clip: str | None) -> None:
         values = event_json(event)

@@ -207,7 +207,8 @@ class Viewers:
         try:
             await asyncio.to_thread(self._act, told)
         except SingleshotError as error:
-            await socket.send_text(json.dumps({"error": str(error)}))
+            refused = {} if told.places is None else {"places_of": told.places.camera}
+            await socket.send_text(json.dumps({"error": str(error)} | refused))
         await self._show_state()
 
     async def _show_state(self) -> None:

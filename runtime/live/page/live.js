@@ -60,8 +60,11 @@ function say(text, state) {
 }
 
 function take(message) {
-  if (message.error) notice(message.error);
-  else if (message.events) log.add(message.events);
+  if (message.error) {
+    notice(message.error);
+    cameras.get(message.places_of)?.places.drawAgain();
+  }
+  if (message.events) log.add(message.events);
   else if (message.classes) begin(message);
   else if (message.cameras) update(message);
 }

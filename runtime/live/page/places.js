@@ -125,10 +125,19 @@ export class Places {
     this.name.setCustomValidity(isTaken ? "Another zone or line has this name." : "");
     if (!this.name.reportValidity()) return;
     this.tell([...others, { name, kind: this.kind, points: this.points }]);
+    this.sent = { name, kind: this.kind, points: this.points, before: this.before };
     this.leave();
   }
 
+  // What was drawn is not lost when it is refused.
+  drawAgain() {
+    if (!this.sent || !this.form.hidden) return;
+    this.begin(this.sent.kind, this.sent.before, this.sent.points);
+    this.name.value = this.sent.name;
+  }
+
   tell(places) {
+    this.sent = null;
     const ofKind = (kind) =>
       Object.fromEntries(places.filter((place) => place.kind === kind).map(({ name, points }) => [name, points]));
     this.send({ zones: ofKind("zone"), lines: ofKind("line") });

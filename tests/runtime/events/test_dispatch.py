@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from singleshot.runtime.errors import InputError
 from singleshot.runtime.events import event_folder
 from singleshot.runtime.events.dispatch import Dispatch, Reaction
 from singleshot.runtime.events.event_folder import EventFolder, check_event_folder
+from singleshot.runtime.events.kept_files import Keep
 from singleshot.runtime.events.message import Message, Target
 from singleshot.runtime.loop.deliveries import DeliveryCounts
 from singleshot.runtime.rules.event import BoxXyxy, event_json
@@ -117,6 +120,22 @@ def test_lines_are_appended_over_runs_and_follow_their_name(tmp_path: Path) -> N
         (tmp_path / "events.jsonl").rename(tmp_path / "events.jsonl.1")  # as logrotate does
         dispatch.take(event(2), Reaction(), image=None, clip=None)
     assert [line["id"] for line in lines(tmp_path)] == [event(2).id]
+
+
+def test_old_pictures_go_while_events_never_pause(tmp_path: Path) -> None:
+    old = tmp_path / "snapshots" / f"{event(99).id}.jpg"
+    old.parent.mkdir()
+    old.write_bytes(b"")
+    os.utime(old, (0, 0))
+    folder = EventFolder(tmp_path, print, keep=Keep(age_s=3600))
+    assert old.exists()
+    with Dispatch(folder, {}) as dispatch:
+        ends_s = time.monotonic() + 10
+        while old.exists() and time.monotonic() < ends_s:
+            for number in range(20):  # something always waits
+                dispatch.take(event(number), Reaction(), image=picture(), clip=None)
+            time.sleep(0.01)
+    assert not old.exists()
 
 
 def test_a_run_without_events_leaves_no_line_behind(tmp_path: Path) -> None:

@@ -215,6 +215,9 @@ def test_a_zone_that_crosses_itself_is_refused(page: Page, config: Path) -> None
     page.wait_for_selector("#notice:not([hidden])")
     assert "expected edges that do not cross" in page.inner_text("#notice")
     assert "zones" not in tomli.loads(config.read_text())["cameras"]["yard"]
+    yard.locator(".sketch polygon").wait_for()  # to be mended, not drawn again
+    assert yard.locator(".sketch .corner").count() == 4
+    assert yard.locator(".drawing input").input_value() == "zone1"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
