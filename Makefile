@@ -25,7 +25,7 @@ RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/tes
 # A file's tests stay together, as they share what is dear to build.
 PARALLEL := -n auto --dist loadscope
 
-.PHONY: help demo test test-slow coverage check docs bench dist dist-check clean
+.PHONY: help demo test test-slow coverage check check-arm64 docs bench dist dist-check clean
 
 help:
 	@echo 'make demo       run the shipped detector on the shipped clip; writes demo_out/ (installs the runtime alone in $(RUN))'
@@ -33,6 +33,7 @@ help:
 	@echo 'make test-slow  the others: full sweeps, trainings in processes of their own'
 	@echo 'make coverage   all tests, and which lines they never reach'
 	@echo 'make check      format, lint and types, as CI runs them'
+	@echo 'make check-arm64 the tests of what a deployed machine has, or TESTS=..., on an emulated arm64 (as root, on Debian)'
 	@echo 'make docs       the documentation as a site, in site/ (installs its generator in $(DOCS))'
 	@echo 'make dist       wheel and source of the last commit, in dist/'
 	@echo 'make dist-check the wheel installed and run in a clean environment, of each of PYTHONS if given'
@@ -59,6 +60,10 @@ check: $(DEV_READY)
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
+
+# Outside the normal CI: it takes long, and changes roots.
+check-arm64:
+	@PYTHON='$(PYTHON)' tools/check_arm64.sh $(TESTS)
 
 docs: $(DOCS_READY)
 	@$(DOCS)/bin/python -m singleshot.tools.site
