@@ -187,6 +187,7 @@ def test_best_with_a_gpu_is_the_faster(gpu: None, graph: Path, dog_clip: Path, p
     assert not (tmp_path / "small.fp16.engine").exists()
 
 
+@pytest.mark.slow
 def test_best_is_the_faster_that_passes_the_gate(
     gpu: None, graph: Path, dog_clip: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

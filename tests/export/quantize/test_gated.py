@@ -78,6 +78,7 @@ def test_auto_may_take_openvino_afterwards(repaired: GatedInt8, tmp_path: Path) 
     assert parity.drop_data.endswith("at most 5 points allowed")
 
 
+@pytest.mark.slow
 def test_a_network_hostile_throughout_is_refused_and_nothing_is_written(folder: Path, tmp_path: Path) -> None:
     refused = gated(folder, "all")
     with pytest.raises(CheckError, match="No graph was written"):
@@ -85,6 +86,7 @@ def test_a_network_hostile_throughout_is_refused_and_nothing_is_written(folder: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_is_kept_may_compute_in_float16(folder: Path, tmp_path: Path) -> None:
     made = gated(folder, "one", fp16=True)
     assert made.result.backend.startswith("onnxruntime")

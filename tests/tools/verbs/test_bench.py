@@ -43,6 +43,7 @@ def test_json_is_all_of_stdout_and_the_ledger_has_it_too(tmp_path: Path) -> None
     assert "onnxruntime" in done.stderr
 
 
+@pytest.mark.slow
 def test_tables_name_every_figure_and_who_is_faster(tmp_path: Path) -> None:
     done = run_verb("bench", GRAPH, CLASSIFIER, *SHORT, "--quick")
     assert done.exit_code == 0, done.stderr

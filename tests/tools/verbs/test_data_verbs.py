@@ -49,6 +49,7 @@ def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
     assert "Suspicious: 1 boxes over 98% or more of their image: 2010_002531" in page.text
 
 
+@pytest.mark.slow
 def test_fitted_default_boxes_match_no_fewer_objects(tmp_path: Path) -> None:
     arguments = (VOC_ROOT, "--split", "train", "--split", "val", "--fit-default-boxes")
     told = json.loads(run_verb("check-data", *arguments, "--json").stdout)
