@@ -230,7 +230,10 @@ def _print_result(result: TrainingResult, report: Path, *, as_json: bool) -> Non
     if as_json:
         print(json.dumps({**result.to_dict(), "report": str(report)}, indent=1))
         return
-    measured = "not measured" if result.best_score is None else f"{result.best_score:.3f}"
+    from ...calib.accuracy.average_precision import MIN_OBJECTS
+
+    of_few = f"not measured (no class has {MIN_OBJECTS} objects in the images that validate)"
+    measured = of_few if result.best_score is None else f"{result.best_score:.3f}"
     early = ", ended early" if result.stopped_early else ""
     print(f"{result.best}: {result.metric} {measured}, {result.epochs} epochs{early}\n{report}: written")
 

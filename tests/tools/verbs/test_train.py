@@ -46,6 +46,14 @@ def test_a_run_tells_the_data_then_the_result_and_nothing_of_lightning(root: Pat
     _evaluates(best, root)
 
 
+def test_a_run_that_cannot_be_measured_says_why(root: Path) -> None:
+    (root / "VOCdevkit" / "VOC2012" / "ImageSets" / "Main" / "few.txt").write_text("val_0\nval_1")
+    few = ("--val-split", "few", "--epochs", "1", "--batch-size", "4", "--workers", "0", "--no-pretrained")
+    result = run_verb("train", "ssd_lite0", "--data", root, "--classes", "horse", "-o", root / "run", *few)
+    assert result.exit_code == 0, result.stderr
+    assert "val_ap50_voc not measured (no class has 10 objects in the images that validate), 1 epochs" in result.stdout
+
+
 def _evaluates(checkpoint: Path, root: Path) -> None:
     result = run_verb("evaluate", checkpoint, "--data", root)
     assert result.exit_code == 0, result.stderr
