@@ -234,8 +234,9 @@ def _print_result(result: TrainingResult, report: Path, *, as_json: bool) -> Non
 
     of_few = f"not measured (no class has {MIN_OBJECTS} objects in the images that validate)"
     measured = of_few if result.best_score is None else f"{result.best_score:.3f}"
+    epochs = "1 epoch" if result.epochs == 1 else f"{result.epochs} epochs"
     early = ", ended early" if result.stopped_early else ""
-    print(f"{result.best}: {result.metric} {measured}, {result.epochs} epochs{early}\n{report}: written")
+    print(f"{result.best}: {result.metric} {measured}, {epochs}{early}\n{report}: written")
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def test_a_run_that_cannot_be_measured_says_why(root: Path) -> None:
     few = ("--val-split", "few", "--epochs", "1", "--batch-size", "4", "--workers", "0", "--no-pretrained")
     result = run_verb("train", "ssd_lite0", "--data", root, "--classes", "horse", "-o", root / "run", *few)
     assert result.exit_code == 0, result.stderr
-    assert "val_ap50_voc not measured (no class has 10 objects in the images that validate), 1 epochs" in result.stdout
+    assert "val_ap50_voc not measured (no class has 10 objects in the images that validate), 1 epoch\n" in result.stdout
 
 
 def _evaluates(checkpoint: Path, root: Path) -> None:
