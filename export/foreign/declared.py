@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...data.readers.yolo import read_yolo_settings
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath
 
@@ -73,17 +74,23 @@ def declared_of(path: Path, metadata: Mapping[str, str]) -> Declared:
 
 
 def names_of_file(path: StrPath) -> tuple[str, ...]:
-    """Read class names, one a line.
+    """Read class names: one a line, or the `names` of a data set's YAML.
 
     Raises:
-        InputError: the file cannot be read as text, or a name is in it twice.
+        InputError: the file cannot be read, or a name is in it twice.
     """
+    path = Path(path)
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        if path.suffix.lower() in (".yaml", ".yml"):
+            return _different(path, read_yolo_settings(path).names)
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
         raise InputError(f"{path}: expected class names, one a line, got {reason}.") from error
-    names = tuple(name for line in lines if (name := line.strip()))
+    return _different(path, tuple(name for line in lines if (name := line.strip())))
+
+
+def _different(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{path}: expected different class names, got {', '.join(repeated)} more than once.")

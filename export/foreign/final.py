@@ -11,6 +11,7 @@ from ...runtime.card import Postprocess
 from ...runtime.errors import InputError
 from .graph import Outputs
 from .reading import Array, Columns, Reading
+from .rows import nothing_found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +82,7 @@ def first_class_of(
             "are, got none."
         )
     if not len(ids):
-        raise InputError(
-            "--images: expected images in which something is found, as detections that are none cannot be read, got "
-            "none found. Give a folder of them."
-        )
+        raise nothing_found()
     highest, lowest = int(ids.max()), int(ids.min())
     first = int(told == 0)
     if told is None:

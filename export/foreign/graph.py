@@ -18,7 +18,7 @@ from ...runtime.runners.quiet_session import RUNTIME_ERRORS, open_quietly, reaso
 from ..graphs.tail import MAX_IR_VERSION, OPSET
 from .declared import Declared, declared_of
 from .levels import Joined
-from .mending import add_prefix, fold_branches, load_with_weights
+from .mending import add_prefix, fold_branches, keep_numbers, load_with_weights
 from .rows import Rows, add_rows
 
 PREFIX = "network/"
@@ -127,12 +127,13 @@ def load_foreign_graph(
     """
     model = load_with_weights(path)
     declared = declared_of(path, {entry.key: entry.value for entry in model.metadata_props})
-    if not model.graph.output:
-        raise InputError(f"{path}: expected an ONNX graph, got one without outputs.")
     if any(entry.key == CARD_KEY for entry in model.metadata_props):
         raise InputError(f"{path}: expected a third-party graph, got one with a singleshot card. Use it as it is.")
     if cut is not None:
         cut(model)
+    keep_numbers(model)
+    if not model.graph.output:
+        raise InputError(f"{path}: expected an ONNX graph, got one without outputs that are tensors of numbers.")
     sizes = _take_sizes(model)
     image = _image_input(model, path)
     tensor = image.type.tensor_type
@@ -193,6 +194,7 @@ def _image_input(model: onnx.ModelProto, path: Path) -> onnx.ValueInfoProto:
     inputs = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
     model.graph.input.extend(inputs)
+    model.ir_version = max(model.ir_version, 4)
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
         raise InputError(f"{path}: expected one input, the image, got {names}. Export it with the image alone.")

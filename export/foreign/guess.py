@@ -19,7 +19,7 @@ from .decoding import Decoding
 from .final import first_class_of, is_suppressed, recognised_final
 from .graph import ForeignGraph, Outputs, output_shapes_text
 from .heads import BOX_NAME, COCO_CLASSES, POINT_NAME, SCORE_NAME, USUAL_BINS, Heads, is_class_first
-from .other_tasks import has_angle, has_points
+from .other_tasks import has_angle, has_points, is_quiet
 from .reading import (
     ROUNDING,
     Activation,
@@ -257,7 +257,7 @@ def _both_in_one(
         )
     is_turned = is_first and has_angle(by_column)
     if class_count is None:
-        has_objectness = not is_first and width != 4 + COCO_CLASSES
+        has_objectness = not is_first and _has_objectness(name, by_column, told)
     else:
         fitting = [axis for axis in (1, 2) if shape[axis] in (4 + class_count, 5 + class_count)]
         if not fitting:
@@ -281,6 +281,17 @@ def _both_in_one(
     box_count = shape[2] if is_first else shape[1]
     objectness = told.objectness or (f"{name}[4:5]" if has_objectness else None)
     return f"{name}[0:4]", f"{name}[{4 + has_objectness}:{width}]", objectness, box_count
+
+
+def _has_objectness(name: str, values: Array, told: Told) -> bool:
+    """Say whether the fifth of columns [N, columns, D] is one, where boxes come first and nobody names the classes."""
+    width = values.shape[1]
+    if width == 4 + COCO_CLASSES or told.objectness is not None or not is_quiet(values[:, 5:]):
+        return width != 4 + COCO_CLASSES
+    raise InputError(
+        f"--names: expected a file of class names, whose count tells 4 + {width - 4} columns from 5 + {width - 5}, got "
+        f"none; the fifth of {name} may be objectness or a class, as the others hold next to nothing nearly everywhere."
+    )
 
 
 def _bins_of(graph: ForeignGraph, shape: tuple[int, ...]) -> bool:

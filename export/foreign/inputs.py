@@ -18,7 +18,7 @@ from ...runtime.shipped import CLIP
 from ...runtime.sources.open_source import open_source
 from ..parity.proof_frames import frames_of_folder
 from .graph import ForeignGraph, Outputs
-from .rows import Rows, rows_of
+from .rows import Rows, nothing_found, rows_of
 
 Colour = Literal["rgb", "bgr"]
 Three = tuple[float, float, float]
@@ -142,7 +142,7 @@ def run_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]
         Outputs by name, and of those that are lists of rows how they became [n, rows, columns].
 
     Raises:
-        InputError: ONNX Runtime cannot load or run the graph.
+        InputError: ONNX Runtime cannot load or run the graph, or nothing is found in any of the frames.
     """
     run = foreign.open()
     results = [
@@ -150,9 +150,14 @@ def run_frames(foreign: ForeignGraph, spec: InputSpec, frames: NDArray[np.uint8]
         {name: value.astype(np.float32) if value.dtype == np.float16 else value for name, value in answers.items()}
         for answers in (run(images_from_frames(foreign, spec, frame[None])) for frame in frames)
     ]
+    empty = {name for name in results[0] if not any(result[name].size for result in results)}
+    if empty == set(results[0]):
+        raise nothing_found()
     joined: Outputs = {}
     rows: dict[str, Rows] = {}
     for name, first in results[0].items():
+        if name in empty:
+            continue
         values = [result[name] for result in results]
         how = rows_of(values)
         if how is None and all(value.shape == first.shape and value.ndim > 3 and len(value) == 1 for value in values):

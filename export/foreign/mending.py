@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, external_data_helper, helper, numpy_helper
+from onnx import AttributeProto, TensorProto, external_data_helper, helper, inliner, numpy_helper
 
 from ...calib.graph_surgery import all_nodes, drop_unused
 from ...runtime.errors import InputError
@@ -39,9 +40,28 @@ def load_with_weights(path: Path) -> onnx.ModelProto:
             f"{path}: expected its weights in {', '.join(names)} beside it, got none that can be read. "
             "Copy them with the graph."
         ) from error
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    # ONNX Runtime takes no two nodes of one name, which some converters write.
+    times = Counter(node.name for node in model.graph.node)
+    for node in model.graph.node:
+        node.name = node.name if times[node.name] == 1 else ""
     _sort(model.graph)
     _free_weights(model.graph)
     return model
+
+
+def keep_numbers(model: onnx.ModelProto) -> None:
+    """Leave the outputs that are tensors of numbers, in place, and what they need: lists and texts are no boxes."""
+    numbers = [
+        value
+        for value in model.graph.output
+        if value.type.WhichOneof("value") in (None, "tensor_type")
+        and value.type.tensor_type.elem_type != TensorProto.STRING
+    ]
+    del model.graph.output[:]
+    model.graph.output.extend(numbers)
+    cut_at(model, [value.name for value in numbers], only=True)
 
 
 def cut_at(model: onnx.ModelProto, names: Iterable[str], *, only: bool) -> None:

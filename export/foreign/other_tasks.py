@@ -1,4 +1,4 @@
-"""Columns that show that a model gives something else than boxes, where its metadata do not say so."""
+"""Columns that show what a model gives, where its metadata do not say so."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _ANGLE_TIMES = 10
 """Of a typical score, from which on a typical value of the last column is none."""
 _POINT_COLUMNS = 2
 """Of a keypoint, at least: x and y, mostly with how sure it is of it."""
+_QUIET, _MOSTLY = 0.1, 0.98
+"""A score that is next to nothing, and the share of boxes that is nearly all of them."""
 
 
 def has_angle(values: Array) -> bool:
@@ -27,3 +29,9 @@ def has_points(values: Array) -> bool:
     reach = float(np.quantile(np.abs(boxes), 0.99))
     far = np.quantile(np.abs(others), 0.99, axis=(0, 2)) > max(FAR_OUTSIDE, reach / 4)
     return int(far.sum()) >= _POINT_COLUMNS
+
+
+def is_quiet(values: Array) -> bool:
+    """Tell whether scores [N, C, D] are next to nothing nearly everywhere; behind an objectness they are anything."""
+    best = values.max(axis=1, initial=-np.inf)
+    return bool(values.size and values.min() >= -ROUNDING and (best <= _QUIET).mean() >= _MOSTLY)

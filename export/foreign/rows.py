@@ -11,6 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from ...runtime.errors import InputError
+
 MOST_ROWS = 300
 """Of an output whose number of rows changes, unless one frame had more; the best come first in such outputs."""
 
@@ -96,3 +98,11 @@ def add_rows(graph: onnx.GraphProto, rows: Mapping[str, Rows]) -> None:
                 for what, at in (("start", 0), ("stop", how.count), ("axis", 1))
             )
             step("Slice", [padded, start, stop, axis], name)
+
+
+def nothing_found() -> InputError:
+    """Say that a final detector's answers are empty in every frame, which shows nothing of how they are written."""
+    return InputError(
+        "--images: expected images in which something is found, as detections that are none cannot be read, got "
+        "none found. Give a folder of them."
+    )

@@ -350,6 +350,24 @@ def test_opset_that_cannot_be_converted(tmp_path: Path, monkeypatch: pytest.Monk
     )
 
 
+def test_rows_of_which_none_is_found(tmp_path: Path) -> None:
+    assert refused(model_of({"dets": np.zeros((0, 6), np.float32)}), tmp_path) == (
+        "--images: expected images in which something is found, as detections that are none cannot be read, got none "
+        "found. Give a folder of them."
+    )
+
+
+def test_a_class_is_not_taken_for_objectness(tmp_path: Path) -> None:
+    """YOLOv8's columns, boxes first and without names, as RKNN's and DeepStream's forks leave them."""
+    one = np.concatenate([cxcywh(BOXES) * SIDE, np.full_like(SCORES, 0.001)], axis=1)
+    output = np.tile(one, (9, 1)).astype(np.float32)
+    output[5, 5] = 0.9
+    assert refused(model_of({"o": output}), tmp_path) == (
+        "--names: expected a file of class names, whose count tells 4 + 3 columns from 5 + 2, got none; the fifth of o "
+        "may be objectness or a class, as the others hold next to nothing nearly everywhere."
+    )
+
+
 NAMES = [
     pytest.param(
         b"cat\ndog\n",
@@ -383,7 +401,7 @@ NO_GRAPH = "foreign.onnx: expected an ONNX graph, got a file that holds none. Ex
             helper.make_model(
                 helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "no outputs", [], [])
             ).SerializeToString(),
-            "foreign.onnx: expected an ONNX graph, got one without outputs.",
+            "foreign.onnx: expected an ONNX graph, got one without outputs that are tensors of numbers.",
             id="no outputs",
         ),
     ],

@@ -70,6 +70,21 @@ def test_84_columns_without_names_are_80_classes(tmp_path: Path) -> None:
     assert (str(done.reading.scores), done.reading.objectness) == ("o[4:84]", None)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("path: coco\nnames:\n  0: cat\n  1: dog\n  2: horse\n", id="a table"),
+        pytest.param("nc: 3\r\nnames: [cat, dog, horse]\r\n", id="a list"),
+    ],
+)
+def test_names_of_a_data_set(text: str, tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text(text)
+    path = save(model_of({"o": WITHOUT_OBJECTNESS}), tmp_path / "foreign.onnx")
+    done = adapt_detector(path, tmp_path / "adapted.onnx", postprocess=POSTPROCESS, names_path=tmp_path / "data.yaml")
+    assert done.card.class_names == ("cat", "dog", "horse")
+    assert str(done.reading.scores) == "o[4:7]"
+
+
 def test_names_that_fit_no_reading(tmp_path: Path) -> None:
     message = "foreign.onnx: expected 4 + 2 or 5 + 2 columns for 2 class names, got o [N, 21, 8]. Other columns may be "
     assert refused(named(WITH_OBJECTNESS, "['cat', 'dog']"), tmp_path).startswith(message)

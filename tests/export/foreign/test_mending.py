@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,60 @@ def test_weights_behind_nodes_are_weights(tmp_path: Path) -> None:
     graph = adapted(model, tmp_path).graph
     assert "network/hidden" in {item.name for item in graph.initializer}
     assert "Constant" not in {node.op_type for node in graph.node}
+
+
+def with_local_function(model: onnx.ModelProto) -> None:
+    model.graph.node[2].op_type, model.graph.node[2].domain = "Times", "theirs"
+    body = [helper.make_node("MatMul", ["a", "b"], ["c"])]
+    model.functions.append(
+        helper.make_function("theirs", "Times", ["a", "b"], ["c"], body, [helper.make_opsetid("", 13)])
+    )
+    model.opset_import.append(helper.make_opsetid("theirs", 1))
+
+
+def with_one_name_for_all_nodes(model: onnx.ModelProto) -> None:
+    for node in model.graph.node:
+        node.name = "node"
+
+
+def with_weights_listed_as_inputs(model: onnx.ModelProto) -> None:
+    model.ir_version = 3
+    model.graph.input.extend(
+        helper.make_tensor_value_info(item.name, item.data_type, list(item.dims)) for item in model.graph.initializer
+    )
+
+
+def with_a_list(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("SequenceConstruct", ["boxes"], ["all"]))
+    model.graph.output.append(helper.make_tensor_sequence_value_info("all", TensorProto.FLOAT, None))
+
+
+def with_texts(model: onnx.ModelProto) -> None:
+    model.graph.initializer.append(helper.make_tensor("words", TensorProto.STRING, [1], [b"cat"]))
+    model.graph.node.append(helper.make_node("Identity", ["words"], ["labels"]))
+    model.graph.output.append(helper.make_tensor_value_info("labels", TensorProto.STRING, [1]))
+
+
+def with_unknown_operator_for_nobody(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Fly", ["boxes"], ["away"], domain="theirs"))
+    model.opset_import.append(helper.make_opsetid("theirs", 1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(with_local_function, id="a function of the file's own"),
+        pytest.param(with_one_name_for_all_nodes, id="all nodes of one name"),
+        pytest.param(with_weights_listed_as_inputs, id="weights listed as inputs, IR version 3"),
+        pytest.param(with_a_list, id="an output that is a list of tensors"),
+        pytest.param(with_texts, id="an output of texts"),
+        pytest.param(with_unknown_operator_for_nobody, id="an unknown operator that no output needs"),
+    ],
+)
+def test_what_converters_leave(change: Callable[[onnx.ModelProto], None], tmp_path: Path) -> None:
+    model = plain_model()
+    change(model)
+    adapted(model, tmp_path)
 
 
 ON_PIXELS = [
