@@ -285,7 +285,7 @@ def _both_in_one(
 
 def _has_objectness(name: str, values: Array, told: Told) -> bool:
     """Say whether the fifth of columns [N, columns, D] is one, where boxes come first and nobody names the classes."""
-    width = values.shape[1]
+    width = int(values.shape[1])
     if width == 4 + COCO_CLASSES or told.objectness is not None or not is_quiet(values[:, 5:]):
         return width != 4 + COCO_CLASSES
     raise InputError(

@@ -88,7 +88,7 @@ def with_a_list(model: onnx.ModelProto) -> None:
 
 
 def with_texts(model: onnx.ModelProto) -> None:
-    model.graph.initializer.append(helper.make_tensor("words", TensorProto.STRING, [1], [b"cat"]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(["cat"], object), "words"))
     model.graph.node.append(helper.make_node("Identity", ["words"], ["labels"]))
     model.graph.output.append(helper.make_tensor_value_info("labels", TensorProto.STRING, [1]))
 
