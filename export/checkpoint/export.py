@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+from torch import nn
 
 from ...runtime.card import Card, Postprocess
 from ...runtime.errors import InputError
@@ -14,6 +15,7 @@ from ...runtime.runners.contract import CLASS_LOGITS
 from ...runtime.session import open_session
 from ...runtime.sources.frame import Frame
 from ...train.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from ...train.networks.ssd import SSD
 from ..graphs.classifier_tail import append_classifier_tail
 from ..graphs.graph_file import check_graph_name, graph_card, save_graph
 from ..graphs.network_graph import network_graph
@@ -70,7 +72,7 @@ def export_checkpoint(
     said = f"{len(images_bgr)} frames of the export's proof"
     frames = [Frame(image=image, index=index, time_s=0.0, source=said) for index, image in enumerate(images_bgr)]
     card = _with_postprocess(graph_card(checkpoint.card, checkpoint_path), postprocess)
-    graph = _graph_of(checkpoint, card)
+    graph = graph_with_tail(checkpoint.network, card)
     with whole_file(out) as temporary:
         save_graph(graph, card, temporary)
         parity = _prove(checkpoint, checkpoint_path, temporary, frames)
@@ -81,13 +83,21 @@ def export_checkpoint(
     return Export(path=out, card=certify_fresh(out, frames, said=said), parity=parity)
 
 
-def _graph_of(checkpoint: Checkpoint, card: Card) -> onnx.ModelProto:
-    """Trace the network and give it the tail of its task."""
-    if card.task == "classifier":
-        return append_classifier_tail(network_graph(checkpoint.network, card.input, heads=(CLASS_LOGITS,)))
+def graph_with_tail(network: nn.Module, card: Card) -> onnx.ModelProto:
+    """Trace a network and give it the tail of its task.
+
+    Args:
+        network: as `build_network` makes it for the card; it is not changed.
+        card: the graph's, for input and post-processing.
+
+    Raises:
+        MissingDependencyError: onnxscript is not installed.
+    """
+    if not isinstance(network, SSD):
+        return append_classifier_tail(network_graph(network, card.input, heads=(CLASS_LOGITS,)))
     return append_onnx_tail(
-        network_graph(checkpoint.detector, card.input),
-        default_cxcywh=checkpoint.detector.default_cxcywh.numpy(),
+        network_graph(network, card.input),
+        default_cxcywh=network.default_cxcywh.numpy(),
         postprocess=card.postprocess,
     )
 

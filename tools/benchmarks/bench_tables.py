@@ -59,14 +59,19 @@ def facts_of(run: BenchRun) -> Iterator[str]:
 
 def warnings_of(run: BenchRun) -> Iterator[str]:
     """Say what makes the figures worth less."""
-    if run.conditions.too_busy:
-        yield f"the machine was too busy to tell: {run.conditions.too_busy}. Measure again when it is quiet."
     if run.quick:
         yield "--quick shows that all works; its figures are not for comparing"
-    yield from run.conditions.warnings
+    yield from conditions_warned(run)
     for contender in run.contenders:
         if contender.sha256 and contender.detections == 0:
             yield f"{contender.title}: not one detection in {run.clip}"
+
+
+def conditions_warned(run: BenchRun) -> Iterator[str]:
+    """Say what the machine did meanwhile that makes the figures worth less."""
+    if run.conditions.too_busy:
+        yield f"the machine was too busy to tell: {run.conditions.too_busy}. Measure again when it is quiet."
+    yield from run.conditions.warnings
 
 
 def verdicts(run: BenchRun) -> Iterator[str]:

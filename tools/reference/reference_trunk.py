@@ -29,12 +29,12 @@ def main(arguments: list[str]) -> None:
 
     require("torch", extra="train", why="a reference network")
     from ...export.graphs.network_graph import feature_graph
-    from ...train.networks.lite0 import Lite0Trunk, load_imagenet_weights
+    from ...train.networks.lite import LITE0, LiteTrunk, load_imagenet_weights
 
     if len(arguments) != 1 or not arguments[0].endswith(".onnx"):
         raise InputError(f"arguments: expected one path that ends in .onnx, got {' '.join(arguments) or 'none'}.")
     path = Path(arguments[0])
-    trunk = Lite0Trunk()
+    trunk = LiteTrunk(LITE0)
     load_imagenet_weights(trunk)
     model = feature_graph(trunk, (1, 3, SIDE, SIDE), maps=("stride_8", "stride_16", "stride_32"))
     with whole_file(path) as temporary:

@@ -14,7 +14,7 @@ from ..checkpoints.torch_session import TorchSession
 from ..distributed import ALONE, World, current_world
 from ..feed.batches import Batch
 from ..feed.validation_batches import objects_of, validation_batches
-from ..networks.lite0 import Lite0Trunk
+from ..networks.lite import LiteTrunk
 from ..networks.registry import build_detector, options_of
 from ..networks.ssd import SSD, Heads
 from ..settings import TrainSettings
@@ -32,7 +32,7 @@ class DetectorTraining(Training):
     def built(self, card: Card, settings: TrainSettings) -> SSD:
         """Build a detector; the settings say which stages of its trunk stay as they are."""
         network = build_detector(card.network, options_of(card, pretrained=settings.pretrained))
-        if isinstance(network.trunk, Lite0Trunk):
+        if isinstance(network.trunk, LiteTrunk):
             network.trunk.freeze(settings.frozen_stages)
         return network
 

@@ -1,4 +1,4 @@
-"""What a network costs, known before it is trained."""
+"""What a network costs, known before it is trained, and what it has reached."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...runtime.card import Task
+from .measured import LAUNCHES, REACHED, Reached
 from .options import NetworkOptions
 from .registry import NETWORKS, build_network
 
@@ -26,8 +27,10 @@ class NetworkFacts:
         class_count: the number of classes that the figures are for; background is not counted.
         parameters: learned numbers.
         gflops: multiply-adds x 2 / 10^9 of convolutions and dense layers for one image.
+        launches: kernels that one run of its TensorRT-RTX engine starts, as counted (`LAUNCHES`).
         default_boxes: of a detector, how many.
         pretrained: whether its trunk can start from pretrained weights.
+        reached: accuracies that it has, the best first.
     """
 
     name: str
@@ -38,8 +41,10 @@ class NetworkFacts:
     class_count: int
     parameters: int
     gflops: float
+    launches: int
     default_boxes: int | None
     pretrained: bool
+    reached: tuple[Reached, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Write for a machine, ready for JSON."""
@@ -72,6 +77,8 @@ def network_facts(name: str, *, class_count: int) -> NetworkFacts:
         class_count=class_count,
         parameters=sum(parameter.numel() for parameter in built.parameters()),
         gflops=flops / 1e9,
+        launches=LAUNCHES[name],
         default_boxes=len(built.get_buffer("default_cxcywh")) if network.task == "detector" else None,
         pretrained=network.has_pretrained_weights,
+        reached=REACHED.get(name, ()),
     )

@@ -12,14 +12,14 @@ from torch import nn
 from ...runtime.card import Card, InputSpec, Task
 from ...runtime.errors import InputError
 from .default_boxes import DefaultBoxSettings
-from .lite0 import Lite0Trunk
+from .lite import LITE0, LITE1, LITE2, LiteSize, LiteTrunk
 from .options import NetworkOptions
 from .resnet50 import resnet50
 from .resnet_dropout import resnet_dropout
 from .ssd import SSD
 from .ssd7 import SSD7_BOXES, SSD7_LEAST_SIDE, SSD7_VARIANCES, ssd7, ssd7_classifier
 from .ssd300 import SSD300_BOXES, SSD300_LEAST_SIDE, ssd300_vgg16
-from .ssd_lite0 import SSD_BOXES, ssd_lite0
+from .ssd_lite import SSD_BOXES, ssd_lite
 from .ssd_resnet import SSD_RESNET_BOXES, ssd_resnet
 from .vgg_lite import VGG_LEAST_SIDE, VggJoint, VggJointNormalised, vgg_lite
 
@@ -79,14 +79,23 @@ _AVERAGING = _CLASSIFIER | {"resizing"}
 """Of a classifier that averages its maps, whatever their size."""
 _JOINT = frozenset({"label_smoothing", "dropout"})
 
-NETWORKS = {
-    "ssd_lite0": Network(
-        summary="SSD on an ImageNet-pretrained EfficientNet-Lite0, with a top-down path and separable heads",
-        input=_input(320, mean=Lite0Trunk.mean, std=Lite0Trunk.std),
-        builder=ssd_lite0,
+
+def _lite(size: LiteSize, *, top1: float) -> Network:
+    """Describe the SSD on a size of EfficientNet-Lite, of which its publisher says this share of ImageNet's images."""
+    return Network(
+        summary=f"SSD on EfficientNet-Lite{size.number}, pretrained on ImageNet ({top1} % top-1), with a top-down path "
+        "and separable heads",
+        input=_input(320, mean=LiteTrunk.mean, std=LiteTrunk.std),
+        builder=partial(ssd_lite, size=size),
         options=_BRANCHES | {"pretrained"},
         default_boxes=SSD_BOXES,
-    ),
+    )
+
+
+NETWORKS = {
+    "ssd_lite0": _lite(LITE0, top1=75.1),
+    "ssd_lite1": _lite(LITE1, top1=76.7),
+    "ssd_lite2": _lite(LITE2, top1=77.6),
     "ssd300_vgg16": Network(
         summary="the original SSD300 on VGG16, with L2 normalisation, from scratch",
         section="1.2",

@@ -11,7 +11,7 @@ import torch
 
 from singleshot.runtime.errors import InputError
 from singleshot.tools.reference.reference_trunk import main
-from singleshot.train.networks.lite0 import Lite0Trunk, load_imagenet_weights
+from singleshot.train.networks.lite import LITE0, LiteTrunk, load_imagenet_weights
 
 
 @pytest.mark.slow
@@ -20,7 +20,7 @@ def test_its_maps_are_those_of_the_network(tmp_path: Path) -> None:
     main([str(path)])
     images = np.random.default_rng(0).normal(size=(1, 3, 320, 320)).astype(np.float32)
     found = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"images": images})
-    trunk = Lite0Trunk().eval()
+    trunk = LiteTrunk(LITE0).eval()
     load_imagenet_weights(trunk)
     with torch.no_grad():
         wanted = trunk(torch.from_numpy(images))

@@ -114,9 +114,9 @@ def test_the_measured_precision_is_what_evaluation_says(whole: Path, animals_roo
 
 
 def test_a_pretrained_trunk_keeps_its_statistics_and_frozen_stages_their_weights(whole: Path) -> None:
-    from singleshot.train.networks.lite0 import Lite0Trunk, load_imagenet_weights
+    from singleshot.train.networks.lite import LITE0, LiteTrunk, load_imagenet_weights
 
-    trunk = Lite0Trunk()
+    trunk = LiteTrunk(LITE0)
     load_imagenet_weights(trunk)
     trained = load_checkpoint(whole / "last.ckpt").detector.trunk.state_dict()
     changed = {name for name, tensor in trunk.state_dict().items() if not torch.equal(tensor, trained[name])}

@@ -1,4 +1,4 @@
-"""`ssd_lite0`: a small SSD for CPUs, on EfficientNet-Lite0."""
+"""`ssd_lite0`, `ssd_lite1` and `ssd_lite2`: small SSDs for CPUs, on EfficientNet-Lite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 from .branches import separable_branches
 from .default_boxes import DefaultBoxSettings
 from .layers import ConvNorm, separable
-from .lite0 import Lite0Trunk, load_imagenet_weights
+from .lite import LiteSize, LiteTrunk, load_imagenet_weights
 from .options import NetworkOptions
 from .ssd import SSD
 
@@ -66,12 +66,13 @@ class _LiteMaps(nn.Module):
         return maps
 
 
-def ssd_lite0(options: NetworkOptions) -> SSD:
+def ssd_lite(options: NetworkOptions, *, size: LiteSize) -> SSD:
     """Make the SSD: maps of stride 8 to 256, 128 channels wide, separable branches.
 
-    3,477,892 parameters with 25 classes. Separable heads as in SSDLite (Sandler et al. 2018).
+    With 25 classes 3,477,892 parameters on Lite0, 4,242,564 parameters on Lite1, 4,883,140 parameters on Lite2.
+    Separable heads as in SSDLite (Sandler et al. 2018).
     """
-    trunk = Lite0Trunk()
+    trunk = LiteTrunk(size)
     if options.pretrained:
         load_imagenet_weights(trunk)
     boxes = options.default_boxes or SSD_BOXES
