@@ -30,6 +30,8 @@ IMAGE_SUFFIXES = (
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1")
 """What stands at byte 8 of a picture as phones write them; OpenCV reads none."""
 
+_AVIF_BRANDS = (b"avif", b"avis")
+
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -101,7 +103,18 @@ def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
         image = None
     if image is None:
         raise InputError(f"{path}: expected an image that OpenCV can decode, got {_content(data)}. Replace the file.")
-    return np.asarray(image, np.uint8)
+    return np.asarray(_avif_upright(image, data) if data[8:12] in _AVIF_BRANDS else image, np.uint8)
+
+
+def _avif_upright(image: cv2.typing.MatLike, data: bytes) -> cv2.typing.MatLike:
+    """Turn and mirror a picture as AVIF's own boxes say, which OpenCV passes over."""
+    properties = data[: data.find(b"mdat")]
+    turned, mirrored = properties.find(b"irot"), properties.find(b"imir")
+    if turned >= 0:
+        image = np.rot90(image, properties[turned + 4] & 3)
+    if mirrored >= 0:
+        image = image[:, ::-1] if properties[mirrored + 4] & 1 else image[::-1]
+    return np.ascontiguousarray(image)
 
 
 def _heic_bgr(path: Path, data: bytes) -> NDArray[np.uint8]:

@@ -27,7 +27,8 @@ from .reader import (
 POINTS_AND_LINES = "images with points or lines (which are not read)"
 """A remark, for the report."""
 
-_SHAPES = re.compile(rb'"shapes"\s*:\s*\[|"shape_type"\s*:')
+_SHAPES = re.compile(rb'"shapes"\s*:\s*\[|"shape_type"\s*:|"imageData"\s*:\s*"')
+"""The picture's own bytes come first where keys were sorted."""
 _BOXES = ("rectangle", "mask", "rotation", "polygon", "circle")
 
 

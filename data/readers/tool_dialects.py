@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...runtime.image_files import IMAGE_SUFFIXES
 from .box_table import finite_numbers
 from .coco_masks import box_of_mask
 from .csv_dialects import edges_of_shape, label_of_attributes
 from .labelme import POINTS_AND_LINES
 from .reader import OUTLINED, Edges
 
+_PICTURE = re.compile(rf"({'|'.join(map(re.escape, IMAGE_SUFFIXES))})(\?|$)", re.IGNORECASE)
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".manifest", ".xml")
 
 
@@ -120,21 +122,28 @@ def _label_studio(content: Any) -> ToolLabels:
     for task in content:
         answers = [item for item in task.get("annotations", task.get("completions", ())) if isinstance(item, dict)]
         meant = [item for item in answers if not item.get("was_cancelled")]
-        data = task["data"]
-        name = next((data[key] for key in ("image", "img", "url", "photo") if isinstance(data.get(key), str)), "")
-        results = meant[0]["result"] if meant else []
-        images.append(_label_studio_image(name, [(item["value"], item) for item in results], is_unlabelled=not meant))
+        results = (meant[0]["result"] or []) if meant else []
+        values = [(item["value"], item) for item in results]
+        images.append(_label_studio_image(_picture_of(task["data"]), values, is_unlabelled=not meant))
     return ToolLabels(images=images)
 
 
 def _label_studio_min(content: Any) -> ToolLabels:
     images = []
     for task in content:
-        name = next((task[key] for key in ("image", "img", "url", "photo") if isinstance(task.get(key), str)), "")
         lists = [value for value in task.values() if isinstance(value, list)]
         values = [item for value in lists for item in value if isinstance(item, dict)]
-        images.append(_label_studio_image(name, [(item, item) for item in values], is_unlabelled=not lists))
+        images.append(
+            _label_studio_image(_picture_of(task), [(item, item) for item in values], is_unlabelled=not lists)
+        )
     return ToolLabels(images=images)
+
+
+def _picture_of(task: Mapping[str, Any]) -> str:
+    """Give the name of a task's picture: under a usual key, else the first that is named like one."""
+    usual = [value for key in ("image", "img", "url", "photo") if isinstance(value := task.get(key), str)]
+    named = [value for value in task.values() if isinstance(value, str) and _PICTURE.search(value)]
+    return next(iter([*usual, *named]), "")
 
 
 def _label_studio_image(name: str, values: Sequence[tuple[Any, Any]], *, is_unlabelled: bool) -> ToolImage:
@@ -254,17 +263,20 @@ def _vertex(content: Any) -> ToolLabels:
 
 
 def _ultralytics(content: Any) -> ToolLabels:
-    head = content[0]
-    names = {int(key): name for key, name in head["class_names"].items()}
+    named = content[0]["class_names"]
+    names = {int(key): name for key, name in (named.items() if isinstance(named, dict) else enumerate(named))}
     images = []
     for entry in content[1:]:
         objects = _Objects()
         annotations = entry.get("annotations") or {}
-        for number, *place in annotations.get("boxes") or []:
+        if unknown := [key for key, value in annotations.items() if value and key not in _NDJSON_KINDS]:
+            raise ValueError(f"annotations of the kind {unknown[0]}, which are no boxes")
+        posed = [[*item[:5]] for item in annotations.get("pose") or []]  # key points behind each box
+        for number, *place in [*(annotations.get("boxes") or []), *posed]:
             numbers = finite_numbers(place)
             box = _around(*numbers) if numbers is not None and len(numbers) == 4 else None
             objects.add(names.get(int(number), f"class {number}"), box, got=place)
-        for number, *points in annotations.get("segments") or []:
+        for number, *points in [*(annotations.get("segments") or []), *(annotations.get("obb") or [])]:
             objects.add(names.get(int(number), f"class {number}"), box_of_mask([points]), is_outline=True, got=points)
         hw = (entry.get("height", 0), entry.get("width", 0))
         images.append(ToolImage(name=entry["file"], objects=objects.kept, hw_px=hw, split=entry.get("split", "")))
@@ -343,6 +355,7 @@ def _signs(*alternatives: str) -> re.Pattern[bytes]:
     return re.compile("|".join(alternatives).encode(), re.DOTALL)
 
 
+_NDJSON_KINDS = ("boxes", "pose", "segments", "obb")
 _LINES = (".jsonl", ".ndjson", ".json", ".manifest")
 
 DIALECTS = (
@@ -387,7 +400,7 @@ DIALECTS = (
     ),
     ToolDialect(
         name="Ultralytics' NDJSON",
-        sign=_signs(r'^\s*\{[^\n]*"class_names"\s*:\s*\{'),
+        sign=_signs(r'^\s*\{[^\n]*"class_names"\s*:\s*[\{\[]'),
         read=_ultralytics,
         suffixes=_LINES,
         is_lines=True,

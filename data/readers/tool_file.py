@@ -6,6 +6,7 @@ else the file's name.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from functools import partial
@@ -104,7 +105,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _dialect(path: Path) -> ToolDialect | None:
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+        head = file.read(_HEAD_BYTES).removeprefix(codecs.BOM_UTF8)
     fitting = (each for each in DIALECTS if path.suffix.lower() in each.suffixes and each.sign.search(head))
     return next(fitting, None)
 

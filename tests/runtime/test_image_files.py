@@ -97,6 +97,23 @@ def test_pictures_are_upright(tmp_path: Path, orientation: int, order: Literal["
     assert (header.stored_hw_px, header.hw_px) == ((HEIGHT, WIDTH), seen.shape[:2])
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_avif_is_upright(tmp_path: Path, orientation: int) -> None:
+    """Its orientation is not EXIF's: boxes of its own say it, which Pillow writes."""
+    pillow = pytest.importorskip("PIL.Image")
+    if not pytest.importorskip("PIL.features").check("avif") or not cv2.haveImageWriter("a.avif"):
+        pytest.skip("no AVIF here")
+    exif = pillow.Exif()
+    exif[0x0112] = orientation
+    stored = tmp_path / "stored.avif"
+    pillow.fromarray(_picture()[..., ::-1].copy()).save(stored, quality=95, exif=exif)
+    like = _write(tmp_path, with_exif_orientation(_encoded(".jpg", _picture()), orientation), "like.jpg")
+    expected = read_image_bgr(like).astype(int)
+    found = read_image_bgr(stored).astype(int)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 20
+
+
 @pytest.mark.parametrize(
     "exif",
     [

@@ -137,6 +137,25 @@ EDGES = [10, 5, 30, 15]
             id="Datumaro's mask",
         ),
         pytest.param(
+            "a.ndjson",
+            ndjson(obb=[[0, 0.25, 0.25, 0.75, 0.25, 0.75, 0.75, 0.25, 0.75]]),
+            EDGES,
+            {OUTLINED: 1},
+            id="obb",
+        ),
+        pytest.param("a.ndjson", ndjson(pose=[[0, 0.5, 0.5, 0.5, 0.5, 0.1, 0.1, 2]]), EDGES, {}, id="U, key points"),
+        pytest.param("a.ndjson", "\ufeff" + ndjson(boxes=[[0, 0.5, 0.5, 0.5, 0.5]]), EDGES, {}, id="U, a mark"),
+        pytest.param(
+            "a.ndjson",
+            ndjson(boxes=[[0, 0.5, 0.5, 0.5, 0.5]]).replace('{"0": "dog"}', '["dog"]'),
+            EDGES,
+            {},
+            id="U, names as a list",
+        ),
+        pytest.param(
+            "a.json", studio(BOX).replace('"image": ', '"text": "x", "scan": '), EDGES, {}, id="S, another key"
+        ),
+        pytest.param(
             "a.ndjson", ndjson(segments=[[0, 0.25, 0.25, 0.75, 0.5, 0.5, 0.75]]), EDGES, {OUTLINED: 1}, id="U"
         ),
     ],
@@ -201,6 +220,9 @@ def test_what_is_wrong_with_one_image_is_named(
         pytest.param("a.json", '{"_via_img_metadata": []}', "expected VIA's JSON file, got AttributeError", id="VIA"),
         pytest.param(
             "a.json", '{"_via_img_metadata": {', "expected VIA's JSON file, got JSONDecodeError", id="cut short"
+        ),
+        pytest.param(
+            "a.ndjson", ndjson(classification=[0]), "annotations of the kind classification", id="Ultralytics' classes"
         ),
         pytest.param("a.ndjson", '{"class_names": {"a": 1}}\n', "expected Ultralytics' NDJSON file", id="Ultralytics'"),
     ],
