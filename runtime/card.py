@@ -174,6 +174,29 @@ class MovedScores(_Part):
         return self
 
 
+class Int8Training(_Part):
+    """What a network was rounded to while it was trained: `quantize` takes it and calibrates nothing."""
+
+    method: Literal["minmax", "percentile", "entropy", "mse"]
+    """By which the ranges were measured."""
+    images: int
+    """That they were measured on, of the training split."""
+    seed: int
+    """Of the choice of these images."""
+    table_sha256: str
+    """Of the calibration table."""
+    weight_steps: int
+    """That the largest weight of a channel stands for."""
+    limits: tuple[tuple[Literal[0, 1], Annotated[float, Field(gt=0)]] | None, ...]
+    """Of each convolution and each sum of the network, in the order in which they are computed: which of its inputs is
+    rounded, and the magnitude that its greatest step stands for; none of what stays in float."""
+
+    @property
+    def summary(self) -> str:
+        """Where the ranges come from, in words."""
+        return f"ranges by {self.method} on {self.images} images of the training split"
+
+
 class Card(_Part):
     """Everything that one needs to know to use an artefact and to trust it."""
 
@@ -195,6 +218,8 @@ class Card(_Part):
     """Of an engine alone."""
     moved_scores: tuple[MovedScores, ...] = ()
     """Of what an accuracy gate accepted, where the labelled images suffice."""
+    int8: Int8Training | None = None
+    """Of a checkpoint of a quantization-aware training, and of the float32 graph that was exported from it."""
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Card:

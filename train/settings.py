@@ -25,6 +25,16 @@ TRAINED_IN = (Precision.FP32, Precision.BF16, Precision.FP16)
 """Precisions that a network can be trained in."""
 
 
+_FINE_TUNING = {
+    "epochs": 3,
+    "validate_every": 1,
+    "learning_rate": 1e-4,
+    "frozen_stages": 0,
+    "precision": Precision.FP32,
+}
+"""Defaults where weights that are trained already learn to bear int8."""
+
+
 class TrainSettings(BaseModel):
     """Settings of a training run; the resolved values go into the card."""
 
@@ -92,6 +102,9 @@ class TrainSettings(BaseModel):
     precision: Literal["auto"] | Precision = "auto"
     """`bf16` and `fp16` are mixed precision: about twice as fast where the device has such instructions; `fp16` needs a
     GPU. `auto` takes the first of bf16, fp16, fp32 that the device has. PyTorch's names (`bfloat16`) mean the same."""
+    quantization_aware: bool = False
+    """Of weights that are trained already: compute what the int8 graph computes, so that they learn to bear it. The
+    defaults are then 3 epochs at a `learning_rate` of 1e-4, each validated, no frozen stages, and fp32."""
     height: Positive | None = None
     """Of the network's input, in pixels; the network's own where not given."""
     width: Positive | None = None
@@ -125,6 +138,14 @@ class TrainSettings(BaseModel):
             return {"frozen_stages": 0, **values}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fine_tune_gently(cls, values: Any) -> Any:  # as above
+        if isinstance(values, dict) and values.get("quantization_aware") is True:
+            is_open = values.get("precision") == "auto"
+            return {**_FINE_TUNING, **values} | ({"precision": Precision.FP32} if is_open else {})
+        return values
+
     @field_validator("precision", mode="before")
     @classmethod
     def _precision_by_any_name(cls, name: object) -> object:
@@ -134,6 +155,15 @@ class TrainSettings(BaseModel):
             return precision_named(str(name), TRAINED_IN)
         except InputError as error:
             raise ValueError("Input should be auto, " + ", ".join(TRAINED_IN)) from error
+
+    @field_validator("quantization_aware")
+    @classmethod
+    def _is_of_trained_float32(cls, quantization_aware: bool, info: ValidationInfo) -> bool:
+        needed = {"precision": Precision.FP32, "frozen_norms": True, "default_boxes": "network"}
+        for name, value in needed.items():
+            if quantization_aware and info.data.get(name, value) != value:
+                raise ValueError(f"Input should be false unless {name} is {str(value).lower()}")
+        return quantization_aware
 
     @field_validator("frozen_stages")
     @classmethod

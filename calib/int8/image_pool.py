@@ -26,16 +26,19 @@ class ImagePool:
 
     Args:
         path: a folder, searched with its sub-folders, or a video.
+        names: of images below the folder, in place of all.
 
     Raises:
         InputError: there is nothing like that, or no image in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: Collection[str] | None = None) -> None:
         self.path = path
         self.problems: list[str] = []
         """Images that could not be read, each once, in one sentence."""
-        if path.is_dir():
+        if names is not None:
+            self.names = tuple(sorted(set(names)))
+        elif path.is_dir():
             self.names = _images_below(path)
         elif path.is_file() and not is_image_name(path):
             self.names = _frames_of(path)

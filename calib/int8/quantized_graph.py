@@ -155,7 +155,7 @@ class _Placement:
         from onnx import helper, numpy_helper
 
         weight = numpy_helper.to_array(self._constants[name])
-        scale = _scale(np.abs(weight).reshape(len(weight), -1).max(axis=1, initial=0), self._weight_steps)
+        scale = scale_of(np.abs(weight).reshape(len(weight), -1).max(axis=1, initial=0), self._weight_steps)
         columns = scale.reshape(-1, *[1] * (weight.ndim - 1))
         steps = np.clip(np.rint(weight / columns), -self._weight_steps, self._weight_steps).astype(np.int8)
         inputs = [
@@ -169,7 +169,7 @@ class _Placement:
         from onnx import helper
 
         constants = [
-            self._constant(f"{name}/scale", _scale(np.asarray(_range_of(self._table, name).limit, np.float32))),
+            self._constant(f"{name}/scale", scale_of(np.asarray(_range_of(self._table, name).limit, np.float32))),
             self._constant(f"{name}/zero", np.zeros((), np.int8)),
         ]
         source, quantized = name, f"{name}/quantized"
@@ -195,7 +195,7 @@ class _Placement:
         return name
 
 
-def _scale(limit: NDArray[np.float32], steps: int = STEPS) -> NDArray[np.float32]:
+def scale_of(limit: NDArray[np.float32], steps: int = STEPS) -> NDArray[np.float32]:
     """Divide limits into steps; a scale is never 0, which TensorRT refuses: a channel of zeros has the scale 1."""
     least = np.finfo(np.float32).tiny
     return np.asarray(np.where(limit > 0, np.maximum(limit / steps, least), 1), np.float32)

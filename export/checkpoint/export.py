@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 from torch import nn
 
@@ -26,6 +27,7 @@ from ..parity.own_frames import remember_frames
 from ..parity.parity import Parity
 from ..parity.proof_frames import frames_of_folder
 from ..parity.verify import compare_artefacts
+from ..quantize.aware import check_rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,8 @@ def export_checkpoint(
     Raises:
         InputError: the checkpoint or the images cannot be used, post-processing is asked for of a classifier, or `out`
             is not an .onnx file.
-        CheckError: PyTorch and ONNX Runtime differ by more than the tolerances.
+        CheckError: PyTorch and ONNX Runtime differ by more than the tolerances, or PyTorch was trained to round
+            otherwise than the int8 graph does.
     """
     checkpoint_path = Path(checkpoint_path)
     out = Path(out)
@@ -77,6 +80,8 @@ def export_checkpoint(
         save_graph(graph, card, temporary)
         parity = _prove(checkpoint, checkpoint_path, temporary, frames)
         parity.check(str(out))
+        if card.int8 is not None:
+            check_rounding(checkpoint, graph, [image[np.newaxis] for image in images_bgr], source=str(checkpoint_path))
         measured = parity.measurements(data=f"{len(frames)} real frames, PyTorch against ONNX Runtime")
         save_graph(graph, card.model_copy(update={"measurements": (*card.measurements, *measured)}), temporary)
         open_session(temporary).close()  # reads the card and holds the graph against the contract

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ class GateResult:
         judged: candidates, the cheapest first.
         accepted: the first that lost no more than allowed.
         search: how candidates were chosen; None where they were given.
+        trainable: name of the parent's network where it can be trained for int8 and was not.
     """
 
     parent: Path
@@ -86,6 +87,7 @@ class GateResult:
     judged: tuple[Judged, ...]
     accepted: Judged | None
     search: Search | None = None
+    trainable: str | None = None
 
     @property
     def shown(self) -> Judged | None:
@@ -120,7 +122,7 @@ class GateResult:
             *(item.summary for item in self.judged),
         ]
         if self.accepted is None:
-            return [*lines, "nothing is within the allowed drop"]
+            return [*lines, "nothing is within the allowed drop", *self._advice()]
         first = self.accepted.deltas[0]
         resampled = f"drop {first.interval_text} on 95 % of resamples of the images"
         lines.append(f"accepted: {self.accepted.candidate.name}: {first.verdict} ({resampled})")
@@ -134,7 +136,16 @@ class GateResult:
             lines.append(
                 f"it is no faster here: {self.speed_up(self.accepted):.2f} times the parent's rate in {self.backend}"
             )
-        return lines
+        return [*lines, *self._advice()]
+
+    def _advice(self) -> Iterator[str]:
+        """Say what may win back a loss that was measured."""
+        first = [item.deltas[0] for item in self.judged if item.failure is None]
+        if self.trainable and any(item.is_measurable and item.drop > 0 for item in first):
+            yield (
+                f"`singleshot train {self.trainable} --data DIR --from CHECKPOINT --quantization-aware` may win back "
+                f"what int8 measurably loses"
+            )
 
     def check(self, out: StrPath) -> Judged:
         """Return the accepted candidate.

@@ -28,7 +28,8 @@ from ...calib.int8.image_pool import ImagePool
 from ...calib.int8.quantized_graph import HALF_RANGE_STEPS, quantized_graph
 from ...calib.int8.ranges import STEPS
 from ...calib.int8.table import CalibrationTable, Method, load_table
-from ...runtime.card import Card
+from ...calib.int8.trained_ranges import trained_table
+from ...runtime.card import Card, Int8Training
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.machine import processor_kind, saturates_int8
@@ -41,6 +42,8 @@ from ..graphs.graph_file import precision_of_graph
 MethodChoice = Literal["minmax", "percentile", "entropy", "mse", "auto"]
 
 WeightRange = Literal["full", "half", "auto"]
+
+_RANGE_OF_STEPS: dict[int, WeightRange] = {STEPS: "full", HALF_RANGE_STEPS: "half"}
 
 HELD_OUT = 64
 """Images, not among those calibrated on, that the answers of parent and quantized graph are compared on."""
@@ -90,9 +93,9 @@ class Calibrated:
     Args:
         parent: the graph.
         settings: asked for.
-        tables: by method; one alone where a table was reused.
+        tables: by method; one alone where a table was reused, or the network trained with its ranges.
         pool: the images.
-        selection: those chosen of it; None where a table was reused.
+        selection: those chosen of it; None where nothing was calibrated.
         sheet: of the chosen images.
     """
 
@@ -127,9 +130,14 @@ class Calibrated:
         """
         table = next(table for name, table in self.tables.items() if name == method)
         kept = {*self.always_float, *kept_float}
-        steps = self.settings.weight_steps
-        graph = quantized_graph(self.parent.model, table, kept_float=kept, weight_steps=steps)
+        graph = quantized_graph(self.parent.model, table, kept_float=kept, weight_steps=self.weight_steps)
         return fp16_graph(graph, source=self.parent.path) if self.settings.fp16 else graph
+
+    @property
+    def weight_steps(self) -> int:
+        """Steps that the largest weight of a channel stands for: those that the network was trained with, if it was."""
+        trained = self.parent.card.int8
+        return self.settings.weight_steps if trained is None else trained.weight_steps
 
     @property
     def held_out_names(self) -> tuple[str, ...]:
@@ -225,6 +233,8 @@ def calibrate(
 ) -> Calibrated:
     """Choose images and measure all methods' ranges in one pass over them, or reuse a table that fits.
 
+    A graph that was trained for int8 keeps the ranges that it was trained with.
+
     Args:
         parent: the graph.
         pool: images to choose from.
@@ -238,7 +248,9 @@ def calibrate(
     """
     blocks_kept(parent, settings)
     sheet = ContactSheet()
-    if table is not None:
+    if parent.card.int8 is not None:
+        tables, selection = _trained(parent, parent.card.int8, settings, table), None
+    elif table is not None:
         tables, selection = _reused(load_table(table), table, parent, pool, settings), None
     else:
         selection = choose_calibration_images(
@@ -261,6 +273,19 @@ def calibrate(
             on_progress=on_progress,
         )
     return Calibrated(parent=parent, settings=settings, tables=tables, pool=pool, selection=selection, sheet=sheet)
+
+
+def _trained(parent: Parent, trained: Int8Training, settings: QuantizationSettings, table: Path | None) -> Tables:
+    """Take the ranges that a network was trained with; refuse to be told others."""
+    own = {"--method": trained.method, "--weight-range": _RANGE_OF_STEPS.get(trained.weight_steps), "--table": None}
+    given = {"--method": settings.method, "--weight-range": settings.weight_range, "--table": table}
+    for option, value in given.items():
+        if value not in (own[option], "auto"):
+            raise InputError(
+                f"{option}: expected none for {parent.path}, which was trained for int8 with ranges of its own "
+                f"({trained.method}), got {value}. Leave it out."
+            )
+    return {trained.method: trained_table(parent.model, parent.card, trained, source=str(parent.path))}
 
 
 def _reused(

@@ -110,7 +110,9 @@ def gate_int8(
     table = None if table is None else Path(table)
     parent, pool = open_parent(graph_path), ImagePool(images)
     labelled = gate_images(parent.card, data, gate_settings)
-    if table is None:
+    if parent.card.int8 is not None:  # its ranges are trained: nothing is calibrated on
+        judging, without = labelled, frozenset[str]()
+    elif table is None:
         judging, without = set_aside(labelled, pool, count=settings.count)
     else:
         calibrating = set(load_table(table).images.sha256_of)
@@ -133,7 +135,10 @@ def gate_int8(
             open_graph=open_as_written if settings.fp16 else open_alike,
             on_progress=on_progress,
         )
-    return GatedInt8(calibrated=calibrated, result=result)
+    card = parent.card
+    is_ours = "train_split" in card.origin.settings  # not someone else's network, which was adapted
+    trainable = card.network if is_ours and card.int8 is None else None
+    return GatedInt8(calibrated=calibrated, result=replace(result, trainable=trainable))
 
 
 def gate_fp16(

@@ -226,15 +226,17 @@ def save_quantized(
     """
     _check_lineage(calibrated.parent, graph, out, Precision.INT8)
     table, parent = calibrated.tables[method], calibrated.parent
+    trained = parent.card.int8
     every, quantized = _convolutions(graph)
     constant = tuple(name for name, item in table.ranges.items() if item.is_constant)
     settings = {
         "quantization": Precision.INT8,
         "method": method,
-        "images": len(table.images.sha256_of),
+        "images": table.images.count if trained else len(table.images.sha256_of),
         "seed": table.images.seed,
-        "table_sha256": table.sha256,
-        "weight_steps": calibrated.settings.weight_steps,
+        "table_sha256": trained.table_sha256 if trained else table.sha256,
+        "weight_steps": calibrated.weight_steps,
+        "quantization_aware": trained is not None,
         "int8_convolutions": f"{quantized} of {every}",
         "kept_float": sorted({*calibrated.always_float, *kept_float}),
         "constant": list(constant),
@@ -356,6 +358,7 @@ def _card(parent: Parent, settings: dict[str, Any], measurements: tuple[Measurem
             ),
             "measurements": (*inherited, *measurements),
             "backend_parity": (),
+            "int8": None,
         }
     )
 

@@ -119,6 +119,8 @@ def _ancestry(inspection: Inspection, card: Card) -> Section:
         rows.append(("split seed", str(origin.split_seed)))
     if origin.settings:
         rows.append(("settings", ", ".join(f"{name} {value}" for name, value in origin.settings.items())))
+    if card.int8 is not None:
+        rows.append(("trained for int8", card.int8.summary))
     if origin.packages:
         rows.append(("made with", ", ".join(f"{name} {version}" for name, version in origin.packages.items())))
     return Section(title="Ancestry", rows=tuple(rows))

@@ -72,4 +72,7 @@ def export(options: ExportOptions) -> None:
         print(json.dumps({"graph": str(written.path), "parity": written.parity.to_dict()}, indent=1))
         return
     tell(*written.parity.lines())
+    if written.card.int8 is not None:
+        mend = f"`singleshot quantize {written.path} --images DIR` makes the int8 graph that was trained"
+        tell(f"float32; trained for int8, {written.card.int8.summary}: {mend}")
     print(f"{written.path}: {written.path.stat().st_size / 1e6:.1f} MB, equal to {options.checkpoint}")

@@ -230,7 +230,10 @@ def _lines_of(made: Quantized, parent: Path, *, is_gated: bool = False) -> list[
     apart = ", ".join(f"{name} {value:.3f}" for name, value in made.disagreement.items())
     lines = [f"{made.path}: {made.precision}, {after:.1f} MB instead of {before:.1f}"]
     if made.method is not None:
-        lines.append(f"convolutions: {quantized} of {every} int8, ranges by {made.method}")
+        ranges = f"ranges by {made.method}"
+        if made.card.origin.settings["quantization_aware"]:
+            ranges = f"with the ranges that the network was trained with ({made.method}); nothing was calibrated"
+        lines.append(f"convolutions: {quantized} of {every} int8, {ranges}")
         if made.selection is not None:
             chosen = made.selection
             lines.append(f"images: {len(chosen.names)} of {chosen.listed}, {chosen.duplicates} left out as duplicates")

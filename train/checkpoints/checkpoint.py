@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 from ...runtime.card import CARD_KEY, Card, card_from_json
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath
+from ..networks.int8_rounding import round_as_int8
 from ..networks.registry import NETWORKS, build_network, options_of
 from ..networks.ssd import SSD
 from .torch_session import TorchClassifierSession, TorchSession
@@ -38,6 +40,21 @@ class Checkpoint:
     card: Card
     frames: NDArray[np.uint8]
     epochs: int
+
+    @property
+    def as_trained(self) -> Checkpoint:
+        """The network as it was trained: after a quantization-aware training a copy that rounds to int8."""
+        if self.card.int8 is None:
+            return self
+        network = deepcopy(self.network)
+        round_as_int8(network, self.card.int8)
+        return replace(self, network=network)
+
+    def session(self) -> TorchSession | TorchClassifierSession:
+        """Open the network for running it."""
+        if self.card.task == "classifier":
+            return TorchClassifierSession(self.network, self.card)
+        return TorchSession(self.detector, self.card)
 
     @property
     def detector(self) -> SSD:
@@ -85,16 +102,12 @@ def load_checkpoint(path: StrPath) -> Checkpoint:
 
 
 def open_checkpoint_session(path: StrPath) -> TorchSession | TorchClassifierSession:
-    """Open a checkpoint for running it in PyTorch.
+    """Open a checkpoint for running it in PyTorch, rounded to int8 where it was trained so.
 
     Raises:
         InputError: as `load_checkpoint`.
     """
-    path = Path(path)
-    checkpoint = load_checkpoint(path)
-    if checkpoint.card.task == "classifier":
-        return TorchClassifierSession(checkpoint.network, checkpoint.card)
-    return TorchSession(checkpoint.detector, checkpoint.card)
+    return load_checkpoint(path).as_trained.session()
 
 
 def _content(path: Path) -> dict[str, Any]:  # a pickle's dictionary, checked by the caller key by key

@@ -17,12 +17,13 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from numpy.typing import NDArray
+from torch import nn
 from torch.utils.data import DataLoader
 
 from ...data.cache.building import OnNeed
 from ...data.dataset import Dataset
 from ...data.splits import SEEDED_SPLITS
-from ...runtime.card import Card, InputSpec, Origin, Postprocess, Task
+from ...runtime.card import Card, InputSpec, Int8Training, Origin, Postprocess, Task
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
 from ...runtime.files import StrPath
@@ -41,6 +42,7 @@ from ..feed.workers import ReadAhead, ended_workers
 from ..learn.classifier_training import ClassifierTraining
 from ..learn.detector_training import DetectorTraining
 from ..learn.training_module import Training
+from ..networks.int8_rounding import round_as_int8
 from ..networks.registry import build_network, input_of, network_named, options_of
 from ..precision import lightning_precision
 from ..settings import TrainSettings
@@ -103,6 +105,7 @@ class TrainingRun:
         settings: see `TrainSettings`.
         start_from: checkpoint or graph to start with, see `StartingWeights.put_into`; given again on a resume.
         resume: go on from `last.ckpt` in the folder instead of starting.
+        int8: what a quantization-aware training rounds to, see `export.quantize.aware`; given again on a resume.
         cache_folder: where decoded images are kept for this run and later ones; the user's own where not given.
     """
 
@@ -112,7 +115,21 @@ class TrainingRun:
     settings: TrainSettings
     start_from: StrPath | None = None
     resume: bool = False
+    int8: Int8Training | None = None
     cache_folder: StrPath | None = None
+
+    def starting_point(self) -> tuple[nn.Module, Card]:
+        """Build the network with the weights that a quantization-aware run starts from, before any image is read.
+
+        Raises:
+            InputError: as `train`.
+        """
+        settings = resolved_settings(self.network, self.data, self.settings)
+        start = _starting_weights(_given_start(self), self.network, self.data, settings)
+        card = planned_card(self.network, self.data, start.with_boxes(settings, self.network))
+        network = build_network(self.network, options_of(card))
+        start.put_into(network, card)
+        return network.eval(), card
 
 
 def train(
@@ -146,6 +163,12 @@ def train(
     if not world.rank:  # the others may come when the first has begun
         folder.check(resume=resume)
     settings = resolved_settings(network, data, run.settings)
+    if settings.quantization_aware and run.int8 is None:
+        _given_start(run)
+        raise InputError(
+            "quantization_aware: expected false here, got true: nothing was calibrated. "
+            "`singleshot train --quantization-aware` does."
+        )
     start = None if run.start_from is None else _starting_weights(run.start_from, network, data, settings)
     spec = input_of(network, settings.height, settings.width)
     input_hw = spec.height, spec.width
@@ -155,7 +178,7 @@ def train(
     settings = with_fitted_boxes(start.with_boxes(settings, network) if start else settings, network, data)
     if on_report is not None:
         on_report(data, settings)
-    card = _card(network, data, settings, images.train, start)
+    card = _card(network, data, settings, images.train, start).model_copy(update={"int8": run.int8})
     with nullcontext() if world.rank else folder.claimed(resume=resume):
         first_epoch = check_same_run(folder.last, card) if resume else 0
         lightning.seed_everything(settings.seed, verbose=False)
@@ -182,6 +205,8 @@ def _module(
     module = TRAININGS[card.task](card, data, settings, steps_per_epoch=steps_per_epoch, frames=frames)
     if start is not None:
         module.start_trained(start.put_into(module.network, card))
+    if card.int8 is not None:
+        round_as_int8(module.network, card.int8)
     if place == "resident":
         module.hold(images.cache.pixels)
     return module
@@ -253,6 +278,15 @@ def _patience(settings: TrainSettings, val_part: SplitSurvey, monitor: str | Non
     return [Patience(monitor, patience=settings.patience)]
 
 
+def _given_start(run: TrainingRun) -> StrPath:
+    if run.start_from is None:
+        raise InputError(
+            f"--from: expected a trained {run.network} to go on from with --quantization-aware, got none. "
+            f"Train it first, then name its best.ckpt by --from."
+        )
+    return run.start_from
+
+
 def _starting_weights(path: StrPath, network: str, data: Dataset, settings: TrainSettings) -> StartingWeights:
     """Read weights to start from, and refuse what does not fit before any image is decoded."""
     start = load_starting_weights(path)
@@ -260,6 +294,13 @@ def _starting_weights(path: StrPath, network: str, data: Dataset, settings: Trai
         raise InputError(
             f"frozen_norms: expected true with {path}, whose batch norms are folded into its convolutions, got false. "
             f"Start from the checkpoint that it was exported from."
+        )
+    own = (network, data.class_names)
+    if settings.quantization_aware and (start.card.network, start.card.class_names) != own:
+        raise InputError(
+            f"{path}: expected a {network} of the classes {', '.join(data.class_names)} to go on from with "
+            f"--quantization-aware, got a {start.card.network} of {', '.join(start.card.class_names)}. "
+            f"Train from it without --quantization-aware first."
         )
     if settings.default_boxes == "network":  # fitted ones are not known yet, nor is what predicts relative to them
         card = planned_card(network, data, start.with_boxes(settings, network))

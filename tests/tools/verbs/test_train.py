@@ -157,10 +157,10 @@ def test_options_win_over_the_file_and_the_file_over_the_defaults(tmp_path: Path
 
 def test_help_shows_the_defaults_of_the_settings() -> None:
     result = run_verb("train", "--help", columns=200, TERM="dumb")
-    in_words = {"pretrained": "if there are any", "balanced": "no"}
+    in_words = {"pretrained": "if there are any", "balanced": "no", "quantization_aware": "no"}
     text = " ".join(result.stdout.split())
     settings = [field.name for field in dataclasses.fields(TrainOptions) if field.name in TrainSettings.model_fields]
-    assert len(settings) == 14
+    assert len(settings) == 15
     for name in settings:
         _, _, after = text.partition(f" --{name.replace('_', '-')} ")
         default = in_words.get(name, str(getattr(TrainSettings(), name)))
