@@ -150,7 +150,7 @@ class _GivenTheGraphs(TorchFunctionMode):
 def rounded_to(checkpoint: Checkpoint) -> Int8Training:
     """Return what a checkpoint of a quantization-aware training was rounded to."""
     if checkpoint.card.int8 is None:
-        raise RuntimeError(f"{checkpoint.card.network}: expected to be trained for int8")
+        raise RuntimeError(f"{checkpoint.card.network}: no int8 in its card")
     return checkpoint.card.int8
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...calib.int8.choose_images import Selection
 from ...calib.int8.image_pool import ImagePool
 from ...calib.int8.quantized_graph import quantized_convolutions
-from ...calib.int8.table import Method, save_table
+from ...calib.int8.table import CalibrationTable, Method, save_table
 from ...calib.records.answers import answers_to
 from ...runtime.card import Card, Measurement, MovedScores, derived_origin
 from ...runtime.detection.disagreement import Answer, disagreement
@@ -226,17 +226,11 @@ def save_quantized(
     """
     _check_lineage(calibrated.parent, graph, out, Precision.INT8)
     table, parent = calibrated.tables[method], calibrated.parent
-    trained = parent.card.int8
     every, quantized = _convolutions(graph)
     constant = tuple(name for name, item in table.ranges.items() if item.is_constant)
     settings = {
         "quantization": Precision.INT8,
-        "method": method,
-        "images": table.images.count if trained else len(table.images.sha256_of),
-        "seed": table.images.seed,
-        "table_sha256": trained.table_sha256 if trained else table.sha256,
-        "weight_steps": calibrated.weight_steps,
-        "quantization_aware": trained is not None,
+        **_ranges(calibrated, table),
         "int8_convolutions": f"{quantized} of {every}",
         "kept_float": sorted({*calibrated.always_float, *kept_float}),
         "constant": list(constant),
@@ -260,6 +254,19 @@ def save_quantized(
         written=written,
         warnings=warnings,
     )
+
+
+def _ranges(calibrated: Calibrated, table: CalibrationTable) -> dict[str, Any]:
+    """Say for the card where the ranges come from."""
+    trained = calibrated.parent.card.int8
+    return {
+        "method": table.method,
+        "images": len(table.images.sha256_of) if trained is None else trained.images,
+        "seed": table.images.seed,
+        "table_sha256": table.sha256 if trained is None else trained.table_sha256,
+        "weight_steps": calibrated.weight_steps,
+        "quantization_aware": trained is not None,
+    }
 
 
 def _save_report(calibrated: Calibrated, out: Path) -> tuple[Path, ...]:

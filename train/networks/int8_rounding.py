@@ -1,8 +1,7 @@
 """Quantization-aware training: a network in float32 that rounds what its int8 graph rounds.
 
 torchao's `prepare_qat_pt2e` trains a traced copy of a network, whose weights have other names and whose batch norms are
-not those that `ConvNorm` folds while it runs; it divides by multiplying with the inverse, which moves ties. What the
-int8 graph does is short enough to be said here.
+not those that `ConvNorm` folds while it runs. What the int8 graph does is short enough to be said here.
 """
 
 from __future__ import annotations
@@ -57,11 +56,11 @@ class _Rounding(TorchFunctionMode):
     def begin(self) -> None:
         """Start with the first convolution."""
         self._done = 0
-        self.__enter__()
+        self.__enter__()  # type: ignore[no-untyped-call]  # PyTorch gives none
 
     def end(self) -> None:
         """Leave PyTorch's functions as they were."""
-        self.__exit__(None, None, None)
+        self.__exit__(None, None, None)  # type: ignore[no-untyped-call]  # as above
 
     def __torch_function__(
         self,

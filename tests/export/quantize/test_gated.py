@@ -69,6 +69,13 @@ def test_the_card_says_what_was_lost(repaired: GatedInt8, tmp_path: Path) -> Non
     assert not any("disagreement" in item for item in metrics)
 
 
+def test_a_measured_loss_names_fine_tuning_where_it_can_be(repaired: GatedInt8) -> None:
+    command = "`singleshot train ssd7 --data DIR --from CHECKPOINT --quantization-aware`"
+    advice = f"{command} may win back what int8 measurably loses"
+    assert advice not in repaired.result.lines()  # a network that `train` does not know
+    assert dataclasses.replace(repaired.result, trainable="ssd7").lines()[-1] == advice
+
+
 def test_auto_may_take_openvino_afterwards(repaired: GatedInt8, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     made = repaired.save(tmp_path / "one.int8.onnx")

@@ -93,7 +93,8 @@ class Residual(nn.Module):
         self.layer = one_by_one(1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.layer(x)
+        y: Tensor = x + self.layer(x)
+        return y
 
 
 @pytest.mark.parametrize(
