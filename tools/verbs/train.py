@@ -137,7 +137,7 @@ def train(options: TrainOptions) -> None:
     Example: singleshot train ssd_lite0 --data VOC --classes cat,dog,person -o runs/animals
 
     What int8 loses, a few epochs may win back: singleshot train ssd_lite0 --data VOC --from runs/animals/best.ckpt
-    --quantization-aware -o runs/int8; then export, and quantize takes the ranges that were trained with.
+    -o runs/int8 --quantization-aware; then export, and quantize takes the ranges that were trained with.
 
     From a trained one, on your own photos: singleshot train ssd_lite0 --data PHOTOS --from animals.onnx -o runs/mine
 
