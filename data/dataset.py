@@ -34,6 +34,12 @@ from .upright import is_annotated_in, upright_annotation
 ROUNDING_PX = 1.0
 """A box that reaches out of its image by less than this is cut to it and not reported: corners are rounded."""
 
+_FAR = 0.05
+"""Of the image's side: what nobody draws beyond an edge, but numbers of another convention do."""
+
+_SMALL = 8
+"""Pixels: in a larger image nothing that is as small as one is an object."""
+
 _NAMED = 20
 """How many of many classes an error names."""
 
@@ -392,12 +398,17 @@ class Dataset:
             self.report.unlisted[name] += count
         elif xmax <= xmin or ymax <= ymin:
             problem = Problem.EMPTY_BOX
+        elif max(xmax, ymax) <= 1 < min(width, height) / _SMALL and any(round(edge, 3) % 1 for edge in box_xyxy_px):
+            problem = Problem.IN_FIRST_PIXEL
         elif xmin >= width or ymin >= height or xmax <= 0 or ymax <= 0:
             problem = Problem.OUTSIDE_BOX
         elif max(-xmin, -ymin, xmax - width, ymax - height) >= ROUNDING_PX:
             problem = Problem.CLIPPED_BOX
         if problem is not None and count:
             self._problem(problem, got)
+            beyond = max(-xmin, xmax - width) / width, max(-ymin, ymax - height) / height
+            far = problem is Problem.CLIPPED_BOX and max(beyond) > _FAR and min(width, height) * _FAR > ROUNDING_PX
+            self.report.far_out += far
         if problem not in (None, Problem.CLIPPED_BOX):
             return None
         return max(xmin, 0.0), max(ymin, 0.0), min(xmax, float(width)), min(ymax, float(height))

@@ -25,12 +25,21 @@ class Problem(Enum):
     MISSING_ANNOTATION = "images without an annotation (left out)"
     BROKEN_ANNOTATION = "annotations that cannot be read (image left out)"
     EMPTY_BOX = "boxes without area or turned inside out (dropped)"
+    IN_FIRST_PIXEL = (
+        "boxes within the first pixel of their image (dropped; numbers up to 1 are shares of it, not pixels)"
+    )
     OUTSIDE_BOX = "boxes outside their image (dropped)"
     CLIPPED_BOX = "boxes reaching out of their image (clipped)"
     UNLISTED_CLASS = "objects of a class not in the list (dropped)"
 
 
-OF_OBJECTS = {Problem.EMPTY_BOX, Problem.OUTSIDE_BOX, Problem.CLIPPED_BOX, Problem.UNLISTED_CLASS}
+OF_OBJECTS = {
+    Problem.EMPTY_BOX,
+    Problem.IN_FIRST_PIXEL,
+    Problem.OUTSIDE_BOX,
+    Problem.CLIPPED_BOX,
+    Problem.UNLISTED_CLASS,
+}
 """Too many to keep by name: three classes of COCO's eighty leave hundreds of thousands of objects out."""
 
 
@@ -49,6 +58,8 @@ class DataReport:
         """Objects kept per class, difficult ones among them."""
         self.unlisted: Counter[str] = Counter()
         """Objects dropped because their class is not in the list, per class."""
+        self.far_out = 0
+        """Objects kept whose boxes reached out of the image by more than rounding and care explain."""
         self.remarks: Counter[str] = Counter()
         """What was read in another way than it was written, per way, which names what it counts: objects or images."""
         self._counts: Counter[Problem] = Counter()

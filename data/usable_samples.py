@@ -18,6 +18,8 @@ from .report import DataReport, Problem
 from .sample import Sample
 
 _THREADS = 2
+_FEW = 3
+"""Boxes that say nothing of how all are written."""
 _IN_FLIGHT = 32
 """Samples handed to the threads at a time: the set is streamed, not collected."""
 
@@ -67,7 +69,8 @@ def check_enough(dataset: Dataset, split: str, *, listed: int, usable: int) -> N
 
     Raises:
         InputError: no image is left; or, unless the data set goes on anyway, at most half of the images or of the
-            objects. Objects of classes that somebody did not choose are no loss.
+            objects, or a third of the boxes reach far out of their images. Objects of classes that somebody did not
+            choose are no loss.
     """
     where = f"{dataset.name} {split}"
     reasons = dataset.report.reason()
@@ -91,10 +94,17 @@ def check_enough(dataset: Dataset, split: str, *, listed: int, usable: int) -> N
             f"{where}: expected most of {kept + lost} objects to be usable, got {kept}. {reasons}. Mend the labels, or "
             f"go on with the rest by --anyway."
         )
+    far = dataset.report.far_out
+    if far >= max(_FEW, kept / 3):
+        first = dataset.report.examples(Problem.CLIPPED_BOX)[0]
+        raise InputError(
+            f"{where}: expected boxes within their images, got {far} of {kept} that reach far out of them ({first}). "
+            f"Two corners may be written where a size is expected. Mend the labels, or go on with them by --anyway."
+        )
 
 
 def _lost_objects(dataset: Dataset) -> int:
-    problems = [Problem.EMPTY_BOX, Problem.OUTSIDE_BOX]
+    problems = [Problem.EMPTY_BOX, Problem.IN_FIRST_PIXEL, Problem.OUTSIDE_BOX]
     if not dataset.has_chosen_classes:
         problems.append(Problem.UNLISTED_CLASS)
     return sum(map(dataset.report.count, problems))

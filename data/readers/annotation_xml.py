@@ -47,7 +47,7 @@ def read_annotation_xml(path: Path, *, to_edges: Edges, names: Mapping[str, str]
         raise AnnotationBrokenError(str(error)) from None
     names = names or {}
     objects = []
-    for element in root.iterfind("object"):
+    for element in root.iter("object"):  # also inside of `objects`
         written = (element.findtext("name") or "").strip()
         if not written:
             raise AnnotationBrokenError(f"{path}: expected a name for each object, got none")
@@ -75,8 +75,8 @@ def xml_root(path: Path) -> ET.Element:
     try:
         if declared is not None and not declared[1].lower().startswith("utf"):
             text = data.decode(declared[1])
-            return ET.fromstring(text[text.index("?>") + 2 :])
-        return ET.fromstring(data)
+            return _without_namespaces(ET.fromstring(text[text.index("?>") + 2 :]))
+        return _without_namespaces(ET.fromstring(data.lstrip()))
     except UnicodeDecodeError as error:
         raise not_utf8(str(path), error) from None
     except LookupError:
@@ -85,6 +85,12 @@ def xml_root(path: Path) -> ET.Element:
         ) from None
     except (ET.ParseError, ValueError) as error:
         raise _no_xml(path, data, error) from None
+
+
+def _without_namespaces(root: ET.Element) -> ET.Element:
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
 
 
 def _no_xml(path: Path, data: bytes, error: Exception) -> InputError:
@@ -129,7 +135,7 @@ def _numbers(element: ET.Element, places: Sequence[str], *, path: Path) -> list[
     for place in places:
         text = element.findtext(place)
         try:
-            value = float(text if text is not None else "")
+            value = float((text or "").replace(",", "."))
         except ValueError:
             value = math.nan
         if not math.isfinite(value):

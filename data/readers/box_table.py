@@ -142,9 +142,13 @@ class BoxTable:
             remark=self._image_remarks.get(image_id, ""),
         )
 
-    def is_in_shares(self) -> bool:
-        """Whether the numbers of all boxes are such that they cannot be pixels: 0 to 1, and not all whole."""
-        numbers = np.asarray(self._object_boxes)
+    def is_in_shares(self, to_edges: Edges = (0.0, 0.0, 0.0, 0.0)) -> bool:
+        """Whether the numbers of all boxes are such that they cannot be pixels: 0 to 1, and not all whole.
+
+        Args:
+            to_edges: what was added to those that were written.
+        """
+        numbers = np.asarray(self._object_boxes).reshape(-1, 4) - to_edges
         return bool(numbers.size and (numbers >= 0).all() and (numbers <= 1).all() and (numbers % 1).any())
 
     @property

@@ -26,7 +26,7 @@ from typing import Any
 from ...runtime.errors import InputError
 from .box_table import BoxTable, TableLayout, finite_numbers
 from .coco_masks import box_of_mask
-from .pictures import Pictures, id_from_path, images_base
+from .pictures import Pictures, any_case, id_from_path, images_base
 from .reader import Edges, Place, edges_in_order, with_usual_names
 from .text_lines import not_utf8
 from .tool_file import is_tool_file
@@ -106,7 +106,7 @@ class CocoLayout(TableLayout):
 
 def _lists(root: Path) -> dict[str, Path]:
     """Leave out COCO's captions and key points, which lie beside the boxes under names of their own."""
-    files = sorted((root / "annotations").glob("*.json"))
+    files = sorted((root / "annotations").glob(any_case(".json")))
     instances = [path for path in files if path.stem.startswith(_PREFIX)]
     if files and (instances or any(map(_is_coco, files))):
         return {_split_name(path): path for path in instances or files}
@@ -123,7 +123,7 @@ def _split_name(path: Path) -> str:
 
 
 def _coco_files(folder: Path) -> list[Path]:
-    files = list(islice(folder.glob("*.json"), _MOST_FILES + 1))
+    files = list(islice(folder.glob(any_case(".json")), _MOST_FILES + 1))
     return sorted(filter(_is_coco, files)) if len(files) <= _MOST_FILES else []
 
 

@@ -24,10 +24,11 @@ from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES
 from .box_table import BoxTable, TableLayout
 from .csv_dialects import ATTRIBUTES, COLUMNS, CROWD, DIFFICULT, SHAPE, SPLIT, CsvDialect, dialect_of
-from .pictures import Pictures, id_from_path, images_base
+from .pictures import Pictures, any_case, id_from_path, images_base
 from .reader import Place, with_usual_names
 from .text_lines import filled_lines, text_lines
 
+csv.field_size_limit(2**31 - 1)  # VIA's outlines run over pages
 _SPLITS = {"training": "train", "valid": "val", "validation": "val", "unassigned": "all"}
 _FLAGS = {"": False, "0": False, "1": True}
 _NO_SPLIT = re.compile(r"(?:^|[-_])(?:annotations|bbox|labels|oidv\d)(?=[-_.]|$)")
@@ -84,7 +85,7 @@ class CsvLayout(TableLayout):
 
 
 def _files(folder: Path) -> list[Path]:
-    found = sorted(islice(folder.glob("*.csv"), _MOST_FILES)) if folder.is_dir() else []
+    found = sorted(islice(folder.glob(any_case(".csv")), _MOST_FILES)) if folder.is_dir() else []
     telling = [path for path in found if dialect_of(path) is not None]
     # The list to train on is not passed over for another one that can be read.
     return [path for path in found if path in telling or _split_name(path) in _NEEDED] if telling else []
@@ -133,17 +134,27 @@ def _read(path: Path, dialect: CsvDialect, *, split: str, root: Path, base: Path
         _add_object(table, image_id, row, dialect=dialect, where=where, readable=readable)
     for table in tables.values():
         table.in_shares = table.is_in_shares() if dialect.in_shares is None else dialect.in_shares
+        if not dialect.name and table.is_in_shares(dialect.to_edges):
+            raise InputError(
+                f"{path}: expected pixels in xmin, ymin, xmax and ymax, got numbers from 0 to 1, which are shares of "
+                "the image. Multiply x by its width and y by its height."
+            )
     return tables or {split: BoxTable(path)}
 
 
 def _rows(path: Path, dialect: CsvDialect) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line number, what it says), blank lines passed over."""
-    reader = csv.reader(text_lines(path), delimiter=dialect.delimiter)
-    if dialect.has_header:
-        next(reader, None)
-    for fields in reader:
-        if any(field.strip() for field in fields):
-            yield reader.line_num, dialect.row(fields)
+    reader = csv.reader(text_lines(path), delimiter=dialect.delimiter, strict=True)
+    try:
+        if dialect.has_header:
+            next(reader, None)
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                yield reader.line_num, dialect.row(fields)
+    except csv.Error as error:
+        raise InputError(
+            f"{path} line {reader.line_num}: expected CSV, got {error}. Look for a quotation mark without its other."
+        ) from error
 
 
 def _add_object(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +24,27 @@ BOX = "box"
 
 _CORNERS = COLUMNS[2:]
 _SIZES = ("x", "y", "w", "h")
+_AROUND = ("cx", "cy", "w", "h")
 _NAMES = {
     "image": ("image", "filename", "file_name", "image_name", "image_path", "imageid", "image_id", "img", "frame"),
     "label": ("label", "class", "labelname", "class_name", "label_name", "category", "category_name", "class_id"),
-    "xmin": ("xmin", "x_min", "x1"),
-    "ymin": ("ymin", "y_min", "y1"),
-    "xmax": ("xmax", "x_max", "x2"),
-    "ymax": ("ymax", "y_max", "y2"),
+    "xmin": ("xmin", "x_min", "x1", "left"),
+    "ymin": ("ymin", "y_min", "y1", "top"),
+    "xmax": ("xmax", "x_max", "x2", "right"),
+    "ymax": ("ymax", "y_max", "y2", "bottom"),
     DIFFICULT: (DIFFICULT,),
     CROWD: ("isgroupof",),
     SPLIT: (SPLIT, "subset", "set"),
     BOX: ("bbox", "box"),
 }
 """What a column may be called, in small letters; the first that is there counts."""
+_CENTRES = {"cx": ("x_center", "center_x", "cx", "xc"), "cy": ("y_center", "center_y", "cy", "yc")}
+_SIDES = {
+    "x": ("x", "bbox_x", "left", "xmin", "x_min"),
+    "y": ("y", "bbox_y", "top", "ymin", "y_min"),
+    "w": ("w", "bbox_width", "box_width", "width"),
+    "h": ("h", "bbox_height", "box_height", "height"),
+}
 _VIA = {"filename": "image", "region_shape_attributes": SHAPE, "region_attributes": ATTRIBUTES}
 _LABEL_ATTRIBUTES = ("class", "label", "name", "type", "category", "object")
 _SETS = ("train", "validation", "test", "unassigned")
@@ -84,13 +93,13 @@ class CsvDialect:
         """Give a box as written, as edges if it is numbers, and what is to be told of it."""
         if SHAPE in row:
             return [row[SHAPE]], edges_of_shape(_json(row[SHAPE])), ""
-        written = (
-            [row[name] for name in (_SIZES if "w" in row else _CORNERS)] if BOX not in row else _bracketed(row[BOX])
-        )
+        written = [row[name] for name in _place_of(row)] if BOX not in row else _bracketed(row[BOX])
         numbers = finite_numbers([text.replace(",", ".") for text in written] if self.delimiter == ";" else written)
         if numbers is None or len(numbers) != len(_CORNERS):
             return written, None, ""
         first_x, first_y, second_x, second_y = numbers
+        if "cx" in row:
+            first_x, first_y = first_x - second_x / 2, first_y - second_y / 2
         if "w" in row or BOX in row:
             second_x, second_y = first_x + second_x, first_y + second_y
         return written, *edges_in_order((first_x, first_y, second_x, second_y), self.to_edges)
@@ -113,7 +122,10 @@ def dialect_of(path: Path) -> CsvDialect | None:
     except OSError:
         return None
     delimiter = max(",;\t", key=line.count)
-    first = [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+    try:
+        first = [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return None
     if any(map(_is_image, first)):
         return _headerless(first, delimiter)
     return _with_header(first, delimiter)
@@ -130,7 +142,9 @@ def _with_header(names: Sequence[str], delimiter: str) -> CsvDialect | None:
     if BOX not in columns and not set(_CORNERS) <= set(columns):
         columns.update(_sizes(small))
         columns = {meaning: at for meaning, at in columns.items() if meaning not in _CORNERS}
-    is_known = {"image", "label"} <= set(columns) and any(set(way) <= set(columns) for way in (_CORNERS, _SIZES, [BOX]))
+    is_known = {"image", "label"} <= set(columns) and any(
+        set(way) <= set(columns) for way in (_CORNERS, _SIZES, _AROUND, [BOX])
+    )
     if not is_known:
         return None
     twice = tuple(name for name in written.values() if name is not None and small.count(name) > 1)
@@ -141,7 +155,7 @@ def _with_header(names: Sequence[str], delimiter: str) -> CsvDialect | None:
     elif {"imageid", "labelname"} <= set(small):
         name, in_shares = "Open Images'", True
     elif not set(_CORNERS) <= set(columns):
-        name = "corner and size"
+        name = "centre and size" if "cx" in columns else "corner and size"
     return CsvDialect(
         name=name,
         columns=columns,
@@ -154,10 +168,15 @@ def _with_header(names: Sequence[str], delimiter: str) -> CsvDialect | None:
 
 
 def _sizes(small: Sequence[str]) -> dict[str, int]:
-    """Find the columns of a corner, width and height; without a corner those are the image's."""
-    names = {"x": ("x",), "y": ("y",), "w": ("w", "width"), "h": ("h", "height")}
+    """Find the columns of a corner or a centre, width and height; without those they are the image's."""
+    names = {**_CENTRES, **_SIDES}
     found = {meaning: next((name for name in known if name in small), "") for meaning, known in names.items()}
-    return {meaning: small.index(name) for meaning, name in found.items()} if all(found.values()) else {}
+    wanted = next((way for way in (_AROUND, _SIZES) if all(found[meaning] for meaning in way)), ())
+    return {meaning: small.index(found[meaning]) for meaning in wanted}
+
+
+def _place_of(row: Mapping[str, str]) -> Sequence[str]:
+    return next((way for way in (_AROUND, _SIZES) if set(way) <= set(row)), _CORNERS)
 
 
 def _headerless(first: Sequence[str], delimiter: str) -> CsvDialect | None:
@@ -178,7 +197,7 @@ def _headerless(first: Sequence[str], delimiter: str) -> CsvDialect | None:
 
 
 def _bracketed(text: str) -> list[str]:
-    return [part.strip() for part in text.strip("[]() ").split(",")] if text.strip() else [""]
+    return re.split(r"\s*,\s*|\s+", text.strip("[]() ")) if text.strip() else [""]
 
 
 def _is_image(text: str) -> bool:

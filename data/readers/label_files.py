@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ...runtime.errors import InputError
-from .pictures import id_from_path, is_picture, pictures_below
+from .pictures import alike, any_case, files_below, id_from_path, is_picture, pictures_below
 from .reader import Annotation, FilesLayout, Place, is_split_name, with_usual_names
 
 _LABELS_FOLDERS = frozenset(
@@ -79,20 +79,21 @@ class LabelFilesLayout(FilesLayout):
         pictures = pictures_below(folder)
         labels = [self._label_path(path) for path in pictures]
         is_beside = self._labels == self._base
-        alone = sorted({*folder.rglob(f"*{self.suffix}")}.difference(labels)) if is_beside else []
+        there = {path for path in files_below(folder) if path.suffix.lower() == self.suffix} if is_beside else set()
+        alone = sorted(there.difference(labels))
         return [id_from_path(path, self._base) for path in (*pictures, *filter(self._is_labels_file, alone))]
 
     def image_path(self, image_id: str) -> Path:
         path = self._base / image_id
-        return path.with_suffix(".jpg") if path.suffix == self.suffix else path
+        return path.with_suffix(".jpg") if path.suffix.lower() == self.suffix else path
 
     def read_annotation(self, image_id: str) -> Annotation:
         return self.read_file(self._label_path(self._base / image_id))
 
     def _label_path(self, image: Path) -> Path:
         """Where the labels of a picture are: in a tree like that of the pictures, else all in one folder."""
-        mirrored = (self._labels / image.relative_to(self._base)).with_suffix(self.suffix)
-        flat = self._labels / mirrored.name
+        mirrored = alike((self._labels / image.relative_to(self._base)).with_suffix(self.suffix))
+        flat = alike(self._labels / mirrored.name)
         return flat if not mirrored.exists() and self._labels != self._base and flat.exists() else mirrored
 
     @classmethod
@@ -104,7 +105,7 @@ class LabelFilesLayout(FilesLayout):
     @classmethod
     def _are_below(cls, folder: Path) -> bool:
         """Whether one of the first few files of a folder, or of the folders in it, holds labels."""
-        patterns = (f"*{cls.suffix}", f"*/*{cls.suffix}")
+        patterns = (any_case(cls.suffix), f"*/{any_case(cls.suffix)}")
         first = islice((path for pattern in patterns for path in folder.glob(pattern)), _LOOKED_AT)
         return any(map(cls._is_labels_file, first))
 

@@ -17,12 +17,13 @@ def text_lines(path: Path) -> Iterator[str]:
         OSError: the file cannot be opened.
     """
     with path.open("rb") as file:
-        number = 1
-        try:
-            for number, line in enumerate(file, 1):
-                yield line.removeprefix(codecs.BOM_UTF8).decode() if number == 1 else line.decode()
-        except UnicodeDecodeError as error:
-            raise not_utf8(f"{path} line {number}", error) from None
+        lines = (line for several in file for line in several.splitlines(keepends=True))  # also at old Macs' ends
+        for number, line in enumerate(lines, 1):
+            try:
+                text = line.removeprefix(codecs.BOM_UTF8).decode() if number == 1 else line.decode()
+            except UnicodeDecodeError as error:
+                raise not_utf8(f"{path} line {number}", error) from None
+            yield text
 
 
 def not_utf8(where: str, error: UnicodeDecodeError) -> InputError:

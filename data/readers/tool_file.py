@@ -17,7 +17,7 @@ from typing import Any
 from ...runtime.errors import InputError
 from .annotation_xml import xml_root
 from .box_table import BoxTable, TableLayout
-from .pictures import Pictures, id_from_path, images_base
+from .pictures import Pictures, any_case, id_from_path, images_base
 from .reader import Place, with_usual_names
 from .text_lines import text_lines
 from .tool_dialects import DIALECTS, SUFFIXES, ToolDialect, ToolImage, ToolLabels
@@ -99,7 +99,7 @@ def is_tool_file(path: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = [path for suffix in SUFFIXES for path in islice(folder.glob(f"*{suffix}"), _MOST_FILES + 1)]
+    found = [path for suffix in SUFFIXES for path in islice(folder.glob(any_case(suffix)), _MOST_FILES + 1)]
     return sorted(filter(is_tool_file, found)) if 0 < len(found) <= _MOST_FILES else []
 
 

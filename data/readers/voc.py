@@ -14,6 +14,7 @@ from pathlib import Path
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES
 from .annotation_xml import read_annotation_xml
+from .pictures import alike, pictures_below
 from .reader import Annotation, FilesLayout, Place
 from .text_lines import filled_lines, text_lines
 
@@ -105,8 +106,7 @@ class VocLayout(FilesLayout):
         """Image ids as the list gives them; of what is a file's name, without suffix and without others' folders."""
         where = self.lists[split]
         if where.is_dir():
-            pictures = sorted(path for path in where.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-            return [path.relative_to(where).with_suffix("").as_posix() for path in pictures]
+            return [path.relative_to(where).with_suffix("").as_posix() for path in pictures_below(where)]
         lines = filled_lines(where)
         if lines and self._has_column(lines[0]):
             lines = [line.rsplit(maxsplit=1)[0] for line in lines]
@@ -115,13 +115,12 @@ class VocLayout(FilesLayout):
     def image_path(self, image_id: str) -> Path:
         """`JPEGImages/ID.jpg`; the other suffixes are for data that people label themselves in this layout."""
         stem = self._base / image_id
-        suffixes = (*IMAGE_SUFFIXES, *(suffix.upper() for suffix in IMAGE_SUFFIXES))
-        candidates = [stem.with_name(stem.name + suffix) for suffix in suffixes]
-        return next((path for path in candidates if path.exists()), candidates[0])
+        candidates = [stem.with_name(stem.name + suffix) for suffix in IMAGE_SUFFIXES]
+        return next((path for each in candidates if (path := alike(each)).exists()), candidates[0])
 
     def read_annotation(self, image_id: str) -> Annotation:
         """Read `Annotations/ID.xml`."""
-        return read_annotation_xml(self._folder / "Annotations" / f"{image_id}.xml", to_edges=VOC_TO_EDGES)
+        return read_annotation_xml(alike(self._folder / "Annotations" / f"{image_id}.xml"), to_edges=VOC_TO_EDGES)
 
     def _lists(self, folder: Path) -> dict[str, Path]:
         """Leave out VOC's lists per class (`dog_train.txt`), whose second column tells whether the class is there."""

@@ -24,7 +24,7 @@ import yaml
 from ...runtime.errors import InputError
 from .box_table import finite_numbers
 from .kitti import is_kitti
-from .pictures import found_path, id_from_path, images_base, is_picture, pictures_below
+from .pictures import alike, any_case, files_below, found_path, id_from_path, images_base, is_picture, pictures_below
 from .reader import (
     OUTLINED,
     Annotation,
@@ -49,10 +49,13 @@ _NAMES_FILES = (
     "obj_train_data/classes.txt",
     "train/_darknet.labels",
 )
+_NAMES = {Path(name).name for name in _NAMES_FILES}
 _BESIDE_FOLDERS = (".", "obj_train_data", "data")
 _LOOKED_AT = 1000
 _BOX, _BOX_AND_SCORE, _TRIANGLE = 5, 6, 7
 """Numbers in a line."""
+_ROUNDING = 1e-3
+"""Of a share."""
 _LARGEST_SHARE = 2.0
 """A box may reach out of its image, and is clipped then; numbers above this are pixels."""
 _LARGEST_OUTLINE = 1.5
@@ -129,7 +132,8 @@ class YoloLayout(FilesLayout):
 
     def _listed(self, where: Path) -> list[Path]:
         if where.is_dir():
-            return pictures_below(where)
+            pictures = pictures_below(where)
+            return [*pictures, *_of_labels_alone(where, pictures)]
         return [self._listed_path(line, where) for line in filled_lines(where)]
 
     def _listed_path(self, line: str, where: Path) -> Path:
@@ -138,9 +142,7 @@ class YoloLayout(FilesLayout):
     def read_annotation(self, image_id: str) -> Annotation:
         """Read the label file."""
         image = self.image_path(image_id)
-        path, beside = label_path(image), image.with_suffix(".txt")
-        if beside.exists() and not path.exists():
-            path = beside
+        path = _labels_of(image)
         try:
             lines = list(text_lines(path))
         except FileNotFoundError:
@@ -165,10 +167,11 @@ class YoloLayout(FilesLayout):
         index, shares = int(numbers[0]), numbers[1:]
         name = self.class_names[index] if index < len(self.class_names) else f"class {index}"
         has_points = _are_key_points(numbers[_BOX:], count=self._key_point_numbers)
-        if has_points or len(numbers) in (_BOX, _BOX_AND_SCORE):
+        has_score = len(numbers) == _BOX_AND_SCORE or (not self._key_point_numbers and _is_tracked(numbers))
+        if has_points or has_score or len(numbers) == _BOX:
             cx, cy, width, height = shares[:4]
             box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
-            remark = _KEY_POINTS if has_points else _SCORED if len(numbers) == _BOX_AND_SCORE else ""
+            remark = _KEY_POINTS if has_points else _SCORED if has_score else ""
             return LabelledObject(name=name, box_xyxy=box, difficult=False, remark=remark)
         if len(numbers) < _TRIANGLE or len(numbers) % 2 == 0 or max(map(abs, shares)) > _LARGEST_OUTLINE:
             raise AnnotationBrokenError(
@@ -182,7 +185,7 @@ def _place_of_file(path: Path) -> list[Place]:
     """Tell what a YAML file or a list of names means: the folder around it, or around its own."""
     if path.suffix.lower() in (".yaml", ".yml"):
         return [Place(path=path, open=partial(YoloLayout, path.parent, path))]
-    if path.name not in {Path(name).name for name in _NAMES_FILES}:
+    if path.name not in _NAMES:
         return []
     folder = next(
         (around for around in (path.resolve().parent, path.resolve().parent.parent) if _is_yolo(around)), None
@@ -195,6 +198,41 @@ def _are_key_points(numbers: Sequence[float], *, count: int) -> bool:
     flags = numbers[2::3]
     seem = len(numbers) > 0 and len(numbers) % 3 == 0 and 2 in flags and {0, 1, 2}.issuperset(flags)
     return len(numbers) == count if count else seem
+
+
+def _is_tracked(numbers: Sequence[float]) -> bool:
+    """Whether a box within its image is followed by a score and a whole number, as of what Ultralytics has tracked."""
+    if len(numbers) != _TRIANGLE or numbers[-1] < 1 or not numbers[-1].is_integer():
+        return False
+    cx, cy, width, height, score = numbers[1:-1]
+    reach = max(width / 2 - cx, height / 2 - cy, cx + width / 2 - 1, cy + height / 2 - 1)
+    return reach <= _ROUNDING and 0 <= score <= 1
+
+
+def _labels_of(image: Path) -> Path:
+    """Find an image's labels: in `labels`, beside it, or under its whole name; where they should be if nowhere."""
+    usual = label_path(image)
+    places = (usual, image.with_suffix(".txt"), usual.with_name(f"{image.name}.txt"))
+    return next((path for place in places if (path := alike(place)).exists()), usual)
+
+
+def _of_labels_alone(images: Path, pictures: Sequence[Path]) -> list[Path]:
+    """Name the images that labels in a folder of their own tell of and that are not there: they are missing."""
+    labels = label_path(images / "any").parent
+    if labels == images or not labels.is_dir():
+        return []
+    known = {_labels_of(path) for path in pictures}
+    texts = (path for path in files_below(labels) if path.suffix.lower() == ".txt" and path not in known)
+    alone = sorted(path for path in texts if path.name not in _NAMES and _tells_of_objects(path))
+    return [images / path.relative_to(labels).with_suffix(".jpg") for path in alone]
+
+
+def _tells_of_objects(path: Path) -> bool:
+    try:
+        numbers = finite_numbers(next(text_lines(path), "").split())
+    except (OSError, InputError):
+        return False
+    return numbers is not None and len(numbers) >= _BOX
 
 
 def _is_yolo(folder: Path) -> bool:
@@ -222,7 +260,7 @@ def _are_texts(labels: Path) -> bool:
     """Whether a folder of labels is there that holds texts, or nothing yet; others keep XML there, or other texts."""
     if not labels.is_dir() or is_kitti(labels):
         return False
-    suffixes = {path.suffix for path in islice(labels.rglob("*"), _LOOKED_AT) if path.is_file()}
+    suffixes = {path.suffix.lower() for path in islice(files_below(labels), _LOOKED_AT)}
     return not suffixes or ".txt" in suffixes
 
 
@@ -233,8 +271,11 @@ def _beside_folders(root: Path) -> list[Path]:
 
 
 def _names_files(root: Path) -> list[str]:
-    yamls = [path.name for pattern in ("*.yaml", "*.yml") for path in root.glob(pattern)]
-    return [*_NAMES_FILES, *yamls]
+    return [*_NAMES_FILES, *(path.name for path in _yamls(root))]
+
+
+def _yamls(root: Path) -> list[Path]:
+    return sorted(path for suffix in (".yaml", ".yml") for path in root.glob(any_case(suffix)))
 
 
 def read_yolo_settings(path: Path) -> YoloSettings:
@@ -251,6 +292,8 @@ def read_yolo_settings(path: Path) -> YoloSettings:
         raise InputError(f"{path}: expected YAML, got {reason}. Write classes.txt and take this file away.") from error
     if not isinstance(content, dict):
         content = {}
+    merged = content.pop("<<", {})
+    content = {**(merged if isinstance(merged, dict) else {}), **content}
     given = {key: value for key, value in content.items() if value not in _NOTHING}
     given = {_SPLIT_KEYS.get(key, key) if _SPLIT_KEYS.get(key) not in given else key: given[key] for key in given}
     splits = {}
@@ -288,7 +331,7 @@ def _images_folders(root: Path) -> list[Path]:
 
 
 def _settings(root: Path) -> YoloSettings:
-    files = sorted([*root.glob("*.yaml"), *root.glob("*.yml")])
+    files = _yamls(root)
     found = [read_yolo_settings(path) for path in files]
     telling = [settings for settings in found if settings.names or settings.splits]
     if len(telling) > 1:

@@ -106,3 +106,32 @@ def test_a_third_is_reported(tmp_path: Path, spoil: Spoil, message: str) -> None
 def test_classes_that_somebody_chose_lose_nothing(tmp_path: Path) -> None:
     root = _voc(tmp_path, _other_class, IMAGES - 1)
     assert check_samples(open_dataset(root, class_names=["dog"]), "train").objects["dog"] == 1
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        pytest.param(
+            (0.2, 0.2, 0.4, 0.6),
+            "expected most of 6 objects to be usable, got 0. 6 boxes within the first pixel of their image (dropped; "
+            "numbers up to 1 are shares of it, not pixels); p0: dog at (-0.8, -0.8, 0.4, 0.6) in an image of 64 x 48. "
+            "Mend the labels, or go on with the rest by --anyway.",
+            id="shares for pixels",
+        ),
+        pytest.param(
+            (30, 20, 100, 60),
+            "expected boxes within their images, got 6 of 6 that reach far out of them (p0: dog at (29.0, 19.0, 100.0, "
+            "60.0) in an image of 64 x 48). Two corners may be written where a size is expected. Mend the labels, or "
+            "go on with them by --anyway.",
+            id="far beyond the edges",
+        ),
+    ],
+)
+def test_numbers_of_another_convention(box: tuple[float, float, float, float], message: str, tmp_path: Path) -> None:
+    voc = VocFolder(tmp_path)
+    for number in range(IMAGES):
+        voc.add(f"p{number}", [("dog", box)], hw=(48, 64))
+    (voc.folder / "labelmap.txt").write_text("dog:::\n")
+    with pytest.raises(InputError) as error:
+        check_samples(open_dataset(tmp_path), "train")
+    assert str(error.value) == f"VOC2012 train: {message}"

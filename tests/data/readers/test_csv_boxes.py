@@ -205,6 +205,55 @@ def test_shares_in_tensorflows_columns_show_by_their_numbers(tmp_path: Path) -> 
     assert next(whole.samples("train")).boxes_xyxy_px.tolist() == [[0, 0, 1, 1]], "whole numbers are pixels"
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        pytest.param("filename,label,left,top,right,bottom", "a.jpg,dog,10,5,30,15", id="left and right"),
+        pytest.param("filename,label,left,top,width,height", "a.jpg,dog,10,5,20,10", id="left, width"),
+        pytest.param("filename,class,x_center,y_center,width,height", "a.jpg,dog,20,10,20,10", id="the centre"),
+        pytest.param("image,width,height,label,cx,cy,w,h", "a.jpg,40,20,dog,20,10,20,10", id="a centre in short"),
+        pytest.param("image,label,xmin,ymin,width,height", "a.jpg,dog,10,5,20,10", id="a corner and a size"),
+        pytest.param(
+            "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height",
+            "dog,10,5,20,10,a.jpg,40,20",
+            id="makesense.ai with a header",
+        ),
+        pytest.param("image_id,label,bbox", "a,dog,[10 5 20 10]", id="spaces in brackets"),
+    ],
+)
+def test_columns_of_other_names(header: str, row: str, tmp_path: Path) -> None:
+    (sample,) = open_dataset(write_csv(tmp_path, f"{header}\n{row}\n"), strict=True).samples("train")
+    assert sample.boxes_xyxy_px.tolist() == [[10, 5, 30, 15]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            f'{HEADER}a.jpg,dog,1,2,3,4\n"b.jpg,dog,1,2,3,4\na.jpg,dog,2,2,3,4\n',
+            "train.csv line 4: expected CSV, got unexpected end of data. Look for a quotation mark without its other.",
+            id="a quotation mark without its other",
+        ),
+        pytest.param(
+            f"{HEADER}a.jpg,dog,0.25,0.5,1,1\n",
+            "train.csv: expected pixels in xmin, ymin, xmax and ymax, got numbers from 0 to 1, which are shares of the "
+            "image. Multiply x by its width and y by its height.",
+            id="shares in our own columns",
+        ),
+    ],
+)
+def test_tables_that_cannot_be_read(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        open_dataset(write_csv(tmp_path, text))
+    assert str(error.value) == f"{tmp_path}/{message}"
+
+
+def test_lines_as_old_macs_end_them_and_fields_of_pages(tmp_path: Path) -> None:
+    text = f"{HEADER.strip()},more\na.jpg,dog,1,2,3,4,{'x' * 200_000}\n".replace("\n", "\r")
+    (sample,) = open_dataset(write_csv(tmp_path, text, name="train.CSV"), strict=True).samples("train")
+    assert sample.boxes_xyxy_px.tolist() == [[1, 2, 4, 5]]
+
+
 def test_open_images_groups_are_crowds(tmp_path: Path) -> None:
     header = "ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf\n"
     dataset = open_dataset(write_csv(tmp_path, f"{header}a,/m/1,0,1,0,1,1\na,/m/1,0,1,0,1,0\n"), strict=True)

@@ -128,3 +128,22 @@ def test_folders_of_other_names(tmp_path: Path, images: str, labels: str) -> Non
     dataset = open_dataset(tmp_path, strict=True)
     assert dataset.official_splits() == ("all",)
     assert len(next(dataset.samples("all"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("<annotation>", '<annotation xmlns="http://example.org/voc">', id="a namespace"),
+        pytest.param("<object>", "<objects><object>", id="objects within objects"),
+        pytest.param("<xmin>1<", "<xmin>1,0<", id="a decimal comma"),
+        pytest.param("<?xml", "\n <?xml", id="a blank line before the declaration"),
+    ],
+)
+def test_forms_of_other_writers(old: str, new: str, tmp_path: Path) -> None:
+    add_image(tmp_path / "a.jpg")
+    add_labels(tmp_path / "a.xml")
+    text = (tmp_path / "a.xml").read_text().replace(old, new)
+    text = text.replace("</object>", "</object></objects>") if new.startswith("<objects>") else text
+    (tmp_path / "a.xml").write_text(text)
+    (sample,) = open_dataset(tmp_path, strict=True).samples("all")
+    assert sample.boxes_xyxy_px.tolist() == [[0, 0, 40, 20]]

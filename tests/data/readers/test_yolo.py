@@ -49,6 +49,42 @@ def test_boxes_by_hand(tmp_path: Path, line: str, edges: tuple[float, ...]) -> N
     assert len(second) == 0, "an empty file says that there is no object"
 
 
+def test_tracked_boxes_are_no_triangles(tmp_path: Path) -> None:
+    add_image(tmp_path, "images/train/a.jpg", "0 0.5 0.5 0.25 0.5 0.9 1\n0 0.5 0.5 0.5 0.5 0.9 12\n0 0 0 1 0 1 1\n")
+    (tmp_path / "classes.txt").write_text("dog\n")
+    dataset = open_dataset(tmp_path, strict=True)
+    (sample,) = dataset.samples("train")
+    np.testing.assert_allclose(sample.boxes_xyxy_px, [(15, 5, 25, 15), (10, 5, 30, 15), (0, 0, 40, 20)], atol=1e-5)
+    assert "2 objects given with a score (it is not read)" in dataset.report.lines()
+
+
+def test_labels_without_their_picture_are_counted(tmp_path: Path) -> None:
+    """Otherwise half of a data set may be away and nobody is told."""
+    add_image(tmp_path, "images/train/a.jpg", "0 0.5 0.5 0.5 0.5\n")
+    for name, text in (("b", "0 0.5 0.5 0.5 0.5"), ("notes", "made by me"), ("empty", ""), (".hidden", "0 1 1 1 1")):
+        (tmp_path / "labels" / "train" / f"{name}.txt").write_text(text)
+    (tmp_path / "classes.txt").write_text("dog\n")
+    dataset = open_dataset(tmp_path)
+    assert [sample.image_id for sample in dataset.samples("train")] == ["train/a.jpg"]
+    (line,) = dataset.report.examples(Problem.MISSING_IMAGE)
+    assert line.endswith("images/train/b.jpg: expected an image, got no such file")
+
+
+def test_labels_under_the_whole_name_of_the_picture(tmp_path: Path) -> None:
+    add_image(tmp_path, "images/train/a.jpg", None)
+    (tmp_path / "labels" / "train" / "a.jpg.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "classes.txt").write_text("dog\n")
+    (sample,) = open_dataset(tmp_path, strict=True).samples("train")
+    assert len(sample) == 1
+
+
+def test_yaml_that_takes_over_what_another_part_says(tmp_path: Path) -> None:
+    add_image(tmp_path, "images/a/a.jpg", "0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "data.yaml").write_text("all: &all\n  names: [dog]\n  train: images/b\n<<: *all\ntrain: images/a\n")
+    dataset = open_dataset(tmp_path)
+    assert (dataset.class_names, dataset.official_splits()) == (("dog",), ("train",))
+
+
 @pytest.mark.parametrize(
     ("images", "yaml", "splits"),
     [
