@@ -63,6 +63,14 @@ def sampled_classes(layout: Layout, count: int, *, seed: int) -> list[str]:
     return sampled_names(candidates, count, seed=seed)
 
 
+def spelled_alike(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Group the names that differ by capital letters alone; names without such a twin are left out."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.casefold(), []).append(name)
+    return [tuple(group) for group in alike.values() if len(group) > 1]
+
+
 def sampled_names(names: Sequence[str], count: int, *, seed: int) -> list[str]:
     """Sample some of the names and keep their order; fewer of the same seed are among more of it."""
     sampled = set(np.random.default_rng(seed).permutation(sorted(names))[:count].tolist())

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ..runtime.errors import InputError
 from ..runtime.files import StrPath
 from ..runtime.image_files import ImageHeader, image_header, image_hw, read_image_bgr
+from .class_choice import spelled_alike
+from .parts import Parts
 from .readers.coco import CocoIds, CocoLayout
 from .readers.find_reader import find_layout
 from .readers.reader import (
@@ -89,6 +91,8 @@ class Dataset:
         self.has_chosen_classes = has_chosen_classes
         """Whether the list of classes is somebody's choice; otherwise it is the data's, and covers all objects."""
         self._renamed = renamed or {}
+        self.parts = Parts(layout, self.class_names, renamed=self._renamed)
+        """Of several data sets."""
         self._class_ids = {name: class_id for class_id, name in enumerate(self.class_names)}
         self._strata: dict[str, str] | None = None
         self._counted: set[str] = set()
@@ -115,21 +119,23 @@ class Dataset:
     @property
     def notes(self) -> tuple[str, ...]:
         """What else a person should know of what was found, a line each."""
-        alike: dict[str, list[str]] = {}
-        for name in self.class_names:
-            alike.setdefault(name.casefold(), []).append(name)
-        twins = [" and ".join(names) for names in alike.values() if len(names) > 1]
+        twins = [" and ".join(names) for names in spelled_alike(self.class_names)]
         hint = "convert-data --rename OLD=NEW makes them one"
-        return (*self._layout.notes, *(f"classes {names} differ by capital letters alone ({hint})" for names in twins))
+        alike = [f"classes {names} differ by capital letters alone ({hint})" for names in twins]
+        return (*self._layout.notes, *self.parts.notes, *alike)
 
     @property
     def name(self) -> str:
         """The data set's name: `VOC2012`."""
         return self._layout.name
 
+    def image_path(self, image_id: str) -> Path:
+        """Where the image is or should be."""
+        return self._layout.image_path(image_id)
+
     def split_names(self) -> tuple[str, ...]:
-        """The official lists, then the two seeded splits."""
-        return (*self._layout.lists, *SEEDED_SPLITS)
+        """The official lists, those that all parts have, then the two seeded splits."""
+        return (*self._layout.common_lists, *SEEDED_SPLITS)
 
     def official_splits(self) -> tuple[str, ...]:
         """The official lists, each once, under its first name."""
@@ -258,10 +264,14 @@ class Dataset:
         self._problem(problem, message)
 
     def _meant(self, image_ids: Sequence[str]) -> list[str]:
-        if self._layout.kind != "kaggle" or set(self._layout.class_names) <= self._class_ids.keys():
+        listed, layout = self._class_ids.keys(), self._layout
+        if set(layout.class_names) <= listed:
             return list(image_ids)
-        listed = self._class_ids.keys()
-        meant = [image_id for image_id in image_ids if not listed.isdisjoint(self._layout.class_names_of(image_id))]
+        meant = [
+            image_id
+            for image_id in image_ids
+            if layout.speaks_of_others(image_id) or not listed.isdisjoint(layout.class_names_of(image_id))
+        ]
         return meant or list(image_ids)  # with none at all, whoever asked is told of the classes that there are
 
     def _listed_ids(self, split: str) -> list[str]:
@@ -383,6 +393,7 @@ class Dataset:
             width_px=hw[1],
             crowd=np.asarray(crowd, np.bool_) if any(crowd) else None,
             areas_px=_areas(objects, boxes),
+            labelled=self.parts.labelled_in(image_id),
         )
 
     def _usable_box(

@@ -26,6 +26,8 @@ class Sample:
         width_px: of the upright picture.
         crowd: [n] bool, regions of many objects, as COCO has them; None where there are none.
         areas_px: [n] float64, of the objects themselves, as COCO measures them by its masks; None: of their boxes.
+        labelled: [classes] bool, of which of the data set's classes its labels speak; of others objects may be in it
+            that nobody labelled. None: of all.
     """
 
     image_id: str
@@ -37,6 +39,7 @@ class Sample:
     width_px: int
     crowd: NDArray[np.bool_] | None = None
     areas_px: NDArray[np.float64] | None = None
+    labelled: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.class_ids)
@@ -49,13 +52,17 @@ class Sample:
             raise ValueError(f"crowd: expected [n], difficult each, got {self.crowd} of {self.difficult}")
         if self.areas_px is not None and self.areas_px.shape != (count,):
             raise ValueError(f"areas_px: expected [n], got {self.areas_px.shape}")
+        if self.labelled is not None and not self.labelled[self.class_ids].all():
+            raise ValueError(f"labelled: expected the classes {self.class_ids} among them, got {self.labelled}")
 
     def __len__(self) -> int:
         return len(self.class_ids)
 
 
 def data_sha256(samples: Iterable[Sample]) -> str:
-    """Fingerprint labelled data for the card: sha256 over image ids, boxes, classes, difficult objects and crowds.
+    """Fingerprint labelled data for the card: sha256 over image ids, boxes, classes, difficult objects, crowds.
+
+    Where labels do not speak of every class, which ones they do is part of it.
 
     The order of the samples does not matter; pixels are not read. Streams: 32 bytes a sample are kept.
     """
@@ -64,7 +71,7 @@ def data_sha256(samples: Iterable[Sample]) -> str:
 
 
 def sample_digest(sample: Sample) -> bytes:
-    """Fingerprint one sample: 32 bytes over its id, size, boxes, classes, difficult objects and crowds."""
+    """Fingerprint one sample: 32 bytes over its id, size, boxes, classes, difficult objects, crowds, what is labelled."""
     # Fixed little-endian types, so that the fingerprint is the same on every machine.
     parts = [
         sample.image_id.encode(),
@@ -75,6 +82,8 @@ def sample_digest(sample: Sample) -> bytes:
     ]
     if sample.crowd is not None:
         parts.append(np.asarray(sample.crowd, "u1").tobytes())
+    if sample.labelled is not None:
+        parts.append(b"labelled" + np.asarray(sample.labelled, "u1").tobytes())
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)

@@ -12,6 +12,7 @@ import tomllib
 from pydantic import BaseModel
 
 from ..data.dataset import Dataset
+from ..data.mixed_data import check_parts
 from ..data.splits import SEEDED_SPLITS, SEEDED_TRAIN, SEEDED_VAL
 from ..runtime.errors import InputError
 from ..runtime.files import StrPath
@@ -83,10 +84,12 @@ def resolved_settings(network: str, data: Dataset, settings: TrainSettings) -> T
     """Put names and values where the settings say `auto`, and nothing pretrained where there are no weights.
 
     Raises:
-        InputError: there is no such network or split, or the network or this machine has not what was asked for.
+        InputError: there is no such network or split, or the network or this machine has not what was asked for; or
+            several data sets do not go together, see `check_parts`.
     """
     settings = settings.model_copy(update={"precision": resolved_precision(settings.precision)})
     settings = with_splits(for_network(settings, network), data)
+    check_parts(data, settings.train_split, settings.val_split)
     for split in (settings.train_split, settings.val_split):
         data.sample_ids(split, seed=settings.split_seed)  # says which splits there are, before any image is looked at
     return settings
@@ -126,6 +129,8 @@ def follows(network: str, setting: str) -> bool:
 
 def with_splits(settings: TrainSettings, data: Dataset) -> TrainSettings:
     """Replace `auto` by names: the data's own splits where they have both, else the seeded ones.
+
+    Of several data sets each must have both.
 
     A seeded split goes with the other seeded one: the official `val` shares images with `seeded-train`.
     """

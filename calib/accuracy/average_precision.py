@@ -130,13 +130,14 @@ class DetectionEvaluator:
         self._localization = LocalizationErrorEvaluator()
 
     def add(self, sample: Sample, detections: Detections, *, written: Sample | None = None) -> None:
-        """Add an image.
+        """Add an image; detections of a class that its labels do not speak of count neither way.
 
         Args:
             sample: what is in it.
             detections: what was found in it, normalised to the image.
             written: what COCO's own figures are to be measured on where that differs, see `Dataset.as_written`.
         """
+        detections = judged(sample, detections)
         self._objects.append(_objects_of(sample, self._images))
         self._written.append(self._objects[-1] if written is None else _objects_of(written, self._images))
         found = np.zeros(len(detections), _DETECTION)
@@ -175,6 +176,11 @@ class DetectionEvaluator:
             _class_boxes(objects[objects["class_id"] == class_id], detections[detections["class_id"] == class_id])
             for class_id in range(len(self._class_names))
         )
+
+
+def judged(sample: Sample, found: Detections) -> Detections:
+    """Leave out what was found of classes that an image's labels do not speak of: it may be there."""
+    return found if sample.labelled is None else found.where(sample.labelled[found.class_ids])
 
 
 def _objects_of(sample: Sample, image: int) -> NDArray[np.void]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from ...data.dataset import Dataset
 from ...data.image_stream import check_same_classes, streamed_images
@@ -24,22 +23,22 @@ OnDetections = Callable[[Sample, Detections], None]
 
 
 def open_dataset_for(
-    card: Card, root: StrPath, *, strict: bool = False, missing_is_background: bool = False, anyway: bool = False
+    card: Card, *roots: StrPath, strict: bool = False, missing_is_background: bool = False, anyway: bool = False
 ) -> Dataset:
     """Open labelled images through an artefact's classes; those that the data do not know have no objects.
 
     Args:
         card: of the detector or classifier.
-        root: as `open_dataset` takes it.
+        roots: as `open_dataset` takes them.
         strict: raise at the first problem of the data instead of counting it.
         missing_is_background: as `open_dataset` takes it.
         anyway: likewise.
 
     Raises:
-        InputError: there is no layout below `root`.
+        InputError: there is no layout below one of them.
     """
     return Dataset(
-        find_layout(Path(root)),
+        find_layout(*roots),
         class_names=card.class_names,
         strict=strict,
         missing_is_background=missing_is_background,

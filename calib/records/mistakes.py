@@ -14,7 +14,7 @@ from ...data.sample import Sample
 from ...runtime.detection.detections import Detections
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import Session, classify, detect
-from ..accuracy.average_precision import DetectionEvaluator, EvaluationResult
+from ..accuracy.average_precision import DetectionEvaluator, EvaluationResult, judged
 from ..accuracy.class_boxes import overlaps_with
 from ..accuracy.top_k import AccuracyEvaluator, AccuracyResult, label_of
 from .detection_records import DetectionRecords
@@ -129,7 +129,7 @@ def _review_detector(session: Session, dataset: Dataset, split: str, seed: int, 
     evaluator = DetectionEvaluator(names)
     kept: list[tuple[Sample, Detections]] = []
     for sample, image in streamed_images(dataset, split, seed=seed, on_progress=on_progress):
-        found = detect(session, image)
+        found = judged(sample, detect(session, image))
         evaluator.add(sample, found)
         kept.append((sample, found))
     score = _best_score(evaluator, [sample for sample, _ in kept], names)

@@ -34,6 +34,7 @@ from .image_cache import (
     ImageCache,
     fitted_rgb,
     images_dtype,
+    labelled_path,
     normalised_boxes,
     stored_hw,
 )
@@ -273,6 +274,10 @@ def _store_labels(split: _Split, home: Path, left_out: dict[str, tuple[str, str]
     objects["box_xyxy"] = np.concatenate([normalised_boxes(sample) for sample in samples])
     objects["class_id"] = np.concatenate([sample.class_ids for sample in samples])
     objects["difficult"] = np.concatenate([sample.difficult for sample in samples])
-    for path, rows in ((objects_path, objects), (spans_path, spans)):  # the one that is looked for, last
+    tables: list[tuple[Path, NDArray[np.generic]]] = [(objects_path, objects), (spans_path, spans)]
+    masks = [sample.labelled for sample in samples if sample.labelled is not None]
+    if masks:
+        tables.insert(0, (labelled_path(home, split.labels), np.stack(masks)))
+    for path, rows in tables:  # the one that is looked for, last
         with whole_file(path) as temporary:
             rows.tofile(temporary)

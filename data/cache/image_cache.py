@@ -55,6 +55,7 @@ class StoredImage:
         boxes_xyxy: [n, 4] float32, normalised.
         class_ids: [n] int64.
         difficult: [n] bool.
+        labelled: [classes] bool as in `Sample`; None: all are.
         offset: where `image_rgb` begins in `ImageCache.pixels`; 0 for an image of no cache.
     """
 
@@ -64,6 +65,7 @@ class StoredImage:
     boxes_xyxy: NDArray[np.float32]
     class_ids: NDArray[np.int64]
     difficult: NDArray[np.bool_]
+    labelled: NDArray[np.bool_] | None = None
     offset: int = 0
 
 
@@ -79,6 +81,11 @@ class ImageSource(Protocol):
     def forget_pages(self) -> None:
         """Give back the memory that images read so far may hold."""
         ...
+
+
+def labelled_path(folder: Path, labels: str) -> Path:
+    """Name the file of which classes are labelled in which image, [images, classes] bool, where not all are in each."""
+    return folder / f"{labels}.labelled.bin"
 
 
 def stored_hw(hw_px: tuple[int, int], input_hw: tuple[int, int]) -> tuple[int, int]:
@@ -123,6 +130,7 @@ class DecodedImages:
             boxes_xyxy=normalised_boxes(sample),
             class_ids=sample.class_ids,
             difficult=sample.difficult,
+            labelled=sample.labelled,
         )
 
     def forget_pages(self) -> None:
@@ -140,7 +148,7 @@ class ImageCache:
 
         Args:
             folder: of the cache.
-            labels: stem of the two files with the labels.
+            labels: stem of the files with the labels.
 
         Raises:
             InputError: files are missing or too short.
@@ -150,6 +158,8 @@ class ImageCache:
         self._images = _MappedTable(folder / IMAGES, images_dtype(id_bytes))
         self._spans = _MappedTable(folder / f"{labels}.spans.bin", SPANS_DTYPE)
         self._objects = _MappedTable(folder / f"{labels}.objects.bin", OBJECTS_DTYPE)
+        labelled = labelled_path(folder, labels)
+        self._labelled = _MappedTable(labelled, np.dtype(np.bool_)) if labelled.is_file() else None
         self._pixels = _MappedTable(folder / PIXELS, np.dtype(np.uint8))
         self._check(folder)
 
@@ -173,6 +183,7 @@ class ImageCache:
             boxes_xyxy=objects["box_xyxy"].copy(),
             class_ids=objects["class_id"].astype(np.int64),
             difficult=objects["difficult"].copy(),
+            labelled=None if self._labelled is None else self._labelled.rows.reshape(len(self), -1)[index].copy(),
             offset=offset,
         )
 
@@ -199,8 +210,9 @@ class ImageCache:
 
     def forget_pages(self) -> None:
         """Take what was read out of this process's memory; the operating system may go on holding it."""
-        for table in (self._images, self._spans, self._objects, self._pixels):
-            table.forget()
+        for table in (self._images, self._spans, self._objects, self._pixels, self._labelled):
+            if table is not None:
+                table.forget()
 
     def _check(self, folder: Path) -> None:
         images = self._images.rows

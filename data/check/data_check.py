@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from ...runtime.errors import InputError
 from ...runtime.progress import Progress, no_progress
 from ..dataset import Dataset
+from ..mixed_data import PartCount, counts_by_part
 from ..report import DataReport
 from ..sample import Sample
 from ..usable_samples import Found, check_enough, image_or_problem, looked_at
@@ -52,6 +53,7 @@ class DataCheck:
         exact: groups of files with the same bytes.
         near: groups of nearly the same picture, see `duplicates`.
         shared: (split, split, images in both), where neither holds all of the other.
+        parts: split -> what each of several data sets brings to it; empty where it is one.
     """
 
     found: str
@@ -64,6 +66,7 @@ class DataCheck:
     exact: tuple[DuplicateGroup, ...]
     near: tuple[DuplicateGroup, ...]
     shared: tuple[tuple[str, str, int], ...]
+    parts: dict[str, dict[str, PartCount]]
 
     def to_dict(self) -> dict[str, Any]:
         """Write everything for a machine, ready for JSON."""
@@ -74,6 +77,9 @@ class DataCheck:
             "splits": {name: split.to_dict() for name, split in self.splits.items()},
             "report": self.report.to_dict(),
             "duplicates": {"exact": _listed(self.exact), "near": _listed(self.near)},
+            "data_sets": {
+                name: {part: asdict(count) for part, count in counts.items()} for name, counts in self.parts.items()
+            },
             "images_in_both": [{"splits": [first, second], "images": count} for first, second, count in self.shared],
         }
 
@@ -128,6 +134,7 @@ def check_data(
         exact=exact,
         near=near,
         shared=_shared(members),
+        parts={name: counts_by_part(dataset, name, seed=seed) for name in used} if dataset.parts else {},
     )
 
 

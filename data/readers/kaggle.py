@@ -84,6 +84,10 @@ class KaggleLayout(FilesLayout):
             return (self._name_from_wnid.get(wnid, wnid),)
         return super().class_names_of(image_id)
 
+    def speaks_of_others(self, image_id: str) -> bool:  # noqa: ARG002 - so it is of every image
+        """No: one class is labelled in each image, whatever else it shows."""
+        return False
+
     def resolve_class(self, name: str) -> str:
         """Accept a class by name or by wnid.
 

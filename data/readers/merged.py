@@ -25,10 +25,11 @@ class MergedLayout(Layout):
         self._layouts = dict(zip(_different_names(layouts), layouts, strict=True))
         self.class_names = tuple(dict.fromkeys(name for layout in layouts for name in layout.class_names))
         kinds = ", ".join(layout.kind for layout in layouts)
+        self._is_one = split_folders is not None
         if split_folders is None:
             self._splits = {name: layout.official_lists for name, layout in self._layouts.items()}
             self.name, self.dialect = " + ".join(self._layouts), kinds
-            self.notes = tuple(self._what_is_not_labelled())
+            self.notes = tuple(f"{name}: {note}" for name, layout in self._layouts.items() for note in layout.notes)
         else:
             self._splits = {name: (name,) for name in self._layouts}
             self.name, self.dialect = split_folders.resolve().name, f"{kinds}; a folder for each split"
@@ -39,6 +40,15 @@ class MergedLayout(Layout):
     def places(cls, root: Path) -> list[Place]:  # noqa: ARG003 - it lies nowhere
         """None: who names several folders means it."""
         return []
+
+    @property
+    def parts(self) -> dict[str, Layout]:
+        return {} if self._is_one else self._layouts
+
+    @property
+    def common_lists(self) -> tuple[str, ...]:
+        parts = [set(self._splits[name]) for name in self.parts]
+        return tuple(name for name, path in self.lists.items() if all(path.name in splits for splits in parts))
 
     def listed_ids(self, split: str) -> list[str]:
         meant = self.lists[split].name
@@ -62,21 +72,13 @@ class MergedLayout(Layout):
         layout, own_id = self._own(image_id)
         return layout.class_names_of(own_id)
 
+    def speaks_of_others(self, image_id: str) -> bool:
+        layout, own_id = self._own(image_id)
+        return layout.speaks_of_others(own_id)
+
     def _own(self, image_id: str) -> tuple[Layout, str]:
         name, _, own_id = image_id.partition("/")
         return self._layouts[name], own_id
-
-    def _what_is_not_labelled(self) -> list[str]:
-        """An object that nobody labelled teaches that it is none."""
-        missing = {
-            name: [item for item in self.class_names if item not in layout.class_names]
-            for name, layout in self._layouts.items()
-        }
-        return [
-            f"{name} has no class {', '.join(absent)}: its images count as showing none"
-            for name, absent in missing.items()
-            if absent
-        ]
 
 
 def _different_names(layouts: Sequence[Layout]) -> list[str]:

@@ -108,6 +108,16 @@ class Layout(ABC):
         """Find where this layout lies in a folder, or in the one around it, or in a file; nothing large is read."""
 
     @property
+    def parts(self) -> dict[str, Layout]:
+        """Of several data sets that were named to be read as one, each by its name; none of one data set."""
+        return {}
+
+    @property
+    def common_lists(self) -> tuple[str, ...]:
+        """The official splits that every data set in it has, by all of their names."""
+        return tuple(self.lists)
+
+    @property
     def official_lists(self) -> tuple[str, ...]:
         """The official splits, each once, under its first name."""
         first_names: dict[Path, str] = {}
@@ -144,6 +154,15 @@ class Layout(ABC):
         except (AnnotationMissingError, AnnotationBrokenError):
             return ()
 
+    def names_of_objects(self) -> set[str]:
+        """Give the names of all objects in the lists: all labels are read."""
+        image_ids = dict.fromkeys(image_id for split in self.official_lists for image_id in self.listed_ids(split))
+        return {name for image_id in image_ids for name in self.class_names_of(image_id)}
+
+    def speaks_of_others(self, image_id: str) -> bool:  # noqa: ARG002 - of some layouts it depends on the image
+        """Whether an image's labels say of the classes that they do not name that none of them is there."""
+        return True
+
     def resolve_class(self, name: str) -> str:
         """Turn a class name as a user gives it into the layout's own.
 
@@ -177,11 +196,6 @@ class FilesLayout(Layout):
 
     def image_path(self, image_id: str) -> Path:
         return self._base / image_id
-
-    def names_of_objects(self) -> set[str]:
-        """Give the names of all objects in the lists: all labels are read."""
-        image_ids = dict.fromkeys(image_id for split in self.official_lists for image_id in self.listed_ids(split))
-        return {name for image_id in image_ids for name in self.class_names_of(image_id)}
 
     @abstractmethod
     def read_annotation(self, image_id: str) -> Annotation:

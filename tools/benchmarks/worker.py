@@ -177,7 +177,7 @@ def _labelled(data: LabelledData, session: Session) -> tuple[Dataset, str]:
     """Open labelled images and look up the split, which there may not be."""
     from ...calib.accuracy.evaluate import open_dataset_for
 
-    dataset = open_dataset_for(session.card, **data.model_dump(exclude={"split"}))
+    dataset = open_dataset_for(session.card, data.root, **data.model_dump(exclude={"root", "split"}))
     split = dataset.split_meant_by(data.split)
     dataset.sample_ids(split)
     return dataset, split

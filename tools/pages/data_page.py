@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...data.check.data_statistics import ASPECT_EDGES, MOST_COUNTED, SIZE_EDGES
-from .data_tables import duplicate_lines, fitted_lines, interval_names
+from .data_tables import duplicate_lines, fitted_lines, interval_names, part_lines
 from .figure import bars
 from .page import Picture, picture, save_page, shrunk
 
@@ -59,6 +59,7 @@ def save_data_page(
         "data",
         title=check.name,
         check=check,
+        part_lines=[*check.notes, *part_lines(check.parts)] if check.parts else [],
         coverages=coverages,
         plots={name: _plots(statistics, coverages.get(name)) for name, statistics in check.splits.items()},
         pictures={name: _pictures(dataset, name, check) for name in check.splits},

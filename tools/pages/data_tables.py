@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ...data.check.data_check import DataCheck, DuplicateGroup
     from ...data.check.data_statistics import SplitStatistics
+    from ...data.mixed_data import PartCount
     from ...train.networks.box_coverage import BoxCoverage
     from ...train.networks.box_fitting import FittedBoxes
 
@@ -30,12 +31,34 @@ def print_data_tables(
     _print(out, "\n".join([check.found, *check.notes]))
     for line in check.report.lines():
         _print(out, line)
+    for line in part_lines(check.parts):
+        _print(out, line)
     for name, statistics in check.splits.items():
         _print_split(out, name, statistics, coverages.get(name))
     for line in duplicate_lines(check):
         _print(out, line)
     for line in [] if fitted is None else fitted_lines(fitted, coverages):
         _print(out, line)
+
+
+def part_lines(parts: Mapping[str, Mapping[str, PartCount]]) -> list[str]:
+    """Say what each of several data sets brings to splits, a line each; nothing where it is one.
+
+    Args:
+        parts: split -> data set -> what it brings.
+    """
+    by_part: dict[str, list[PartCount]] = {}
+    for counts in parts.values():
+        for part, count in counts.items():
+            by_part.setdefault(part, []).append(count)
+    classes = dict.fromkeys(name for counts in by_part.values() for name in counts[0].objects)
+    lines = []
+    for part, counts in by_part.items():
+        objects = [f"{name} {_each(count.objects[name] for count in counts)}" for name in counts[0].objects]
+        missing = ", ".join(name for name in classes if name not in counts[0].objects)
+        images = f"{part}: {_each(count.images for count in counts)} images of {' / '.join(parts)}"
+        lines.append(f"{images}; objects: {', '.join(objects)}" + (f"; not labelled: {missing}" if missing else ""))
+    return lines
 
 
 def fitted_lines(fitted: FittedBoxes, before: dict[str, BoxCoverage]) -> list[str]:
@@ -84,6 +107,10 @@ def interval_names(edges: Sequence[float], *, percent: bool) -> list[str]:
     texts = [f"{100 * edge:g}" if percent else f"{edge:g}" for edge in edges]
     unit = " %" if percent else ""
     return [f"over {low}{unit}" if high == "inf" else f"{low}-{high}{unit}" for low, high in pairwise(texts)]
+
+
+def _each(counts: Iterable[int]) -> str:
+    return " / ".join(map(str, counts))
 
 
 def _named(group: DuplicateGroup) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...data.mixed_data import counts_by_part
+from .data_tables import part_lines
 from .figure import lines
 from .page import Picture, picture, save_page, shrunk
 
@@ -44,6 +46,9 @@ def save_training_page(card: Card, metrics: Path, review: Review, dataset: Datas
     from ...train.configuration import settings_text
     from ...train.settings import train_settings
 
+    settings = train_settings(**card.origin.settings)
+    splits = (settings.train_split, settings.val_split)
+    parts = {split: counts_by_part(dataset, split, seed=settings.split_seed) for split in splits}
     save_page(
         path,
         "training",
@@ -55,7 +60,8 @@ def save_training_page(card: Card, metrics: Path, review: Review, dataset: Datas
         confusion=review.confusion.tolist(),
         mistakes=_mistakes(review),
         worst=[_picture(item, dataset) for item in review.worst],
-        settings=settings_text(card.network, train_settings(**card.origin.settings)),
+        part_lines=part_lines(parts),
+        settings=settings_text(card.network, settings),
     )
 
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+DataFlags = Annotated[
+    list[Path],
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Labelled images: a folder or file of any tool; once for each of several data sets, each with classes of "
+        "its own.",
+    ),
+]
 StrictFlag = Annotated[
     bool, typer.Option("--strict", help="Stop at the first problem of the data instead of counting it.")
 ]

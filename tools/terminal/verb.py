@@ -11,8 +11,10 @@ from typing import Any, TypeVar, get_type_hints
 import typer
 import typer.core
 
+from ...runtime.errors import InputError
 from .exits import exit_codes
 
+_DATA = "--data"
 Options = TypeVar("Options")
 
 
@@ -26,6 +28,18 @@ class Command(typer.core.TyperCommand):
             if isinstance(param, typer.core.TyperOption) and param.is_flag and param.metavar is None:
                 param.metavar = ""
         return params
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # as above
+        """Refuse several data sets where one is read: the last would be taken without a word."""
+        given = sum(arg == _DATA or arg.startswith(f"{_DATA}=") for arg in args)
+        options = (param for param in self.get_params(ctx) if isinstance(param, typer.core.TyperOption))
+        if given > 1 and any(_DATA in option.opts and not option.multiple for option in options):
+            with exit_codes():
+                raise InputError(
+                    f"--data: expected one data set for {self.name}, got {given}. train, tune and evaluate take "
+                    f"several; `singleshot convert-data DIR DIR` makes them one."
+                )
+        return super().parse_args(ctx, args)
 
 
 def verb(function: Callable[[Options], None]) -> Callable[..., None]:

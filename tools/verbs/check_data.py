@@ -28,7 +28,10 @@ _DEFAULT_NETWORK = "ssd_lite0"
 class CheckDataOptions:
     """What `check-data` is told."""
 
-    data: Annotated[Path, typer.Argument(metavar="DIR", help="Labelled images: a folder or file of any tool.")]
+    data: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Labelled images: a folder or file of any tool, or several data sets."),
+    ]
     split: Annotated[
         list[str] | None, typer.Option(help="A split to look at, once for each; all of the data's own if not given.")
     ] = None
@@ -83,9 +86,9 @@ def check_data(options: CheckDataOptions) -> None:
         check_page_name(options.html)
         check_figures("--html")
     augmentation = _augmentation(options)
-    names = None if options.classes is None else chosen_classes(options.classes, options.data, seed=options.seed)
+    names = None if options.classes is None else chosen_classes(options.classes, *options.data, seed=options.seed)
     dataset = open_dataset(
-        options.data,
+        *options.data,
         class_names=names,
         strict=options.strict,
         missing_is_background=options.missing_is_background,

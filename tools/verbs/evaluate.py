@@ -13,7 +13,7 @@ import typer
 
 from ...runtime.errors import InputError
 from ..terminal.backend_option import BackendFlag, TrustFlag, open_with
-from ..terminal.data_options import AnywayFlag, BackgroundFlag, StrictFlag
+from ..terminal.data_options import AnywayFlag, BackgroundFlag, DataFlags, StrictFlag
 from ..terminal.stage_progress import stage_progress, tell
 from ..terminal.tiles_option import TilesFlag
 from ..terminal.verb import verb
@@ -38,7 +38,7 @@ class EvaluateOptions:
     artefact: Annotated[
         Path, typer.Argument(metavar="ARTEFACT", help="A checkpoint (.ckpt), a graph (.onnx) or an engine (.engine).")
     ]
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: a folder or file of any tool.")]
+    data: DataFlags
     split: Annotated[
         str, typer.Option(help="One of the data's own lists (train, val, …), or seeded-train, seeded-val.")
     ] = "val"
@@ -69,6 +69,8 @@ def evaluate(options: EvaluateOptions) -> None:
     twelve figures of COCO's own evaluation, small and large objects apart, are over all classes that have objects; with
     --tiles those without them are shown beside them.
 
+    Of several data sets, each given by --data, a class is measured on the images of those that label it.
+
     Where every image shows one class, as ILSVRC's do, its localization error is measured too: class and box (IoU 0.5)
     of the best guess and of the best five, each class's best box being a guess.
 
@@ -79,6 +81,7 @@ def evaluate(options: EvaluateOptions) -> None:
     """
     from ...calib.accuracy import evaluate as evaluation
     from ...calib.accuracy.top_k import AccuracyResult, evaluate_accuracy
+    from ...data.mixed_data import check_parts
     from ...runtime.detection.tiles import Tiles
 
     with _open_artefact(options) as session:
@@ -87,12 +90,13 @@ def evaluate(options: EvaluateOptions) -> None:
             tiles.check_suits(session.card)
         dataset = evaluation.open_dataset_for(
             session.card,
-            options.data,
+            *options.data,
             strict=options.strict,
             missing_is_background=options.missing_is_background,
             anyway=options.anyway,
         )
         split = dataset.split_meant_by(options.split)
+        check_parts(dataset, split)
         seed = _seed_of(dataset, split, options.seed)
         of_seed = "" if seed is None else f" (seed {seed})"
         tell(f"{dataset.found}, split {split}{of_seed}", *dataset.notes)

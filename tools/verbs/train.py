@@ -30,7 +30,12 @@ class TrainOptions:
         str, typer.Argument(metavar="NETWORK", help="Name of a network; `singleshot models` lists them.")
     ]
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Labelled images: a folder or file of any tool. Needed.")
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Labelled images: a folder or file of any tool. Needed. Once for each of several data sets: a class "
+            "that one of them does not label is not taught as background there.",
+        ),
     ] = None
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run. Needed.")] = None
     config: Annotated[
@@ -139,6 +144,8 @@ def train(options: TrainOptions) -> None:
     What int8 loses, a few epochs may win back: singleshot train ssd_lite0 --data VOC --from runs/animals/best.ckpt
     -o runs/int8 --quantization-aware; then export, and quantize takes the ranges that were trained with.
 
+    Of several data sets: singleshot train ssd_lite0 --data PETS --data PEOPLE -o runs/both
+
     From a trained one, on your own photos: singleshot train ssd_lite0 --data PHOTOS --from animals.onnx -o runs/mine
 
     Every setting, the input's height and width too: singleshot train ssd_lite0 --print-config > animals.toml; then
@@ -154,17 +161,21 @@ def train(options: TrainOptions) -> None:
 
         print(settings_text(options.network, for_network(_settings(options), options.network)), end="")
         return
-    data = _given(options.data, "--data", "labelled images")
-    out = _given(options.out, "--out", "the run")
+    data = options.data
+    if not data:
+        raise _not_given("--data", "labelled images")
+    out = options.out
+    if out is None:
+        raise _not_given("--out", "the run")
     with _how_to_resume(out):
         from ...data.class_choice import chosen_classes
         from ...data.dataset import open_dataset
         from ...train.distributed import announced_world
 
         settings = _settings(options)
-        names = None if options.classes is None else chosen_classes(options.classes, data, seed=settings.seed)
+        names = None if options.classes is None else chosen_classes(options.classes, *data, seed=settings.seed)
         dataset = open_dataset(
-            data,
+            *data,
             class_names=names,
             strict=options.strict,
             missing_is_background=options.missing_is_background,
@@ -179,8 +190,10 @@ def train(options: TrainOptions) -> None:
 
 def _trained(options: TrainOptions, dataset: Dataset, out: Path, settings: TrainSettings) -> TrainingResult:
     """Train, with a bar while every image is looked at, of which nothing is left while the network trains."""
+    from ...data.mixed_data import counts_by_part
     from ...train.run.train import TrainingRun
     from ...train.run.train import train as train_network
+    from ..pages.data_tables import part_lines
 
     run = TrainingRun(
         network=options.network,
@@ -205,8 +218,10 @@ def _trained(options: TrainOptions, dataset: Dataset, out: Path, settings: Train
 
     def say_found(dataset: Dataset, settings: TrainSettings) -> None:
         looking.close()
-        splits = f"training on {settings.train_split}, validating on {settings.val_split}"
-        tell(f"{dataset.found}, {splits}", *dataset.notes, *dataset.report.lines())
+        splits = settings.train_split, settings.val_split
+        parts = {split: counts_by_part(dataset, split, seed=settings.split_seed) for split in splits}
+        tell(f"{dataset.found}, training on {splits[0]}, validating on {splits[1]}", *dataset.notes)
+        tell(*dataset.report.lines(), *part_lines(parts))
 
     with ExitStack() as looking:
         on_look = looking.enter_context(stage_progress())
@@ -224,10 +239,8 @@ def _settings(options: TrainOptions) -> TrainSettings:
     return train_settings(**{**from_file, **{name: value for name, value in flags.items() if value is not None}})
 
 
-def _given(folder: Path | None, option: str, what: str) -> Path:
-    if folder is None:
-        raise InputError(f"{option}: expected the folder of {what}, got none. Name it by {option} DIR.")
-    return folder
+def _not_given(option: str, what: str) -> InputError:
+    return InputError(f"{option}: expected the folder of {what}, got none. Name it by {option} DIR.")
 
 
 def _report(out: Path, dataset: Dataset, result: TrainingResult) -> Path:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...runtime.errors import InputError
-from ..terminal.data_options import AnywayFlag, BackgroundFlag
+from ..terminal.data_options import AnywayFlag, BackgroundFlag, DataFlags
 from ..terminal.stage_progress import stage_progress, tell
 from ..terminal.verb import verb
 
@@ -38,7 +38,7 @@ class TuneOptions:
     network: Annotated[
         str, typer.Argument(metavar="NETWORK", help="Name of a network: `singleshot models` lists them.")
     ]
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled images: a folder or file of any tool.")]
+    data: DataFlags
     trials: Annotated[
         int,
         typer.Option(min=1, help="Trainings in all, those of earlier calls counted; each further worker may add one."),
@@ -109,7 +109,8 @@ def tune(options: TuneOptions) -> None:
     files = save_tuning_report(study, opened)
     _print_best(opened.best_trial, files, as_json=options.as_json)
     if not options.as_json:
-        print(f"singleshot train {options.network} --data {options.data} --config {files[0]} trains with it")
+        data = " ".join(f"--data {folder}" for folder in options.data)
+        print(f"singleshot train {options.network} {data} --config {files[0]} trains with it")
 
 
 def _print_best(best: optuna.trial.FrozenTrial, files: Sequence[Path], *, as_json: bool) -> None:
@@ -136,9 +137,9 @@ def _dataset(options: TuneOptions, *, seed: int) -> Dataset:
     from ...data.class_choice import chosen_classes
     from ...data.dataset import open_dataset
 
-    names = None if options.classes is None else chosen_classes(options.classes, options.data, seed=seed)
+    names = None if options.classes is None else chosen_classes(options.classes, *options.data, seed=seed)
     return open_dataset(
-        options.data,
+        *options.data,
         class_names=names,
         missing_is_background=options.missing_is_background,
         anyway=options.anyway,

@@ -32,18 +32,31 @@ class _Labelled:
         objects: per image, boxes_xyxy [n, 4] float32 normalised and labels [n] int64: from 1 up, -1 marks an object
             that is neither learned nor held against the network.
         image_ids: of the N images, to name them by.
+        labelled: [N, classes] bool, of which classes each image's labels speak; None: of all.
     """
 
     objects: Objects
     image_ids: tuple[str, ...]
+    labelled: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Send the objects from worker to run as arrays: each tensor would go as a file of its own, one by one."""
-        return {**self.__dict__, "objects": [(boxes.numpy(), labels.numpy()) for boxes, labels in self.objects]}
+        """Send the labels from worker to run as arrays: each tensor would go as a file of its own, one by one."""
+        labelled = None if self.labelled is None else self.labelled.numpy()
+        objects = [(boxes.numpy(), labels.numpy()) for boxes, labels in self.objects]
+        return {**self.__dict__, "objects": objects, "labelled": labelled}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         objects = [(torch.from_numpy(boxes), torch.from_numpy(labels)) for boxes, labels in state["objects"]]
-        self.__dict__.update(state, objects=objects)
+        labelled = None if state["labelled"] is None else torch.from_numpy(state["labelled"])
+        self.__dict__.update(state, objects=objects, labelled=labelled)
+
+    def labels_on(self, device: torch.device) -> dict[str, Any]:
+        """Copy all but the pixels to a device: by the names that they have here."""
+        return {
+            "objects": [(boxes.to(device), labels.to(device)) for boxes, labels in self.objects],
+            "image_ids": self.image_ids,
+            "labelled": None if self.labelled is None else self.labelled.to(device),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +75,7 @@ class Batch(_Labelled):
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Batch:
         """Copy to a device; Lightning calls it."""
-        return replace(
-            self,
-            images=self.images.to(device, non_blocking=non_blocking),
-            objects=_moved(self.objects, device),
-        )
+        return Batch(images=self.images.to(device, non_blocking=non_blocking), **self.labels_on(device))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +98,8 @@ class PlannedBatch(_Labelled):
 
     def augmented_on(self, device: torch.device, pixels: Tensor | None = None, *, non_blocking: bool = False) -> Batch:
         """Augment the images on a device, of the cache's pixels where it holds them; see `PlannedImages.augmented`."""
-        return Batch(
-            images=self.planned.to(device, non_blocking=non_blocking).augmented(pixels),
-            objects=_moved(self.objects, device),
-            image_ids=self.image_ids,
-        )
+        images = self.planned.to(device, non_blocking=non_blocking).augmented(pixels)
+        return Batch(images=images, **self.labels_on(device))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +111,14 @@ class AugmentedImage:
         plan: what was, or is to be, done to it.
         image_id: to name it by.
         offset: of the stored image among its cache's pixels.
+        labelled: [classes] bool, of which classes its labels speak; None: of all.
     """
 
     image_rgb: NDArray[np.uint8]
     plan: AugmentationPlan
     image_id: str
     offset: int
+    labelled: NDArray[np.bool_] | None = None
 
 
 class AugmentedImages(Dataset[AugmentedImage]):
@@ -146,7 +154,9 @@ class AugmentedImages(Dataset[AugmentedImage]):
         elif self._place == "device":
             image_rgb = image_rgb.copy()
         self._source.forget_pages()
-        return AugmentedImage(image_rgb=image_rgb, plan=plan, image_id=stored.image_id, offset=stored.offset)
+        return AugmentedImage(
+            image_rgb=image_rgb, plan=plan, image_id=stored.image_id, offset=stored.offset, labelled=stored.labelled
+        )
 
     def batch(self, images: list[AugmentedImage]) -> Batch | PlannedBatch:
         """Put images together; torch calls it.
@@ -160,6 +170,8 @@ class AugmentedImages(Dataset[AugmentedImage]):
     def _batch(self, images: list[AugmentedImage]) -> Batch | PlannedBatch:
         objects = [(torch.from_numpy(item.plan.boxes_xyxy), torch.from_numpy(item.plan.labels)) for item in images]
         image_ids = tuple(item.image_id for item in images)
+        masks = [item.labelled for item in images if item.labelled is not None]
+        labelled = torch.from_numpy(np.stack(masks)) if masks else None
         if self._place != "workers":
             planned = planned_images(
                 [item.image_rgb for item in images],
@@ -167,9 +179,10 @@ class AugmentedImages(Dataset[AugmentedImage]):
                 self._input_hw,
                 resident_offsets=[item.offset for item in images] if self._place == "resident" else None,
             )
-            return PlannedBatch(planned=planned, objects=objects, image_ids=image_ids)
+            return PlannedBatch(planned=planned, objects=objects, image_ids=image_ids, labelled=labelled)
         stacked = torch.from_numpy(np.stack([item.image_rgb for item in images]))
-        return Batch(images=stacked.permute(0, 3, 1, 2), objects=objects, image_ids=image_ids)  # channels last
+        pixels = stacked.permute(0, 3, 1, 2)  # channels last
+        return Batch(images=pixels, objects=objects, image_ids=image_ids, labelled=labelled)
 
 
 def training_batches(
@@ -213,7 +226,3 @@ def training_batches(
         drop_last=len(epochs) > batch_size,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-def _moved(objects: Objects, device: torch.device) -> Objects:
-    return [(boxes.to(device), labels.to(device)) for boxes, labels in objects]

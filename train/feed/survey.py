@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from ...calib.accuracy.average_precision import MIN_OBJECTS
 from ...data.dataset import Dataset
+from ...data.parts import listed
 from ...data.sample import Sample, data_sha256
 from ...data.usable_samples import check_enough, check_samples
 from ...runtime.errors import InputError
 from ...runtime.progress import Progress, no_progress
-
-_NAMED = 20
-"""How many of many classes an error names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,19 +81,24 @@ def check_surveys(data: Dataset, train: SplitSurvey, val: SplitSurvey) -> None:
     missing = [name for name, count in zip(data.class_names, train.objects, strict=True) if not count]
     if missing:
         raise InputError(
-            f"{data.name} {train.split}: expected objects of every class to learn, got none of {_listed(missing)}. "
+            f"{data.name} {train.split}: expected objects of every class to learn, got none of {listed(missing)}. "
             f"{_what_there_is(data, train, missing)}"
         )
     if not val.objects.any():
         raise InputError(
-            f"{data.name} {val.split}: expected objects to validate on, got none of {_listed(data.class_names)}. "
+            f"{data.name} {val.split}: expected objects to validate on, got none of {listed(data.class_names)}. "
             f"Choose another split by --val-split."
         )
-    if shared := set(train.image_ids) & set(val.image_ids):
+    if shared := _files(data, train) & _files(data, val):
         raise InputError(
             f"{train.split}, {val.split}: expected splits without a common image, got {len(shared)} in both: "
             f"what is learned says nothing of what is new. Choose another by --train-split or --val-split."
         )
+
+
+def _files(data: Dataset, split: SplitSurvey) -> set[object]:
+    """Images by id; those of several data sets by file, as two may label the same pictures."""
+    return {data.image_path(image_id).resolve() if data.parts else image_id for image_id in split.image_ids}
 
 
 def _what_there_is(data: Dataset, train: SplitSurvey, missing: list[str]) -> str:
@@ -103,11 +106,6 @@ def _what_there_is(data: Dataset, train: SplitSurvey, missing: list[str]) -> str
     there = [name for name, _ in data.report.unlisted.most_common()]
     near = dict.fromkeys(match for name in missing for match in difflib.get_close_matches(name, there, n=1))
     if near:
-        return f"Did you mean {_listed(list(near))}?"
+        return f"Did you mean {listed(list(near))}?"
     present = [name for name, count in zip(data.class_names, train.objects, strict=True) if count]
-    return f"Name by --classes what the split holds: {_listed([*present, *there]) or 'nothing'}."
-
-
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"Name by --classes what the split holds: {listed([*present, *there]) or 'nothing'}."

@@ -60,3 +60,9 @@ def objects_of(samples: list[Sample], spec: InputSpec, device: torch.device) -> 
         labels = torch.from_numpy(np.where(sample.difficult, -1, sample.class_ids + 1))
         objects.append((boxes.to(device), labels.to(device)))
     return objects
+
+
+def labelled_of(samples: list[Sample], device: torch.device) -> Tensor | None:
+    """Say of which classes the labels of images speak, as `Batch.labelled` does."""
+    masks = [sample.labelled for sample in samples if sample.labelled is not None]
+    return torch.from_numpy(np.stack(masks)).to(device) if masks else None

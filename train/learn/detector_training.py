@@ -13,7 +13,7 @@ from ...runtime.progress import Progress
 from ..checkpoints.torch_session import TorchSession
 from ..distributed import ALONE, World, current_world
 from ..feed.batches import Batch
-from ..feed.validation_batches import objects_of, validation_batches
+from ..feed.validation_batches import labelled_of, objects_of, validation_batches
 from ..networks.lite import LiteTrunk
 from ..networks.registry import build_detector, options_of
 from ..networks.ssd import SSD, Heads
@@ -38,7 +38,7 @@ class DetectorTraining(Training):
 
     def losses(self, images: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Compute classification and localization loss."""
-        loss = self._loss(self.network(images), batch.objects, world=current_world())
+        loss = self._loss(self.network(images), batch.objects, batch.labelled, world=current_world())
         return {"class_loss": loss.classification, "box_loss": loss.localization}
 
     def validate(self, on_progress: Progress) -> Validation:
@@ -54,7 +54,8 @@ class DetectorTraining(Training):
             self.data, settings.val_split, spec, seed=settings.split_seed, on_progress=on_progress
         ):
             heads = session.heads(frames)
-            loss = self._loss(heads, objects_of(samples, spec, heads.box_offsets.device))
+            device = heads.box_offsets.device
+            loss = self._loss(heads, objects_of(samples, spec, device), labelled_of(samples, device))
             positives = float(loss.positives)
             sums += float(loss.classification) * positives, float(loss.localization) * positives, positives
             for sample, found in zip(samples, session.detections(heads), strict=True):
@@ -76,9 +77,12 @@ class DetectorTraining(Training):
         known = {name: float(value) for name, value in figures.items() if value is not None}
         return Validation(figures=known, measurements=self._measurements(result))
 
-    def _loss(self, heads: Heads, objects: list[tuple[Tensor, Tensor]], *, world: World = ALONE) -> MultiboxLoss:
+    def _loss(
+        self, heads: Heads, objects: list[tuple[Tensor, Tensor]], labelled: Tensor | None, *, world: World = ALONE
+    ) -> MultiboxLoss:
         targets = match_targets(objects, self.network.default_cxcywh, variances=self.card.postprocess.variances)
-        return multibox_loss(heads, targets, localization=self.settings.localization_loss, world=world)
+        kind = self.settings.localization_loss
+        return multibox_loss(heads, targets, labelled=labelled, localization=kind, world=world)
 
     def _measurements(self, result: EvaluationResult) -> tuple[Measurement, ...]:
         figures: dict[str, float] = {}

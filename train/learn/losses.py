@@ -41,6 +41,7 @@ def multibox_loss(
     heads: Heads,
     targets: Targets,
     *,
+    labelled: Tensor | None = None,
     localization: Literal["smooth_l1", "l2"] = "smooth_l1",
     world: World = ALONE,
 ) -> MultiboxLoss:
@@ -49,9 +50,14 @@ def multibox_loss(
     In each image the negatives of greatest loss are kept, three to a positive. An image without any positive counts
     as one with the batch's average of positives, rounded up, so that pictures of background teach something too.
 
+    Where an image's labels do not speak of a class, a default box without an object may show one of it: its loss is
+    that of the other classes alone, as if the network did not know the class, and so is its rank among the negatives.
+    A matched box shows what its label says, and no other class.
+
     Args:
         heads: of N images.
         targets: for the same N images and D default boxes.
+        labelled: [N, classes] bool, of which classes each image's labels speak; None: of all.
         localization: `smooth_l1` as in SSD, or `l2`, half the squared difference, as in *Object Classification and
             Localization on ImageNet*; the two are equal for differences up to 1.
         world: processes that each have a part of the batch, of equal size, and average their gradients.
@@ -65,8 +71,11 @@ def multibox_loss(
     labels = targets.labels
     positive = labels > 0  # [N, D]
     count = world.sum(positive.sum()).clamp(min=1)
+    logits = heads.class_logits  # [N, D, C]
+    if labelled is not None:
+        logits = logits.masked_fill(_left_open(labelled, positive), -torch.inf)
     with torch.no_grad():  # classes last, as they lie in memory: across the others it takes ten times as long
-        entropy = _cross_entropy(heads.class_logits.flatten(0, 1), labels.flatten()).view(labels.shape)  # [N, D]
+        entropy = _cross_entropy(logits.flatten(0, 1), labels.flatten()).view(labels.shape)  # [N, D]
     per_image = positive.sum(dim=1, keepdim=True)
     average = -(-count // (len(labels) * world.size))
     per_image = torch.where(per_image > 0, per_image, average)
@@ -77,7 +86,7 @@ def multibox_loss(
     else:
         box_loss = functional.mse_loss(offsets, wanted, reduction="sum") / 2
     return MultiboxLoss(
-        classification=_cross_entropy(heads.class_logits[taught], labels[taught]).sum() * world.size / count,
+        classification=_cross_entropy(logits[taught], labels[taught]).sum() * world.size / count,
         localization=box_loss * world.size / count,
         positives=count,
     )
@@ -86,6 +95,12 @@ def multibox_loss(
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Give the loss of each row of [B, 1 + classes]; boxes that teach nothing, labelled -1, as of background."""
     return functional.cross_entropy(logits.float(), labels.clamp(min=0), reduction="none")
+
+
+def _left_open(labelled: Tensor, positive: Tensor) -> Tensor:
+    """Mark the logits of which nobody says what they should be: [N, D, C] bool, C with background."""
+    unknown = torch.cat([torch.zeros_like(labelled[:, :1]), ~labelled], dim=1)  # [N, C]; background is known
+    return unknown[:, None] & ~positive[:, :, None]
 
 
 def _hardest(loss: Tensor, candidates: Tensor, *, wanted: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from ...data.cache.building import OnNeed
 from ...data.dataset import Dataset
+from ...data.parts import listed
 from ...data.splits import SEEDED_SPLITS
 from ...runtime.card import Card, InputSpec, Int8Training, Origin, Postprocess, Task
 from ...runtime.detection.letterbox import fit_frame
@@ -331,12 +332,18 @@ def _card(
     planned, split = planned_card(network, data, settings), train_part.split
     origin = planned.origin.model_copy(
         update={
-            "data": f"{data.layout} {data.name} {split}, {len(train_part.image_ids)} images",
+            "data": f"{data.layout} {data.name} {split}, {len(train_part.image_ids)} images{_left_open(data)}",
             "data_sha256": train_part.sha256,
             "split_seed": settings.split_seed if split in SEEDED_SPLITS else None,
         }
     )
     return planned.model_copy(update={"origin": origin if start is None else start.origin(origin)})
+
+
+def _left_open(data: Dataset) -> str:
+    """Say which of several data sets does not label what."""
+    named = [f"{part} without labels of {listed(names)}" for part, names in data.parts.not_labelled.items()]
+    return f" ({'; '.join(named)})" if named else ""
 
 
 def _frames(data: Dataset, image_ids: Sequence[str], spec: InputSpec) -> NDArray[np.uint8]:

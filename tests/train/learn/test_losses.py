@@ -113,3 +113,49 @@ def test_l2_is_half_the_square_and_equals_smooth_l1_near_zero() -> None:
     targets.box_offsets.clamp_(max=1)
     smooth, square = (multibox_loss(heads, targets, localization=kind).localization for kind in ("smooth_l1", "l2"))
     assert value(smooth) == pytest.approx(value(square))
+
+
+def open_gradients(labels: list[list[int]], labelled: list[list[bool]] | None, *, seed: int = 0) -> Tensor:
+    """[N, D, C] of the class loss by the logits, of noise."""
+    heads = heads_of_noise(len(labels), seed=seed)
+    logits = heads.class_logits[:, : len(labels[0])].requires_grad_()
+    heads = Heads(class_logits=logits, box_offsets=heads.box_offsets[:, : len(labels[0])])
+    mask = None if labelled is None else torch.tensor(labelled)
+    loss = multibox_loss(heads, targets_by_hand(labels), labelled=mask)
+    (gradient,) = torch.autograd.grad(loss.classification, logits)
+    return gradient
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_an_image_does_not_label_is_pushed_neither_way_where_no_object_is(seed: int) -> None:
+    labels = [[1, 0, 0, 0, 0, 0], [3, 0, 0, 0, 0, 0]]
+    gradient = open_gradients(labels, [[True, True, False], [False, False, True]], seed=seed)
+    assert (gradient[0, 1:, 3] == 0).all()
+    assert (gradient[1, 1:, 1:3] == 0).all()
+    learned = gradient[0, 1:].abs().sum(dim=1) > 0
+    assert int(learned.sum()) == 3, "three negatives to a positive"
+    assert (gradient[0, 1:][learned][:, 1:3] > 0).all(), "what it labels is taught as not there"
+    everywhere = open_gradients(labels, None, seed=seed)
+    assert (everywhere[0, 1:, 3] > 0).any()
+
+
+def test_a_matched_box_shows_its_class_and_no_other() -> None:
+    gradient = open_gradients([[1, 0, 0, 0]], [[True, True, False]])
+    assert float(gradient[0, 0, 1]) < 0
+    assert float(gradient[0, 0, 3]) > 0
+
+
+def test_what_is_not_labelled_makes_no_negative_hard() -> None:
+    """The second class shouts in the box of the first class that is least hard."""
+    first = torch.tensor([[0.5, 3.0, 2.0, 1.0, -1.0, -2.0]])
+    second = torch.tensor([[0.0, 0.0, 0.0, 0.0, 0.0, 50.0]])
+    logits = torch.stack([torch.zeros_like(first), first, second], dim=2)
+    heads = Heads(class_logits=logits, box_offsets=torch.zeros(1, 6, 4))
+    loss = multibox_loss(heads, targets_by_hand([[1, 0, 0, 0, 0, 0]]), labelled=torch.tensor([[True, False]]))
+    matched = math.log(1 + math.exp(-0.5) + math.exp(-0.5))  # its label excludes the second class, too
+    assert value(loss.classification) == pytest.approx(matched + softplus(3.0, 2.0, 1.0), rel=1e-6)
+
+
+def test_labels_of_every_class_change_no_bit() -> None:
+    labels = [[1, 0, -1, 0, 2, 0], [0, 0, 0, 0, 0, 0]]
+    assert torch.equal(open_gradients(labels, None), open_gradients(labels, [[True] * 3] * 2))
