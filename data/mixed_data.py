@@ -40,7 +40,9 @@ def counts_by_part(dataset: Dataset, split: str, *, seed: int = 0) -> dict[str, 
     return {
         part: PartCount(
             images=images[part],
-            objects={dataset.class_names[class_id]: objects[part][class_id] for class_id in labelled.nonzero()[0]},
+            objects={
+                name: objects[part][class_id] for class_id, name in enumerate(dataset.class_names) if labelled[class_id]
+            },
         )
         for part, labelled in dataset.parts.labelled.items()
     }

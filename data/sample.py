@@ -71,7 +71,7 @@ def data_sha256(samples: Iterable[Sample]) -> str:
 
 
 def sample_digest(sample: Sample) -> bytes:
-    """Fingerprint one sample: 32 bytes over its id, size, boxes, classes, difficult objects, crowds, what is labelled."""
+    """Fingerprint one sample: 32 bytes over its id, size, boxes, classes, difficult objects, crowds, labelled ones."""
     # Fixed little-endian types, so that the fingerprint is the same on every machine.
     parts = [
         sample.image_id.encode(),

@@ -51,13 +51,14 @@ def part_lines(parts: Mapping[str, Mapping[str, PartCount]]) -> list[str]:
     for counts in parts.values():
         for part, count in counts.items():
             by_part.setdefault(part, []).append(count)
-    classes = dict.fromkeys(name for counts in by_part.values() for name in counts[0].objects)
+    classes = dict.fromkeys(name for brought in by_part.values() for name in brought[0].objects)
     lines = []
-    for part, counts in by_part.items():
-        objects = [f"{name} {_each(count.objects[name] for count in counts)}" for name in counts[0].objects]
-        missing = ", ".join(name for name in classes if name not in counts[0].objects)
-        images = f"{part}: {_each(count.images for count in counts)} images of {' / '.join(parts)}"
-        lines.append(f"{images}; objects: {', '.join(objects)}" + (f"; not labelled: {missing}" if missing else ""))
+    for part, brought in by_part.items():
+        labelled = brought[0].objects
+        objects = ", ".join(f"{name} {_each(count.objects[name] for count in brought)}" for name in labelled)
+        missing = ", ".join(name for name in classes if name not in labelled)
+        images = f"{part}: {_each(count.images for count in brought)} images of {' / '.join(parts)}"
+        lines.append(f"{images}; objects: {objects}" + (f"; not labelled: {missing}" if missing else ""))
     return lines
 
 

@@ -96,4 +96,4 @@ def test_mistakes_are_one_line(tmp_path: Path, more: tuple[str, ...], message: s
 
 
 def test_a_trial_without_an_option_or_a_file_is_short() -> None:
-    assert tune_verb._base(tune_verb.TuneOptions(network="ssd7", data=Path())).epochs == 10
+    assert tune_verb._base(tune_verb.TuneOptions(network="ssd7", data=[Path()])).epochs == 10
