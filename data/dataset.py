@@ -129,10 +129,6 @@ class Dataset:
         """The data set's name: `VOC2012`."""
         return self._layout.name
 
-    def image_path(self, image_id: str) -> Path:
-        """Where the image is or should be."""
-        return self._layout.image_path(image_id)
-
     def split_names(self) -> tuple[str, ...]:
         """The official lists, those that all parts have, then the two seeded splits."""
         return (*self._layout.common_lists, *SEEDED_SPLITS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,11 @@ class Parts:
     def of(self, image_id: str) -> str:
         """Name the part that an image is of."""
         return image_id.partition("/")[0]
+
+    def image_path(self, image_id: str) -> Path:
+        """Where an image is or should be."""
+        part, _, own_id = image_id.partition("/")
+        return self.layouts[part].image_path(own_id)
 
     def labelled_in(self, image_id: str) -> NDArray[np.bool_] | None:
         """Tell which classes an image's labels speak of, [classes] bool; None: of all that any do."""

@@ -94,7 +94,7 @@ def test_the_cache_keeps_what_is_labelled(mixed: Dataset, tmp_path: Path) -> Non
         np.testing.assert_array_equal(decoded.image(index).labelled, labelled, strict=True)
     cache.forget_pages()
     alone = open_image_cache(
-        open_dataset(mixed.image_path("pets/train_0").parents[1]), "train", input_hw=(32, 32), folder=tmp_path
+        open_dataset(mixed.parts.image_path("pets/train_0").parents[1]), "train", input_hw=(32, 32), folder=tmp_path
     )
     assert alone.image(0).labelled is None
 

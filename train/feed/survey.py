@@ -98,7 +98,7 @@ def check_surveys(data: Dataset, train: SplitSurvey, val: SplitSurvey) -> None:
 
 def _files(data: Dataset, split: SplitSurvey) -> set[object]:
     """Images by id; those of several data sets by file, as two may label the same pictures."""
-    return {data.image_path(image_id).resolve() if data.parts else image_id for image_id in split.image_ids}
+    return {data.parts.image_path(image_id).resolve() if data.parts else image_id for image_id in split.image_ids}
 
 
 def _what_there_is(data: Dataset, train: SplitSurvey, missing: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +210,14 @@ def test_a_further_wrong_detection_never_helps(images: list[tuple[list[Truth], l
         assert before.ap50_voc is not None
         assert after.ap50_voc is not None
         assert after.ap50_voc <= before.ap50_voc + 1e-9
+
+
+def test_what_is_found_of_a_class_that_an_image_does_not_label_counts_neither_way() -> None:
+    evaluator = DetectionEvaluator(["cat", "dog"])
+    cats_alone = replace(_sample([(A, False)], [0]), labelled=np.array([True, False]))
+    evaluator.add(cats_alone, _detections([(A, 0.8), (NOWHERE, 0.9)], [0, 1]))
+    both = replace(_sample([(A, False)], [1]), labelled=np.array([True, True]))
+    evaluator.add(both, _detections([(A, 0.7)], [1]))
+    assert [(item.ap50_voc, item.ap50) for item in evaluator.result().classes] == [(1, 1), (1, 1)]
+    evaluator.add(replace(both, labelled=None), _detections([(NOWHERE, 0.9)], [1]))
+    assert evaluator.result().classes[1].ap50_voc == pytest.approx(1 / 4), "where it is labelled, it counts"

@@ -10,6 +10,7 @@ import pytest
 
 from singleshot.data.dataset import Dataset, open_dataset
 from singleshot.runtime.errors import InputError
+from singleshot.tests.fixtures.voc_folder import VocFolder
 from singleshot.train.configuration import with_splits
 from singleshot.train.feed.survey import SplitSurvey, check_surveys, survey_split
 from singleshot.train.settings import TrainSettings
@@ -118,3 +119,35 @@ def test_auto_splits(animals_root: Path, given: dict[str, str], resolved: tuple[
 def test_auto_splits_without_official_lists(write_voc: WriteVoc) -> None:
     settings = with_splits(TrainSettings(), open_dataset(write_voc({"trainval": ["dog"]})))
     assert (settings.train_split, settings.val_split) == ("seeded-train", "seeded-val")
+
+
+def test_a_picture_that_two_data_sets_label_is_in_one_split_alone(tmp_path: Path) -> None:
+    """Both have the same two files, under other names of data sets, and validate on what the other learns from."""
+    first, second = (VocFolder(root=tmp_path / year, year=year) for year in ("first", "second"))
+    for made, name, splits in ((first, "dog", ("train", "val")), (second, "cat", ("val", "train"))):
+        for image_id, split in zip(("a", "b"), splits, strict=True):
+            made.add(image_id, [(name, (1, 1, 9, 9))], split=split)
+    for image_id in ("a", "b"):
+        second.image_path(image_id).unlink()
+        second.image_path(image_id).symlink_to(first.image_path(image_id))
+    data = open_dataset(first.root, second.root, class_names=("dog", "cat"))
+    with pytest.raises(InputError, match=r"^train, val: expected splits without a common image, got 2 in both"):
+        check_surveys(data, survey(data, "train"), survey(data, "val"))
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        pytest.param("val", ("train", "val"), id="both have train and val"),
+        pytest.param("test", ("seeded-train", "seeded-val"), id="one has no val"),
+    ],
+)
+def test_several_data_sets_are_split_alike(tmp_path: Path, second: str, expected: tuple[str, str]) -> None:
+    roots = []
+    for year, splits in (("first", ("train", "val")), ("second", ("train", second))):
+        made = VocFolder(root=tmp_path / year, year=year)
+        for at, split in enumerate(splits):
+            made.add(str(at), [("dog", (1, 1, 9, 9))], split=split)
+        roots.append(made.root)
+    settings = with_splits(TrainSettings(), open_dataset(*roots))
+    assert (settings.train_split, settings.val_split) == expected
