@@ -68,6 +68,7 @@ class Entry:
         command: takes a `Job` as a line on stdin and gives an `Answer` on stdout.
         environment: variables of its process; none: this one's.
         modes: that it has, of those that the plan asks for.
+        proves: see `Job`; an untrained network finds nothing that could be held against anything.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Entry:
     command: tuple[str, ...] = _WORKER
     environment: dict[str, str] | None = None
     modes: frozenset[Mode] = ALL_MODES
+    proves: bool = True
 
     @property
     def title(self) -> str:
@@ -153,6 +155,7 @@ def _answer(entry: Entry, plan: Plan, mode: Mode, *, like: Answer | None = None)
         batch=entry.batch,
         threads=plan.threads,
         trust=plan.trust,
+        proves=entry.proves,
         clip=plan.clip,
         frames=plan.frames,
         fps=plan.fps,

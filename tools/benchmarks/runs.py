@@ -29,6 +29,7 @@ class Job(Value):
         batch: frames a call.
         threads: that compute a call; the backend chooses where not given.
         trust: run an engine although this user did not build it.
+        proves: hold int8 and bf16 against ONNX Runtime first, as whoever opens a graph to use it does.
         clip: where the frames are from.
         frames: calls that are timed, or frames that the loop runs over.
         fps: of a camera.
@@ -42,6 +43,7 @@ class Job(Value):
     batch: Annotated[int, Field(ge=1)]
     threads: int | None
     trust: bool
+    proves: bool = True
     clip: str
     frames: int
     fps: float

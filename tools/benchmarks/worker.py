@@ -88,6 +88,7 @@ def _open(job: Job, tell: Callable[[str], None]) -> Session:
         streams=streams,
         spins=job.mode != "paced",  # as rt-detect opens it for a camera
         trust=job.trust,
+        proves=job.proves,
         tell=tell,
     )
 
