@@ -74,7 +74,7 @@ def scan(options: ScanOptions) -> None:
     Examples:
       singleshot scan /archive -o found/
 
-      singleshot scan '/archive/2026-11-*/**/*.mkv' -o found/ --model animals.onnx --score 0.4
+      singleshot scan '/archive/2026-11-*/**/*.mkv' -o animals/ --model animals.onnx --score 0.4
 
       singleshot scan /archive -o found/ --ray-address 10.0.0.1:6379
 
