@@ -56,9 +56,9 @@ def certify(options: CertifyOptions) -> None:
     agrees.
 
     Examples:
-      singleshot certify animals.onnx --frames photos/ -o animals.onnx
-
       singleshot certify animals.int8.onnx --parent animals.onnx --frames photos/ --data VOC -o animals.int8.onnx
+
+      singleshot certify animals.onnx --frames photos/ -o animals.onnx
     """
     from ...runtime.require import require
 
