@@ -11,7 +11,12 @@ from singleshot.tests.fixtures.doc_runs import INSTEAD, LEFT_OUT, PARTS, left_ou
 from singleshot.tests.fixtures.documented import PAGES, Block, blocks_of, lines_of, pictures_of, text_of
 
 EVERY_PAGE = (*PAGES, "commands.md")
-LINES = [line for page in EVERY_PAGE for block in blocks_of(text_of(page)) for line in lines_of(block.text)]
+LINES = [
+    line
+    for page in EVERY_PAGE
+    for block in blocks_of(text_of(page))
+    for line in (lines_of(block.text) if block.language == "sh" else [block.text])
+]
 
 
 def test_pages_with_something_to_run_are_run_once() -> None:

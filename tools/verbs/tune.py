@@ -79,7 +79,7 @@ def tune(options: TuneOptions) -> None:
     Examples:
       singleshot tune ssd_lite0 --data VOC --trials 40 --epochs 8 -o tuning/
 
-      singleshot tune ssd7 --data photos --trials 20 --vary learning_rate,branch_depth --workers 2
+      singleshot tune ssd_resnet --data photos --trials 20 --vary learning_rate,branch_depth --workers 2
 
       singleshot train ssd_lite0 --data VOC --config tuning/best.toml -o runs/tuned
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def run(path: Path) -> tuple[int, str]:
 
 def test_no_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("playwright")
-    monkeypatch.setattr(live_picture.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     code, said = run(tmp_path / "live.jpg")
     assert code == 2
     assert said.endswith("error: chromium: expected one to look at the page with, got none. tests/apt.txt lists it.\n")
