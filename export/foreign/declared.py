@@ -62,6 +62,7 @@ def declared_of(path: Path, metadata: Mapping[str, str]) -> Declared:
         )
     names = next((found for key in _NAME_KEYS if (found := _names(metadata.get(key, "")))), None)
     size = _value(metadata.get("imgsz", ""))
+    size = (size, size) if isinstance(size, int) else size
     is_size = isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, int) for side in size)
     options = _value(metadata.get("args", ""))
     return Declared(

@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
+from ...calib.graph_surgery import all_nodes
 from ...runtime.card import CARD_KEY
 from ...runtime.errors import InputError
 from ...runtime.runners.quiet_session import RUNTIME_ERRORS, open_quietly, reason_of
@@ -192,6 +193,9 @@ def _image_input(model: onnx.ModelProto, path: Path) -> onnx.ValueInfoProto:
     # Before IR version 4 every initializer was listed as an input, too.
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
+    if len(inputs) > 1:  # one that nothing reads is none
+        read = {name for node in all_nodes(model.graph) for name in node.input}
+        inputs = [value for value in inputs if value.name in read]
     del model.graph.input[:]
     model.graph.input.extend(inputs)
     model.ir_version = max(model.ir_version, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -38,6 +39,9 @@ _MASK_PROTOTYPES = 32
 _ALL = 0.999
 """Share of boxes that are all but for rounding."""
 _WITH_SOFTMAX = ("ssd300", "ssdlite320", "retinaface")
+_Y_FIRST = re.compile(r"detection_boxes(:\d+)?$|^TFLite_Detection_PostProcess")
+"""What TensorFlow's detectors call their boxes."""
+_NAMELESS = re.compile(r"StatefulPartitionedCall")
 _DETR_NAMES = {("pred_boxes", "logits"), ("pred_boxes", "pred_logits"), ("dets", "labels")}
 """What DETR, RT-DETR and D-FINE call their boxes and scores, and RF-DETR."""
 
@@ -81,7 +85,7 @@ def guess_reading(
     if decoding is not None:
         layout, normalised = decoding.layout, False
     else:
-        layout = told.layout or _layout_by_name(boxes, guesses) or _layout(values, guesses, is_whole=boxes.is_whole)
+        layout = told.layout or _layout(boxes, values, guesses, is_whole=boxes.is_whole)
         normalised = _normalised(values, guesses) if told.normalised is None else told.normalised
     is_detr = (boxes.output, scores.output) in _DETR_NAMES
     activation = told.activation or (is_detr and _activation_of_detr(scores, outputs, guesses, class_count))
@@ -133,7 +137,7 @@ def _guess_final(
     ids = class_ids.of(outputs)[is_found][:, 0]
     first = first_class_of(ids, class_ids, told.background, class_count, guesses)
     values = boxes.of(outputs)[is_found][None]  # [1, found, 4]
-    layout = told.layout or _layout_by_name(boxes, guesses) or _layout(values, guesses)
+    layout = told.layout or _layout(boxes, values, guesses)
     normalised = _normalised(values, guesses) if told.normalised is None else told.normalised
     is_final = is_end_to_end or is_suppressed(scores.of(outputs))
     ground = "the file says so" if is_end_to_end else "scores descend" if is_final else "scores do not descend"
@@ -306,14 +310,21 @@ def _unrecognised(graph: ForeignGraph, outputs: Outputs) -> InputError:
     )
 
 
-def _layout_by_name(boxes: Columns, guesses: list[str]) -> Layout | None:
-    if not boxes.output.endswith("detection_boxes"):
+def _layout_by_name(boxes: Columns, values: Array, guesses: list[str]) -> Layout | None:
+    if _NAMELESS.match(boxes.output) and share_of_corners_in_order(values) >= WELL_FORMED:
+        raise InputError(
+            f"--layout: expected yxyx or xyxy, got nothing; {boxes.output} may be any of TensorFlow's. Boxes of its "
+            "detection API and of TFLite have y first."
+        )
+    if not _Y_FIRST.search(boxes.output):
         return None
     guesses.append(f"--layout yxyx: {boxes.output} is TensorFlow's name, whose boxes have y first")
     return "yxyx"
 
 
-def _layout(values: Array, guesses: list[str], *, is_whole: bool = True) -> Layout:
+def _layout(boxes: Columns, values: Array, guesses: list[str], *, is_whole: bool = True) -> Layout:
+    if (named := _layout_by_name(boxes, values, guesses)) is not None:
+        return named
     in_order, with_size = share_of_corners_in_order(values), share_of_sizes_above_0(values)
     # Beside scores in one output there are rather centres and sizes, unless every single pair of corners is in order.
     if in_order >= (WELL_FORMED if is_whole or with_size < WELL_FORMED else _ALL):
@@ -395,7 +406,7 @@ def _background(
         return None
     if told.background is not None:
         return told.background
-    if columns.output.endswith("raw_detection_scores"):
+    if columns.output.removesuffix(":0").endswith("raw_detection_scores"):
         guesses.append(f"--background 0: {columns.output} is TensorFlow's name")
         return 0
     sums_to_1 = scores.shape[2] > 1 and bool((np.abs(scores.sum(axis=2) - 1) <= ROUNDING).all())

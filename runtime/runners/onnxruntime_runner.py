@@ -174,7 +174,7 @@ def load_graph(
     except RUNTIME_ERRORS as error:
         raise InputError(
             f"{path}: expected an ONNX graph, got a file that ONNX Runtime cannot load ({reason_of(error)}). "
-            f"{EXPORT_AGAIN}"
+            f"{EXPORT_AGAIN} `singleshot adapt` takes somebody else's detector, plugins cut off."
         ) from error
     if provider is not None and session.get_providers()[0] != _NAMED[provider]:
         computes = _WORDS[session.get_providers()[0]]

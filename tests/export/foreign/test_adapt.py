@@ -253,9 +253,10 @@ def test_open_size_takes_the_one_given(tmp_path: Path) -> None:
     assert_expected(done.path)
 
 
-def test_open_size_is_in_the_metadata(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [f"[{SIDE}, {SIDE}]", str(SIDE)])
+def test_open_size_is_in_the_metadata(size: str, tmp_path: Path) -> None:
     model = plain_model(input_shape=("N", 3, "H", "W"))
-    helper.set_model_props(model, {"imgsz": f"[{SIDE}, {SIDE}]"})
+    helper.set_model_props(model, {"imgsz": size})
     done = adapted(model, tmp_path)
     assert_expected(done.path)
     assert done.guesses[0] == "--size 32x32: the metadata's imgsz"

@@ -98,6 +98,32 @@ STYLES = [
         id="TensorFlow: y first, fractions, ids from 1",
     ),
     pytest.param(
+        squeezed(
+            {
+                "detection_boxes:0": BOXES[:, [1, 0, 3, 2]] / SIDE,
+                "detection_scores:0": SCORES,
+                "detection_classes:0": IDS + 1,
+            },
+            {"detection_boxes:0": [], "detection_scores:0": [2], "detection_classes:0": [2]},
+        ),
+        id="TensorFlow 1: names of tensors",
+    ),
+    pytest.param(
+        squeezed(
+            {
+                "TFLite_Detection_PostProcess": BOXES[:, [1, 0, 3, 2]] / SIDE,
+                "TFLite_Detection_PostProcess:1": IDS,
+                "TFLite_Detection_PostProcess:2": SCORES,
+            },
+            {
+                "TFLite_Detection_PostProcess": [],
+                "TFLite_Detection_PostProcess:1": [2],
+                "TFLite_Detection_PostProcess:2": [2],
+            },
+        ),
+        id="TFLite: y first, ids from 0",
+    ),
+    pytest.param(
         squeezed(TORCHVISION, {"boxes": [0], "scores": [0, 2], "labels": [0, 2]}),
         id="torchvision: no axis of images, ids from 1",
     ),
@@ -125,6 +151,21 @@ def test_order_of_rows_is_no_matter_where_the_file_says_that_they_are_final(tmp_
     model = model_of({"output0": ONE[[2, 0, 3, 1]]})
     helper.set_model_props(model, {"names": "['cat', 'dog', 'horse']", "task": "detect", "end2end": "True"})
     assert_found(adapted(model, tmp_path, names_path=None).path, FOUND)
+
+
+def test_boxes_under_a_name_of_anything_are_told(tmp_path: Path) -> None:
+    names = {what: f"StatefulPartitionedCall:{number}" for number, what in enumerate(("boxes", "scores", "ids"))}
+    model = squeezed(
+        {names["boxes"]: BOXES[:, [1, 0, 3, 2]] / SIDE, names["scores"]: SCORES, names["ids"]: IDS},
+        {names["boxes"]: [], names["scores"]: [2], names["ids"]: [2]},
+    )
+    with pytest.raises(InputError) as error:
+        adapted(model, tmp_path)
+    assert str(error.value).startswith(
+        "--layout: expected yxyx or xyxy, got nothing; StatefulPartitionedCall:0 may be any of TensorFlow's. Boxes of "
+        "its detection API and of TFLite have y first. Guessed so far: "
+    )
+    assert_found(adapted(model, tmp_path, told=Told(layout="yxyx")).path, FOUND)
 
 
 def test_one_class_each_before_suppression_is_suppressed(tmp_path: Path) -> None:

@@ -93,6 +93,10 @@ def with_texts(model: onnx.ModelProto) -> None:
     model.graph.output.append(helper.make_tensor_value_info("labels", TensorProto.STRING, [1]))
 
 
+def with_an_input_for_nobody(model: onnx.ModelProto) -> None:
+    model.graph.input.append(helper.make_tensor_value_info("im_info", TensorProto.FLOAT, [1, 3]))
+
+
 def with_unknown_operator_for_nobody(model: onnx.ModelProto) -> None:
     model.graph.node.append(helper.make_node("Fly", ["boxes"], ["away"], domain="theirs"))
     model.opset_import.append(helper.make_opsetid("theirs", 1))
@@ -106,6 +110,7 @@ def with_unknown_operator_for_nobody(model: onnx.ModelProto) -> None:
         pytest.param(with_weights_listed_as_inputs, id="weights listed as inputs, IR version 3"),
         pytest.param(with_a_list, id="an output that is a list of tensors"),
         pytest.param(with_texts, id="an output of texts"),
+        pytest.param(with_an_input_for_nobody, id="an input that nothing reads"),
         pytest.param(with_unknown_operator_for_nobody, id="an unknown operator that no output needs"),
     ],
 )
