@@ -17,8 +17,24 @@ from torch.overrides import TorchFunctionMode
 from ...calib.int8.quantized_graph import scale_of
 from ...calib.int8.ranges import STEPS
 from ...runtime.card import Int8Training
+from ...runtime.errors import InputError
+from .layers import ConvNorm
 
 _SUMS = frozenset({torch.add, Tensor.add, Tensor.__add__, Tensor.__iadd__, Tensor.add_})
+
+
+def check_folds_norms(network: nn.Module, name: str) -> None:
+    """Refuse a network whose int8 weights would hold batch norms that it does not fold while it trains.
+
+    Raises:
+        InputError: it has norms apart from its convolutions.
+    """
+    folded = {part.norm for part in network.modules() if isinstance(part, ConvNorm)}
+    if any(isinstance(part, nn.BatchNorm2d) and part not in folded for part in network.modules()):
+        raise InputError(
+            f"{name}: expected a network that folds its batch norms into its convolutions with --quantization-aware, got "
+            f"one that has them apart. Take another network, or leave --quantization-aware out."
+        )
 
 
 def round_as_int8(network: nn.Module, trained: Int8Training) -> None:

@@ -43,7 +43,7 @@ from ..feed.workers import ReadAhead, ended_workers
 from ..learn.classifier_training import ClassifierTraining
 from ..learn.detector_training import DetectorTraining
 from ..learn.training_module import Training
-from ..networks.int8_rounding import round_as_int8
+from ..networks.int8_rounding import check_folds_norms, round_as_int8
 from ..networks.registry import build_network, input_of, network_named, options_of
 from ..precision import lightning_precision
 from ..settings import TrainSettings
@@ -129,6 +129,7 @@ class TrainingRun:
         start = _starting_weights(_given_start(self), self.network, self.data, settings)
         card = planned_card(self.network, self.data, start.with_boxes(settings, self.network))
         network = build_network(self.network, options_of(card))
+        check_folds_norms(network, self.network)
         start.put_into(network, card)
         return network.eval(), card
 

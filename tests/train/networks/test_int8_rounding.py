@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from singleshot.runtime.card import Int8Training
-from singleshot.train.networks.int8_rounding import round_as_int8
+from singleshot.runtime.errors import InputError
+from singleshot.train.networks.int8_rounding import check_folds_norms, round_as_int8
+from singleshot.train.networks.layers import ConvNorm
 
 
 def trained(*limits: tuple[int, float] | None, weight_steps: int = 127) -> Int8Training:
@@ -108,6 +110,16 @@ def test_one_input_of_a_sum(place: int, expected: float) -> None:
     network = Residual()
     round_as_int8(network, trained((0, 127.0), (place, 127.0 * 10)))
     assert network(maps(16.4)).item() == pytest.approx(expected)
+
+
+def test_norms_that_are_not_folded_are_refused() -> None:
+    check_folds_norms(nn.Sequential(ConvNorm(3, 4), nn.Conv2d(4, 4, 1)), "folding")
+    with pytest.raises(InputError) as caught:
+        check_folds_norms(nn.Sequential(ConvNorm(3, 4), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)), "apart")
+    assert str(caught.value) == (
+        "apart: expected a network that folds its batch norms into its convolutions with --quantization-aware, got one "
+        "that has them apart. Take another network, or leave --quantization-aware out."
+    )
 
 
 def test_a_forward_pass_that_fails_leaves_torch_as_it_was() -> None:
