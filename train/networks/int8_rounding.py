@@ -32,8 +32,8 @@ def check_folds_norms(network: nn.Module, name: str) -> None:
     folded = {part.norm for part in network.modules() if isinstance(part, ConvNorm)}
     if any(isinstance(part, nn.BatchNorm2d) and part not in folded for part in network.modules()):
         raise InputError(
-            f"{name}: expected a network that folds its batch norms into its convolutions with --quantization-aware, got "
-            f"one that has them apart. Take another network, or leave --quantization-aware out."
+            f"{name}: expected a network that folds its batch norms into its convolutions with --quantization-aware, "
+            f"got one that has them apart. Take another network, or leave --quantization-aware out."
         )
 
 
