@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .files import StrPath
+from .many_pictures import gif_extent, pictures_in
 from .require import require
 
 HEIC_SUFFIXES = (".heic", ".heif")
@@ -34,6 +35,7 @@ _AVIF_BRANDS = (b"avif", b"avis")
 
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
+_MATROSKA_START = b"\x1aE\xdf\xa3"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKERS_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -74,7 +76,7 @@ class ImageHeader:
 def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
     """Decode an image file to the upright picture that a person sees, turned as its EXIF orientation says.
 
-    Grey becomes three equal channels, transparency is dropped, 16 bits become 8.
+    Grey becomes three equal channels, transparency is dropped, 16 bits become 8. Of several pictures it is the first.
 
     Args:
         path: a file in any format that OpenCV reads, or HEIC where the extra `heic` is installed.
@@ -88,6 +90,15 @@ def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
             noticed.
         MissingDependencyError: it is HEIC, and what reads it is not installed.
     """
+    return read_first_picture(path)[0]
+
+
+def read_first_picture(path: StrPath) -> tuple[NDArray[np.uint8], int]:
+    """Decode as `read_image_bgr`, and count the pictures in the file.
+
+    Raises:
+        InputError, MissingDependencyError: as there.
+    """
     path = Path(path)
     data = _bytes_of(path)
     if _is_cut_short(data):
@@ -97,13 +108,29 @@ def read_image_bgr(path: StrPath) -> NDArray[np.uint8]:
     head = _jpeg_head(data)
     if head is not None and not head.header.has_end:
         data += _JPEG_END  # which libjpeg misses aloud
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error:
-        image = None
+    image = _decoded(data)
     if image is None:
         raise InputError(f"{path}: expected an image that OpenCV can decode, got {_content(data)}. Replace the file.")
-    return np.asarray(_avif_upright(image, data) if data[8:12] in _AVIF_BRANDS else image, np.uint8)
+    return image, pictures_in(data)
+
+
+def _decoded(data: bytes) -> NDArray[np.uint8] | None:
+    """Decode what OpenCV reads, without its own lines on stderr."""
+    if not data:
+        return None
+    # EXIF's orientation does not count in AVIF, whose boxes turn it.
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if _is_avif(data) else 0)
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+    if image is None:
+        return None
+    return np.asarray(_avif_upright(image, data) if _is_avif(data) else image, np.uint8)
 
 
 def _avif_upright(image: cv2.typing.MatLike, data: bytes) -> cv2.typing.MatLike:
@@ -117,14 +144,15 @@ def _avif_upright(image: cv2.typing.MatLike, data: bytes) -> cv2.typing.MatLike:
     return np.ascontiguousarray(image)
 
 
-def _heic_bgr(path: Path, data: bytes) -> NDArray[np.uint8]:
+def _heic_bgr(path: Path, data: bytes) -> tuple[NDArray[np.uint8], int]:
     """Decode HEIC whole: phones store a grid of tiles, of which a video decoder gives the first alone."""
     pillow_heif = require("pillow_heif", extra="heic", why=f"{path}: HEIC")
     try:
-        image = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True).to_pillow().convert("RGB")
+        opened = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
+        image = opened.to_pillow().convert("RGB")
     except (ValueError, EOFError, OSError, SyntaxError, RuntimeError) as error:
         raise InputError(f"{path}: expected a HEIC picture, got {error}. Copy or convert it again.") from error
-    return np.ascontiguousarray(np.asarray(image)[:, :, ::-1], np.uint8)
+    return np.ascontiguousarray(np.asarray(image)[:, :, ::-1], np.uint8), max(len(opened), pictures_in(data))
 
 
 def image_hw(path: StrPath) -> tuple[int, int]:
@@ -165,7 +193,26 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _content(data: bytes) -> str:
+    if not _is_avif(data) and (data[4:8] == b"ftyp" or data[8:12] == b"AVI " or data[:4] == _MATROSKA_START):
+        return "a video; name it as one, as in clip.mp4"
     return f"{len(data)} bytes that are none" if data else "an empty file"
+
+
+def is_phone_picture(path: StrPath) -> bool:
+    """Tell HEIC and AVIF by their first bytes, whatever they are called: FFmpeg would give a tile of them, or turn it.
+
+    A sequence of AVIF is none, as it is a video.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return _is_heic(head) or head[8:12] == b"avif"
+
+
+def _is_avif(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in _AVIF_BRANDS
 
 
 def _is_heic(data: bytes) -> bool:
@@ -173,7 +220,9 @@ def _is_heic(data: bytes) -> bool:
 
 
 def _is_cut_short(data: bytes) -> bool:
-    if _is_heic(data):  # boxes, each led by its size; libheif alone would leave out the tiles that are not there
+    if _is_heic(data) or _is_avif(
+        data
+    ):  # boxes, each led by its size; libheif alone would leave out the tiles that are not there
         at = 0
         while at < len(data):
             size = int.from_bytes(data[at : at + 4], "big")
@@ -181,6 +230,11 @@ def _is_cut_short(data: bytes) -> bool:
         return at > len(data)
     if data.startswith(_PNG_START):
         return b"IEND" not in data[-64:]
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return 8 + int.from_bytes(data[4:8], "little") > len(data)
+    if data[:4] == b"GIF8":
+        extent = gif_extent(data)
+        return not extent.is_whole and extent.pictures <= 1
     head = _jpeg_head(data)
     return head is not None and not head.header.has_end and not _lacks_the_end_alone(data, head)
 

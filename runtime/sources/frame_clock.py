@@ -28,11 +28,21 @@ class FrameClock:
         self._last_s = 0.0
         self._step_s = 0.0
         self._fallen = 0
+        self._unstamped = 0
 
-    def time_s(self, stamp_s: float) -> float:
-        """Turn the next frame's own time into seconds since the first frame."""
+    def time_s(self, stamp_s: float | None, *, interval_s: float = 0.0) -> float:
+        """Turn the next frame's own time into seconds since the first frame.
+
+        Args:
+            stamp_s: the frame's; None where it has none, as those before 0 in Matroska.
+            interval_s: from frame to frame, for frames without a time.
+        """
+        if stamp_s is None:
+            self._last_s += interval_s * (self._unstamped > 0 or self._offset_s is not None)
+            self._unstamped += 1
+            return self._last_s
         if self._offset_s is None:
-            self._offset_s = -stamp_s
+            self._offset_s = (self._last_s + interval_s if self._unstamped else 0.0) - stamp_s
         time_s = stamp_s + self._offset_s
         if time_s < self._last_s - _RESTART_S:
             time_s = self._last_s + self._step_s

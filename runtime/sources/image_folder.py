@@ -9,9 +9,13 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import file_id
-from ..image_files import ANIMATION_SUFFIX, IMAGE_SUFFIXES, read_image_bgr
+from ..image_files import ANIMATION_SUFFIX, IMAGE_SUFFIXES, is_phone_picture, read_first_picture
+from ..many_pictures import pictures_in
 from .frame import Frame, SourceKind
 from .prefetch import PrefetchedSource
+
+_PLAYED = (".png", ".avif")
+"""Those of several pictures are played."""
 
 _VIDEOS = "Each video is given by its own name."
 
@@ -54,9 +58,10 @@ class ImagesSource(PrefetchedSource):
 
     def _frames(self) -> Generator[Frame, None, None]:
         broken: list[str] = []
+        passed_over: list[str] = []
         for index, path in enumerate(self._paths):
             try:
-                image = read_image_bgr(path)
+                image, pictures = read_first_picture(path)
             except InputError as error:
                 if len(self._paths) == 1:
                     raise
@@ -64,7 +69,12 @@ class ImagesSource(PrefetchedSource):
                 self._broken += 1
                 self._warnings.append(f"skipped {error}")
                 continue
+            if pictures > 1:
+                passed_over.append(f"{path} has {pictures}")
             yield Frame(image=image, index=index, time_s=0.0, source=str(path))
+        if passed_over:
+            more = "" if len(passed_over) == 1 else f", and {len(passed_over) - 1} other files have several"
+            self._warnings.append(f"{passed_over[0]} pictures{more}; the first one was looked at.")
         if broken and len(broken) == len(self._paths):
             raise InputError(f"{self.name}: expected images, got {len(broken)} that cannot be decoded. {broken[0]}")
         if broken:
@@ -118,8 +128,12 @@ def is_image_name(path: Path) -> bool:
 
 
 def is_single_image(path: Path) -> bool:
-    """Tell a file that is read as an image from one that is read as a video."""
-    return is_image_name(path) and path.suffix.lower() != ANIMATION_SUFFIX
+    """Tell a file that is read as an image from one that is read as a video, as animations are."""
+    if not is_image_name(path):
+        return is_phone_picture(path)
+    if path.suffix.lower() == ANIMATION_SUFFIX:
+        return False
+    return path.suffix.lower() not in _PLAYED or pictures_in(path.read_bytes()) == 1
 
 
 def _is_image(path: Path) -> bool:

@@ -23,6 +23,9 @@ from .source_events import OnEvent, SourceEvent, SourceState, ignore_event
 from .source_names import Policy
 
 _CLOSE_S = 2.0
+_INTERVAL_S = 0.04
+"""From frame to frame of a recording whose frames have no times."""
+
 _ENDED = "it ended"
 
 
@@ -211,7 +214,9 @@ class LiveSource(Closing):
         frame = Frame(
             image=picture.image,
             index=self._read,
-            time_s=self._times.time_s(picture.stamp_s or 0.0) if is_recorded else now_s - self._first_s,
+            time_s=self._times.time_s(picture.stamp_s, interval_s=_INTERVAL_S)
+            if is_recorded
+            else now_s - self._first_s,
             source=self.name,
             pixel_aspect=picture.pixel_aspect,
         )

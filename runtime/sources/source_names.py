@@ -79,11 +79,17 @@ _Rule = tuple[str, re.Pattern[str]]
 _ABOVE_0: _Rule = ("a number above 0", re.compile(r"0*[1-9]\d*"))
 _COUNT: _Rule = ("a whole number", re.compile(r"\d+"))
 _SHARE: _Rule = ("a share of 0 to 1", re.compile(r"0|1|0?\.\d+|1\.0+"))
+_SIDE: _Rule = (
+    "a number of 1 to 16384",
+    re.compile(r"0*(?:[1-9]\d{0,3}|1[0-5]\d{3}|16[0-2]\d\d|163[0-7]\d|1638[0-4])"),
+)
 _SIZE = {"width": _ABOVE_0, "height": _ABOVE_0, "fps": _ABOVE_0}
 _CAMERA_RULES = _SIZE | {"format": ("four letters like mjpg", re.compile(r".{4}"))}
 _CSI_RULES = _SIZE | {"flip": ("0 to 7, as nvvidconv's flip-method", re.compile(r"[0-7]"))}
 _SYNTHETIC_RULES = _SIZE | {
-    "objects": _COUNT,
+    "width": _SIDE,
+    "height": _SIDE,
+    "objects": ("a whole number up to 999", re.compile(r"0*\d{1,3}")),
     "seed": _COUNT,
     "frames": _ABOVE_0,
     "paced": ("0 or 1", re.compile(r"[01]")),
@@ -100,6 +106,8 @@ def read_source_name(text: str) -> SourceName:
     Raises:
         InputError: a protocol or an option is none that is known, or has no such value.
     """
+    if not text.strip():
+        raise InputError("--video: expected a source, got an empty name. Is a variable of the shell not set?")
     if text == "-":
         return SourceName(kind="stdin", target="pipe:0", shown="stdin")
     if camera := _CAMERA.fullmatch(text):
@@ -123,6 +131,8 @@ def without_secrets(url: str) -> str:
     parts = urlsplit(url)
     if parts.port is None and parts.netloc.rpartition("@")[2].endswith(":"):
         raise ValueError("a colon without a port")
+    if not parts.netloc and "@" in parts.path:
+        raise ValueError("a slash too many before the host")
     place, path = parts.netloc.rpartition("@")[2], parts.path
     if ":" in parts.netloc and "@" not in parts.netloc and "@" in path:  # rtsp://user:12/34@host
         place, path = path.rpartition("@")[2], ""

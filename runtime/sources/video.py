@@ -13,11 +13,13 @@ from queue import Queue
 import av
 import numpy as np
 from av.codec.hwaccel import HWAccel
+from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import is_same_file
+from ..many_pictures import gif_extent
 from .decoder import Decoding, acceleration
 from .frame import Frame, SourceKind
 from .frame_clock import FrameClock, MissingFrames
@@ -34,6 +36,7 @@ class _Announced:
 
     frames: int | None
     end_s: float | None
+    is_cut: bool = False
 
 
 class VideoSource(PrefetchedSource):
@@ -52,10 +55,10 @@ class VideoSource(PrefetchedSource):
         super().__init__(str(path))
         self._path = path
         self._container = open_video(path, acceleration(decoder))
-        self._stream = self._container.streams.video[0]
+        self._stream = _pictures(path, self._container)
         self._stream.thread_type = "AUTO"
         self._decoding = Decoding(self._stream, decoder)
-        self._announced = _announced(self._container, self._stream)
+        self._announced = _announced(path, self._container, self._stream)
         self._clock = FrameClock()
         self._holes = MissingFrames(self._rate())
         self._damaged_packets = 0
@@ -96,10 +99,10 @@ class VideoSource(PrefetchedSource):
         reformatter = VideoReformatter()
         count, end_s, time_s = 0, 0.0, 0.0
         for decoded in self._decoded():
-            stamp_s = self._stamp_s(decoded, count)
-            time_s = self._clock.time_s(stamp_s)
+            stamp_s = _stamp_s(decoded)
+            time_s = self._clock.time_s(stamp_s, interval_s=1 / self._rate())
             self._holes.add(time_s)
-            end_s = stamp_s + self._duration_s(decoded)
+            end_s = (time_s if stamp_s is None else stamp_s) + self._duration_s(decoded)
             self._damaged_frames += decoded.is_corrupt
             yield Frame(
                 image=upright_bgr(decoded, reformatter),
@@ -129,11 +132,6 @@ class VideoSource(PrefetchedSource):
             except av.FFmpegError:
                 self._damaged_packets += 1
 
-    def _stamp_s(self, decoded: av.VideoFrame, count: int) -> float:
-        if decoded.pts is not None and decoded.time_base is not None:
-            return float(decoded.pts * decoded.time_base)
-        return count / self._rate()  # a raw stream has no timestamps
-
     @staticmethod
     def _duration_s(decoded: av.VideoFrame) -> float:
         if not decoded.duration or decoded.time_base is None:
@@ -148,20 +146,29 @@ class VideoSource(PrefetchedSource):
         """
         announced, clock = self._announced, self._clock
         if clock.restarts:
+            times = "once" if clock.restarts == 1 else f"{clock.restarts} times"
             self._warnings.append(
-                f"{self.name}: its clock starts anew {clock.restarts} times, as in recordings that were joined; "
+                f"{self.name}: its clock starts anew {times}, as in recordings that were joined; "
                 f"times go on from the frame before."
             )
             end_s = inf  # what is announced holds for one of the parts
         missing_frames = announced.frames is not None and count < announced.frames
+        if missing_frames and self._container.format.name == "gif" and not announced.is_cut:
+            self._warnings.append(
+                f"{self.name}: expected {announced.frames} frames, got {count}. Pictures without times cannot all be "
+                f"played: give them some (Pillow: `duration=100`)."
+            )
+            return
         early = announced.end_s is not None and announced.end_s - end_s > _SHORTFALL_FRAMES * clock.longest_step_s
-        if missing_frames and (early or damage):
+        if missing_frames and (early or damage or announced.is_cut):
             self._warnings.append(
                 f"{self.name}: expected {announced.frames} frames as announced, got {count}{damage}. "
                 f"The file ends early or is damaged; copy it again if it was longer."
             )
         elif damage:
             self._warnings.append(f"{self.name}: got {count} frames{damage}. The file is damaged.")
+        elif announced.is_cut:
+            self._warnings.append(f"{self.name}: got {count} frames. The file ends early or is damaged.")
         elif self._holes.count:
             self._missing_frames = self._holes.count
             self._warnings.append(
@@ -223,6 +230,8 @@ def open_video(path: Path, hwaccel: HWAccel | None = None) -> av.container.Input
     Raises:
         InputError: it is missing or holds no video.
     """
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path}: expected a video, got an empty file.")
     try:  # without `file:` the colon of `12:30.mp4` is a protocol's
         container = open_waiting(f"file:{path}", hwaccel=hwaccel)
     except OSError as error:
@@ -238,8 +247,27 @@ def open_video(path: Path, hwaccel: HWAccel | None = None) -> av.container.Input
     return container
 
 
-def _announced(container: av.container.InputContainer, stream: av.VideoStream) -> _Announced:
+def _stamp_s(decoded: av.VideoFrame) -> float | None:
+    """Return a frame's own time; raw streams have none, nor has Matroska before 0."""
+    if decoded.pts is None or decoded.time_base is None:
+        return None
+    return float(decoded.pts * decoded.time_base)
+
+
+def _pictures(path: Path, container: av.container.InputContainer) -> av.VideoStream:
+    """Choose the first stream that is more than a picture: not the cover of a song, nor the still of a sequence."""
+    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not moving:
+        container.close()
+        raise InputError(f"{path}: expected a video, got a file of sound with a cover.")
+    return next((stream for stream in moving if stream.frames != 1), moving[0])
+
+
+def _announced(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> _Announced:
     """Read the announced end and number of frames; the number is worked out from the time where it is not given."""
+    if container.format.name == "gif":  # FFmpeg says what it reads of a broken one, and leaves out some without times
+        extent = gif_extent(path.read_bytes())
+        return _Announced(frames=extent.pictures, end_s=inf, is_cut=not extent.is_whole)
     start_s = float((stream.start_time or 0) * (stream.time_base or 0))
     end_s = None
     if stream.duration is not None and stream.time_base is not None:
@@ -250,6 +278,8 @@ def _announced(container: av.container.InputContainer, stream: av.VideoStream) -
     frames = stream.frames or None
     if frames is None and end_s is not None and stream.average_rate:
         frames = max(1, round((end_s - start_s) * float(stream.average_rate)))
+    if container.format.name == "avi" and end_s is not None and frames is not None and stream.average_rate:
+        end_s = max(end_s, frames / float(stream.average_rate))  # FFmpeg works its time out from the size of a cut one
     return _Announced(frames=frames, end_s=end_s)
 
 

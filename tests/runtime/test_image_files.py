@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from singleshot.runtime.errors import InputError
-from singleshot.runtime.image_files import image_header, image_hw, read_image_bgr
+from singleshot.runtime.image_files import image_header, image_hw, read_first_picture, read_image_bgr
+from singleshot.runtime.many_pictures import pictures_in
 from singleshot.tests.fixtures.exif import with_exif_orientation
 
 HEIGHT, WIDTH = 24, 40
@@ -229,3 +231,62 @@ def test_wrong_bytes_never_raise_anything_else(
     path = _write(tmp_path_factory.mktemp("wrong"), b"\xff\xd8\xff" + tail)
     with suppress(InputError):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pictures"),
+    [
+        pytest.param(".jpg", 1, id="one picture"),
+        pytest.param(".gif", 3, id="a GIF"),
+        pytest.param(".png", 3, id="a PNG that moves"),
+        pytest.param(".webp", 3, id="a WebP that moves"),
+        pytest.param(".tif", 3, id="a TIFF of three pages"),
+        pytest.param(".avif", 3, id="a sequence of AVIF"),
+    ],
+)
+def test_pictures_in_a_file_are_counted(tmp_path: Path, suffix: str, pictures: int) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    first, *others = (pillow.fromarray(np.roll(_picture(), 8 * number, axis=1)) for number in range(pictures))
+    path = tmp_path / f"several{suffix}"
+    first.save(path, **({"save_all": True, "append_images": others} if others else {}))
+    assert read_first_picture(path)[1] == pictures
+
+
+def test_smaller_copies_in_a_tiff_are_no_pictures() -> None:
+    kinds = [0, 1, 4]  # of NewSubfileType: a picture, its thumbnail, its mask
+    pages = b""
+    for number, kind in enumerate(kinds):
+        following = 8 + 18 * (number + 1) if number + 1 < len(kinds) else 0
+        entry = struct.pack("<HHII", 0x00FE, 4, 1, kind)
+        pages += struct.pack("<H", 1) + entry + struct.pack("<I", following)
+    assert pictures_in(b"II*\x00" + struct.pack("<I", 8) + pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("suffix", "part"),
+    [
+        pytest.param(".webp", 0.5, id="WebP"),
+        pytest.param(".avif", 0.9, id="AVIF"),
+        pytest.param(".gif", 0.7, id="GIF"),
+    ],
+)
+def test_what_ends_early_is_refused(
+    tmp_path: Path, suffix: str, part: float, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = _encoded(suffix, np.random.default_rng(0).integers(0, 255, (40, 56, 3), np.uint8))
+    assert read_image_bgr(_write(tmp_path, data)).shape == (40, 56, 3)
+    with pytest.raises(InputError, match="expected a whole image, got one that ends early"):
+        read_image_bgr(_write(tmp_path, data[: int(part * len(data))]))
+    assert capfd.readouterr().err == ""
+
+
+def test_video_that_is_called_an_image_is_named(dog_clip: Path) -> None:
+    with pytest.raises(InputError, match=r"got a video; name it as one, as in clip\.mp4"):
+        read_image_bgr(dog_clip)
+
+
+def test_opencv_keeps_its_own_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    deep = bytes(cv2.imencode(".tif", np.zeros((8, 8, 3), np.float32))[1])
+    with pytest.raises(InputError, match="expected an image that OpenCV can decode"):
+        read_image_bgr(_write(tmp_path, deep, "deep.tif"))
+    assert capfd.readouterr().err == ""

@@ -111,6 +111,38 @@ def test_phone_picture_of_tiles_is_read_whole(tmp_path: Path) -> None:
             list(source)
 
 
+@pytest.mark.parametrize("name", ["photo.mov", "upload", "photo.jpg"])
+def test_phone_picture_of_tiles_is_told_by_what_is_in_it(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("pillow_heif")
+    (tmp_path / name).write_bytes((FIXTURES / "grid.heic").read_bytes())
+    with open_source(tmp_path / name) as source:
+        assert [frame.image.shape for frame in source] == [(768, 1024, 3)]
+
+
+def test_files_of_several_pictures_are_named(photos: Path) -> None:
+    several = [np.full((20, 30, 3), 60 * number, np.uint8) for number in range(3)]
+    for name in ("d.tif", "e.tif"):
+        assert cv2.imwritemulti(str(photos / name), several)
+    with open_source(photos) as source:
+        assert len(list(source)) == 5
+    assert source.warnings == (
+        f"{photos / 'd.tif'} has 3 pictures, and 1 other files have several; the first one was looked at.",
+    )
+    with open_source(photos / "e.tif") as source:
+        assert len(list(source)) == 1
+    assert source.warnings == (f"{photos / 'e.tif'} has 3 pictures; the first one was looked at.",)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".avif"])
+def test_pictures_that_move_are_played(tmp_path: Path, suffix: str) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    first, *others = (pillow.fromarray(np.full((32, 32, 3), 60 * number, np.uint8)) for number in range(3))
+    first.save(tmp_path / f"moves{suffix}", save_all=True, append_images=others, duration=100)
+    with open_source(tmp_path / f"moves{suffix}") as source:
+        assert [frame.time_s for frame in source] == pytest.approx([0, 0.1, 0.2], abs=0.01)
+    assert source.kind == "video"
+
+
 def test_phone_picture_without_its_reader_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with open_source(FIXTURES / "grid.heic") as source, pytest.raises(MissingDependencyError) as caught:
@@ -140,6 +172,7 @@ def test_single_broken_image(photos: Path) -> None:
     [
         pytest.param("no_such.mp4", "expected a video, an image, a folder, a glob or a camera like cam0", id="missing"),
         pytest.param("{}/" + "m" * 300 + ".mp4", "expected a source of frames, got File name too long", id="long name"),
+        pytest.param("", "--video: expected a source, got an empty name.", id="a shell's variable that is not set"),
         pytest.param("cam99", "cam99: expected a camera, got none that can be opened.", id="camera"),
         pytest.param("99", "cam99: expected a camera, got none that can be opened.", id="camera by number"),
         pytest.param(

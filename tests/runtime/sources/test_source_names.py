@@ -129,6 +129,19 @@ def test_an_address_with_a_slip_shows_no_secret_either(text: str) -> None:
             "rtsp://user:geheim@host/a?transport=tpc", "rtsp://host/a: expected transport=tcp or", id="transport"
         ),
         pytest.param("rtsp://user:geheim@[host/a", "rtsp://: expected an address, got one that", id="address"),
+        pytest.param("http:///user:geheim@host/a", "http://: expected an address, got one that", id="a slash more"),
+        pytest.param(" ", "--video: expected a source, got an empty name.", id="nothing"),
+        pytest.param(
+            "synthetic://?width=16385", "synthetic://?width=16385: expected width to be a number of", id="too wide"
+        ),
+        pytest.param(
+            "synthetic://?height=99999", "synthetic://?height=99999: expected height to be a number of", id="too high"
+        ),
+        pytest.param(
+            "synthetic://?objects=1000",
+            "synthetic://?objects=1000: expected objects to be a whole number up to 999",
+            id="too many",
+        ),
         *(
             pytest.param(
                 f"rtsp://user:{password}@host/a",

@@ -7,7 +7,11 @@ import re
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
+import av
+import cv2
+import numpy as np
 import pytest
 
 from singleshot.runtime.errors import InputError
@@ -110,7 +114,7 @@ def test_clip_damaged_in_the_middle_goes_on_and_warns(dog_clip: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(b"", "got a file that cannot be decoded", id="empty"),
+        pytest.param(b"", "got an empty file.", id="empty"),
         pytest.param(b"no video at all\n" * 100, "got a file that cannot be decoded", id="text"),
     ],
 )
@@ -148,6 +152,61 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         open_source(str(path))
 
 
+def test_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp3"
+    cover = bytes(cv2.imencode(".png", np.zeros((16, 16, 3), np.uint8))[1])
+    picture = b"\x00image/png\x00\x03\x00" + cover  # ID3's APIC: Latin-1, the kind, the front, no description
+    frame = b"APIC" + len(picture).to_bytes(4, "big") + b"\x00\x00" + picture
+    size = bytes(len(frame) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    silence = b"\xff\xfb\x90\x64" + bytes(413)
+    path.write_bytes(b"ID3\x03\x00\x00" + size + frame + 20 * silence)
+    with pytest.raises(InputError, match=r"song\.mp3: expected a video, got a file of sound with a cover\."):
+        open_source(path)
+
+
+def write_noise(path: Path, codec: str, pixels: str) -> bytes:
+    """Write 20 pictures of noise at 25 a second, each about as large as the others."""
+    dice = np.random.default_rng(0)
+    with av.open(str(path), mode="w") as container:
+        stream = cast(av.VideoStream, container.add_stream(codec, rate=25))
+        stream.width, stream.height, stream.pix_fmt = 32, 32, pixels
+        for _ in range(20):
+            noise = dice.integers(0, 255, (32, 32, 3), np.uint8)
+            frame = av.VideoFrame.from_ndarray(noise, format="bgr24").reformat(format=pixels)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "message"),
+    [
+        pytest.param("a.avi", "mjpeg", "yuvj420p", "expected 20 frames as announced, got", id="AVI without its index"),
+        pytest.param("a.gif", "gif", "rgb8", "The file ends early or is damaged", id="GIF"),
+        pytest.param("a.mkv", "ffv1", "bgr0", "expected 20 frames as announced, got", id="Matroska"),
+    ],
+)
+def test_files_that_were_cut_say_so(tmp_path: Path, name: str, codec: str, pixels: str, message: str) -> None:
+    data = write_noise(tmp_path / name, codec, pixels)
+    frames, source = read(tmp_path / name)
+    assert (len(frames), source.warnings) == (20, ())
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    frames, source = read(tmp_path / name)
+    assert 3 < len(frames) < 15
+    (warning,) = source.warnings
+    assert message in warning
+
+
+def test_gif_whose_pictures_have_no_times(tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    noise = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), np.uint8)
+    first, *others = map(pillow.fromarray, noise)
+    first.save(tmp_path / "a.gif", save_all=True, append_images=others)
+    frames, source = read(tmp_path / "a.gif")
+    (warning,) = source.warnings
+    assert warning.startswith(f"{tmp_path / 'a.gif'}: expected 3 frames, got {len(frames)}. Pictures without times")
+
+
 def write_stream(write_video: WriteVideo, name: str, *, frames: int, width: int = 64) -> bytes:
     """Write an MPEG transport stream of 25 frames a second, which can be joined and damaged anywhere."""
     return write_video(name, times_s=[number / 25 for number in range(frames)], width=width).read_bytes()
@@ -159,7 +218,7 @@ def test_clock_that_starts_anew_goes_on(write_video: WriteVideo, tmp_path: Path)
     frames, source = read(tmp_path / "joined.ts")
     assert [frame.time_s for frame in frames] == pytest.approx([number / 25 for number in range(100)], abs=1e-3)
     (warning,) = source.warnings
-    assert warning.startswith(f"{tmp_path / 'joined.ts'}: its clock starts anew 1 times")
+    assert warning.startswith(f"{tmp_path / 'joined.ts'}: its clock starts anew once")
 
 
 def test_damaged_and_lost_frames_are_counted(write_video: WriteVideo, tmp_path: Path) -> None:
