@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.readers.pictures import pictures_below
 from ...runtime.errors import InputError
 from ...runtime.image_files import IMAGE_SUFFIXES, read_image_bgr
 from ...runtime.sources.image_folder import is_image_name
@@ -90,11 +91,7 @@ def sha256_of_pixels(image: NDArray[np.uint8]) -> str:
 
 
 def _images_below(folder: Path) -> tuple[str, ...]:
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if is_image_name(path) and not path.name.startswith(".") and path.is_file()
-    )
+    names = sorted(path.relative_to(folder).as_posix() for path in pictures_below(folder) if path.is_file())
     if not names:
         raise InputError(
             f"{folder}: expected images ({', '.join(IMAGE_SUFFIXES)}), got none, in its sub-folders neither. "

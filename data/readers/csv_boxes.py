@@ -117,7 +117,7 @@ def _read(path: Path, dialect: CsvDialect, *, split: str, root: Path, base: Path
     names = dict.fromkeys(row["image"] for _, row in _rows(path, dialect) if row["image"])
     suffix = _suffix(next(iter(names), ""), folders)
     pictures = Pictures(folders, (name + suffix for name in names))
-    readable = _readable_names(root) if dialect.in_shares else {}
+    readable = _readable_names(root) if dialect.in_shares else _numbered_names(root, path, dialect)
     tables: dict[str, BoxTable] = {}
     for line, row in _rows(path, dialect):
         inner = row.get(SPLIT, "").lower()
@@ -185,6 +185,15 @@ def _suffix(name: str, folders: list[Path]) -> str:
         return ""
     there = (suffix for suffix in IMAGE_SUFFIXES if any((folder / (name + suffix)).is_file() for folder in folders))
     return next(there, IMAGE_SUFFIXES[0])
+
+
+def _numbered_names(root: Path, path: Path, dialect: CsvDialect) -> dict[str, str]:
+    """Name what is written as numbers from 0, where `classes.txt` has a name for each and no number is one."""
+    file = root / _NAMES_FILE
+    names = filled_lines(file) if file.is_file() else []
+    labels = {dialect.label(row) for _, row in _rows(path, dialect)} - {""}
+    of_number = {str(number): name for number, name in enumerate(names)}
+    return of_number if labels <= of_number.keys() and labels.isdisjoint(names) else {}
 
 
 def _readable_names(root: Path) -> dict[str, str]:

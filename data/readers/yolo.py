@@ -350,7 +350,7 @@ def _names(value: object, *, path: Path) -> tuple[str, ...]:
             f"{path}: expected names as a list, or as a table numbered from 0 without gaps, got {str(value)[:80]}. "
             f"Write them into classes.txt, one a line, and take them away here."
         )
-    return tuple(names)
+    return tuple(name.strip() for name in names)
 
 
 def _class_names(root: Path, settings: YoloSettings) -> tuple[str, ...]:

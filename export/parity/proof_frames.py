@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.readers.pictures import pictures_below
 from ...runtime.card import InputSpec
 from ...runtime.detection.letterbox import fit_frame
 from ...runtime.errors import InputError
@@ -18,7 +19,7 @@ PROOF_FRAMES = 16
 
 
 def frames_of_folder(folder: StrPath, spec: InputSpec, *, most: int = PROOF_FRAMES) -> NDArray[np.uint8]:
-    """Read at most `most` images spread evenly over a folder's sorted names, fitted: [n, H, W, 3] uint8 BGR.
+    """Read at most `most` images spread evenly over a folder and those in it, fitted: [n, H, W, 3] uint8 BGR.
 
     Raises:
         InputError: there is no such folder, or no image in it; or an image cannot be read.
@@ -26,7 +27,7 @@ def frames_of_folder(folder: StrPath, spec: InputSpec, *, most: int = PROOF_FRAM
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of images, got {'a file' if folder.exists() else 'nothing'}.")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = pictures_below(folder)
     if not paths:
         raise InputError(f"{folder}: expected images ({', '.join(IMAGE_SUFFIXES)}), got none.")
     chosen = [paths[index] for index in np.linspace(0, len(paths) - 1, min(most, len(paths)), dtype=int)]

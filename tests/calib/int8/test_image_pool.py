@@ -24,8 +24,13 @@ def test_folder_and_its_sub_folders_in_order(tmp_path: Path) -> None:
     for name in ("b/2.png", "a.png", "b/c/1.jpg", ".hidden.png"):
         write(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no image")
-    pool = ImagePool(tmp_path)
-    assert pool.names == ("a.png", "b/2.png", "b/c/1.jpg")
+    write(tmp_path / "elsewhere" / "3.png")
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b", ".hidden.png"):
+        (tmp_path / name).rename(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere")
+    pool = ImagePool(tmp_path / "photos")
+    assert pool.names == ("a.png", "b/2.png", "b/c/1.jpg", "linked/3.png")
     assert [name for name, _ in pool.images(["b/c/1.jpg", "a.png", "gone.png"])] == ["a.png", "b/c/1.jpg"]
     assert all(image.shape == (8, 12, 3) for _, image in pool.images(pool.names))
 

@@ -248,6 +248,13 @@ def test_tables_that_cannot_be_read(text: str, message: str, tmp_path: Path) -> 
     assert str(error.value) == f"{tmp_path}/{message}"
 
 
+def test_numbers_of_classes(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    dataset = open_dataset(write_csv(tmp_path, "image,class_id,xmin,ymin,xmax,ymax\na.jpg,1,1,2,3,4\n"), strict=True)
+    (sample,) = dataset.samples("train")
+    assert (dataset.class_names, sample.class_ids.tolist()) == (("cat", "dog"), [1])
+
+
 def test_lines_as_old_macs_end_them_and_fields_of_pages(tmp_path: Path) -> None:
     text = f"{HEADER.strip()},more\na.jpg,dog,1,2,3,4,{'x' * 200_000}\n".replace("\n", "\r")
     (sample,) = open_dataset(write_csv(tmp_path, text, name="train.CSV"), strict=True).samples("train")

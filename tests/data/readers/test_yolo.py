@@ -78,6 +78,12 @@ def test_labels_under_the_whole_name_of_the_picture(tmp_path: Path) -> None:
     assert len(sample) == 1
 
 
+def test_names_have_no_space_around_them(tmp_path: Path) -> None:
+    add_image(tmp_path, "images/train/a.jpg", "0 0.5 0.5 0.5 0.5\n")
+    (tmp_path / "data.yaml").write_text("names: [' dog ', \"my cat\\n\"]\n")
+    assert open_dataset(tmp_path).class_names == ("dog", "my cat")
+
+
 def test_yaml_that_takes_over_what_another_part_says(tmp_path: Path) -> None:
     add_image(tmp_path, "images/a/a.jpg", "0 0.5 0.5 0.5 0.5\n")
     (tmp_path / "data.yaml").write_text("all: &all\n  names: [dog]\n  train: images/b\n<<: *all\ntrain: images/a\n")
