@@ -25,5 +25,5 @@ def test_photos_in_folders_and_none_that_a_system_hides(tmp_path: Path) -> None:
 
 
 def test_no_photos(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected images .*, got none"):
+    with pytest.raises(InputError, match=r"expected images .*, got none"):
         frames_of_folder(tmp_path, SPEC)
