@@ -25,12 +25,13 @@ RUN_TESTS := tests/test_light_import.py tests/runtime $(wildcard tests/tools/tes
 # A file's tests stay together, as they share what is dear to build.
 PARALLEL := -n auto --dist loadscope
 
-.PHONY: help demo test test-slow coverage check check-arm64 docs bench dist dist-check clean
+.PHONY: help demo test test-slow test-docs coverage check check-arm64 docs bench dist dist-check clean
 
 help:
 	@echo 'make demo       run the shipped detector on the shipped clip; writes demo_out/ (installs the runtime alone in $(RUN))'
 	@echo 'make test       all tests but the slow ones (installs what they need, torch included, in $(DEV))'
 	@echo 'make test-slow  the others: full sweeps, trainings in processes of their own'
+	@echo 'make test-docs  every command of the documents, on small stand-ins for the data that they name'
 	@echo 'make coverage   all tests, and which lines they never reach'
 	@echo 'make check      format, lint and types, as CI runs them'
 	@echo 'make check-arm64 the tests of what a deployed machine has, or TESTS=..., on an emulated arm64 (as root, on Debian)'
@@ -45,16 +46,20 @@ demo: $(RUN_READY)
 
 test: $(RUN_TESTS_READY) $(DEV_READY)
 	@echo 'Tests take about 7 minutes on two cores.'
-	$(RUN)/bin/python -m pytest -q $(PARALLEL) -m 'not slow' $(RUN_TESTS)
-	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m 'not slow'
+	$(RUN)/bin/python -m pytest -q $(PARALLEL) -m 'not slow and not documents' $(RUN_TESTS)
+	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m 'not slow and not documents'
 
 test-slow: $(DEV_READY)
 	@echo 'Slow tests take about 10 minutes on two cores.'
 	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m slow
 
+test-docs: $(DEV_READY)
+	@echo 'The commands of the documents take about a quarter of an hour on two cores.'
+	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m documents
+
 coverage: $(DEV_READY)
 	@echo 'All tests with coverage take about 20 minutes on two cores.'
-	$(DEV)/bin/python -m pytest -q $(PARALLEL) --cov
+	$(DEV)/bin/python -m pytest -q $(PARALLEL) -m 'not documents' --cov
 
 check: $(DEV_READY)
 	$(DEV)/bin/ruff format --check .

@@ -9,7 +9,7 @@ import pytest
 from singleshot.tests.fixtures.doc_runs import PARTS, run_page
 
 
-@pytest.mark.slow
+@pytest.mark.documents
 @pytest.mark.parametrize("page", PARTS["training"])
 def test_they_run(page: str, tmp_path: Path, stock: Path) -> None:
     run_page(page, tmp_path, stock)
