@@ -242,6 +242,12 @@ def test_values_that_contradict_the_reading(model: onnx.ModelProto, told: Told, 
 def two_inputs() -> onnx.ModelProto:
     model = plain_model()
     model.graph.input.append(helper.make_tensor_value_info("sizes", TensorProto.INT64, ["N", 2]))
+    boxes = model.graph.output[0].name
+    for node in model.graph.node:
+        node.output[:] = [f"{name}/unscaled" if name == boxes else name for name in node.output]
+    model.graph.node.append(helper.make_node("Cast", ["sizes"], ["sizes/float"], to=TensorProto.FLOAT))
+    model.graph.node.append(helper.make_node("ReduceMax", ["sizes/float"], ["sizes/largest"], keepdims=0))
+    model.graph.node.append(helper.make_node("Mul", [f"{boxes}/unscaled", "sizes/largest"], [boxes]))
     return model
 
 
