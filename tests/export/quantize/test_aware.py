@@ -42,8 +42,8 @@ from singleshot.train.networks.registry import NETWORKS, build_network, input_of
 
 QUICK = ("--epochs", 1, "--batch-size", 4, "--workers", 0, "--config")
 SAME = 2e-4
-"""Of the norm of a convolution's or sum's result: sums are taken in another order. Measured: 7e-7, and 5e-5 where a single
-value, on a tie, is rounded to the other step (`ssd7_classifier`); ranges that change places give 1e-2."""
+"""Of the norm of a convolution's or sum's result: sums are taken in another order. Measured: 7e-7, and 5e-5 where a
+single value, on a tie, is rounded to the other step (`ssd7_classifier`); ranges that change places give 1e-2."""
 
 
 @pytest.fixture(scope="module")
