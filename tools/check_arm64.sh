@@ -42,10 +42,10 @@ echo 'Fetching wheels for arm64.'
 "${PYTHON:-python3}" -m pip download --quiet --disable-pip-version-check --dest "$root/wheels" --only-binary :all: \
   --python-version 3.11 --platform manylinux_2_28_aarch64 --platform manylinux_2_17_aarch64 \
   --platform manylinux2014_aarch64 -r "$root/needed.txt"
-rm -rf "$root/work"
-mkdir -p "$root/work/.view"
-git archive HEAD | tar -x -C "$root/work"
-ln -s .. "$root/work/.view/singleshot"
+rm -rf "$root/checkout"
+mkdir -p "$root/checkout/.view"
+git archive HEAD | tar -x -C "$root/checkout"
+ln -s .. "$root/checkout/.view/singleshot"
 
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
@@ -55,5 +55,5 @@ chroot "$root" sh -ec 'python3 -m venv /venv
 tests=("$@")
 ((${#tests[@]})) || tests=(tests/test_light_import.py tests/runtime tests/tools/test_rt_*.py)
 echo 'Running the tests.'
-chroot "$root" sh -ec 'cd /work && PYTHONPATH=/work/.view exec /venv/bin/python -m pytest -q -n auto --dist loadscope \
+chroot "$root" sh -ec 'cd /checkout && PYTHONPATH=/checkout/.view exec /venv/bin/python -m pytest -q -n auto --dist loadscope \
   -p no:cacheprovider -m "not slow" "$@"' sh "${tests[@]}"
