@@ -71,6 +71,8 @@ class Origin(_Part):
 
     parent_sha256: str | None = None
     """Of the file this one was made from: of a checkpoint, what its weights started from; none if from nothing."""
+    parent_uncertified_sha256: str | None = None
+    """Of that file without what `certify` writes into its card, where it is a graph (`runtime/uncertified.py`)."""
     ancestors_sha256: tuple[str, ...] = ()
     """Of what the parent was made from in its turn, the nearest first: of an engine, the graph's checkpoint."""
     data: str | None = None
@@ -249,12 +251,20 @@ class Card(_Part):
             raise InputError(f"{name}: expected one of the classes {', '.join(self.class_names)}.") from None
 
 
-def derived_origin(parent: Origin, parent_sha256: str, *, settings: dict[str, Any], packages: dict[str, str]) -> Origin:
+def derived_origin(
+    parent: Origin,
+    parent_sha256: str,
+    *,
+    uncertified_sha256: str | None = None,
+    settings: dict[str, Any],
+    packages: dict[str, str],
+) -> Origin:
     """Say where an artefact comes from that was made of another one: its line goes on, its data stay the same.
 
     Args:
         parent: the origin of what it was made from.
         parent_sha256: of that file.
+        uncertified_sha256: of that file without what `certify` writes into its card, where it is a graph.
         settings: of the step that made the artefact.
         packages: that made it.
     """
@@ -262,6 +272,7 @@ def derived_origin(parent: Origin, parent_sha256: str, *, settings: dict[str, An
     return parent.model_copy(
         update={
             "parent_sha256": parent_sha256,
+            "parent_uncertified_sha256": uncertified_sha256,
             "ancestors_sha256": earlier,
             "settings": settings,
             "packages": packages,

@@ -17,6 +17,7 @@ from ...runtime.machine import installed_of, nvidia_gpus
 from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
+from ...runtime.uncertified import uncertified_sha256
 from ..graphs.cluster_tail import with_cluster_tail
 from ..graphs.fp16 import with_fp16_network
 from ..graphs.graph_file import precision_of_graph
@@ -171,7 +172,7 @@ def compile_engine(
     record = _record(plan, program, target, precision, relative)
     return Compiled(
         plan=plan.data,
-        card=_card(parent, record, sha256_of_file(graph_path), agreement, build_s),
+        card=_card(parent, record, graph_path, agreement, build_s),
         typed=typed,
         is_retyped=typed is not model,
         build_s=build_s,
@@ -266,7 +267,7 @@ def _record(plan: Plan, program: PlanProgram | None, target: Target, precision: 
     )
 
 
-def _card(parent: Card, record: Engine, graph_sha256: str, agreement: TailAgreement | None, build_s: float) -> Card:
+def _card(parent: Card, record: Engine, graph_path: Path, agreement: TailAgreement | None, build_s: float) -> Card:
     measured = [Measurement(metric="build, seconds", value=round(build_s, 2), data="this machine")]
     if agreement is not None:
         measured.append(
@@ -281,7 +282,13 @@ def _card(parent: Card, record: Engine, graph_sha256: str, agreement: TailAgreem
     changes: dict[str, object] = {
         "kind": "engine",
         "engine": record,
-        "origin": derived_origin(parent.origin, graph_sha256, settings={}, packages=installed_of(_PACKAGES)),
+        "origin": derived_origin(
+            parent.origin,
+            sha256_of_file(graph_path),
+            uncertified_sha256=uncertified_sha256(graph_path),
+            settings={},
+            packages=installed_of(_PACKAGES),
+        ),
         "measurements": (*inherited, *measured),
         "backend_parity": (),
     }

@@ -28,9 +28,11 @@ from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16
 from ...runtime.session import Session
 from ...runtime.sources.frame import Frame
+from ...runtime.uncertified import is_made_of
 from ..graphs.graph_file import check_graph_name, write_graph
 from ..inspection.inspect_artefact import inspect_artefact
 from .artefact import Artefact, open_artefact
+from .lineage import lineage_of
 from .proof_frames import PROOF_FRAMES
 from .verify import compare_artefacts, contract_differences, sampled_frames
 
@@ -212,14 +214,23 @@ def _reference_of(graph: Path, parent: Path | None) -> Path:
         raise InputError(
             f"{graph}: expected its FP32 parent, as its own network is in {inspection.precision}. Name it by --parent."
         )
-    made_from = None if inspection.card is None else inspection.card.origin.parent_sha256
-    found = inspect_artefact(parent)
-    if found.sha256 != made_from or found.precision != Precision.FP32:
+    got = _another(parent, graph, inspection.card)
+    if got:
         raise InputError(
-            f"{parent}: expected the FP32 graph that {graph.name} was made from (sha256 {made_from}), "
-            f"got one in {found.precision} of sha256 {found.sha256}."
+            f"{parent}: expected the FP32 graph that {graph.name} was made from, got {got}. Name that one."
         )
     return parent
+
+
+def _another(parent: Path, graph: Path, card: Card | None) -> str:
+    """Say why a graph was not made from a parent; nothing where it was, by its card or else weight by weight."""
+    precision = inspect_artefact(parent).precision
+    if precision != Precision.FP32:
+        return f"one in {precision}"
+    if card is not None and is_made_of(card.origin, parent):
+        return ""
+    changed = lineage_of(onnx.load(str(parent)), onnx.load(str(graph))).differences
+    return f"another network ({changed[0]})" if changed else ""
 
 
 def _certify_one(

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ...runtime.card import Card
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.disagreement import Answer
-from ...runtime.files import sha256_of_file
 from ...runtime.precision import Precision
 from ...runtime.runners.contract import CLASS_LOGITS
+from ...runtime.uncertified import is_made_of
 from ..graphs.network_part import answers_of, cut_at
 from .artefact import Artefact
 from .level import LEVEL_FRAMES, rounding_level
@@ -80,7 +80,7 @@ def explain(
     is_converted = first.precision == Precision.FP32 != second.precision and len(models) == len(("first", "second"))
     lineage = lineage_of(models["first"], models["second"]) if is_converted else Lineage(structure=(), weights=())
     # Two that are built differently cannot be told apart weight by weight, unless one says it was made of the other.
-    is_held = not lineage.structure or second.card.origin.parent_sha256 == sha256_of_file(first.path)
+    is_held = not lineage.structure or is_made_of(second.card.origin, first.path)
     return Explanation(
         rounding=verdict,
         lineage=lineage.differences if is_held else (),

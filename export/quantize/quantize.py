@@ -28,6 +28,7 @@ from ...runtime.precision import Precision
 from ...runtime.progress import Progress, no_progress
 from ...runtime.session import open_session
 from ...runtime.sources.frame import Frame
+from ...runtime.uncertified import uncertified_sha256
 from ..graphs.graph_file import check_graph_name, save_graph, write_graph
 from ..parity.artefact import open_artefact
 from ..parity.certify import certify_fresh
@@ -360,6 +361,7 @@ def _card(parent: Parent, settings: dict[str, Any], measurements: tuple[Measurem
             "origin": derived_origin(
                 card.origin,
                 sha256_of_file(parent.path),
+                uncertified_sha256=uncertified_sha256(parent.path),
                 settings=settings,
                 packages={name: version(name) for name in _PACKAGES},
             ),

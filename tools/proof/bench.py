@@ -33,9 +33,10 @@ from ...runtime.files import StrPath, sha256_of_file
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.runners.openvino_runner import computes_bf16
 from ...runtime.sources.frame import Frame
+from ...runtime.uncertified import uncertified_sha256
 from ...train.networks.registry import NETWORKS
 from ..terminal.exits import exit_codes
-from .damages import OF_ALL, OF_CLASSIFIERS, OF_DETECTORS, is_float, overflowing, stale
+from .damages import damages_of, overflowing, stale
 from .subjects import OPERATORS, graph_of_others, untrained_graph
 
 CALIBRATION_IMAGES = 16
@@ -121,8 +122,7 @@ def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterat
         clustered = card.model_copy(update={"postprocess": card.postprocess.model_copy(update={"tail": "cluster"})})
         tail = with_cluster_tail(model, card.postprocess)
         yield pair("cluster tail", str(made.file("cluster", tail, clustered)), is_sound=True)
-    damages = OF_ALL | (OF_DETECTORS if card.task == "detector" else OF_CLASSIFIERS)
-    for what, damage in damages.items() if is_float(model) else ():
+    for what, damage in damages_of(model, card).items():
         damaged, its_card = damage(model, card)
         half, half_card = with_fp16_network(damaged), _said_to_be_made_of(graph, its_card)
         yield pair(what, str(made.file(what, damaged, its_card)), is_sound=False)
@@ -137,9 +137,9 @@ def pairs_of(subject: str, graph: Path, folder: Path, *, images: Path) -> Iterat
 
 def _said_to_be_made_of(graph: Path, card: Card) -> Card:
     """Say in a card what a conversion says: which file the graph was made of."""
-    return card.model_copy(
-        update={"origin": derived_origin(card.origin, sha256_of_file(graph), settings={}, packages={})}
-    )
+    sha256, uncertified = sha256_of_file(graph), uncertified_sha256(graph)
+    origin = derived_origin(card.origin, sha256, uncertified_sha256=uncertified, settings={}, packages={})
+    return card.model_copy(update={"origin": origin})
 
 
 class _Made:

@@ -30,6 +30,7 @@ from ...runtime.card import derived_origin
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import sha256_of_file
 from ...runtime.sources.frame import Frame
+from ...runtime.uncertified import uncertified_sha256
 from ..terminal.exits import exit_codes
 
 METHOD: Method = "entropy"
@@ -87,7 +88,8 @@ def outcomes_of(subject: Subject, folder: Path) -> Iterator[Outcome]:
     calibrated = calibrate(parent, ImagePool(subject.images), settings)
     images = calibrated.held_out_frames()[:FRAMES]
     frames = [Frame(image=image[0], index=at, time_s=0.0, source=str(at)) for at, image in enumerate(images)]
-    origin = derived_origin(parent.card.origin, sha256_of_file(parent.path), settings={}, packages={})
+    sha256, uncertified = sha256_of_file(parent.path), uncertified_sha256(parent.path)
+    origin = derived_origin(parent.card.origin, sha256, uncertified_sha256=uncertified, settings={}, packages={})
     made = {"fp16": with_fp16_network(parent.model), "int8": calibrated.graph(METHOD)}
     runners = [name for name in RUNNERS if find_spec(name.partition(":")[0])]
     with open_artefact(subject.graph) as first:

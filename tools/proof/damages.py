@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from ...export.graphs.network_part import ADAPTED, answers_of
 from ...runtime.card import Card
 from ...runtime.runners.contract import BOX_OFFSETS, CLASS_LOGITS
 
@@ -93,13 +94,22 @@ def _classes_shifted(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProt
     return _behind_answer(CLASS_LOGITS, "Gather", order, axis=1 + backgrounds)(model, card)
 
 
+def _scores_shifted(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
+    """Shift what an adapted detector says of each class by one; with a single class, take nine tenths of it."""
+    count = len(card.class_names)
+    if count == 1:
+        return _behind_answer(ADAPTED[0], "Mul", np.array(0.9, np.float32))(model, card)
+    return _behind_answer(ADAPTED[0], "Gather", np.roll(np.arange(count), 1), axis=2)(model, card)
+
+
 def _names_shifted(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
-    names = (*card.class_names[1:], card.class_names[0])
+    names = (*card.class_names[1:], card.class_names[0]) if len(card.class_names) > 1 else ("another",)
     return model, card.model_copy(update={"class_names": names})
 
 
 def _resized_otherwise(model: onnx.ModelProto, card: Card) -> tuple[onnx.ModelProto, Card]:
-    return model, card.model_copy(update={"input": card.input.model_copy(update={"resize": "letterbox"})})
+    resize = "stretch" if card.input.resize == "letterbox" else "letterbox"
+    return model, card.model_copy(update={"input": card.input.model_copy(update={"resize": resize})})
 
 
 def _on_tail(name: str, change: Callable[[Array], NDArray[np.generic]]) -> Damage:
@@ -166,12 +176,6 @@ def stale(int8: onnx.ModelProto, *, seed: int = 0) -> onnx.ModelProto:
     return changed
 
 
-def is_float(model: onnx.ModelProto) -> bool:
-    """Tell whether the convolutions' kernels are float32 constants, so that they can be damaged."""
-    constants = {item.name: item.data_type for item in model.graph.initializer}
-    return all(constants.get(node.input[1]) == TensorProto.FLOAT for node in model.graph.node if node.op_type == "Conv")
-
-
 OF_ALL: dict[str, Damage] = {
     "first layer x 1.1": _on_weights(0.0, lambda kernel: kernel * np.float32(1.1)),
     "middle layer x 1.1": _on_weights(0.5, lambda kernel: kernel * np.float32(1.1)),
@@ -190,10 +194,37 @@ OF_CLASSIFIERS: dict[str, Damage] = {
     "least likely class first": _on_operator("topk", helper.make_node("TopK", [], [], largest=0)),
 }
 
+_OF_SUPPRESSION: dict[str, Damage] = {
+    "another overlap suppresses": _on_tail("iou_threshold", lambda threshold: threshold + np.float32(0.1)),
+}
+
 OF_DETECTORS: dict[str, Damage] = {
     "classes shifted by one": _classes_shifted,
     "boxes mirrored": _behind_answer(BOX_OFFSETS, "Mul", np.array([-1, 1, 1, 1], np.float32)),
     "variances swapped": _variances_swapped,
     "default boxes mirrored": _on_tail("default_centres", lambda centres: centres * (-1, 1) + (1, 0)),
-    "another overlap suppresses": _on_tail("iou_threshold", lambda threshold: threshold + np.float32(0.1)),
+    **_OF_SUPPRESSION,
 }
+"""Of detectors with default boxes."""
+
+OF_ADAPTED: dict[str, Damage] = {
+    "classes shifted by one": _scores_shifted,
+    "boxes moved by a hundredth": _behind_answer(ADAPTED[1], "Add", np.array([0.01, 0, 0.01, 0], np.float32)),
+    **_OF_SUPPRESSION,
+}
+"""Of adapted detectors, whose answers are scores and boxes."""
+
+
+def damages_of(model: onnx.ModelProto, card: Card) -> dict[str, Damage]:
+    """Give what can be done to a graph, by name; nothing where its weights are no float32 constants."""
+    if not _is_float(model):
+        return {}
+    if card.task == "classifier":
+        return OF_ALL | OF_CLASSIFIERS
+    return OF_ALL | (OF_ADAPTED if answers_of(model) == ADAPTED else OF_DETECTORS)
+
+
+def _is_float(model: onnx.ModelProto) -> bool:
+    """Tell whether the convolutions' kernels are float32 constants, so that they can be damaged."""
+    constants = {item.name: item.data_type for item in model.graph.initializer}
+    return all(constants.get(node.input[1]) == TensorProto.FLOAT for node in model.graph.node if node.op_type == "Conv")

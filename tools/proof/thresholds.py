@@ -15,6 +15,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from ...calib.accuracy.average_precision import MIN_OBJECTS
 from ...calib.accuracy.evaluate import open_dataset_for
 from ...calib.records.asking import records_of
 from ...calib.records.labelled_images import LabelledImages, halves, sampled_images
@@ -24,6 +25,7 @@ from ...export.gate.judge import MOST_IMAGES, moved_scores, open_alike
 from ...runtime.card import Card
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.thresholds import moved_score
+from ...runtime.errors import InputError
 from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.session import Session
 from ..terminal.exits import exit_codes
@@ -118,6 +120,11 @@ def thresholds(
             for half in halves(images, seed=seed)
         )
         found = [*kept(card, first, second), *kept(card, second, first)]
+        if not found:
+            raise InputError(
+                f"{data} {split}: expected a detector's classes with at least {MIN_OBJECTS} objects in a half of the "
+                f"images, got none in {len(images)} images. Name more labelled images."
+            )
         print(f"{len(images)} images, each half judged by what the other chose\n")
         print("\n".join(table(found)))
 

@@ -23,6 +23,7 @@ from singleshot.export.engine.rebuild import rebuild_stale
 from singleshot.export.engine.stage import Checks
 from singleshot.export.inspection.engines import inspect_engine
 from singleshot.export.parity import artefact
+from singleshot.export.parity.certify import write_parities
 from singleshot.export.quantize.quantize import quantize
 from singleshot.runtime.card import Card, Measurement
 from singleshot.runtime.engines.engine_checks import card_path_of, load_engine_card
@@ -32,6 +33,7 @@ from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.precision import Precision
 from singleshot.runtime.session import Session, open_session
 from singleshot.tests.export.engine.test_matrix import graph_of
+from singleshot.tests.runtime.test_uncertified import PARITY
 from singleshot.tools.pages.inspection_facts import facts_of
 
 GPU = Gpu(name="NVIDIA RTX 4070", driver="590.1", compute_capability="8.9")
@@ -264,10 +266,12 @@ def test_rebuilding_takes_the_settings_of_the_card(graph: Path, monkeypatch: pyt
     )
     engine = build_engine(graph, precision="fp32", settings=settings).path
     assert rebuild_stale(engine).built is None
+    write_parities(graph, [PARITY], graph)  # as `certify` does
+    assert rebuild_stale(engine).built is None
     before = load_engine_card(engine).engine
     graph.write_bytes(graph.read_bytes() + b"")
-    card = load_engine_card(engine)
-    stale = card.model_copy(update={"origin": card.origin.model_copy(update={"parent_sha256": "0" * 64})})
+    card, unknown = load_engine_card(engine), {"parent_uncertified_sha256": None}
+    stale = card.model_copy(update={"origin": card.origin.model_copy(update={"parent_sha256": "0" * 64, **unknown})})
     card_path_of(engine).write_text(stale.to_json())
     found = rebuild_stale(engine)
     assert found.reason is not None

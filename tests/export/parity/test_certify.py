@@ -21,6 +21,7 @@ from singleshot.runtime.files import sha256_of_file
 from singleshot.runtime.image_files import read_image_bgr
 from singleshot.runtime.precision import Precision
 from singleshot.runtime.session import open_session
+from singleshot.runtime.uncertified import uncertified_sha256
 from singleshot.tests.fixtures.small_detector import CARD, SIDE
 from singleshot.tests.fixtures.voc_folder import VocFolder
 
@@ -90,12 +91,33 @@ def test_an_fp16_network_is_held_against_its_parent(small_detector: Path, photos
         certify(small_detector, tmp_path / "out.onnx", frames=photos, parent=half)
 
 
-def save_half(graph: Path, out: Path, *, class_names: tuple[str, ...] = CARD.class_names, sign: int = 1) -> Path:
+@pytest.mark.parametrize(
+    "says_so", [pytest.param(True, id="its card says so"), pytest.param(False, id="its card is an older one")]
+)
+def test_a_parent_that_was_certified_is_still_the_parent(
+    small_detector: Path, photos: str, tmp_path: Path, says_so: bool
+) -> None:
+    half = save_half(small_detector, tmp_path / "half.onnx", says_so=says_so)
+    certify(small_detector, tmp_path / "parent.onnx", frames=photos)
+    assert certify(half, tmp_path / "out.onnx", frames=photos, parent=tmp_path / "parent.onnx").parities[0].holds
+    scaled = onnx.load(str(small_detector))
+    weight = next(item for item in scaled.graph.initializer if item.name == "w2")
+    weight.CopyFrom(numpy_helper.from_array(np.float32(1.1) * numpy_helper.to_array(weight), "w2"))
+    save_graph(scaled, CARD, tmp_path / "other.onnx")
+    with pytest.raises(InputError, match=r"other\.onnx: expected the FP32 graph .*, got another network \(w2: .*\)\."):
+        certify(half, tmp_path / "out.onnx", frames=photos, parent=tmp_path / "other.onnx")
+
+
+def save_half(
+    graph: Path, out: Path, *, class_names: tuple[str, ...] = CARD.class_names, sign: int = 1, says_so: bool = True
+) -> Path:
     """Save a graph in float16 with the card of its child; -1 turns every score round."""
     model = onnx.load(str(graph))
     weight = next(item for item in model.graph.initializer if item.name == "w_class")
     weight.CopyFrom(numpy_helper.from_array(sign * numpy_helper.to_array(weight), "w_class"))
-    origin = Origin(parent_sha256=sha256_of_file(graph))
+    origin = Origin(
+        parent_sha256=sha256_of_file(graph), parent_uncertified_sha256=uncertified_sha256(graph) if says_so else None
+    )
     card = CARD.model_copy(update={"origin": origin, "class_names": class_names})
     save_graph(with_fp16_network(model), card, out)
     return out

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from singleshot.export.graphs.graph_file import save_graph
+from singleshot.export.parity.certify import write_parities
 from singleshot.export.parity.verify import sampled_frames
+from singleshot.tests.runtime.test_uncertified import PARITY
 from singleshot.tools.proof.bench import Outcome, outcome_of, pairs_of, table
 from singleshot.tools.proof.subjects import untrained_graph
 
@@ -68,6 +70,19 @@ def test_one_pair(
     small_detector: Path, pictures: Path, tmp_path: Path, what: str, is_sound: bool, is_seen: bool
 ) -> None:
     check_pair(small_detector, pictures, tmp_path, what=what, is_sound=is_sound, is_seen=is_seen)
+
+
+def test_a_parent_that_was_certified_since_is_held_to_all_the_same(
+    small_detector: Path, pictures: Path, tmp_path: Path
+) -> None:
+    graph = tmp_path / "parent.onnx"
+    graph.write_bytes(small_detector.read_bytes())
+    what = "mean one grey level off, in float16"
+    (pair,) = (pair for pair in pairs_of("small", graph, tmp_path, images=pictures) if pair.what == what)
+    write_parities(graph, [PARITY], graph)
+    outcome = outcome_of(pair, sampled_frames(pictures, 2)[0], "own")
+    assert outcome is not None
+    assert not outcome.passed
 
 
 @pytest.mark.parametrize("is_seen", [pytest.param(True, id="answers"), pytest.param(False, id="classes alone")])

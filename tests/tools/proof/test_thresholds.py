@@ -45,6 +45,25 @@ def test_a_graph_held_to_itself_moves_nothing(tmp_path: Path, capsys: pytest.Cap
     assert all(row.split("|")[3:5] == [" 0.00 ", " 0.00 "] for row in rows[2:])
 
 
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        pytest.param(4, "at least 10 objects in a half of the images, got none in 4 images", id="too few objects"),
+        pytest.param(1, "got none that can be used of 0 sampled", id="no image for one of the halves"),
+    ],
+)
+def test_too_few_images_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], images: int, said: str) -> None:
+    graph = tmp_path / "a.onnx"
+    save_graph(hostile_detector_graph(()), CARD, graph)
+    write_labelled(tmp_path / "data", graph, images=images)
+    with pytest.raises(SystemExit) as ended:
+        thresholds(graph, graph, tmp_path / "data")
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert said in " ".join(err.split())
+    assert not out
+
+
 def test_lowered_scores_are_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     graph = tmp_path / "a.onnx"
     save_graph(hostile_detector_graph(()), CARD, graph)
