@@ -58,13 +58,13 @@ class Look:
         backend: as `--backend` takes it.
         score: least scores, as `--score` takes them.
         tiles: overlapping parts that are looked at too, as `2x2`.
-        chunk_s: least length of a chunk, in seconds.
+        chunk_s: least length of a chunk, in seconds; by the length of the archive if not given.
     """
 
     backend: str = "auto"
     score: tuple[str, ...] = ()
     tiles: str | None = None
-    chunk_s: float = 60.0
+    chunk_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

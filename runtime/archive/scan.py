@@ -20,7 +20,7 @@ from ..sources.prefetch import Prefetch
 from .chunks import Chunk, cut
 from .clips import Clip, find_clips
 from .looking import Answer, Look, Looking
-from .store import Part, Store
+from .store import Part, Store, settings_of
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _MOMENTS = 1000
 """Parts of a clip for which it is known what is in them."""
+
+_SHARES, _SHORTEST_S, _LONGEST_S = 64, 5.0, 60.0
+"""An archive is cut into so many chunks at least, so that workers end together; shorter ones cost, of longer ones one
+sees nothing for long."""
 
 _AHEAD = 64
 """Chunks that are known before a worker asks for one: reading the packets of a long clip takes seconds."""
@@ -123,8 +127,9 @@ def scan(
     look = look or Look()
     Looking(model, look, trust=trust).close()  # what is wrong shows before recordings are searched for
     clips = find_clips(place, progress)
-    store = Store(Path(out), {"model": sha256_of_file(model), **asdict(look)})
-    work = _Work(clips, store, look, progress, tell)
+    chunk_s = look.chunk_s or settings_of(Path(out)).get("chunk_s") or chunk_length_s(clips)
+    store = Store(Path(out), {"model": sha256_of_file(model), **asdict(look), "chunk_s": chunk_s})
+    work = _Work(clips, store, chunk_s, progress, tell)
     count = 0
     if work.remaining:
         with Workers(model, look, trust=trust, address=ray_address, count=workers, gpus=gpus) as pool:
@@ -142,11 +147,11 @@ class _Work:
     """What is left to do, and what came of it."""
 
     def __init__(
-        self, clips: Sequence[Clip], store: Store, look: Look, progress: Progress, tell: Callable[[str], None]
+        self, clips: Sequence[Clip], store: Store, chunk_s: float, progress: Progress, tell: Callable[[str], None]
     ) -> None:
         self._clips = {clip.path: clip for clip in clips}
         self._store = store
-        self._look = look
+        self._chunk_s = chunk_s
         self._progress = progress
         self._tell = tell
         self._errors = {clip.path: clip.error for clip in clips if clip.error}
@@ -197,7 +202,7 @@ class _Work:
         for clip in self.remaining:
             done = self._store.parts(clip)
             try:
-                chunks = cut(Path(clip.path), self._look.chunk_s)
+                chunks = cut(Path(clip.path), self._chunk_s)
             except InputError as error:
                 self._errors[clip.path] = str(error)
                 continue
@@ -243,6 +248,11 @@ class _Found:
             self.frames[label] += len(np.unique(frames[rows]))
             moments = np.unique(np.minimum(_MOMENTS - 1, _MOMENTS * times_s[rows] / self._length_s).astype(int))
             self.when.setdefault(label, set()).update(moments.tolist())
+
+
+def chunk_length_s(clips: Sequence[Clip]) -> float:
+    """Choose the least length of a chunk of an archive, in seconds."""
+    return min(_LONGEST_S, max(_SHORTEST_S, round(sum(clip.seconds for clip in clips) / _SHARES, 1)))
 
 
 def is_whole(parts: Sequence[Part]) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEY = b"singleshot"
+_SETTINGS = "scan.json"
 _LONGEST = 200
 """Bytes of a folder's name; most file systems take 255."""
 
@@ -70,14 +71,13 @@ class Store:
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self._folder = folder
-        said = folder / "scan.json"
         wanted = json.loads(json.dumps(settings))
-        if said.is_file():
-            _check_same(folder, json.loads(said.read_text(encoding="utf-8")), wanted)
+        if before := settings_of(folder):
+            _check_same(folder, before, wanted)
             return
         if folder.is_dir() and any(folder.iterdir()):
             raise InputError(f"{folder}: expected a folder of a scan or an empty one, got another. Name one by --out.")
-        with whole_file(said) as temporary:
+        with whole_file(folder / _SETTINGS) as temporary:
             temporary.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
 
     @property
@@ -143,6 +143,14 @@ class Store:
 
     def _files(self, clip: Clip) -> Iterator[Path]:
         return iter(sorted(self._of(clip).glob("part-*.parquet")))
+
+
+def settings_of(folder: Path) -> Mapping[str, Any]:
+    """Read what a folder's results depend on; nothing where it is of no scan."""
+    try:
+        return dict(json.loads((folder / _SETTINGS).read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
 
 
 def _folder_name(name: str) -> str:

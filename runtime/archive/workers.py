@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 _TRIES = 3
 """A chunk whose worker died so often is given up: it may be what kills them."""
 
-_AHEAD = 2
-"""Chunks that a worker holds: the next is there when one is done."""
-
-
 _KNOCK_S = 5.0
 
 
@@ -105,8 +101,8 @@ class Workers(Closing):
         self._class = self._ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(Worker)
         self.count = count or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         self._starting: dict[ObjectRef[str], Any] = {}
+        self._idle: list[Any] = []
         self._busy: dict[ObjectRef[Answer], tuple[Any, Chunk]] = {}
-        self._held: dict[Any, list[Chunk]] = {}
         self._again: deque[Chunk] = deque()
         self._tries: dict[Chunk, int] = {}
         for _ in range(self.count):
@@ -123,16 +119,15 @@ class Workers(Closing):
         """
         while True:
             self._hand_out(chunks)
-            if not self._busy and not self._again and not self._starting:
-                return
-            if not self._busy and not self._again and self._is_over(chunks):
+            if not self._busy and not self._again and (not self._starting or self._is_over(chunks)):
                 return
             ready, _ = self._ray.wait([*self._busy, *self._starting], num_returns=1)
             for done in ready:
                 if done in self._starting:
                     self._begin(done)
-                else:
-                    yield from self._answer(done)
+                elif (answer := self._answer(done)) is not None:
+                    self._hand_out(chunks)
+                    yield answer
 
     def add(self, chunk: Chunk) -> None:
         """Have another chunk looked at."""
@@ -143,13 +138,13 @@ class Workers(Closing):
         self._ray.shutdown()
 
     def _hand_out(self, chunks: Iterator[Chunk]) -> None:
-        for worker, held in sorted(self._held.items(), key=lambda item: len(item[1])):
-            while len(held) < _AHEAD:
-                chunk = self._again.popleft() if self._again else next(chunks, None)
-                if chunk is None:
-                    return
-                self._busy[worker.answer.remote(chunk)] = (worker, chunk)
-                held.append(chunk)
+        """Give each free worker one chunk: at the end a second would wait behind it while others are free."""
+        while self._idle:
+            chunk = self._again.popleft() if self._again else next(chunks, None)
+            if chunk is None:
+                return
+            worker = self._idle.pop()
+            self._busy[worker.answer.remote(chunk)] = (worker, chunk)
 
     def _is_over(self, chunks: Iterator[Chunk]) -> bool:
         """Tell whether nothing is left although workers still start, as where there are fewer chunks than workers."""
@@ -169,33 +164,30 @@ class Workers(Closing):
         except self._ray.exceptions.RayError as error:
             failure = f"its process ended ({type(error).__name__})"
         if not failure:
-            self._held[worker] = []
-        elif not self._held and not self._starting:
+            self._idle.append(worker)
+        elif not self._idle and not self._busy and not self._starting:
             raise InputError(f"workers: expected one at least that opens the model, got: {failure}")
 
-    def _answer(self, done: ObjectRef[Answer]) -> Iterator[Answer]:
+    def _answer(self, done: ObjectRef[Answer]) -> Answer | None:
+        """Take an answer; none of a worker that died, whose chunk another gets."""
         worker, chunk = self._busy.pop(done)
         try:
-            answer = self._ray.get(done)
+            answer: Answer = self._ray.get(done)
         except self._ray.exceptions.RayError as error:
             self._replace(worker)
-            if self._tries.get(chunk, 0) < _TRIES:
+            self._tries[chunk] = self._tries.get(chunk, 0) + 1
+            if self._tries[chunk] < _TRIES:
                 self._again.append(chunk)
-                return
-            answer = Answer(
+                return None
+            return Answer(
                 chunk=chunk,
                 error=f"{chunk.clip}: expected a worker that lives, got {_TRIES} that died ({type(error).__name__}).",
             )
-        else:
-            self._held[worker].remove(chunk)
-        yield answer
+        self._idle.append(worker)
+        return answer
 
     def _replace(self, worker: Any) -> None:  # an actor's handle
-        """Start another for one that died; what it was at may be what killed it."""
-        held = self._held.pop(worker, None)
-        if held is None:
-            return
-        self._tries[held[0]] = self._tries.get(held[0], 0) + 1
+        """Start another for one that died."""
         with suppress(self._ray.exceptions.RayError):
             self._ray.kill(worker)
         self._start()
@@ -208,7 +200,7 @@ def _connect(address: str | None, count: int | None, gpus: float) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     on_sigterm = signal.getsignal(signal.SIGTERM)
     if address is None:
-        ray.init(num_cpus=count, num_gpus=1 if gpus else 0, include_dashboard=False, **quiet)
+        ray.init(address="local", num_cpus=count, num_gpus=1 if gpus else 0, include_dashboard=False, **quiet)
     else:
         try:
             _knock(address)

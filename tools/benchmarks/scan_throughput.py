@@ -1,11 +1,12 @@
 """What `scan` makes of the cores: `python -m singleshot.tools.benchmarks.scan_throughput` (docs/archives.md).
 
-In turns: `rt-detect` on one core and on all cores, over one long recording, and `scan` on all cores, over as many short
-ones.
+In turns: `rt-detect` on one core and on all cores, over one long recording, and `scan` on all cores, over that and over
+as many short ones.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import subprocess
@@ -22,7 +23,8 @@ import typer
 from ...runtime.machine import usable_cores
 from ...runtime.shipped import CLIP
 
-_ONE, _ALL, _SCAN = "rt-detect, one core", "rt-detect, all cores", "scan, all cores"
+_ONE, _ALL = "rt-detect, one core", "rt-detect, all cores"
+_LONG, _SHORT = "scan of one recording", "scan of short ones"
 
 
 def _seconds(command: Sequence[str], *, on_one_core: bool = False) -> float:
@@ -63,8 +65,8 @@ def main(
     times: Annotated[int, typer.Option(min=1, help="So often the demo's clip is played.")] = 40,
     repeats: Annotated[int, typer.Option(min=1, help="Rounds.")] = 3,
 ) -> None:
-    """Print frames a second, starts included, and those of `scan` of the others' per core."""
-    rates: dict[str, list[float]] = {_ONE: [], _ALL: [], _SCAN: []}
+    """Print frames a second, starts included, and what `scan` does of the others' per core."""
+    rates: dict[str, list[float]] = {_ONE: [], _ALL: [], _LONG: [], _SHORT: []}
     with tempfile.TemporaryDirectory() as place:
         clip = Path(place, "long.mp4")
         frames = _write_long(CLIP, clip, times)
@@ -78,14 +80,16 @@ def main(
             looking = [*program, "rt-detect", "--video", str(clip), "--json", f"{found}.jsonl"]
             rates[_ONE].append(frames / _seconds(looking, on_one_core=True))
             rates[_ALL].append(frames / _seconds(looking))
-            rates[_SCAN].append(frames / _seconds([*program, "scan", str(archive), "-o", str(found)]))
+            for name, place_of in ((_LONG, clip), (_SHORT, archive)):
+                scanning = [*program, "scan", str(place_of), "-o", f"{found}-{place_of.stem}"]
+                rates[name].append(frames / _seconds(scanning))
     cores = usable_cores()
     for name, values in rates.items():
         print(f"{name}: {statistics.median(values):.1f} frames/s ({min(values):.1f} to {max(values):.1f})")
-    for name, count in ((_ONE, 1), (_ALL, cores)):
-        pairs = zip(rates[_SCAN], rates[name], strict=True)
-        ratio = statistics.median(mine / cores / (theirs / count) for mine, theirs in pairs)
-        print(f"scan, per core, of {name}: {ratio:.2f}")
+    for mine, (theirs, count) in itertools.product((_LONG, _SHORT), ((_ONE, 1), (_ALL, cores))):
+        pairs = zip(rates[mine], rates[theirs], strict=True)
+        ratio = statistics.median(rate / cores / (other / count) for rate, other in pairs)
+        print(f"{mine}, per core, of {theirs}: {ratio:.2f}")
 
 
 if __name__ == "__main__":

@@ -43,9 +43,14 @@ class ScanOptions:
     ] = None
     tiles: TilesFlag = None
     chunk: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", min=1, help="Longer recordings are cut, so that one keeps all workers busy."),
-    ] = 60.0
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            help="Longer recordings are cut, so that one keeps all workers busy.",
+            show_default="a 64th of all, from 5 to 60",
+        ),
+    ] = None
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes, a core each.", show_default="the cores there are")
     ] = None
