@@ -1,7 +1,7 @@
 """Whether a graph's post-processing gives what the rule in numpy makes of the same answers.
 
 A network in which nothing is found yet does not exercise its tail, so scores are raised until there is something to
-suppress.
+suppress; and one that answers the same everywhere would not tell its tail from another, so there are generated answers.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import onnx
@@ -54,7 +55,7 @@ class TailCheck:
     """What came of it.
 
     Args:
-        scenes: frames, as they are and with raised scores.
+        scenes: frames, as they are and with raised scores, and generated ones.
         rows: that graph and rule both gave.
         differences: one line each.
     """
@@ -106,7 +107,8 @@ def check_tail(
     card = card.model_copy(update={"postprocess": card.postprocess.model_copy(update=tail)})
     differences: list[str] = []
     scenes = rows = 0
-    for number, scene in enumerate(_scenes(names, answers, floor=parent.postprocess.score_floor)):
+    level = max(0.5, (1 + parent.postprocess.score_floor) / 2)
+    for number, scene in enumerate(chain(_scenes(names, answers, level), _generated(names, answers, level))):
         results = dict(zip(outputs, session.run(outputs, dict(zip(names, scene, strict=True))), strict=True))
         if len(names) == 1:
             same, apart = _classes_apart(scene, results, card)
@@ -145,9 +147,8 @@ def check_rows(answers: Sequence[Detections], parent: Card) -> TailCheck | None:
     return TailCheck(scenes=len(answers), rows=rows, differences=tuple(differences)) if rows else None
 
 
-def _scenes(names: Sequence[str], answers: Sequence[Array], *, floor: float) -> Iterator[list[Array]]:
-    """Give each frame's answers as they are, then with raised scores."""
-    level = max(0.5, (1 + floor) / 2)
+def _scenes(names: Sequence[str], answers: Sequence[Array], level: float) -> Iterator[list[Array]]:
+    """Give each frame's answers as they are, then with scores raised to a level."""
     for index in range(len(answers[0])):
         frame = [values[index : index + 1] for values in answers]
         yield frame
@@ -157,6 +158,22 @@ def _scenes(names: Sequence[str], answers: Sequence[Array], *, floor: float) -> 
         anywhere = frame[0][:, np.random.default_rng(index).permutation(frame[0].shape[1])]
         for scores, least in ((frame[0], few), (anywhere, crowd)):
             yield [_raised(scores, least, level, is_logits=names == HEADS), *frame[1:]]
+
+
+def _generated(names: Sequence[str], answers: Sequence[Array], level: float) -> Iterator[list[Array]]:
+    """Give answers of the same shapes that differ from box to box and class to class; none of a classifier."""
+    if len(names) == 1:
+        return
+    rng, (_, count, classes) = np.random.default_rng(0), answers[0].shape
+    for least in LEAST_ROWS:
+        scores = rng.normal(0, 3, (1, count, classes))
+        boxes = rng.normal(0, 1, (1, count, 4))
+        if names != HEADS:
+            scores = 1 / (1 + np.exp(-scores))
+            centres, sizes = rng.uniform(0, 1, (1, count, 2)), rng.uniform(0.1, 0.4, (1, count, 2))
+            boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=2)
+        raised = _raised(scores.astype(np.float32), least, level, is_logits=names == HEADS)
+        yield [raised, boxes.astype(np.float32)]
 
 
 def _raised(scores: Array, least: int, level: float, *, is_logits: bool) -> Array:
