@@ -60,7 +60,7 @@ def measure_networks(
         names: of networks.
         class_count: background is not counted.
         on_progress: called after each export and each process.
-        tell: is given lines that a person should know.
+        tell: is given lines: which columns are missing.
 
     Raises:
         InputError: there is no such network, or one cannot be run.
@@ -83,7 +83,7 @@ def measure_networks(
             ]
             on_progress("exporting", done, len(names))
         plan = replace(plan_on(None), frames=_FRAMES, repeats=_REPEATS)
-        run = measure(entries, plan, on_progress=on_progress, tell=tell)
+        run = measure(entries, plan, on_progress=on_progress)  # who runs what is said by the columns
     ms: dict[str, dict[str, float]] = {name: {} for name in names}
     for contender in run.contenders:
         ms[contender.name][contender.runs_on] = estimates(contender)["p50"].value

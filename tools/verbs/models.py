@@ -120,7 +120,7 @@ def _print_speeds(out: Console, names: list[str], speeds: NetworkSpeeds) -> None
     table.add_column("ms here", no_wrap=True)
     columns = list(dict.fromkeys(who for name in names for who in speeds.ms[name]))
     for who in columns:
-        table.add_column(who.removesuffix(" (CPU)"), justify="right", no_wrap=True)
+        table.add_column(who.removesuffix(" (CPU)").replace(" ", "\n", 1), justify="right", no_wrap=True)
     for name in names:
         table.add_row(name, *(f"{speeds.ms[name][who]:.1f}" if who in speeds.ms[name] else "" for who in columns))
     out.print(table)

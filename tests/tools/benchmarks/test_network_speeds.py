@@ -33,6 +33,7 @@ def test_each_is_timed_by_each() -> None:
         assert all(ms > 0 for ms in item["ms"].values())
     assert "1 repetitions of 2 calls" in done.stderr
     assert "not one detection" not in done.stderr
+    assert "as asked for" not in done.stderr
 
 
 @pytest.mark.usefixtures("briefly")

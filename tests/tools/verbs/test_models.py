@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +35,16 @@ def test_a_narrow_terminal_has_the_whole_table() -> None:
         assert f"{network.input.height}x{network.input.width}" in out
     assert "1,537,645" in out
     assert "0.755 AP50" in out
+
+
+def test_times_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    runners = ("onnxruntime (CPU)", "openvino fp32 (CPU)", "openvino bf16 (CPU)", "openvino int8 + fp32 (CPU)")
+    name = max(NETWORKS, key=len)
+    speeds = SimpleNamespace(ms={name: dict.fromkeys(runners, 1234.5)})
+    monkeypatch.setattr("singleshot.tools.verbs.models._measured", lambda *_: speeds)
+    out = run_verb("models", name, "--measure", columns=80).stdout
+    assert "…" not in out
+    assert out.count("1234.5") == len(runners)
 
 
 def test_what_was_reached_is_told_with_its_data() -> None:
