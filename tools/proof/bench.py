@@ -237,6 +237,7 @@ def bench(
         kinds: dict[str, StrPath] = {"own": own}
         if foreign is not None:
             kinds["foreign"] = foreign
+        _check_first(kinds, graph or [])
         kept = json.loads(save.read_text(encoding="utf-8")) if save is not None and save.exists() else []
         outcomes = [Outcome(**item) for item in kept]
         done = {item.subject for item in outcomes}
@@ -254,6 +255,18 @@ def bench(
         print("\n".join(table(outcomes)))
         if any(item.passed != item.is_sound for item in outcomes):
             raise typer.Exit(1)
+
+
+def _check_first(kinds: Mapping[str, StrPath], graphs: Sequence[Path]) -> None:
+    """Open what was named before the first pair is made, which takes minutes.
+
+    Raises:
+        InputError: pictures or a graph cannot be used.
+    """
+    for spec in kinds.values():
+        sampled_frames(spec, 1)
+    for path in graphs:
+        graph_facts(path)
 
 
 def _tried(name: str, subject: _Subject, kinds: Mapping[str, StrPath], *, images: Path) -> Iterator[Outcome]:

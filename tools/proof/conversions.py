@@ -29,6 +29,7 @@ from ...export.quantize.calibrated import QuantizationSettings, calibrate, open_
 from ...runtime.card import derived_origin
 from ...runtime.errors import CheckError, InputError
 from ...runtime.files import sha256_of_file
+from ...runtime.runners.onnxruntime_runner import graph_facts
 from ...runtime.sources.frame import Frame
 from ...runtime.uncertified import uncertified_sha256
 from ..terminal.exits import exit_codes
@@ -152,10 +153,21 @@ def table(outcomes: list[Outcome]) -> list[str]:
 
 
 def _subject(text: str) -> Subject:
+    """Read a subject and open what it names, before the first is calibrated.
+
+    Raises:
+        InputError: something of it cannot be used.
+    """
     parts = text.split(",")
     if len(parts) not in (2, 3):
         raise InputError(f"{text}: expected GRAPH.onnx,IMAGES or GRAPH.onnx,IMAGES,DATA.")
-    return Subject(graph=Path(parts[0]), images=Path(parts[1]), data=Path(parts[2]) if parts[2:] else None)
+    subject = Subject(graph=Path(parts[0]), images=Path(parts[1]), data=Path(parts[2]) if parts[2:] else None)
+    card = graph_facts(subject.graph).card
+    ImagePool(subject.images)
+    if subject.data is not None:
+        dataset = open_dataset_for(card, subject.data)
+        dataset.sample_ids(dataset.split_meant_by("val"))
+    return subject
 
 
 def conversions(

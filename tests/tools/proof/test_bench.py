@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from singleshot.export.graphs.graph_file import save_graph
 from singleshot.export.parity.certify import write_parities
 from singleshot.export.parity.verify import sampled_frames
 from singleshot.tests.runtime.test_uncertified import PARITY
-from singleshot.tools.proof.bench import Outcome, outcome_of, pairs_of, table
+from singleshot.tools.proof.bench import Outcome, bench, outcome_of, pairs_of, table
 from singleshot.tools.proof.subjects import untrained_graph
 
 
@@ -100,6 +101,23 @@ def test_one_pair_of_a_classifier(
     classifier: Path, pictures: Path, tmp_path: Path, what: str, is_sound: bool, is_seen: bool
 ) -> None:
     check_pair(classifier, pictures, tmp_path, what=what, is_sound=is_sound, is_seen=is_seen)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        pytest.param({"foreign": "nowhere.mp4"}, "nowhere.mp4: expected ", id="pictures that are not there"),
+        pytest.param({"graph": [Path("none.onnx")]}, "none.onnx: expected ", id="a graph that is not there"),
+        pytest.param({"network": ["ssd8"]}, "--network ssd8: expected one of ", id="a network that is none"),
+    ],
+)
+def test_what_is_named_is_opened_first(
+    pictures: Path, capsys: pytest.CaptureFixture[str], wrong: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        bench(pictures, **wrong)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_the_table_counts_what_was_taken_for_the_other() -> None:

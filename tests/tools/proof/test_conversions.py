@@ -41,6 +41,19 @@ def test_every_precision_by_every_runner(small_detector: Path, pictures: Path, t
     assert "0 of" in second
 
 
-def test_a_subject_without_pictures_is_refused() -> None:
-    with pytest.raises(InputError, match=r"a\.onnx: expected GRAPH\.onnx,IMAGES or GRAPH\.onnx,IMAGES,DATA\."):
-        conversions._subject("a.onnx")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            "a.onnx", r"a\.onnx: expected GRAPH\.onnx,IMAGES or GRAPH\.onnx,IMAGES,DATA\.", id="a graph alone"
+        ),
+        pytest.param("none.onnx,{pictures}", r"none\.onnx: expected ", id="no such graph"),
+        pytest.param("{graph},nowhere", r"nowhere: expected a folder of images or a video", id="no such pictures"),
+        pytest.param("{graph},{pictures},{pictures}", r"pictures: expected ", id="pictures without labels"),
+    ],
+)
+def test_a_subject_is_opened_before_anything_is_calibrated(
+    small_detector: Path, pictures: Path, text: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        conversions._subject(text.format(graph=small_detector, pictures=pictures))
