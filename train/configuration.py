@@ -30,6 +30,7 @@ _OPTIONS = {
     "default_box_scales": "default_boxes",
     "default_box_aspect_ratios": "default_boxes",
     "default_boxes": "default_boxes",
+    "classification_loss": "default_boxes",
     "localization_loss": "default_boxes",
     "label_smoothing": "label_smoothing",
     "mixup": "mixing",

@@ -77,6 +77,9 @@ class TrainSettings(BaseModel):
     default_box_aspect_ratios: tuple[tuple[Annotated[float, Field(gt=0)], ...], ...] | None = None
     """Ratios width / height beyond 1 of each map's default boxes, finest map first; each comes with its reciprocal. The
     network's own, or the fitted ones, where not given."""
+    classification_loss: Literal["hard_negatives", "focal"] = "hard_negatives"
+    """What a detector learns classes from: SSD's three hardest negatives to a positive, or all of them, where what is
+    known already weighs less (focal loss)."""
     localization_loss: Literal["smooth_l1", "l2"] = "smooth_l1"
     """How a detector's box offsets are held against their targets."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

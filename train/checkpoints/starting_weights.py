@@ -34,12 +34,14 @@ class StartingWeights:
         sha256: of it.
         card: its card.
         tensors: of its network, by name.
+        with_any_boxes: whether predictors of other default boxes than the run's are left out instead of refused.
     """
 
     path: Path
     sha256: str
     card: Card
     tensors: Mapping[str, Tensor]
+    with_any_boxes: bool = False
 
     def origin(self, origin: Origin) -> Origin:
         """Say in a new run's origin that it started here."""
@@ -92,6 +94,10 @@ class StartingWeights:
         wanted = network.state_dict()
         if self.card.network == card.network:
             taken, needed = self._whole(card, network), set(wanted)
+            if self.with_any_boxes:
+                others = {name for name in needed & taken.keys() if wanted[name].shape != taken[name].shape}
+                others = {name for name in others if ".predictor." in name}
+                taken, needed = {name: taken[name] for name in taken.keys() - others}, needed - others
         else:
             taken = self._trunk(network)
             needed = set(taken)
@@ -109,7 +115,7 @@ class StartingWeights:
         ]
 
     def _whole(self, card: Card, network: nn.Module) -> dict[str, Tensor]:
-        tensors = _unfolded(self.tensors, network)
+        tensors = unfolded(self.tensors, network)
         if self.card.class_names != card.class_names:
             wanted = network.state_dict()
             for name in tensors:
@@ -123,6 +129,8 @@ class StartingWeights:
         pairs = [(to, theirs.index(name)) for to, name in enumerate(ours) if name in theirs]
         mixed = fresh.reshape(-1, len(ours), *fresh.shape[1:]).clone()
         known = tensor.reshape(-1, len(theirs), *tensor.shape[1:])
+        if len(known) != len(mixed):
+            return tensor  # of other default boxes: whoever compares shapes says so
         for to, of in pairs:
             mixed[:, to] = known[:, of]
         return mixed.reshape(fresh.shape)
@@ -133,7 +141,7 @@ class StartingWeights:
             for name, tensor in self.tensors.items()
             if name.startswith(_FEATURES)
         }
-        features = _unfolded(features, network)
+        features = unfolded(features, network)
         parts = {name for name in network.state_dict() if name.startswith(_TRUNK)}
         if not isinstance(network, SSD) or features.keys() != parts:
             raise InputError(
@@ -155,14 +163,20 @@ def load_starting_weights(path: StrPath) -> StartingWeights:
     """
     path = Path(path)
     if path.suffix == ".onnx":
-        card, tensors = _graph_tensors(path)
+        card, tensors = graph_tensors(path)
     else:
         checkpoint = load_checkpoint(path)
         card, tensors = checkpoint.card, checkpoint.network.state_dict()
     return StartingWeights(path=path, sha256=sha256_of_file(path), card=card, tensors=tensors)
 
 
-def _graph_tensors(path: Path) -> tuple[Card, dict[str, Tensor]]:
+def graph_tensors(path: Path) -> tuple[Card, dict[str, Tensor]]:
+    """Read the card of a graph that singleshot exported, and its network's tensors by name.
+
+    Raises:
+        InputError: the file cannot be read, or has no card.
+        MissingDependencyError: onnx is not installed.
+    """
     require("onnx", extra="train", why="the weights of a graph")
     import onnx
     from google.protobuf.message import DecodeError
@@ -184,7 +198,7 @@ def _graph_tensors(path: Path) -> tuple[Card, dict[str, Tensor]]:
     return card, tensors
 
 
-def _unfolded(folded: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+def unfolded(folded: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Give the bias of a convolution that a norm was folded into to the norm, whose statistics change nothing."""
     tensors = dict(folded)
     for name, part in network.named_modules():

@@ -14,7 +14,7 @@ from ..checkpoints.torch_session import TorchSession
 from ..distributed import ALONE, World, current_world
 from ..feed.batches import Batch
 from ..feed.validation_batches import labelled_of, objects_of, validation_batches
-from ..networks.lite import LiteTrunk
+from ..networks.inverted_residual import StagedTrunk
 from ..networks.registry import build_detector, options_of
 from ..networks.ssd import SSD, Heads
 from ..settings import TrainSettings
@@ -32,7 +32,7 @@ class DetectorTraining(Training):
     def built(self, card: Card, settings: TrainSettings) -> SSD:
         """Build a detector; the settings say which stages of its trunk stay as they are."""
         network = build_detector(card.network, options_of(card, pretrained=settings.pretrained))
-        if isinstance(network.trunk, LiteTrunk):
+        if isinstance(network.trunk, StagedTrunk):
             network.trunk.freeze(settings.frozen_stages)
         return network
 
@@ -81,8 +81,14 @@ class DetectorTraining(Training):
         self, heads: Heads, objects: list[tuple[Tensor, Tensor]], labelled: Tensor | None, *, world: World = ALONE
     ) -> MultiboxLoss:
         targets = match_targets(objects, self.network.default_cxcywh, variances=self.card.postprocess.variances)
-        kind = self.settings.localization_loss
-        return multibox_loss(heads, targets, labelled=labelled, localization=kind, world=world)
+        return multibox_loss(
+            heads,
+            targets,
+            labelled=labelled,
+            classification=self.settings.classification_loss,
+            localization=self.settings.localization_loss,
+            world=world,
+        )
 
     def _measurements(self, result: EvaluationResult) -> tuple[Measurement, ...]:
         figures: dict[str, float] = {}

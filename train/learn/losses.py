@@ -42,10 +42,11 @@ def multibox_loss(
     targets: Targets,
     *,
     labelled: Tensor | None = None,
+    classification: Literal["hard_negatives", "focal"] = "hard_negatives",
     localization: Literal["smooth_l1", "l2"] = "smooth_l1",
     world: World = ALONE,
 ) -> MultiboxLoss:
-    """Cross-entropy over matched boxes and the hardest negatives, smooth L1 or L2 over matched boxes.
+    """Cross-entropy over matched boxes and the hardest negatives or all, smooth L1 or L2 over matched boxes.
 
     In each image the negatives of greatest loss are kept, three to a positive. An image without any positive counts
     as one with the batch's average of positives, rounded up, so that pictures of background teach something too.
@@ -58,6 +59,8 @@ def multibox_loss(
         heads: of N images.
         targets: for the same N images and D default boxes.
         labelled: [N, classes] bool, of which classes each image's labels speak; None: of all.
+        classification: `hard_negatives` as in SSD, or `focal`: all negatives, and what is known already weighs less, by
+            the square of what its probability lacks of 1.
         localization: `smooth_l1` as in SSD, or `l2`, half the squared difference, as in *Object Classification and
             Localization on ImageNet*; the two are equal for differences up to 1.
         world: processes that each have a part of the batch, of equal size, and average their gradients.
@@ -66,7 +69,7 @@ def multibox_loss(
         Both parts divided by the number of positives of the batch (at least 1), of all processes' parts together: the
         mean over the processes is what one process with the whole batch gives, and so is that of the gradients.
 
-    Source: Liu et al. 2016, eq. 1 and "Hard negative mining".
+    Source: Liu et al. 2016, eq. 1 and "Hard negative mining"; Lin et al. 2017, Focal Loss, eq. 4.
     """
     labels = targets.labels
     positive = labels > 0  # [N, D]
@@ -74,19 +77,18 @@ def multibox_loss(
     logits = heads.class_logits  # [N, D, C]
     if labelled is not None:
         logits = logits.masked_fill(_left_open(labelled, positive), -torch.inf)
-    with torch.no_grad():  # classes last, as they lie in memory: across the others it takes ten times as long
-        entropy = _cross_entropy(logits.flatten(0, 1), labels.flatten()).view(labels.shape)  # [N, D]
-    per_image = positive.sum(dim=1, keepdim=True)
-    average = -(-count // (len(labels) * world.size))
-    per_image = torch.where(per_image > 0, per_image, average)
-    taught = positive | _hardest(entropy, labels == 0, wanted=per_image * _NEGATIVES_PER_POSITIVE)
+    if classification == "focal":
+        class_loss = _focal(logits[labels >= 0], labels[labels >= 0])
+    else:
+        taught = positive | _hard_negatives(logits, labels, positive, average=-(-count // (len(labels) * world.size)))
+        class_loss = _cross_entropy(logits[taught], labels[taught]).sum()
     offsets, wanted = heads.box_offsets[positive].float(), targets.box_offsets[positive]
     if localization == "smooth_l1":
         box_loss = functional.smooth_l1_loss(offsets, wanted, reduction="sum")
     else:
         box_loss = functional.mse_loss(offsets, wanted, reduction="sum") / 2
     return MultiboxLoss(
-        classification=_cross_entropy(logits[taught], labels[taught]).sum() * world.size / count,
+        classification=class_loss * world.size / count,
         localization=box_loss * world.size / count,
         positives=count,
     )
@@ -95,6 +97,20 @@ def multibox_loss(
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Give the loss of each row of [B, 1 + classes]; boxes that teach nothing, labelled -1, as of background."""
     return functional.cross_entropy(logits.float(), labels.clamp(min=0), reduction="none")
+
+
+def _focal(logits: Tensor, labels: Tensor) -> Tensor:
+    entropy = _cross_entropy(logits, labels)
+    return ((1 - torch.exp(-entropy)).square() * entropy).sum()
+
+
+def _hard_negatives(logits: Tensor, labels: Tensor, positive: Tensor, *, average: Tensor) -> Tensor:
+    """Mark in [N, D] the negatives of greatest loss, three to a positive, or to the average where there is none."""
+    with torch.no_grad():  # classes last, as they lie in memory: across the others it takes ten times as long
+        entropy = _cross_entropy(logits.flatten(0, 1), labels.flatten()).view(labels.shape)
+    per_image = positive.sum(dim=1, keepdim=True)
+    per_image = torch.where(per_image > 0, per_image, average)
+    return _hardest(entropy, labels == 0, wanted=per_image * _NEGATIVES_PER_POSITIVE)
 
 
 def _left_open(labelled: Tensor, positive: Tensor) -> Tensor:

@@ -6,34 +6,12 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...runtime.require import require
-from .layers import ConvNorm
+from .inverted_residual import Stage, StagedTrunk
 
-_STEM_CHANNELS = 32
-_EPS = 1e-3
 _TAPS = (2, 4, 6)  # stages whose last block ends stride 8, 16 and 32
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Blocks of one resolution and width.
-
-    Args:
-        blocks: how many.
-        kernel: of their depthwise convolutions.
-        stride: of the first of them.
-        expansion: channels inside a block, in those that it is given.
-        channels: that it gives.
-    """
-
-    blocks: int
-    kernel: int
-    stride: int
-    expansion: int
-    channels: int
-
 
 _STAGES = (
     Stage(blocks=1, kernel=3, stride=1, expansion=1, channels=16),
@@ -89,26 +67,7 @@ LITE1 = LiteSize(number=1, width=1.0, depth=1.1)
 LITE2 = LiteSize(number=2, width=1.1, depth=1.2)
 
 
-class InvertedResidual(nn.Module):
-    """Expand 1x1, depthwise k x k, project 1x1; the input is added where shapes allow."""
-
-    def __init__(self, in_channels: int, out_channels: int, *, kernel: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        hidden = in_channels * expansion
-        self.expand = ConvNorm(in_channels, hidden, eps=_EPS, momentum=0.01) if expansion != 1 else nn.Identity()
-        self.depthwise = ConvNorm(
-            hidden, hidden, kernel, stride=stride, groups=hidden, padding="same", eps=_EPS, momentum=0.01
-        )
-        self.project = ConvNorm(hidden, out_channels, activation=None, eps=_EPS, momentum=0.01)
-        self.residual = stride == 1 and in_channels == out_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [N, in, h, w] to [N, out, h / stride, w / stride]."""
-        y: Tensor = self.project(self.depthwise(self.expand(x)))
-        return x + y if self.residual else y
-
-
-class LiteTrunk(nn.Module):
+class LiteTrunk(StagedTrunk):
     """EfficientNet-Lite without its classifier: maps of stride 8, 16 and 32.
 
     2.96 M parameters in Lite0, 3.72 M parameters in Lite1, 4.36 M parameters in Lite2.
@@ -118,46 +77,17 @@ class LiteTrunk(nn.Module):
     std = (128.0, 128.0, 128.0)
 
     def __init__(self, size: LiteSize) -> None:
-        super().__init__()
+        super().__init__(size.stages)
         self.size = size
-        self.stem = ConvNorm(3, _STEM_CHANNELS, 3, stride=2, padding="same", eps=_EPS, momentum=0.01)
-        stages, channels = [], _STEM_CHANNELS
-        for stage in size.stages:
-            blocks = []
-            for index in range(stage.blocks):
-                stride = stage.stride if index == 0 else 1
-                blocks.append(
-                    InvertedResidual(
-                        channels, stage.channels, kernel=stage.kernel, stride=stride, expansion=stage.expansion
-                    )
-                )
-                channels = stage.channels
-            stages.append(nn.Sequential(*blocks))
-        self.stages = nn.ModuleList(stages)
-        self.frozen_stages = 0
 
     @property
     def out_channels(self) -> tuple[int, ...]:
         """Of the three maps, finest first."""
         return tuple(self.size.stages[tap].channels for tap in _TAPS)
 
-    def freeze(self, stages: int) -> None:
-        """Exclude the stem and the first stages from training; 0 frees all."""
-        self.frozen_stages = stages
-        for index, part in enumerate([self.stem, *self.stages]):
-            part.requires_grad_(stages == 0 or index > stages)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor) -> list[Tensor]:
         """Map [N, 3, H, W] normalised RGB to [N, c_0, H/8, W/8], [N, c_1, H/16, W/16], [N, c_2, H/32, W/32]."""
-        maps = []
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.frozen_stages == 0):
-            x = self.stem(x)
-        for index, stage in enumerate(self.stages):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and index >= self.frozen_stages):
-                x = stage(x)
-            if index in _TAPS:
-                maps.append(x)
-        return maps
+        return [given for index, (_, given) in enumerate(self.staged(images)) if index in _TAPS]
 
 
 def load_imagenet_weights(trunk: LiteTrunk) -> None:

@@ -13,6 +13,7 @@ from ...runtime.card import Card, InputSpec, Task
 from ...runtime.errors import InputError
 from .default_boxes import DefaultBoxSettings
 from .lite import LITE0, LITE1, LITE2, LiteSize, LiteTrunk
+from .mobilenet2 import MobileNet2Trunk
 from .options import NetworkOptions
 from .resnet50 import resnet50
 from .resnet_dropout import resnet_dropout
@@ -20,6 +21,7 @@ from .ssd import SSD
 from .ssd7 import SSD7_BOXES, SSD7_LEAST_SIDE, SSD7_VARIANCES, ssd7, ssd7_classifier
 from .ssd300 import SSD300_BOXES, SSD300_LEAST_SIDE, ssd300_vgg16
 from .ssd_lite import SSD_BOXES, ssd_lite
+from .ssd_mobilenet2 import SSD_MOBILENET2_BOXES, ssd_mobilenet2
 from .ssd_resnet import SSD_RESNET_BOXES, ssd_resnet
 from .vgg_lite import VGG_LEAST_SIDE, VggJoint, VggJointNormalised, vgg_lite
 
@@ -47,6 +49,7 @@ class Network:
             `label_smoothing`, `mixing` and `resizing` of images.
         default_boxes: a detector's, where nothing else is asked for; a classifier has none.
         variances: divisors of a detector's box codec, of centre and size.
+        starts_shipped: whether its training starts from the shipped detector where nothing else is said.
         least_side: height and width below which nothing is left for the last layer to see; every network halves its
             input at least once.
     """
@@ -58,6 +61,7 @@ class Network:
     options: frozenset[str] = frozenset()
     default_boxes: DefaultBoxSettings | None = None
     variances: tuple[float, float] = (0.1, 0.2)
+    starts_shipped: bool = False
     least_side: int = 2
 
     @property
@@ -67,8 +71,8 @@ class Network:
 
     @property
     def has_pretrained_weights(self) -> bool:
-        """Whether its trunk can start from weights that a package ships."""
-        return "pretrained" in self.options
+        """Whether its trunk can start from weights that a package or this one ships."""
+        return self.starts_shipped or "pretrained" in self.options
 
 
 _DETECTOR = frozenset({"default_boxes"})
@@ -96,6 +100,14 @@ NETWORKS = {
     "ssd_lite0": _lite(LITE0, top1=75.1),
     "ssd_lite1": _lite(LITE1, top1=76.7),
     "ssd_lite2": _lite(LITE2, top1=77.6),
+    "ssd_mobilenet2": Network(
+        summary="SSDLite on MobileNetV2, with a map of stride 8 more; the shipped detector",
+        input=_input(320, mean=MobileNet2Trunk.mean, std=MobileNet2Trunk.std),
+        builder=ssd_mobilenet2,
+        options=_DETECTOR,
+        default_boxes=SSD_MOBILENET2_BOXES,
+        starts_shipped=True,
+    ),
     "ssd300_vgg16": Network(
         summary="the original SSD300 on VGG16, with L2 normalisation, from scratch",
         section="1.2",
@@ -241,14 +253,15 @@ def options_of(card: Card, *, pretrained: bool = False) -> NetworkOptions:
 
     Args:
         card: of a checkpoint; the run's resolved settings are in its origin.
-        pretrained: start the trunk from pretrained weights; false to restore trained ones.
+        pretrained: start the trunk from a package's weights, where there are any; false to restore trained ones.
 
     Raises:
         InputError: there is no such network, or the settings ask for default boxes of a classifier or for impossible
             ones.
     """
     settings = card.origin.settings
-    own = network_named(card.network).default_boxes
+    network = network_named(card.network)
+    own = network.default_boxes
     scales, ratios = settings.get("default_box_scales"), settings.get("default_box_aspect_ratios")
     boxes = None
     if scales is not None or ratios is not None:
@@ -261,7 +274,7 @@ def options_of(card: Card, *, pretrained: bool = False) -> NetworkOptions:
     return NetworkOptions(
         input_hw=(card.input.height, card.input.width),
         class_count=len(card.class_names),
-        pretrained=pretrained,
+        pretrained=pretrained and "pretrained" in network.options,
         default_boxes=boxes,
         branch_width=settings.get("branch_width"),
         branch_depth=settings.get("branch_depth"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -30,6 +30,7 @@ from ...runtime.errors import InputError
 from ...runtime.files import StrPath
 from ...runtime.image_files import read_image_bgr
 from ...runtime.progress import Progress, no_progress
+from ...runtime.shipped import shipped_detector
 from ..checkpoints.resuming import check_same_run
 from ..checkpoints.starting_weights import StartingWeights, load_starting_weights
 from ..configuration import resolved_settings, with_fitted_boxes
@@ -104,7 +105,8 @@ class TrainingRun:
         data: labelled images; their classes are the network's.
         out: the run's folder.
         settings: see `TrainSettings`.
-        start_from: checkpoint or graph to start with, see `StartingWeights.put_into`; given again on a resume.
+        start_from: checkpoint or graph to start with, see `StartingWeights.put_into`; given again on a resume. Where
+            not given, the shipped detector, for a network that starts from it.
         resume: go on from `last.ckpt` in the folder instead of starting.
         int8: what a quantization-aware training rounds to, see `export.quantize.aware`; given again on a resume.
         cache_folder: where decoded images are kept for this run and later ones; the user's own where not given.
@@ -171,7 +173,7 @@ def train(
             "quantization_aware: expected false here, got true: nothing was calibrated. "
             "`singleshot train --quantization-aware` does."
         )
-    start = None if run.start_from is None else _starting_weights(run.start_from, network, data, settings)
+    start = _start(run, settings)
     spec = input_of(network, settings.height, settings.width)
     input_hw = spec.height, spec.width
     images = open_training_images(
@@ -287,6 +289,14 @@ def _given_start(run: TrainingRun) -> StrPath:
             f"Train it first, then name its best.ckpt by --from."
         )
     return run.start_from
+
+
+def _start(run: TrainingRun, settings: TrainSettings) -> StartingWeights | None:
+    if run.start_from is not None:
+        return _starting_weights(run.start_from, run.network, run.data, settings)
+    if settings.pretrained and network_named(run.network).starts_shipped:
+        return replace(load_starting_weights(shipped_detector()), with_any_boxes=True)
+    return None
 
 
 def _starting_weights(path: StrPath, network: str, data: Dataset, settings: TrainSettings) -> StartingWeights:

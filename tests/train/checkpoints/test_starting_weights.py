@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -16,6 +17,7 @@ from singleshot.runtime.errors import InputError
 from singleshot.runtime.files import sha256_of_file
 from singleshot.train.checkpoints.checkpoint import FRAMES_KEY, NETWORK_PREFIX, load_checkpoint
 from singleshot.train.checkpoints.starting_weights import StartingWeights, load_starting_weights
+from singleshot.train.networks.default_boxes import DefaultBoxSettings
 from singleshot.train.networks.options import NetworkOptions
 from singleshot.train.networks.registry import build_network, network_named
 from singleshot.train.settings import train_settings
@@ -133,6 +135,26 @@ def test_of_other_classes_those_of_the_same_name_are_taken_over(tmp_path: Path) 
         assert torch.equal(mixed[:, to], theirs[:, of])
     for new in (1, 4):
         assert torch.equal(mixed[:, new], fresh[:, new])
+
+
+def test_predictors_of_other_boxes_are_refused_or_left_out(tmp_path: Path) -> None:
+    start = load_starting_weights(save_checkpoint(tmp_path / "a.ckpt", card_of("ssd7")))
+    ours = card_of("ssd7", ("dog", "cow"))
+    boxes = DefaultBoxSettings(scales=(0.1, 0.2, 0.4, 0.7, 1.0), aspect_ratios=((2.0,), (2.0, 3.0), (2.0,), (3.0,)))
+    network = build_network("ssd7", NetworkOptions(input_hw=(SIDE, SIDE), class_count=2, default_boxes=boxes))
+    fresh = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(InputError, match=r"expected the tensors of ssd7 .*got others: box_branches\.1\.predictor"):
+        start.put_into(network, ours)
+    replace(start, with_any_boxes=True).put_into(network, ours)
+    theirs = load_checkpoint(start.path).network.state_dict()
+    for name, tensor in network.state_dict().items():
+        if ".predictor." not in name:
+            assert torch.equal(tensor, theirs[name]), name
+    other = "box_branches.1.predictor.weight"  # two boxes a cell more
+    assert torch.equal(network.state_dict()[other], fresh[other])
+    assert torch.equal(
+        network.state_dict()["box_branches.0.predictor.weight"], theirs["box_branches.0.predictor.weight"]
+    )
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".onnx"])

@@ -75,6 +75,16 @@ def test_three_hardest_negatives_to_a_positive() -> None:
     assert value(loss.localization) == 0
 
 
+def test_focal_loss_takes_all_negatives_by_what_they_lack() -> None:
+    heads = heads_by_hand([[0.5, 3.0, -1.0, 9.0, 1.0, -2.0]])
+    loss = multibox_loss(heads, targets_by_hand([[1, 0, 0, -1, 0, 0]]), classification="focal")
+    losses = [softplus(x) for x in (-0.5, 3.0, -1.0, 1.0, -2.0)]
+    expected = sum((1 - math.exp(-each)) ** 2 * each for each in losses)
+    assert value(loss.classification) == pytest.approx(expected, rel=1e-6)
+    value_of_known = heads_by_hand([[9.0, -9.0]])
+    assert value(multibox_loss(value_of_known, targets_by_hand([[1, 0]]), classification="focal").total) < 1e-10
+
+
 def test_ignored_boxes_are_no_negatives() -> None:
     heads = heads_by_hand([[0.5, 9.0, -1.0, 2.0, 1.0, 9.0]])
     loss = multibox_loss(heads, targets_by_hand([[1, -1, 0, 0, 0, -1]]))

@@ -101,20 +101,6 @@ def test_under_the_publishers_head_the_trunk_knows_a_dog_when_it_sees_one(size: 
     assert [int(found) for found in classes if int(found) not in DOGS] == []
 
 
-@pytest.mark.parametrize(("stages", "learning"), [(0, range(-1, 7)), (2, range(2, 7)), (7, range(0))])
-def test_freezing_takes_the_stem_and_the_first_stages(stages: int, learning: range) -> None:
-    trunk = LiteTrunk(LITE0).eval()
-    trunk.freeze(stages)
-    for index, part in enumerate([trunk.stem, *trunk.stages], start=-1):
-        assert {parameter.requires_grad for parameter in part.parameters()} == {index in learning}, index
-    maps = trunk(torch.zeros(1, 3, 32, 32))
-    assert maps[-1].requires_grad == (stages < 7)
-    if stages < 7:
-        maps[-1].sum().backward()
-        reached = [part for part in (trunk.stem, *trunk.stages) if any(p.grad is not None for p in part.parameters())]
-        assert len(reached) == len(learning)
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_without_the_package_the_error_names_the_extra(size: LiteSize, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, size.package, None)

@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from singleshot.runtime.card import Card, Origin
 from singleshot.runtime.errors import InputError
-from singleshot.train.networks import resnet50, resnet_dropout, ssd7, ssd300, ssd_lite, ssd_resnet, vgg_lite
+from singleshot.train.networks import (
+    resnet50,
+    resnet_dropout,
+    ssd7,
+    ssd300,
+    ssd_lite,
+    ssd_mobilenet2,
+    ssd_resnet,
+    vgg_lite,
+)
 from singleshot.train.networks.branches import Branch
 from singleshot.train.networks.default_boxes import DefaultBoxSettings
 from singleshot.train.networks.options import NetworkOptions
@@ -26,6 +35,7 @@ PARAMETERS = {
     "ssd_lite0": (3_477_892, ssd_lite.ssd_lite),
     "ssd_lite1": (4_242_564, ssd_lite.ssd_lite),
     "ssd_lite2": (4_883_140, ssd_lite.ssd_lite),
+    "ssd_mobilenet2": (3_482_292, ssd_mobilenet2.ssd_mobilenet2),
     "ssd300_vgg16": (26_953_796, ssd300.ssd300_vgg16),
     "ssd7": (351_456, ssd7.ssd7),
     "ssd_resnet": (4_242_828, ssd_resnet.ssd_resnet),
@@ -46,6 +56,7 @@ MAPS = {
     "ssd_lite0": LITE_MAPS,
     "ssd_lite1": LITE_MAPS,
     "ssd_lite2": LITE_MAPS,
+    "ssd_mobilenet2": [(40, 40), (20, 20), (10, 10), (5, 5), (3, 3), (2, 2), (1, 1)],
     "ssd300_vgg16": [(38, 38), (19, 19), (10, 10), (5, 5), (3, 3), (1, 1)],
     "ssd7": [(28, 28), (14, 14), (7, 7), (3, 3)],
     "ssd_resnet": [(14, 14), (7, 7), (4, 4), (2, 2), (1, 1)],

@@ -22,6 +22,7 @@ from singleshot.tests.fixtures.running import running
 from singleshot.tests.fixtures.training_run import CLASSES, SETTINGS, run_training
 from singleshot.train.checkpoints.checkpoint import load_checkpoint, open_checkpoint_session
 from singleshot.train.checkpoints.resuming import check_same_run
+from singleshot.train.checkpoints.starting_weights import graph_tensors
 from singleshot.train.feed.batches import AugmentedImages
 from singleshot.train.feed.workers import ReadAhead
 from singleshot.train.run.run_folder import RunFolder
@@ -256,6 +257,26 @@ def test_statistics_are_estimated_anew_where_that_is_asked_for(
     means = {name for name in ours if name.endswith("running_mean")}
     changed = {name for name in means if not torch.equal(ours[name], theirs[name])}
     assert changed == {name for name in means if trunk_factor or not name.startswith("trunk.")}
+
+
+@pytest.mark.parametrize(
+    ("changed", "starts"),
+    [
+        pytest.param({}, True, id="where nothing is said"),
+        pytest.param({"default_boxes": "fitted"}, True, id="with boxes of its own, without the old predictors"),
+        pytest.param({"pretrained": False, "frozen_stages": 0}, False, id="not where nothing pretrained is wanted"),
+    ],
+)
+def test_ssd_mobilenet2_starts_from_the_shipped_detector(
+    changed: dict[str, object], starts: bool, animals_root: Path, tmp_path: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"epochs": 1, "learning_rate": 1e-9, "frozen_stages": 2, **changed})
+    run_training(animals_root, tmp_path / "run", settings, network="ssd_mobilenet2")
+    run = load_checkpoint(tmp_path / "run" / "last.ckpt")
+    _, theirs = graph_tensors(shipped_detector())
+    stem = run.network.state_dict()["trunk.stem.conv.weight"]
+    assert torch.allclose(stem, theirs["trunk.stem.conv.weight"], atol=1e-5) == starts
+    assert run.card.origin.parent_sha256 == (sha256_of_file(shipped_detector()) if starts else None)
 
 
 def test_a_graph_has_no_statistics_to_estimate_anew(animals_root: Path, tmp_path: Path) -> None:
