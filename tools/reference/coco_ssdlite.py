@@ -152,7 +152,7 @@ def _features(weights: Weights) -> dict[str, Tensor]:
         shrunk = f"layer_19_2_Conv2d_{number}_3x3_s2_{outer}"
         names = (f"layer_19_1_Conv2d_{number}_1x1_{inner}", f"{shrunk}_depthwise", shrunk)
         blocks |= {f"further.blocks.{index}.{part}": name for part, name in enumerate(names)}
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for ours, theirs in blocks.items():
         tensors |= _convolution(weights, _TRUNK + theirs, ours)
     return tensors
@@ -168,7 +168,7 @@ def _convolution(weights: Weights, theirs: str, ours: str) -> dict[str, Tensor]:
 
 def _branches(weights: Weights) -> dict[str, Tensor]:
     """Branches of the maps from the second on; of their cells' boxes in our order, which begins with two squares."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     columns = [number for number, name in enumerate(COCO_NAMES, 1) if name]
     for index in range(6):
         order = (0, 0, 1, 2) if index == 0 else (0, 5, 1, 2, 3, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -99,7 +100,8 @@ class StagedTrunk(nn.Module):
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.frozen_stages == 0):
             x = self.stem(images)
-        for index, (first, *others) in enumerate(self.stages):
+        for index, stage in enumerate(self.stages):
+            first, *others = cast("list[InvertedResidual]", list(cast(nn.Sequential, stage)))
             with torch.set_grad_enabled(torch.is_grad_enabled() and index >= self.frozen_stages):
                 expanded = first.expand(x)
                 x = first.projected(x, expanded)

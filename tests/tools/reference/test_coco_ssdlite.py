@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from singleshot.runtime.errors import InputError
 from singleshot.runtime.session import open_session
 from singleshot.tools.reference.coco_ssdlite import COCO_NAMES, Weights, coco_ssdlite, main, published_weights
+from singleshot.train.networks.branches import Branch
 from singleshot.train.networks.ssd_mobilenet2 import SSD_MOBILENET2_BOXES
 
 TRUNK = "FeatureExtractor/MobilenetV2"
@@ -83,13 +84,14 @@ def packed(weights: Weights, path: Path) -> Path:
     """Write the tensors as the package has them: a list of names, and their numbers in two parts."""
     content = b"".join(tensor.tobytes() for tensor in weights.values())
     half = len(content) // 8 * 4
+    names = ("group1-shard1of2", "group1-shard2of2")
     manifest = {
-        "paths": ["group1-shard1of2", "group1-shard2of2"],
+        "paths": names,
         "weights": [{"name": name, "shape": w.shape, "dtype": str(w.dtype)} for name, w in weights.items()],
     }
     parts = {
         "model.json": json.dumps({"weightsManifest": [manifest]}).encode(),
-        **dict(zip(manifest["paths"], (content[:half], content[half:]), strict=True)),
+        **dict(zip(names, (content[:half], content[half:]), strict=True)),
     }
     with tarfile.open(path, "w:gz") as archive:
         for name, part in parts.items():
@@ -139,7 +141,7 @@ def test_a_cell_says_the_same_classes_and_boxes(weights: Weights, index: int) ->
     with torch.no_grad():
         x = torch.from_numpy(features)[None, :, None, None]
         own_classes, own_boxes = (
-            branches[index + 1].predictor(x)[0, :, 0, 0].numpy()
+            cast(Branch, branches[index + 1]).predictor(x)[0, :, 0, 0].numpy()
             for branches in (network.class_branches, network.box_branches)
         )
     order = (0, 0, 1, 2) if index == 0 else (0, 5, 1, 2, 3, 4)

@@ -25,7 +25,7 @@ def test_a_stage_yields_what_its_blocks_give_one_after_the_other(make: Callable[
     with torch.no_grad():
         x = trunk.stem(images)
         for stage, (expanded, given) in zip(trunk.stages, trunk.staged(images), strict=True):
-            torch.testing.assert_close(expanded, stage[0].expand(x))
+            torch.testing.assert_close(expanded, next(stage.children()).expand(x))  # type: ignore[operator]
             x = stage(x)
             torch.testing.assert_close(given, x)
 
@@ -43,6 +43,6 @@ def test_freezing_takes_the_stem_and_the_first_stages(
     *_, (_, last) = trunk.staged(torch.zeros(1, 3, 32, 32))
     assert last.requires_grad == (stages < 7)
     if stages < 7:
-        last.sum().backward()
+        last.sum().backward()  # type: ignore[no-untyped-call]
         reached = [part for part in parts if any(p.grad is not None for p in part.parameters())]
         assert len(reached) == len(learning)
