@@ -17,7 +17,7 @@ def shipped_detector() -> Path:
     Raises:
         InputError: this installation has none.
     """
-    path = _FOLDER / "ssd_lite0_animals.onnx"
+    path = _FOLDER / "ssd_mobilenet2_animals.onnx"
     if not path.is_file():
         raise InputError(f"{path}: expected the shipped detector, got no such file. Give a graph with --model FILE.")
     return path

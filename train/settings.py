@@ -56,7 +56,8 @@ class TrainSettings(BaseModel):
     schedule: Literal["cosine", "constant"] = "cosine"
     """`cosine` falls to 0 at the last epoch; `constant` stays at the peak."""
     pretrained: bool = True
-    """Start the trunk from ImageNet weights. Its batch norm then stays frozen."""
+    """Start the trunk from ImageNet weights, or all of `ssd_mobilenet2` from the shipped detector's. The trunk's batch
+    norm then stays frozen."""
     frozen_stages: Annotated[int, Field(ge=0, le=7)] = 2
     """Stages of the trunk (and the stem before them) that keep their pretrained weights; 0 trains all. Without
     pretrained weights it is 0."""

@@ -64,7 +64,9 @@ class TrainOptions:
     pretrained: Annotated[
         bool | None,
         typer.Option(
-            "--pretrained/--no-pretrained", help="Start from ImageNet weights.", show_default="if there are any"
+            "--pretrained/--no-pretrained",
+            help="Start from ImageNet's weights; ssd_mobilenet2 from the shipped detector's.",
+            show_default="if there are any",
         ),
     ] = None
     fit_default_boxes: Annotated[

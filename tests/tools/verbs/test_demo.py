@@ -17,7 +17,7 @@ def test_demo_writes_video_and_lines(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(shipped, "_FOLDER", tmp_path)
-    shutil.copy(graphs / "quarters.onnx", tmp_path / "ssd_lite0_animals.onnx")
+    shutil.copy(graphs / "quarters.onnx", tmp_path / "ssd_mobilenet2_animals.onnx")
     demo.demo()
     out = capsys.readouterr().out.splitlines()
     assert out[:2] == ["demo_out/dog.mp4", "demo_out/dog.jsonl"]
