@@ -15,7 +15,7 @@ import math
 import sys
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,6 @@ _MODEL = "package/models/coco-ssd/"
 _TYPES = {"float32": np.float32, "int32": np.int32}
 _HEAD_EPS = 1e-3
 _TRUNK = "FeatureExtractor/MobilenetV2/"
-_FURTHER = ((2, 256, 512), (3, 128, 256), (4, 128, 256), (5, 64, 128))
 _NETWORK = "ssd_mobilenet2"
 
 
@@ -122,7 +121,7 @@ def coco_ssdlite(weights: Weights) -> SSD:
     spec = NETWORKS[_NETWORK].input
     options = NetworkOptions(input_hw=(spec.height, spec.width), class_count=sum(map(bool, COCO_NAMES)))
     network = build_detector(_NETWORK, options)
-    folded = {**_features(weights), **_branches(weights)}
+    folded = {**_features(weights, network), **_branches(weights)}
     network.load_state_dict({**network.state_dict(), **unfolded(folded, network)})
     for branches in (network.class_branches, network.box_branches):
         for name, parameter in branches[0].named_parameters():
@@ -138,17 +137,23 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
-def _features(weights: Weights) -> dict[str, Tensor]:
+def _features(weights: Weights, network: SSD) -> dict[str, Tensor]:
     """Trunk and further maps: each convolution by our name, with its bias."""
+    from torch import nn
+
+    from ...train.networks.mobilenet2 import MobileNet2Trunk
+    from ...train.networks.ssd_mobilenet2 import FURTHER
+
     blocks = {"trunk.stem": "Conv", "trunk.last": "Conv_1"}
     at = 0
-    for stage, count in enumerate((1, 2, 3, 4, 3, 3, 1)):
-        for index in range(count):
+    for stage, made in enumerate(cast(MobileNet2Trunk, network.trunk).stages):
+        for index in range(len(cast(nn.Sequential, made))):
             for part in ("expand", "depthwise", "project")[stage == 0 :]:
                 name = f"expanded_conv_{at}" if at else "expanded_conv"
                 blocks[f"trunk.stages.{stage}.{index}.{part}"] = f"{name}/{part}"
             at += 1
-    for index, (number, inner, outer) in enumerate(_FURTHER):
+    for index, (inner, outer) in enumerate(FURTHER):
+        number = index + 2
         shrunk = f"layer_19_2_Conv2d_{number}_3x3_s2_{outer}"
         names = (f"layer_19_1_Conv2d_{number}_1x1_{inner}", f"{shrunk}_depthwise", shrunk)
         blocks |= {f"further.blocks.{index}.{part}": name for part, name in enumerate(names)}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from .layers import Activation, ConvNorm
+from .layers import ConvNorm
 
-STEM_CHANNELS = 32
-_EPS = 1e-3
-_MOMENTUM = 0.01
+tensorflow_conv = partial(ConvNorm, padding="same", eps=1e-3, momentum=0.01)
+"""A convolution that pads and normalises as TensorFlow's models do, whose weights these networks have."""
+
+_STEM_CHANNELS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,8 @@ class StagedTrunk(nn.Module):
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         super().__init__()
-        self.stem = tensorflow_conv(3, STEM_CHANNELS, 3, stride=2)
-        made, channels = [], STEM_CHANNELS
+        self.stem = tensorflow_conv(3, _STEM_CHANNELS, 3, stride=2)
+        made, channels = [], _STEM_CHANNELS
         for stage in stages:
             blocks = []
             for index in range(stage.blocks):
@@ -108,26 +110,3 @@ class StagedTrunk(nn.Module):
                 for block in others:
                     x = block(x)
             yield expanded, x
-
-
-def tensorflow_conv(
-    in_channels: int,
-    out_channels: int,
-    kernel: int = 1,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-    activation: Activation | None = "relu6",
-) -> ConvNorm:
-    """Make a convolution that pads and normalises as TensorFlow's models do, whose weights these networks have."""
-    return ConvNorm(
-        in_channels,
-        out_channels,
-        kernel,
-        stride=stride,
-        groups=groups,
-        activation=activation,
-        padding="same",
-        eps=_EPS,
-        momentum=_MOMENTUM,
-    )

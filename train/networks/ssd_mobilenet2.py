@@ -17,7 +17,7 @@ SSD_MOBILENET2_BOXES = DefaultBoxSettings(
     scales=(0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0),
     aspect_ratios=((2.0,), (2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0)),
 )
-_FURTHER = ((256, 512), (128, 256), (128, 256), (64, 128))
+FURTHER = ((256, 512), (128, 256), (128, 256), (64, 128))
 """Channels inside and behind each of the further maps' blocks."""
 
 
@@ -27,7 +27,7 @@ class _FurtherMaps(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         blocks = []
-        for inner, outer in _FURTHER:
+        for inner, outer in FURTHER:
             blocks.append(
                 nn.Sequential(
                     tensorflow_conv(in_channels, inner),

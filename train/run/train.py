@@ -295,17 +295,19 @@ def _start(run: TrainingRun, settings: TrainSettings) -> StartingWeights | None:
     if run.start_from is not None:
         return _starting_weights(run.start_from, run.network, run.data, settings)
     if settings.pretrained and network_named(run.network).starts_shipped:
-        return replace(load_starting_weights(shipped_detector()), with_any_boxes=True)
+        return _starting_weights(shipped_detector(), run.network, run.data, settings, with_any_boxes=True)
     return None
 
 
-def _starting_weights(path: StrPath, network: str, data: Dataset, settings: TrainSettings) -> StartingWeights:
+def _starting_weights(
+    path: StrPath, network: str, data: Dataset, settings: TrainSettings, *, with_any_boxes: bool = False
+) -> StartingWeights:
     """Read weights to start from, and refuse what does not fit before any image is decoded."""
-    start = load_starting_weights(path)
+    start = replace(load_starting_weights(path), with_any_boxes=with_any_boxes)
     if start.path.suffix == ".onnx" and not settings.frozen_norms:
         raise InputError(
             f"frozen_norms: expected true with {path}, whose batch norms are folded into its convolutions, got false. "
-            f"Start from the checkpoint that it was exported from."
+            f"Start from the checkpoint that it was exported from, or from nothing by --no-pretrained without --from."
         )
     own = (network, data.class_names)
     if settings.quantization_aware and (start.card.network, start.card.class_names) != own:

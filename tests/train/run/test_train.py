@@ -286,6 +286,11 @@ def test_a_graph_has_no_statistics_to_estimate_anew(animals_root: Path, tmp_path
         run_training(animals_root, tmp_path / "run", settings, start_from=graph)
 
 
+def test_the_shipped_detector_has_none_either(animals_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"frozen_norms: expected true with .*_animals\.onnx, .* by --no-pretrained"):
+        run_training(animals_root, tmp_path / "run", network="ssd_mobilenet2", frozen_norms=False)
+
+
 def test_weights_that_do_not_fit_are_refused_before_an_image_is_decoded(
     whole: Path, animals_root: Path, tmp_path: Path
 ) -> None:
