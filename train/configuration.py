@@ -32,6 +32,7 @@ _OPTIONS = {
     "default_boxes": "default_boxes",
     "classification_loss": "default_boxes",
     "localization_loss": "default_boxes",
+    "mosaic": "default_boxes",
     "label_smoothing": "label_smoothing",
     "mixup": "mixing",
     "cutmix": "mixing",

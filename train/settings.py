@@ -18,7 +18,7 @@ from pydantic import (
 
 from ..runtime.errors import InputError
 from ..runtime.precision import Precision, precision_named
-from .augmentation_settings import AugmentationSettings
+from .augmentation_settings import AugmentationSettings, Share
 
 Positive = Annotated[int, Field(gt=0)]
 TRAINED_IN = (Precision.FP32, Precision.BF16, Precision.FP16)
@@ -83,6 +83,9 @@ class TrainSettings(BaseModel):
     known already weighs less (focal loss)."""
     localization_loss: Literal["smooth_l1", "l2"] = "smooth_l1"
     """How a detector's box offsets are held against their targets."""
+    mosaic: Share = 0.0
+    """Of a detector: share of the images that are put together with three others of their batch, each shrunk to a
+    part: more objects, and smaller ones."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of a classifier: share of the truth that is spread evenly over all classes."""
     mixup: Annotated[float, Field(ge=0)] = 0.0

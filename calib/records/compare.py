@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..accuracy.average_precision import MIN_OBJECTS
 from ..accuracy.class_matches import NOT_FOUND
-from .bootstrap import REPLICATES, Interval, intervals, resamples
+from .bootstrap import REPLICATES, Interval, intervals, resamples, wilson_interval
 from .records import Group, Records
 
 SHIFT_LIMIT = 0.5
@@ -124,6 +125,9 @@ class ScoreShift:
 def deltas(parent: Records, candidate: Records, *, replicates: int = REPLICATES, seed: int = 0) -> tuple[Delta, ...]:
     """Measure both on the same images and on the same resamples of them (a paired bootstrap).
 
+    Resamples of fewer than `MIN_OBJECTS` objects hardly differ and would seem sure. Their interval is that of a share:
+    as if each object went wholly from right to wrong or back, which is the most that it can do.
+
     Args:
         parent: its answers.
         candidate: its answers to the same images.
@@ -143,9 +147,19 @@ def deltas(parent: Records, candidate: Records, *, replicates: int = REPLICATES,
         ]
     )
     return tuple(
-        Delta(group=group, parent=float(left), candidate=float(right), drop_interval=interval)
+        Delta(
+            group=group,
+            parent=float(left),
+            candidate=float(right),
+            drop_interval=interval if group.objects >= MIN_OBJECTS else _interval_of_few(left - right, group.objects),
+        )
         for group, left, right, interval in zip(parent.groups, before, after, intervals(drops), strict=True)
     )
+
+
+def _interval_of_few(drop: np.float64, objects: int) -> Interval:
+    share = wilson_interval((100 + float(drop)) / 200 * objects, objects)
+    return Interval(low=200 * share.low - 100, high=200 * share.high - 100)
 
 
 def headline_drop(

@@ -79,6 +79,11 @@ class GateSettings:
         if self.images < 1:
             raise InputError(f"--gate-images: expected at least 1, got {self.images}.")
 
+    @property
+    def least_objects(self) -> int:
+        """Objects without which nothing is judged: with one a collapse shows, with `MIN_OBJECTS` a figure is one."""
+        return MIN_OBJECTS if self.is_strict else 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -177,15 +182,16 @@ class Judge:
         """Run the parent.
 
         Raises:
-            InputError: the graph or the images cannot be used, or hold too few objects to measure anything.
+            InputError: the graph or the images cannot be used, or hold fewer objects than the settings ask for.
         """
         self.path, self.images, self.settings = parent, images, settings
         self._open, self.on_progress = open_graph, on_progress
         with self._open(parent) as session:
             self.backend = session.backend
         self.parent = self.answers(self.itself, f"{parent.name} (parent)")
-        if not self.parent.is_measurable:
-            raise too_few_objects(images, self.parent.answers().wanted)
+        objects = self.parent.answers().wanted
+        if objects < settings.least_objects:
+            raise too_few_objects(images, objects, settings)
 
     def answers(self, candidate: Candidate, stage: str) -> Records:
         """Run a graph over the images; where it computes no numbers, it found nothing.
@@ -203,9 +209,9 @@ class Judge:
             )
 
     def drop(self, found: Records, among: NDArray[np.bool_] | None = None) -> float:
-        """Return the points that the headline lost, on all images or on those marked."""
+        """Return the points that the headline lost, on all images or on those marked; 0 if these have no objects."""
         weights = np.ones(len(self.parent.image_ids), np.int64) if among is None else among.astype(np.int64)
-        return self.parent.headline(weights) - found.headline(weights)
+        return float(np.nan_to_num(self.parent.headline(weights) - found.headline(weights)))
 
     def judge(
         self,
@@ -281,9 +287,10 @@ def moved_scores(parent: Records, candidate: Records) -> tuple[MovedScores, ...]
     )
 
 
-def too_few_objects(images: LabelledImages, objects: int) -> InputError:
-    """Say that nothing can be measured on images with so few objects that count."""
+def too_few_objects(images: LabelledImages, objects: int, settings: GateSettings) -> InputError:
+    """Say that nothing can be judged by images with so few objects that count."""
     return InputError(
-        f"{images.dataset.name}: expected at least {MIN_OBJECTS} objects of the detector's classes (images of a "
-        f"classifier's) among the {len(images)} images to judge by, got {objects}. Name a split with more by --split."
+        f"{images.dataset.name}: expected at least {settings.least_objects} objects of the detector's classes (images "
+        f"of a classifier's) among the {len(images)} images to judge by, got {objects}. Name a split with more by "
+        f"--split."
     )

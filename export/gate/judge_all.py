@@ -78,7 +78,8 @@ def gate_quantizer(
     One half of the images chooses: the range estimator, the blocks that stay in float. The other half judges what was
     chosen, and every figure comes from it. Where there are too few for halves, they are dealt into parts, each judged
     by what the others chose, and the figures come from all parts together; the graph itself is chosen by all.
-    Candidates are judged one after the other until one is within the allowed drop.
+    Candidates are judged one after the other until one is within the allowed drop. Fewer than `MIN_OBJECTS` objects
+    cannot choose: they judge the wholly quantized graph by the first range estimator.
 
     Args:
         parent: the graph.
@@ -94,10 +95,13 @@ def gate_quantizer(
     Raises:
         InputError: the parent or the data cannot be used.
     """
-    if len(images) < FEW_FOR_HALVES:
-        whole = Judge(parent, images, settings, open_graph=open_graph, on_progress=on_progress)
-        return _cross_fitted(whole, quantizer)
     choosing, judging = halves(images, seed=settings.seed)
+    if len(images) < FEW_FOR_HALVES or min(_objects(choosing), _objects(judging)) < MIN_OBJECTS:
+        whole = Judge(parent, images, settings, open_graph=open_graph, on_progress=on_progress)
+        if whole.parent.is_measurable:
+            return _cross_fitted(whole, quantizer)
+        only = whole.judge(quantizer.candidate(quantizer.methods[0]))
+        return _result(whole, [only], _data(images, settings, choosing=0))
     chooser, judge = (
         Judge(parent, half, settings, open_graph=open_graph, on_progress=on_progress) for half in (choosing, judging)
     )
@@ -119,29 +123,36 @@ def gate_images(card: Card, data: StrPath, settings: GateSettings) -> LabelledIm
         settings: which of them.
 
     Raises:
-        InputError: there are none, no such split, too many images that cannot be used, or too few objects of these
-            classes to measure anything.
+        InputError: there are none, no such split, too many images that cannot be used, or fewer objects of these
+            classes than the settings ask for.
     """
     dataset = open_dataset_for(card, data, missing_is_background=settings.missing_is_background, anyway=settings.anyway)
     split = dataset.split_meant_by(settings.split)
     images = sampled_images(dataset, split, seed=settings.seed, most=settings.images)
     check_enough(dataset, split, listed=len(images), usable=sum(1 for _ in images.samples()))
-    check_objects(images)
+    check_objects(images, settings)
     return images
 
 
-def check_objects(images: LabelledImages) -> None:
-    """Count what can be measured by the labels alone.
+def check_objects(images: LabelledImages, settings: GateSettings) -> None:
+    """Count what can be judged by, from the labels alone.
 
     Raises:
         InputError: it is too little.
     """
+    objects = _objects(images, settings.least_objects)
+    if objects < settings.least_objects:
+        raise too_few_objects(images, objects, settings)
+
+
+def _objects(images: LabelledImages, enough: int = MIN_OBJECTS) -> int:
+    """Count the objects that count, until there are enough."""
     objects = 0
     for sample in images.samples():
         objects += int((~sample.difficult).sum())
-        if objects >= MIN_OBJECTS:
-            return
-    raise too_few_objects(images, objects)
+        if objects >= enough:
+            break
+    return objects
 
 
 def _cross_fitted(judge: Judge, quantizer: Quantizer) -> GateResult:

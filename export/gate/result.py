@@ -124,8 +124,8 @@ class GateResult:
         if self.accepted is None:
             return [*lines, "nothing is within the allowed drop", *self._advice()]
         first = self.accepted.deltas[0]
-        resampled = f"drop {first.interval_text} on 95 % of resamples of the images"
-        lines.append(f"accepted: {self.accepted.candidate.name}: {first.verdict} ({resampled})")
+        interval = f"95 % interval of the drop {first.interval_text}"
+        lines.append(f"accepted: {self.accepted.candidate.name}: {first.verdict} ({interval})")
         if not self.accepted.can_tell:
             lines.append(self.limits(self.accepted))
         elif first.drop_interval is not None and first.drop_interval.high > self.settings.max_drop:

@@ -119,7 +119,7 @@ class Searcher:
         _, interval = headline_drop(
             judge.parent, found, replicates=settings.replicates, seed=settings.seed, among=self._among
         )
-        return interval is None or interval.low > settings.max_drop
+        return interval is not None and interval.low > settings.max_drop
 
     def _fewest(self, method: str, ordered: tuple[str, ...]) -> int:
         """Bisect for the fewest blocks to keep, the most harmful first; as many as there are if no fewer will do.

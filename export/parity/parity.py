@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from math import isinf, sqrt
+from math import isinf
 from pathlib import Path
 from typing import Any, Literal
 
+from ...calib.records.bootstrap import wilson_interval
 from ...runtime.card import Measurement
 from ...runtime.errors import CheckError, NotFiniteError
 from .rounding import RoundingVerdict
@@ -71,7 +72,8 @@ class Parity:
     @property
     def changed_interval(self) -> tuple[float, float]:
         """Interval of the share of detections that changed, 95 % (Wilson), as few frames say little of many."""
-        return wilson_interval(len(self.unmatched), self.judged)
+        found = wilson_interval(len(self.unmatched), self.judged)
+        return found.low, found.high
 
     @property
     def holds(self) -> bool:
@@ -250,17 +252,3 @@ def _said(found: float | None, most: float | None, *, judges: bool) -> str:
     return f"{found:.2e} at most " + (
         f"(allowed {most:.0e})" if judges and most is not None else "(reported, not judged)"
     )
-
-
-def wilson_interval(count: int, of: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share.
-
-    Source: Wilson 1927.
-    """
-    if not of:
-        return 0.0, 1.0
-    z = 1.96
-    share, spread = count / of, z**2 / of
-    middle, half = share + spread / 2, z * sqrt(share * (1 - share) / of + spread / (4 * of))
-    # Where none or all are counted, an end is exact; rounding left it 1e-18 beside for 94 of the first 3,000 counts.
-    return (middle - half) / (1 + spread) if count else 0.0, (middle + half) / (1 + spread) if count < of else 1.0

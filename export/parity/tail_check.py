@@ -1,7 +1,8 @@
 """Whether a graph's post-processing gives what the rule in numpy makes of the same answers.
 
 A network in which nothing is found yet does not exercise its tail, so scores are raised until there is something to
-suppress; and one that answers the same everywhere would not tell its tail from another, so there are generated answers.
+suppress; and one that answers the same everywhere would not tell its tail from another, so there are generated answers,
+among them pairs of boxes that overlap by just more and just less than suppresses.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from onnx import TensorProto, helper
 
 from ...calib.graph_surgery import drop_unused
 from ...runtime.card import Card
-from ...runtime.detection.boxes import decode_boxes, iou_matrix
+from ...runtime.detection.boxes import decode_boxes, encode_boxes, iou_matrix
 from ...runtime.detection.detections import Detections
 from ...runtime.detection.postprocess import (
     classifications_from_logits,
@@ -46,6 +47,10 @@ TAIL = Tolerances(
     tie=1e-5,
     reason="Both sides compute in float32 from the same answers.",
 )
+_CELLS = 4
+"""Across and down; each holds a pair of boxes."""
+_BESIDE = 0.01
+"""From the overlap that suppresses."""
 _ROUNDING = 2e-6
 """Of a score or a corner: softmax, exponential and decoding in float32, some ten roundings of 6e-8 each."""
 
@@ -108,7 +113,8 @@ def check_tail(
     differences: list[str] = []
     scenes = rows = 0
     level = max(0.5, (1 + parent.postprocess.score_floor) / 2)
-    for number, scene in enumerate(chain(_scenes(names, answers, level), _generated(names, answers, level))):
+    generated = () if len(names) == 1 else chain(_generated(names, answers, level), _pairs(names, answers, level, rule))
+    for number, scene in enumerate(chain(_scenes(names, answers, level), generated)):
         results = dict(zip(outputs, session.run(outputs, dict(zip(names, scene, strict=True))), strict=True))
         if len(names) == 1:
             same, apart = _classes_apart(scene, results, card)
@@ -161,9 +167,7 @@ def _scenes(names: Sequence[str], answers: Sequence[Array], level: float) -> Ite
 
 
 def _generated(names: Sequence[str], answers: Sequence[Array], level: float) -> Iterator[list[Array]]:
-    """Give answers of the same shapes that differ from box to box and class to class; none of a classifier."""
-    if len(names) == 1:
-        return
+    """Give answers of the same shapes that differ from box to box and class to class."""
     rng, (_, count, classes) = np.random.default_rng(0), answers[0].shape
     for least in LEAST_ROWS:
         scores = rng.normal(0, 3, (1, count, classes))
@@ -174,6 +178,30 @@ def _generated(names: Sequence[str], answers: Sequence[Array], level: float) -> 
             boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=2)
         raised = _raised(scores.astype(np.float32), least, level, is_logits=names == HEADS)
         yield [raised, boxes.astype(np.float32)]
+
+
+def _pairs(names: Sequence[str], answers: Sequence[Array], level: float, rule: _Rule) -> Iterator[list[Array]]:
+    """Give answers whose boxes lie in pairs of one class, which overlap by just more and just less than suppresses.
+
+    Each pair has a cell of the image to itself, side by side, the left box in front; nothing else has a score.
+    """
+    _, count, columns = answers[0].shape
+    classes = columns - (names == HEADS)  # of heads the first is the background
+    cells = np.arange(min(_CELLS**2, count // 2))
+    overlaps = np.clip(rule.card.postprocess.iou_threshold + np.where(cells % 2, _BESIDE, -_BESIDE), 0.05, 0.95)
+    width, height = 0.4 / _CELLS, 0.8 / _CELLS
+    left, top = cells % _CELLS / _CELLS, cells // _CELLS / _CELLS
+    boxes = np.tile([0.0, 0.0, width, height], (count, 1))
+    scores = np.zeros((count, classes))
+    for side, (moved, score) in enumerate(((0.0, (1 + level) / 2), (width * (1 - overlaps) / (1 + overlaps), level))):
+        rows = 2 * cells + side
+        boxes[rows] += np.stack([left + moved, top, left + moved, top], axis=1)
+        scores[rows, cells % classes] = score - 1e-3 * cells / _CELLS**2  # no two alike
+    if names == HEADS and rule.default_cxcywh is not None:
+        boxes = encode_boxes(boxes.astype(np.float32), rule.default_cxcywh, rule.card.postprocess.variances)
+        background = 1 - scores.sum(axis=1, keepdims=True)
+        scores = np.log(np.maximum(np.concatenate([background, scores], axis=1), 1e-12))
+    yield [scores[None].astype(np.float32), boxes[None].astype(np.float32)]
 
 
 def _raised(scores: Array, least: int, level: float, *, is_logits: bool) -> Array:

@@ -118,7 +118,7 @@ def gate_int8(
         calibrating = set(load_table(table).images.sha256_of)
         used = {image_id for image_id, names in names_by_id(labelled, pool).items() if calibrating.intersection(names)}
         judging, without = labelled.only(set(labelled.image_ids) - used), frozenset[str]()
-    check_objects(judging)
+    check_objects(judging, gate_settings)
     calibrated = calibrate(parent, pool, settings, table=table, without=without, on_progress=on_progress)
     with TemporaryDirectory() as folder:
         result = gate_quantizer(

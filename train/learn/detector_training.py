@@ -20,6 +20,7 @@ from ..networks.ssd import SSD, Heads
 from ..settings import TrainSettings
 from .losses import MultiboxLoss, multibox_loss
 from .matching import match_targets
+from .mosaic import mosaic
 from .training_module import Training, Validation
 
 
@@ -38,7 +39,8 @@ class DetectorTraining(Training):
 
     def losses(self, images: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Compute classification and localization loss."""
-        loss = self._loss(self.network(images), batch.objects, batch.labelled, world=current_world())
+        images, objects, labelled = mosaic(images, batch.objects, batch.labelled, share=self.settings.mosaic)
+        loss = self._loss(self.network(images), objects, labelled, world=current_world())
         return {"class_loss": loss.classification, "box_loss": loss.localization}
 
     def validate(self, on_progress: Progress) -> Validation:

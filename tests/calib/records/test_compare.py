@@ -100,6 +100,25 @@ def test_too_few_objects_measure_nothing() -> None:
     assert detection_records([0.9] * 10).is_measurable
 
 
+@pytest.mark.parametrize(
+    ("objects", "kept", "is_sure"),
+    [
+        pytest.param(9, 9, False, id="nothing changed"),
+        pytest.param(9, 6, False, id="a third lost"),
+        pytest.param(9, 1, True, id="all but one lost"),
+        pytest.param(5, 0, True, id="all of five lost"),
+        pytest.param(3, 0, False, id="all of three lost"),
+    ],
+)
+def test_few_objects_are_sure_of_a_collapse_alone(objects: int, kept: int, *, is_sure: bool) -> None:
+    parent, child = detection_records([0.9] * objects), detection_records([0.9] * kept + [0.0] * (objects - kept))
+    delta = deltas(parent, child, replicates=100)[0]
+    assert delta.drop_interval is not None
+    assert delta.drop_interval.low <= delta.drop <= delta.drop_interval.high
+    assert (delta.drop_interval.low > 0.5) is is_sure
+    assert delta.resolution > 30
+
+
 def test_lost_and_gained_are_told_by_the_threshold() -> None:
     parent = detection_records([0.9, 0.6, 0.6, 0.2, 0.0])
     candidate = detection_records([0.8, 0.4, 0.0, 0.7, 0.55])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -247,6 +248,32 @@ def test_what_the_images_cannot_tell_is_said(folder: Path, sparse: Path, tmp_pat
     assert unable in next(item.note for item in result.measurements() if item.metric.startswith("drop"))
 
 
+@pytest.mark.parametrize(
+    ("outliers", "clip"),
+    [pytest.param((), 0.7, id="accepted"), pytest.param(EVERY_LAYER, 1.0, id="refused, a collapse")],
+)
+def test_fewer_than_ten_objects_refuse_a_measured_loss_alone(
+    folder: Path, tmp_path: Path, outliers: Sequence[int], clip: float
+) -> None:
+    data = write_labelled(tmp_path / "data", folder / "plain.onnx", images=2, objects=4)
+    parent = folder / ("all.onnx" if outliers else "plain.onnx")
+
+    def build(method: str, kept_float: Collection[str]) -> onnx.ModelProto:
+        return quantized_by_rounding(parent, kept_float, clip=clip)
+
+    made = Quantizer(methods=("minmax",), blocks=BLOCKS, build=build, card=CARD, folder=tmp_path)
+    settings = GateSettings(max_drop=0.5, replicates=200)
+    result = gate_quantizer(parent, made, images=gate_images(CARD, data, settings), settings=settings)
+    assert (result.data.choosing, result.data.judging) == (0, 2)
+    first = result.judged[0].deltas[0]
+    assert first.drop > 0.5
+    if outliers:
+        assert result.accepted is None
+        assert first.drop > 50
+    else:
+        assert f"these 2 images cannot tell 0.5 points apart, they could tell {first.resolution:.2g}" in result.lines()
+
+
 def write_quarters(root: Path, names: Sequence[str]) -> Path:
     """Pictures of one bright quarter each, labelled with its class."""
     (root / "images").mkdir(parents=True)
@@ -289,7 +316,7 @@ def test_a_classifier_is_judged_by_its_accuracy(graphs: Path, tmp_path: Path) ->
 
 
 def few_objects(folder: Path, tmp_path: Path) -> GateResult:
-    settings = GateSettings(images=2)
+    settings = GateSettings(images=2, is_strict=True)
     return gate(folder / "plain.onnx", [], data=folder / "data", settings=settings)
 
 
@@ -297,7 +324,7 @@ def broken_pictures(folder: Path, tmp_path: Path) -> GateResult:
     data = Path(shutil.copytree(folder / "data", tmp_path / "data"))
     for picture in sorted((data / "images").iterdir())[2:]:
         picture.write_bytes(picture.read_bytes()[:100])  # its size can still be read
-    return gate(folder / "plain.onnx", [], data=data, settings=RULE)
+    return gate(folder / "plain.onnx", [], data=data, settings=replace(RULE, is_strict=True))
 
 
 @pytest.mark.parametrize(
