@@ -193,9 +193,10 @@ def _pairs(names: Sequence[str], answers: Sequence[Array], level: float, rule: _
     left, top = cells % _CELLS / _CELLS, cells // _CELLS / _CELLS
     boxes = np.tile([0.0, 0.0, width, height], (count, 1))
     scores = np.zeros((count, classes))
-    for side, (moved, score) in enumerate(((0.0, (1 + level) / 2), (width * (1 - overlaps) / (1 + overlaps), level))):
+    apart = width * (1 - overlaps) / (1 + overlaps)
+    for side, (start, score) in enumerate(((left, (1 + level) / 2), (left + apart, level))):
         rows = 2 * cells + side
-        boxes[rows] += np.stack([left + moved, top, left + moved, top], axis=1)
+        boxes[rows] += np.stack([start, top, start, top], axis=1)
         scores[rows, cells % classes] = score - 1e-3 * cells / _CELLS**2  # no two alike
     if names == HEADS and rule.default_cxcywh is not None:
         boxes = encode_boxes(boxes.astype(np.float32), rule.default_cxcywh, rule.card.postprocess.variances)
