@@ -83,7 +83,7 @@ def test_what_loses_nothing_passes_at_once(results: dict[str, GateResult]) -> No
     assert result.search is not None
     assert result.search.harms == ()
     assert (result.data.choosing, result.data.judging) == (24, 24)
-    assert result.lines()[2].startswith("accepted: int8 minmax: no measurable loss (drop [")
+    assert result.lines()[2].startswith("accepted: int8 minmax: no measurable loss (95 % interval of the drop [")
 
 
 def test_a_hostile_network_is_repaired(results: dict[str, GateResult]) -> None:
