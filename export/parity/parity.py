@@ -9,7 +9,7 @@ from math import isinf
 from pathlib import Path
 from typing import Any, Literal
 
-from ...calib.records.bootstrap import wilson_interval
+from ...calib.records.bootstrap import Interval, wilson_interval
 from ...runtime.card import Measurement
 from ...runtime.errors import CheckError, NotFiniteError
 from .rounding import RoundingVerdict
@@ -70,10 +70,9 @@ class Parity:
         return len(self.unmatched) / max(1, self.judged)
 
     @property
-    def changed_interval(self) -> tuple[float, float]:
+    def changed_interval(self) -> Interval:
         """Interval of the share of detections that changed, 95 % (Wilson), as few frames say little of many."""
-        found = wilson_interval(len(self.unmatched), self.judged)
-        return found.low, found.high
+        return wilson_interval(len(self.unmatched), self.judged)
 
     @property
     def holds(self) -> bool:
@@ -87,9 +86,8 @@ class Parity:
             if not self.judged:
                 return ("nothing was found on either side, so nothing was compared",)
             return () if self._within_tolerances else (f"more than the tolerances allow: {self.changed_text}",)
-        least, _ = self.changed_interval
         most = max(ROUNDING_CHANGES, self.tolerances.unmatched_share)
-        cost = () if least <= most else (f"{self.changed_text}, {most:.0%} allowed",)
+        cost = () if self.changed_interval.low <= most else (f"{self.changed_text}, {most:.0%} allowed",)
         return (*self.faults_beside_changes, *cost)
 
     @property
@@ -106,8 +104,9 @@ class Parity:
     @property
     def changed_text(self) -> str:
         """Say how many changed, with the interval."""
-        least, most = self.changed_interval
-        return f"{len(self.unmatched)} of {self.judged} {self.of} changed ({least:.1%} to {most:.1%} of all such)"
+        share = self.changed_interval
+        of_all = f"{share.low:.1%} to {share.high:.1%} of all such"
+        return f"{len(self.unmatched)} of {self.judged} {self.of} changed ({of_all})"
 
     @property
     def _within_tolerances(self) -> bool:
@@ -120,7 +119,7 @@ class Parity:
         return (
             # A difference that is no number is not within.
             all(found is None or most is None or found <= most for found, most in differences)
-            and self.changed_interval[0] <= allowed.unmatched_share
+            and self.changed_interval.low <= allowed.unmatched_share
         )
 
     def lines(self) -> list[str]:

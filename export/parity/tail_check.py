@@ -113,7 +113,9 @@ def check_tail(
     differences: list[str] = []
     scenes = rows = 0
     level = max(0.5, (1 + parent.postprocess.score_floor) / 2)
-    generated = () if len(names) == 1 else chain(_generated(names, answers, level), _pairs(names, answers, level, rule))
+    generated = (
+        () if len(names) == 1 else chain(_generated(names, answers, level), [_pairs(names, answers, level, rule)])
+    )
     for number, scene in enumerate(chain(_scenes(names, answers, level), generated)):
         results = dict(zip(outputs, session.run(outputs, dict(zip(names, scene, strict=True))), strict=True))
         if len(names) == 1:
@@ -180,7 +182,7 @@ def _generated(names: Sequence[str], answers: Sequence[Array], level: float) -> 
         yield [raised, boxes.astype(np.float32)]
 
 
-def _pairs(names: Sequence[str], answers: Sequence[Array], level: float, rule: _Rule) -> Iterator[list[Array]]:
+def _pairs(names: Sequence[str], answers: Sequence[Array], level: float, rule: _Rule) -> list[Array]:
     """Give answers whose boxes lie in pairs of one class, which overlap by just more and just less than suppresses.
 
     Each pair has a cell of the image to itself, side by side, the left box in front; nothing else has a score.
@@ -188,7 +190,7 @@ def _pairs(names: Sequence[str], answers: Sequence[Array], level: float, rule: _
     _, count, columns = answers[0].shape
     classes = columns - (names == HEADS)  # of heads the first is the background
     cells = np.arange(min(_CELLS**2, count // 2))
-    overlaps = np.clip(rule.card.postprocess.iou_threshold + np.where(cells % 2, _BESIDE, -_BESIDE), 0.05, 0.95)
+    overlaps = np.clip(rule.card.postprocess.iou_threshold + np.where(cells % 2, _BESIDE, -_BESIDE), 0, 1)
     width, height = 0.4 / _CELLS, 0.8 / _CELLS
     left, top = cells % _CELLS / _CELLS, cells // _CELLS / _CELLS
     boxes = np.tile([0.0, 0.0, width, height], (count, 1))
@@ -202,7 +204,7 @@ def _pairs(names: Sequence[str], answers: Sequence[Array], level: float, rule: _
         boxes = encode_boxes(boxes.astype(np.float32), rule.default_cxcywh, rule.card.postprocess.variances)
         background = 1 - scores.sum(axis=1, keepdims=True)
         scores = np.log(np.maximum(np.concatenate([background, scores], axis=1), 1e-12))
-    yield [scores[None].astype(np.float32), boxes[None].astype(np.float32)]
+    return [scores[None].astype(np.float32), boxes[None].astype(np.float32)]
 
 
 def _raised(scores: Array, least: int, level: float, *, is_logits: bool) -> Array:

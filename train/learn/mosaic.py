@@ -29,6 +29,8 @@ def mosaic(
 
     Source: Bochkovskiy et al. 2020, section 3.3 "Mosaic".
     """
+    if not share:
+        return images, objects, labelled  # nothing is drawn: what else is random stays as it is
     count, (height, width) = len(images), images.shape[2:]
     chosen = torch.nonzero(torch.rand(count) < share)[:, 0]
     if not len(chosen):
@@ -37,7 +39,7 @@ def mosaic(
     left, top = round(across * width), round(down * height)
     parts = [(0, 0, left, top), (left, 0, width, top), (0, top, left, height), (left, top, width, height)]
     of_part = torch.cat([chosen[None], torch.randint(count, (len(parts) - 1, len(chosen)))])  # [4, chosen]
-    together = torch.empty_like(images[chosen])
+    together = images.new_empty((len(chosen), *images.shape[1:]))
     for (x1, y1, x2, y2), those in zip(parts, of_part, strict=True):
         together[:, :, y1:y2, x1:x2] = functional.resize(images[those], [y2 - y1, x2 - x1], antialias=True)
     images = images.index_copy(0, chosen.to(images.device), together)

@@ -43,12 +43,18 @@ def test_both_tails_are_the_rule(quiet: bool) -> None:
         assert (check.scenes, check.rows > 20) == (15, True)
 
 
-@pytest.mark.parametrize("floor", [0.45, 0.6, 0.9])
-def test_a_tail_of_a_high_floor_has_something_to_do(floor: float) -> None:
-    card = CARD.model_copy(update={"postprocess": CARD.postprocess.model_copy(update={"score_floor": floor})})
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(pytest.param("score_floor", floor, id=f"a floor of {floor}") for floor in (0.45, 0.6, 0.9)),
+        *(pytest.param("iou_threshold", overlap, id=f"overlap {overlap}") for overlap in (0.01, 0.05, 0.95, 0.99)),
+    ],
+)
+def test_a_tail_of_other_settings_has_something_to_do(setting: str, value: float) -> None:
+    card = CARD.model_copy(update={"postprocess": CARD.postprocess.model_copy(update={setting: value})})
     model = copy.deepcopy(small_detector_graph())
-    (item,) = (item for item in model.graph.initializer if item.name == "tail/score_floor")
-    item.CopyFrom(numpy_helper.from_array(np.full_like(numpy_helper.to_array(item), floor), item.name))
+    (item,) = (item for item in model.graph.initializer if item.name == f"tail/{setting}")
+    item.CopyFrom(numpy_helper.from_array(np.full_like(numpy_helper.to_array(item), value), item.name))
     check = checked(model, quiet=True, card=card)
     assert check.holds, check.line()
     assert check.rows > 20

@@ -44,7 +44,9 @@ def test_a_box_lies_where_its_pixels_are(seed: int) -> None:
 def test_the_share_is_that_of_the_images() -> None:
     given, objects = batch()
     torch.manual_seed(0)
+    before = torch.get_rng_state()
     kept = mosaic(given, objects, None, share=0.0)
+    assert torch.equal(torch.get_rng_state(), before)
     assert kept[0] is given
     assert kept[1] is objects
     given, objects = given.repeat(50, 1, 1, 1), objects * 50
