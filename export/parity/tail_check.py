@@ -113,10 +113,8 @@ def check_tail(
     differences: list[str] = []
     scenes = rows = 0
     level = max(0.5, (1 + parent.postprocess.score_floor) / 2)
-    generated = (
-        () if len(names) == 1 else chain(_generated(names, answers, level), [_pairs(names, answers, level, rule)])
-    )
-    for number, scene in enumerate(chain(_scenes(names, answers, level), generated)):
+    made = [] if len(names) == 1 else [*_generated(names, answers, level), _pairs(names, answers, level, rule)]
+    for number, scene in enumerate(chain(_scenes(names, answers, level), made)):
         results = dict(zip(outputs, session.run(outputs, dict(zip(names, scene, strict=True))), strict=True))
         if len(names) == 1:
             same, apart = _classes_apart(scene, results, card)
